@@ -1,0 +1,174 @@
+"""What a run is: one frozen record, stored beside the weights as `config.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ambient import __version__
+from ambient.corpus import Corpus, split_corpus, to_unit
+from ambient.errors import InputError
+
+ARMS = {
+    "standard": "ordinary denoising of clean images at every noise level",
+    "ambient": "above the cutoff, only one frozen noisy copy of each image",
+    "fresh": "as ambient, but the copy is redrawn at every visit (isolates the freezing)",
+    "reweight": "clean images, with ambient's smaller weight above the cutoff (isolates the weight)",
+    "noisy-only": "only the frozen noisy copies, only above the cutoff",
+}
+MAX_CUTOFF = 100.0
+
+
+def check_cutoff(cutoff: float) -> None:
+    """Raises InputError unless 0 <= cutoff < 100."""
+    if not 0 <= cutoff < MAX_CUTOFF:
+        raise InputError(
+            f"cutoff is {cutoff}; expected a noise level from 0 (ordinary training) to below "
+            f"{MAX_CUTOFF:.0f}, in units of images in [-1, 1]."
+        )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every choice that changes a trained model. A run is rebuilt from this and its weights.
+
+    There is no annealing: the learning rate falls as 1/sqrt(step) whatever `steps` says, so a run
+    stopped at k steps IS the run of k steps, and stages of different runs compare fairly.
+    """
+
+    corpus: str  # what load_corpus was given
+    corpus_sha256: str  # of its images, so that a changed folder is noticed
+    n_train: int
+    split_seed: int
+    arm: str  # one of ARMS
+    cutoff: float  # sigma_n; 0 for standard
+    steps: int
+    batch: int
+    lr: float  # peak rate
+    lr_hold: int  # steps at the peak before the 1/sqrt decay
+    warmup: int  # linear warm-up: Adam's second moments are noise at first
+    ema: float  # longest average; shorter early on (1 - 9/k)
+    p_mean: float  # training sigma is exp(N(p_mean, p_std^2))
+    p_std: float
+    sigma_data: float  # standard deviation of the training images
+    side: int  # image height and width
+    channels: int
+    width: int  # of the network's finest level
+    patch: int  # pixel-unshuffle in front of the network
+    seed: int  # of weights, batches, noise and frozen copies
+    threads: int  # part of the result: sums are ordered by thread
+    dtype: str  # the network's arithmetic: float32 or bfloat16
+    checkpoint_every: int
+    version: str = __version__
+
+    def __post_init__(self) -> None:
+        if self.arm not in ARMS:
+            raise InputError(f"arm is '{self.arm}'; expected one of {', '.join(ARMS)}.")
+        check_cutoff(self.cutoff)
+        if self.arm == "standard" and self.cutoff:
+            raise InputError(
+                f"cutoff is {self.cutoff} with arm 'standard', which has none; "
+                "use --arm ambient or leave the cutoff out."
+            )
+        if self.arm not in ("standard", "ambient") and not self.cutoff:
+            raise InputError(f"arm '{self.arm}' needs a cutoff above 0; pass one, such as 1.0.")
+        for name in ("n_train", "steps", "batch", "checkpoint_every", "threads"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; expected 1 or more.")
+        if not (math.isfinite(self.lr) and 0 < self.lr <= 1):
+            raise InputError(f"lr is {self.lr}; expected a rate above 0 and at most 1.")
+        if self.width % 16 or not 16 <= self.width <= 512:
+            raise InputError(f"width is {self.width}; expected a multiple of 16 from 16 to 512.")
+        if self.dtype not in ("float32", "bfloat16"):
+            raise InputError(f"dtype is '{self.dtype}'; expected float32 or bfloat16.")
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, path: Path) -> Config:
+        """Read `config.json`.
+
+        Raises:
+            InputError: not JSON, or fields missing, unknown or of the wrong type: each named.
+        """
+        try:
+            fields: Any = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as e:
+            raise InputError(
+                f"'{path}' is not a readable config ({e}); expected a run's JSON."
+            ) from e
+        known = {f.name: f.type for f in dataclasses.fields(cls)}
+        if not isinstance(fields, dict) or set(fields) != set(known):
+            given = set(fields) if isinstance(fields, dict) else set()
+            missing, unknown = sorted(set(known) - given), sorted(given - set(known))
+            other = fields.get("version", "unknown") if isinstance(fields, dict) else "unknown"
+            raise InputError(
+                f"'{path}' was written by version {other} and this is {__version__}: missing "
+                f"{missing or 'nothing'}, unknown {unknown or 'nothing'}; retrain or use that version."
+            )
+        types = {"int": int, "float": (int, float), "str": str}
+        for name, kind in known.items():
+            expected = types[str(kind)]
+            if not isinstance(fields[name], expected) or isinstance(fields[name], bool):
+                raise InputError(f"'{path}': {name} is {fields[name]!r}; expected {kind}.")
+        return cls(**fields)
+
+
+def configure(
+    corpus: Corpus,
+    *,
+    n_train: int = 100,
+    split_seed: int = 0,
+    arm: str = "standard",
+    cutoff: float = 0.0,
+    steps: int = 3000,
+    batch: int = 32,
+    lr: float = 1e-3,
+    width: int = 48,
+    seed: int = 0,
+    threads: int = 1,
+    dtype: str = "float32",
+    checkpoint_every: int | None = None,
+) -> Config:
+    """A config for `corpus`, with what follows from its images filled in.
+
+    Raises:
+        InputError: any choice the run could not be trained with.
+    """
+    check_cutoff(cutoff)
+    split = split_corpus(corpus, n_train, split_seed)
+    side, channels = corpus.images.shape[1], corpus.images.shape[3]
+    return Config(
+        corpus=corpus.name,
+        corpus_sha256=corpus.sha256,
+        n_train=n_train,
+        split_seed=split_seed,
+        arm=arm,
+        cutoff=float(cutoff),
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        lr_hold=1000,
+        warmup=100,
+        ema=0.999,
+        # At 32x32 and above, more weight on low noise: at -0.6 samples stay grainy.
+        p_mean=-0.9 if side >= 32 else -0.6,
+        p_std=1.2,
+        sigma_data=round(float(np.std(to_unit(corpus.images[split.train]))), 6),
+        side=side,
+        channels=channels,
+        width=width,
+        # The network works on 8x8 to 16x16 positions where it can.
+        patch=4 if side >= 64 and side % 16 == 0 else 2 if side >= 32 and side % 8 == 0 else 1,
+        seed=seed,
+        threads=threads,
+        dtype=dtype,
+        checkpoint_every=checkpoint_every or max(1, steps // 10),
+    )

@@ -1,0 +1,180 @@
+"""Training that writes its run folder: metrics, checkpoints, pictures, and a way to stop and resume."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ambient.config import Config
+from ambient.corpus import Corpus, split_corpus, to_bytes, to_unit
+from ambient.denoiser import EDM
+from ambient.errors import InputError
+from ambient.run import SHEET_SIDE, Run, open_run, step_name, write_atomically, write_sheet
+from ambient.sampler import SamplerConfig, sample
+from ambient.train import Trainer, TrainStep, train
+from ambient.weights import save_weights
+
+LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels
+HEARTBEAT = 2.0  # seconds between writes of state.json
+KEPT_STATES = 2  # should the newest resume state be damaged, the one before it is whole
+STOP_FILE = "stop"  # its presence asks the run to save and pause
+
+
+def start_run(path: Path, config: Config) -> Run:
+    """Create a run folder for `config`.
+
+    Raises:
+        InputError: the folder holds something already, or cannot be created.
+    """
+    if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+        raise InputError(f"'{path}' exists already; choose another --out, or --resume it.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise InputError(f"'{path}' cannot be created ({e.strerror}); choose another --out.") from e
+    write_atomically(path / "config.json", config.to_json())
+    return open_run(path)
+
+
+def record(run: Run, corpus: Corpus) -> Iterator[TrainStep]:
+    """Train `run` from where it stands to its last step, writing its folder as it goes.
+
+    Yields the trainer's records. Ends early, saved and resumable, when the caller closes the
+    generator or a file named `stop` appears in the folder.
+    """
+    config = run.config
+    torch.set_num_threads(config.threads)
+    trainer = _trainer(config, corpus)
+    _restore(run, trainer)
+    (run.path / STOP_FILE).unlink(missing_ok=True)
+    log = _Log(run, trainer)
+    log.state("running")
+    try:
+        for done in train(trainer):
+            log.add(done)
+            due = done.step % config.checkpoint_every == 0 or done.step == config.steps
+            if due:
+                _checkpoint(run, trainer)
+            yield done
+            if (run.path / STOP_FILE).exists() and done.step < config.steps:
+                break
+    except FloatingPointError:
+        log.state("failed")
+        raise
+    finally:
+        if trainer.step and trainer.step not in run.steps:
+            _checkpoint(run, trainer)
+        if log.status == "running":
+            log.state("done" if trainer.step >= config.steps else "paused")
+        (run.path / STOP_FILE).unlink(missing_ok=True)
+
+
+def _trainer(config: Config, corpus: Corpus) -> Trainer:
+    split = split_corpus(corpus, config.n_train, config.split_seed)
+    images = torch.from_numpy(to_unit(corpus.images[split.train]))
+    return Trainer(config, images, split.train)
+
+
+class _Log:
+    """metrics.jsonl and state.json of a running run."""
+
+    def __init__(self, run: Run, trainer: Trainer) -> None:
+        self.path, self.trainer = run.path, trainer
+        self.losses: list[float] = []
+        self.seconds: list[float] = []
+        before = run.metrics()
+        self.elapsed = before[-1]["seconds"] if before else 0.0
+        self.pace = 0.0
+        self.last_beat = 0.0
+        self.status = "queued"
+
+    def add(self, done: TrainStep) -> None:
+        self.losses.append(done.loss)
+        self.seconds.append(done.seconds)
+        self.elapsed += done.seconds
+        if done.step % LOG_EVERY == 0 or done.step == self.trainer.config.steps:
+            self.pace = float(np.mean(self.seconds))
+            line = {
+                "step": done.step,
+                "loss": round(float(np.mean(self.losses)), 6),
+                "images_per_second": round(self.trainer.config.batch / self.pace, 1),
+                "seconds": round(self.elapsed, 2),
+            }
+            with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as f:
+                f.write(json.dumps(line) + "\n")
+            self.losses, self.seconds = [], []
+        if time.monotonic() - self.last_beat > HEARTBEAT:
+            self.state("running")
+
+    def state(self, status: str) -> None:
+        self.status, self.last_beat = status, time.monotonic()
+        step, steps = self.trainer.step, self.trainer.config.steps
+        record: dict[str, Any] = {
+            "status": status,
+            "step": step,
+            "steps": steps,
+            "pid": os.getpid(),
+            "heartbeat": time.time(),
+            "seconds_per_step": round(self.pace, 4),
+            "eta_seconds": round(self.pace * (steps - step), 1),
+        }
+        write_atomically(self.path / "state.json", json.dumps(record) + "\n")
+
+
+def _checkpoint(run: Run, trainer: Trainer) -> None:
+    """Weights to keep, a resume state, and the same 36 seeds as a picture."""
+    name = step_name(trainer.step)
+    save_weights(run.path / "checkpoints" / f"{name}.safetensors", trainer.average)
+    folder = run.path / "resume"
+    folder.mkdir(exist_ok=True)
+    buffer = io.BytesIO()
+    torch.save(trainer.state(), buffer)
+    scratch = folder / f"{name}.part"
+    with scratch.open("wb") as f:
+        f.write(buffer.getvalue())
+        f.flush()
+        os.fsync(f.fileno())
+    scratch.replace(folder / f"{name}.pt")
+    for old in sorted(folder.glob("step-*.pt"))[:-KEPT_STATES]:
+        old.unlink()
+    write_sheet(run.path / "sheets" / f"{name}.png", sheet_samples(run, trainer.average))
+
+
+def sheet_samples(run: Run, denoiser: EDM) -> np.ndarray:
+    """Seeds 0 to 35 with the default sampler, uint8 (36, h, w, c)."""
+    c = run.config
+    seeds = range(SHEET_SIDE**2)
+    batches = list(sample(denoiser, seeds, (c.channels, c.side, c.side), sampler_of(c)))
+    return to_bytes(torch.cat(batches).numpy())
+
+
+def sampler_of(config: Config, **choices: Any) -> SamplerConfig:
+    """The sampler for a run: noisy-only models must stop where their knowledge ends."""
+    stop = 1.05 * config.cutoff if config.arm == "noisy-only" else 0.0
+    return SamplerConfig(stop_at=stop, **choices)
+
+
+def _restore(run: Run, trainer: Trainer) -> None:
+    """Load the newest whole resume state and cut metrics.jsonl and later files back to it."""
+    for path in sorted((run.path / "resume").glob("step-*.pt"), reverse=True):
+        try:
+            trainer.load_state(torch.load(path, weights_only=True))
+            break
+        except (RuntimeError, EOFError, OSError, KeyError, ValueError):
+            path.unlink()  # cut short by a crash: the one before it is whole
+    kept = [m for m in run.metrics() if m["step"] <= trainer.step]
+    text = "".join(json.dumps(m) + "\n" for m in kept)
+    if (run.path / "metrics.jsonl").exists():
+        write_atomically(run.path / "metrics.jsonl", text)
+    for step in run.steps:
+        if step > trainer.step:
+            (run.path / "checkpoints" / f"{step_name(step)}.safetensors").unlink()
+            (run.path / "sheets" / f"{step_name(step)}.png").unlink(missing_ok=True)

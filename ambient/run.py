@@ -1,0 +1,222 @@
+"""Run folders: the one channel between training, commands and pages.
+
+A folder holds config.json, state.json, metrics.jsonl, checkpoints/, sheets/, reports and, for runs
+that can go on, resume/. Opening one reads JSON and safetensors and never executes code from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ambient.config import Config
+from ambient.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
+from ambient.errors import InputError
+
+if TYPE_CHECKING:
+    from ambient.denoiser import EDM
+
+BUNDLED_RUNS = ASSETS / "runs"
+SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Readers see the old file or the new one, never half of it, even after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    with scratch.open("w", encoding="utf-8") as f:
+        f.write(text)
+        f.flush()
+        os.fsync(f.fileno())
+    scratch.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file, or None where there is no such file.
+
+    Raises:
+        InputError: the file is there but not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as e:
+        raise InputError(f"'{path}' is not readable JSON ({e}); restore or delete it.") from e
+    if not isinstance(value, dict):
+        raise InputError(f"'{path}' holds a {type(value).__name__}; expected a JSON object.")
+    return value
+
+
+def step_name(step: int) -> str:
+    return f"step-{step:06d}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run folder. Everything is read from disk when asked for."""
+
+    path: Path
+    config: Config
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """status, step, steps, heartbeat, seconds_per_step, eta_seconds; status `done` if absent."""
+        return read_json(self.path / "state.json") or {"status": "done", "step": self.last_step}
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps with stored weights, ascending."""
+        return _numbered(self.path / "checkpoints", ".safetensors")
+
+    @property
+    def sheet_steps(self) -> list[int]:
+        """Steps with a stored contact sheet, ascending."""
+        return _numbered(self.path / "sheets", ".png")
+
+    @property
+    def last_step(self) -> int:
+        return self.steps[-1] if self.steps else 0
+
+    def metrics(self) -> list[dict[str, float]]:
+        """The lines of metrics.jsonl; a last line cut short by a crash is left out."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return list(_whole_lines(lines))
+
+    def report(self, step: int | None = None) -> dict[str, Any] | None:
+        """The stored verdict of a step, or the run's final one."""
+        if step is None:
+            return read_json(self.path / "report.json")
+        return read_json(self.path / "reports" / f"{step_name(step)}.json")
+
+    def curves(self) -> dict[str, Any] | None:
+        return read_json(self.path / "curves.json")
+
+    def sheet(self, step: int | None = None) -> NDArray[np.uint8] | None:
+        """The 36 samples of seeds 0 to 35 at a step (default: the last), uint8 (36, h, w, c)."""
+        steps = self.sheet_steps
+        path = self.path / "sheets" / f"{step_name(step or (steps[-1] if steps else 0))}.png"
+        if not path.exists():
+            return None
+        c = self.config
+        pixels = np.atleast_3d(np.asarray(Image.open(path)))
+        if pixels.shape != (SHEET_SIDE * c.side, SHEET_SIDE * c.side, c.channels):
+            raise InputError(f"'{path}' is {pixels.shape}; expected 36 images of {c.side} pixels.")
+        return np.ascontiguousarray(
+            pixels.reshape(SHEET_SIDE, c.side, SHEET_SIDE, c.side, c.channels)
+            .swapaxes(1, 2)
+            .reshape(-1, c.side, c.side, c.channels)
+        )
+
+    def checkpoint(self, step: int | None = None) -> Path:
+        """The weights file of a step, by default the last.
+
+        Raises:
+            InputError: no weights stored, or none at that step.
+        """
+        steps = self.steps
+        if not steps:
+            raise InputError(f"run '{self.path}' has no checkpoint yet; let it train longer.")
+        step = steps[-1] if step is None else step
+        if step not in steps:
+            near = min(steps, key=lambda s: abs(s - step))
+            raise InputError(f"run '{self.name}' has no step {step}; the nearest stored is {near}.")
+        return self.path / "checkpoints" / f"{step_name(step)}.safetensors"
+
+    def checkpoint_sha256(self, step: int | None = None) -> str:
+        return hashlib.sha256(self.checkpoint(step).read_bytes()).hexdigest()
+
+    def corpus(self) -> Corpus:
+        """The run's images.
+
+        Raises:
+            InputError: gone, or no longer the images the run was trained on.
+        """
+        corpus = load_corpus(self.config.corpus, side=self._side())
+        if corpus.sha256 != self.config.corpus_sha256:
+            raise InputError(
+                f"run '{self.name}' was trained on other images than '{self.config.corpus}' now holds "
+                f"(hash {self.config.corpus_sha256[:8]}, found {corpus.sha256[:8]}); restore them."
+            )
+        return corpus
+
+    def _side(self) -> int | None:
+        return self.config.side if Path(self.config.corpus).suffix != ".npz" else None
+
+    def split(self, corpus: Corpus) -> Split:
+        return split_corpus(corpus, self.config.n_train, self.config.split_seed)
+
+    def denoiser(self, step: int | None = None) -> EDM:
+        """The run's averaged network at a step, ready to sample: `denoiser(x, sigma)`.
+
+        Raises:
+            InputError: truncated, foreign or non-finite weights.
+        """
+        from ambient.weights import load_weights
+
+        return load_weights(self.checkpoint(step), self.config)
+
+
+def _numbered(folder: Path, suffix: str) -> list[int]:
+    found = (re.fullmatch(r"step-(\d{6})", p.stem) for p in folder.glob(f"*{suffix}"))
+    return sorted(int(m[1]) for m in found if m)
+
+
+def _whole_lines(lines: list[str]) -> Iterator[dict[str, float]]:
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
+
+
+def write_sheet(path: Path, images: NDArray[np.uint8]) -> None:
+    """36 images (36, h, w, c) as one lossless picture, 6 x 6, row by row."""
+    n, h, w, c = images.shape
+    grid = images.reshape(SHEET_SIDE, SHEET_SIDE, h, w, c).swapaxes(1, 2)
+    pixels = grid.reshape(SHEET_SIDE * h, SHEET_SIDE * w, c)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels[..., 0] if c == 1 else pixels).save(path, optimize=True)
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run folder, or a bundled run by its name.
+
+    Raises:
+        InputError: no such folder, or its config cannot be used.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir() and (BUNDLED_RUNS / str(path)).is_dir():
+        folder = BUNDLED_RUNS / str(path)
+    if not (folder / "config.json").is_file():
+        names = ", ".join(r.name for r in list_runs(BUNDLED_RUNS))
+        raise InputError(
+            f"'{path}' is no run folder (it has no config.json); bundled runs: {names}."
+        )
+    return Run(folder, Config.from_json(folder / "config.json"))
+
+
+def list_runs(folder: Path) -> list[Run]:
+    """The usable runs in a folder, by name; unusable ones are left out."""
+    runs = []
+    for config in sorted(folder.glob("*/config.json")):
+        try:
+            runs.append(Run(config.parent, Config.from_json(config)))
+        except InputError:
+            continue  # a run of another version: `open_run` says why when it is asked for by name
+    return runs

@@ -1,0 +1,136 @@
+"""Training as a generator: the caller drives, records come out, nothing is printed or written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ambient.config import Config
+from ambient.corruption import corrupt
+from ambient.denoiser import EDM
+from ambient.loss import denoising_loss
+from ambient.noise import derive_seed, lognormal_sigmas
+from ambient.unet import UNet
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """One finished step: its number (from 1), mean loss of the batch, and seconds it took."""
+
+    step: int
+    loss: float
+    seconds: float
+
+
+def build_denoiser(config: Config) -> EDM:
+    """The untrained denoiser of a run; its weights depend on `config.seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive_seed(config.seed, 0x1417))
+        network = UNet(config.channels, config.width, config.patch)
+    network = network.to(memory_format=torch.channels_last)
+    return EDM(network, config.sigma_data, getattr(torch, config.dtype))
+
+
+@dataclass
+class Trainer:
+    """The moving parts of a run: weights, their average, the optimizer and the step count.
+
+    Batches, noise levels and noise of step k are drawn from (seed, k), so there is no random
+    state to keep: `state` after k steps is all that a bit-exact resume needs.
+
+    Args:
+        config: the run.
+        images: its training images, float32 (n, c, h, w) in [-1, 1].
+        indices: their indices in the corpus, which seed the frozen noisy copies.
+    """
+
+    config: Config
+    images: Float[Tensor, "n c h w"]
+    indices: np.ndarray
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        c = self.config
+        self.denoiser = build_denoiser(c).to(self.device)
+        self.average = build_denoiser(c).to(self.device).requires_grad_(False).eval()
+        # betas and no decay as in EDM's small-data runs; 0.99 forgets a bad step in 100.
+        self.optimizer = torch.optim.AdamW(
+            self.denoiser.parameters(), lr=c.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+        )
+        self.frozen = corrupt(self.images, self.indices.tolist(), c.cutoff, c.seed)
+
+    def learning_rate(self, k: int) -> float:
+        """Linear warm-up, then a plateau, then 1/sqrt (EDM2, Karras et al. 2024, equation 67)."""
+        c = self.config
+        return c.lr * min(1.0, (k + 1) / c.warmup) / max(1.0, k / c.lr_hold) ** 0.5
+
+    def train_step(self) -> float:
+        """One optimizer step; returns the batch's mean loss."""
+        c, k = self.config, self.step
+        generator = torch.Generator().manual_seed(derive_seed(c.seed, k, 0x57E9))
+        pick = torch.randint(len(self.images), (c.batch,), generator=generator)
+        above = c.cutoff if c.arm == "noisy-only" else 0.0
+        sigma = lognormal_sigmas(c.batch, c.p_mean, c.p_std, generator, above)
+        loss = denoising_loss(
+            self.denoiser,
+            c.arm,
+            self.images[pick].to(self.device),
+            self.frozen[pick].to(self.device),
+            sigma.to(self.device),
+            c.cutoff,
+            c.sigma_data,
+            generator,
+        ).mean()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(k)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), 1.0)
+        self.optimizer.step()
+        beta = min(c.ema, (k + 1) / (k + 10))  # averages about the last tenth of the run so far
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.denoiser.parameters()), 1 - beta
+            )
+        self.step += 1
+        return float(loss.detach())
+
+    def state(self) -> dict[str, Any]:
+        """Everything that changes as the run trains, for `torch.save`."""
+        return {
+            "step": self.step,
+            "weights": self.denoiser.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self.denoiser.load_state_dict(state["weights"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def train(trainer: Trainer) -> Iterator[TrainStep]:
+    """Run `trainer` to the end of its config, one record a step. Stop by not asking for more.
+
+    Raises:
+        FloatingPointError: the loss is no longer a number (the learning rate is too high).
+    """
+    trainer.denoiser.train()
+    while trainer.step < trainer.config.steps:
+        start = time.perf_counter()
+        loss = trainer.train_step()
+        if not np.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss} at step {trainer.step}; train again with a lower --lr."
+            )
+        yield TrainStep(trainer.step, loss, time.perf_counter() - start)
