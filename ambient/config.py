@@ -19,7 +19,7 @@ ARMS = {
     "standard": "ordinary denoising of clean images at every noise level",
     "ambient": "above the cutoff, only one frozen noisy copy of each image",
     "fresh": "as ambient, but the copy is redrawn at every visit (isolates the freezing)",
-    "reweight": "clean images, with ambient's smaller weight above the cutoff (isolates the weight)",
+    "reweight": "clean images, ambient's smaller weight above the cutoff (isolates the weight)",
     "noisy-only": "only the frozen noisy copies, only above the cutoff",
 }
 MAX_CUTOFF = 100.0
@@ -104,20 +104,21 @@ class Config:
             raise InputError(
                 f"'{path}' is not a readable config ({e}); expected a run's JSON."
             ) from e
+        if not isinstance(fields, dict):
+            raise InputError(f"'{path}' holds a {type(fields).__name__}; expected a JSON object.")
         known = {f.name: f.type for f in dataclasses.fields(cls)}
-        if not isinstance(fields, dict) or set(fields) != set(known):
-            given = set(fields) if isinstance(fields, dict) else set()
-            missing, unknown = sorted(set(known) - given), sorted(given - set(known))
-            other = fields.get("version", "unknown") if isinstance(fields, dict) else "unknown"
+        needed = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
+        missing, unknown = sorted(needed - set(fields)), sorted(set(fields) - set(known))
+        if missing or unknown:
             raise InputError(
-                f"'{path}' was written by version {other} and this is {__version__}: missing "
-                f"{missing or 'nothing'}, unknown {unknown or 'nothing'}; retrain or use that version."
+                f"'{path}' was written by version {fields.get('version', 'unknown')} and this is "
+                f"{__version__}: missing {', '.join(missing) or 'nothing'}, unknown "
+                f"{', '.join(unknown) or 'nothing'}; retrain, or use that version."
             )
-        types = {"int": int, "float": (int, float), "str": str}
-        for name, kind in known.items():
-            expected = types[str(kind)]
-            if not isinstance(fields[name], expected) or isinstance(fields[name], bool):
-                raise InputError(f"'{path}': {name} is {fields[name]!r}; expected {kind}.")
+        types: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+        for name, value in fields.items():
+            if not isinstance(value, types[str(known[name])]) or isinstance(value, bool):
+                raise InputError(f"'{path}': {name} is {value!r}; expected {known[name]}.")
         return cls(**fields)
 
 

@@ -92,7 +92,7 @@ def similarities(queries: Flat, train: Flat) -> tuple[NDArray[np.float32], NDArr
         return (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
     distance, index = nearest(unit(queries), unit(train), k=1)
-    return 1 - distance[:, 0] ** 2 / 2, index[:, 0]
+    return (1 - distance[:, 0] ** 2 / 2).astype(np.float32), index[:, 0]
 
 
 def halves(n: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -105,7 +105,13 @@ def twin_groups(images: NDArray[np.uint8], rms: float = TWIN_RMS) -> NDArray[np.
     scale = 127.5  # 255 levels span 2 units
 
     def blocks(x: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return reduce(x / np.float32(scale), "n (h i) (w j) c -> n (h w c)", "mean", i=4, j=4)
+        return reduce(
+            x.astype(np.float32) / np.float32(scale),
+            "n (h i) (w j) c -> n (h w c)",
+            "mean",
+            i=4,
+            j=4,
+        )
 
     small, small_mirrored = blocks(images), blocks(images[:, :, ::-1])
     norms = (small**2).sum(1)
@@ -150,25 +156,19 @@ def split_corpus(
     """
     if n_train < 2:
         raise InputError(f"n_train is {n_train}; at least 2 training images are needed.")
-    labels = np.unique(corpus.groups)
     rng = np.random.default_rng([split_seed, 0x5EED])
-    order = rng.permutation(labels)
-    members = (
-        {g: np.flatnonzero(corpus.groups == g) for g in order.tolist()}
-        if len(labels) < len(corpus)
-        else {g: np.array([g]) for g in order.tolist()}
-    )
-    picked = [rng.permutation(members[g]) for g in order.tolist()]
+    labels, group = np.unique(corpus.groups, return_inverse=True)
+    rank = rng.permutation(len(labels))[group]
+    order = np.lexsort((rng.random(len(corpus)), rank))  # by group, shuffled within each
     if one_per_group:
-        picked = [m[:1] for m in picked]
-    flat = np.concatenate(picked)
-    if n_train > len(flat):
+        order = order[np.unique(rank[order], return_index=True)[1]]
+    if n_train > len(order):
         raise InputError(
-            f"n_train is {n_train}, but corpus '{corpus.name}' has only {len(flat)} distinct images; "
-            f"choose n_train <= {len(flat)}."
+            f"n_train is {n_train}, but corpus '{corpus.name}' has only {len(order)} distinct "
+            f"images; choose n_train <= {len(order)}."
         )
-    train = flat[:n_train]
-    held = flat[~np.isin(corpus.groups[flat], corpus.groups[train])]
+    train = order[:n_train]
+    held = order[~np.isin(corpus.groups[order], corpus.groups[train])]
     return Split(train=train.astype(np.int64), heldout=held.astype(np.int64))
 
 
@@ -198,7 +198,8 @@ def load_corpus(spec: str | Path, *, side: int | None = None) -> Corpus:
         return _load_npz(path, name)
     known = ", ".join([*BUNDLED, *TORCHVISION])
     raise InputError(
-        f"'{name}' is no corpus: expected one of {known}, or an existing folder, .zip or .npz of images."
+        f"'{name}' is no corpus: expected one of {known}, or an existing folder, .zip or .npz "
+        "of images."
     )
 
 
@@ -299,7 +300,7 @@ def _zip_pictures(path: Path) -> Iterator[tuple[str, bytes]]:
                 if wanted and "__MACOSX" not in info.filename:
                     if info.file_size > 4 * MAX_PIXELS:
                         raise InputError(
-                            f"'{info.filename}' unpacks to {info.file_size} bytes; expected at most "
+                            f"'{info.filename}' unpacks to {info.file_size} bytes; expected up to "
                             f"{4 * MAX_PIXELS}. Shrink it."
                         )
                     yield info.filename, archive.read(info)
@@ -308,7 +309,8 @@ def _zip_pictures(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _from_pictures(name: str, pictures: Iterator[tuple[str, bytes]], side: int | None) -> Corpus:
-    names, decoded = [], []
+    names: list[str] = []
+    decoded: list[Image.Image] = []
     for label, data in pictures:
         if len(decoded) == MAX_IMAGES:
             raise InputError(f"'{name}' has more than {MAX_IMAGES} pictures; use fewer.")
@@ -321,7 +323,7 @@ def _from_pictures(name: str, pictures: Iterator[tuple[str, bytes]], side: int |
         decoded.append(picture)
     if not decoded:
         raise InputError(
-            f"'{name}' holds no pictures; expected files ending in {', '.join(sorted(SUFFIXES))}."
+            f"'{name}' holds no pictures; expected files with {', '.join(sorted(SUFFIXES))}."
         )
     return _stack(name, names, decoded, side)
 

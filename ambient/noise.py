@@ -31,9 +31,9 @@ class SeededNoise:
     def __init__(self, seeds: Sequence[int]) -> None:
         self.generators = [torch.Generator().manual_seed(int(s)) for s in seeds]
 
-    def draw(self, shape: tuple[int, int, int]) -> Float[Tensor, "b c h w"]:
+    def draw(self, shape: Sequence[int]) -> Float[Tensor, "b c h w"]:
         """The next standard normal image of each generator."""
-        return torch.stack([torch.randn(shape, generator=g) for g in self.generators])
+        return torch.stack([torch.randn(tuple(shape), generator=g) for g in self.generators])
 
 
 def lognormal_sigmas(

@@ -1,4 +1,4 @@
-"""Training that writes its run folder: metrics, checkpoints, pictures, and a way to stop and resume."""
+"""Training that writes its run folder: metrics, checkpoints, pictures; stop and resume."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,15 @@ from ambient.config import Config
 from ambient.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.denoiser import EDM
 from ambient.errors import InputError
-from ambient.run import SHEET_SIDE, Run, open_run, step_name, write_atomically, write_sheet
+from ambient.run import (
+    SHEET_SIDE,
+    Run,
+    open_run,
+    process_started,
+    step_name,
+    write_atomically,
+    write_sheet,
+)
 from ambient.sampler import SamplerConfig, sample
 from ambient.train import Trainer, TrainStep, train
 from ambient.weights import save_weights
@@ -44,7 +52,15 @@ def start_run(path: Path, config: Config) -> Run:
     return open_run(path)
 
 
-def record(run: Run, corpus: Corpus) -> Iterator[TrainStep]:
+def mark_failed(run: Run, reason: str) -> None:
+    """Say in state.json that the run ended, and why."""
+    state = {**run.state, "status": "failed", "error": reason}
+    write_atomically(run.path / "state.json", json.dumps(state) + "\n")
+
+
+def record(
+    run: Run, corpus: Corpus, device: torch.device | None = None
+) -> Generator[TrainStep, None, None]:
     """Train `run` from where it stands to its last step, writing its folder as it goes.
 
     Yields the trainer's records. Ends early, saved and resumable, when the caller closes the
@@ -52,7 +68,7 @@ def record(run: Run, corpus: Corpus) -> Iterator[TrainStep]:
     """
     config = run.config
     torch.set_num_threads(config.threads)
-    trainer = _trainer(config, corpus)
+    trainer = _trainer(config, corpus, device or torch.device("cpu"))
     _restore(run, trainer)
     (run.path / STOP_FILE).unlink(missing_ok=True)
     log = _Log(run, trainer)
@@ -67,20 +83,20 @@ def record(run: Run, corpus: Corpus) -> Iterator[TrainStep]:
             if (run.path / STOP_FILE).exists() and done.step < config.steps:
                 break
     except FloatingPointError:
-        log.state("failed")
+        log.status = "failed"  # the last good checkpoint stays the run's model
         raise
     finally:
-        if trainer.step and trainer.step not in run.steps:
-            _checkpoint(run, trainer)
         if log.status == "running":
+            if trainer.step and trainer.step not in run.steps:
+                _checkpoint(run, trainer)
             log.state("done" if trainer.step >= config.steps else "paused")
         (run.path / STOP_FILE).unlink(missing_ok=True)
 
 
-def _trainer(config: Config, corpus: Corpus) -> Trainer:
+def _trainer(config: Config, corpus: Corpus, device: torch.device) -> Trainer:
     split = split_corpus(corpus, config.n_train, config.split_seed)
     images = torch.from_numpy(to_unit(corpus.images[split.train]))
-    return Trainer(config, images, split.train)
+    return Trainer(config, images, split.train, device)
 
 
 class _Log:
@@ -122,6 +138,7 @@ class _Log:
             "step": step,
             "steps": steps,
             "pid": os.getpid(),
+            "pid_started": process_started(os.getpid()),
             "heartbeat": time.time(),
             "seconds_per_step": round(self.pace, 4),
             "eta_seconds": round(self.pace * (steps - step), 1),

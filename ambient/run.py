@@ -58,6 +58,16 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value
 
 
+def process_started(pid: int) -> str | None:
+    """When a live process started, in the kernel's words; None if gone or not on Linux."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else fields[19]
+
+
 def step_name(step: int) -> str:
     return f"step-{step:06d}"
 
@@ -75,7 +85,7 @@ class Run:
 
     @property
     def state(self) -> dict[str, Any]:
-        """status, step, steps, heartbeat, seconds_per_step, eta_seconds; status `done` if absent."""
+        """status, step, steps, heartbeat, seconds_per_step, eta_seconds; `done` if absent."""
         return read_json(self.path / "state.json") or {"status": "done", "step": self.last_step}
 
     @property
@@ -123,6 +133,14 @@ class Run:
             .reshape(-1, c.side, c.side, c.channels)
         )
 
+    def samples(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+        """The images behind `report()`: uint8 (n, h, w, c) and their seeds (n,); None if absent."""
+        path = self.path / "samples.npz"
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as data:
+            return data["images"], data["seeds"]
+
     def checkpoint(self, step: int | None = None) -> Path:
         """The weights file of a step, by default the last.
 
@@ -150,8 +168,9 @@ class Run:
         corpus = load_corpus(self.config.corpus, side=self._side())
         if corpus.sha256 != self.config.corpus_sha256:
             raise InputError(
-                f"run '{self.name}' was trained on other images than '{self.config.corpus}' now holds "
-                f"(hash {self.config.corpus_sha256[:8]}, found {corpus.sha256[:8]}); restore them."
+                f"run '{self.name}' was trained on other images than '{self.config.corpus}' now "
+                f"holds (hash {self.config.corpus_sha256[:8]}, found {corpus.sha256[:8]}); "
+                "restore them."
             )
         return corpus
 

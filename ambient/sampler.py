@@ -95,7 +95,7 @@ def ancestral(
     for i, (s, s_next) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
         d = _denoise(denoiser, x, s)
         shrink = (s_next / s) ** 2
-        z = noise.draw(tuple(x.shape[1:])).to(x.device)
+        z = noise.draw(x.shape[1:]).to(x.device)
         x = d + shrink * (x - d) + s_next * (1 - shrink).sqrt() * z
         yield SampleStep(i, float(s), x, d)
 

@@ -13,6 +13,13 @@ from torch import Tensor, nn
 GROUP = 16  # channels in one GroupNorm group
 
 
+def zeroed(conv: nn.Conv2d) -> nn.Conv2d:
+    """The same convolution, starting at zero: what it adds is nothing until it has learned."""
+    for parameter in conv.parameters():
+        nn.init.zeros_(parameter)
+    return conv
+
+
 class FourierFeatures(nn.Module):
     """ln(sigma)/4 seen through fixed sine waves, so that a linear layer can tell levels apart."""
 
@@ -20,6 +27,7 @@ class FourierFeatures(nn.Module):
         super().__init__()
         # ln(sigma)/4 spans about [-1.2, 0.9]; half a period to 16 periods a unit resolve it finely.
         freqs = 2 * math.pi * torch.logspace(-1, 4, dim // 2, base=2.0)
+        self.freqs: Tensor
         self.register_buffer("freqs", freqs, persistent=False)
 
     def forward(self, c_noise: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
@@ -36,10 +44,8 @@ class ResBlock(nn.Module):
         self.conv1 = nn.Conv2d(c_in, c_out, 3, padding=1)
         self.film = nn.Linear(c_emb, 2 * c_out)
         self.norm2 = nn.GroupNorm(c_out // GROUP, c_out)
-        self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1)
+        self.conv2 = zeroed(nn.Conv2d(c_out, c_out, 3, padding=1))
         self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
-        nn.init.zeros_(self.conv2.weight)  # every block starts as its skip
-        nn.init.zeros_(self.conv2.bias)
 
     def forward(
         self, x: Float[Tensor, "b c h w"], emb: Float[Tensor, "b e"]
@@ -58,9 +64,7 @@ class SelfAttention(nn.Module):
         self.heads = channels // 32
         self.norm = nn.GroupNorm(channels // GROUP, channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
-        self.out = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.out = zeroed(nn.Conv2d(channels, channels, 1))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         height = x.shape[2]
@@ -101,9 +105,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps)
         self.decode = nn.ModuleList(ResBlock(2 * a, a, emb) for a, _ in steps)
         self.norm = nn.GroupNorm(width // GROUP, width)
-        self.head = nn.Conv2d(width, pixels, 3, padding=1)
-        nn.init.zeros_(self.head.weight)  # D = c_skip * x before the first step
-        nn.init.zeros_(self.head.bias)
+        self.head = zeroed(nn.Conv2d(width, pixels, 3, padding=1))
 
     def forward(
         self, x: Float[Tensor, "b c h w"], c_noise: Float[Tensor, " b"]

@@ -47,7 +47,7 @@ def load_weights(path: Path, config: Config) -> EDM:
     if wrong:
         raise InputError(
             f"'{path}' does not fit its config (width {config.width}, patch {config.patch}): "
-            f"{len(wrong)} tensors differ, first {min(wrong)}; keep config.json and weights together."
+            f"{len(wrong)} tensors differ, first {min(wrong)}; keep config and weights together."
         )
     if not all(bool(torch.isfinite(v).all()) for v in loaded.values()):
         raise InputError(f"'{path}' holds weights that are not finite; use an earlier checkpoint.")

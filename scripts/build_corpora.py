@@ -76,9 +76,7 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, **fields)
         distinct = len(np.unique(fields["groups"]))
-        print(
-            f"{path.name}: {fields['images'].shape}, {distinct} distinct, {path.stat().st_size} bytes"
-        )
+        print(f"{path.name}: {len(fields['images'])} images, {distinct} distinct")
 
 
 if __name__ == "__main__":

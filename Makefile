@@ -1,0 +1,52 @@
+# Two commands on a fresh machine: `make run` and `make test`. The environment lives in .venv.
+PYTHON ?= python3
+VENV   ?= .venv
+PORT   ?= 8501
+# A CPU-only torch is smaller: make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+
+BIN = $(VENV)/bin
+export PYTHONPATH := .
+
+.PHONY: run test lint assets corpora encoder screenshots protocol clean
+
+run: $(VENV)/.run                ## open the explorer
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: $(VENV)/.test              ## all tests, the browser's too where there is a Chromium
+	@sh scripts/chromium.sh
+	$(BIN)/python -m pytest -m "not browser" -n 2 --dist loadgroup
+	@if sh scripts/chromium.sh --check; then $(BIN)/python -m pytest -m browser; \
+	else echo "NOTE: the browser tests did not run: no Chromium here and no right to install one."; fi
+
+lint: $(VENV)/.test              ## layout, lint and types
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+corpora: $(VENV)/.test           ## rebuild assets/corpora from its sources
+	$(BIN)/python scripts/build_corpora.py
+
+encoder: $(VENV)/.test           ## retrain assets/encoder
+	$(BIN)/python scripts/train_encoder.py
+
+assets: $(VENV)/.run             ## train, judge and store the runs of assets/runs.json; resumable
+	$(BIN)/python scripts/build_runs.py
+
+protocol: $(VENV)/.run           ## answer "how much less does ambient copy?" from the bundled runs
+	$(BIN)/python scripts/protocol.py
+
+screenshots: $(VENV)/.test       ## docs/*.png from a running app
+	$(BIN)/python scripts/screenshots.py
+
+clean:                           ## forget the environment
+	rm -rf $(VENV)
+
+$(VENV)/.run: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) torch torchvision)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/.test: requirements-dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,227 @@
+"""From images to a report: copies by both rules, their calibration, and quality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ambient.copies import (
+    FALSE_ALARMS,
+    MIN_SAMPLES,
+    Neighbors,
+    Verdict,
+    find_neighbors,
+    judge,
+    ratio_threshold,
+    similarities,
+    similarity_threshold,
+)
+from ambient.corpus import Corpus, Split, to_bytes, to_unit
+from ambient.errors import InputError
+from ambient.features import FEATURES, encode
+from ambient.neighbors import nearest
+from ambient.quality import quality
+from ambient.recorder import sampler_of
+from ambient.run import Run
+from ambient.sampler import SamplerConfig, sample
+
+Images = NDArray[np.uint8]
+
+
+def _flat(images: Images) -> NDArray[np.float32]:
+    return to_unit(images).reshape(len(images), -1)
+
+
+def judge_images(
+    samples: Images, train: Images, heldout: Images, groups: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Who is a copy of a training image, by how much, and how far that verdict can be trusted.
+
+    Args:
+        samples, train, heldout: uint8 (n, h, w, c), one shape.
+        groups: int64 (n_train,), twin groups of the training images.
+
+    Returns:
+        `copies`, `samples`, `heldout_ratios` and `warnings` of a report (docs/reports.md). With
+        fewer than 100 samples or held-out images the rates are None and a warning says why; every
+        sample still has its distances.
+
+    Raises:
+        InputError: images of different sizes or channels.
+    """
+    shapes = {"samples": samples.shape[1:], "held-out images": heldout.shape[1:]}
+    for name, shape in shapes.items():
+        if shape != train.shape[1:]:
+            raise InputError(
+                f"{name} are {_size(shape)} and the training images {_size(train.shape[1:])}; "
+                "they must have the same size and channels."
+            )
+    flat_samples, flat_train, flat_heldout = _flat(samples), _flat(train), _flat(heldout)
+    found = find_neighbors(flat_samples, flat_train, groups)
+    null = find_neighbors(flat_heldout, flat_train, groups)
+    features = encode(train)
+    similar, _ = similarities(encode(samples), features)
+    null_similar, _ = similarities(encode(heldout), features)
+    warnings = _warnings(len(samples), len(heldout))
+    by_ratio: Verdict | None = None
+    by_similarity: Verdict | None = None
+    if min(len(samples), len(heldout)) >= MIN_SAMPLES:
+        by_ratio = judge(found.ratio, null.ratio, "ratio")
+        by_similarity = judge(similar, null_similar, "similarity")
+        copies = by_ratio.copies
+    else:  # all held-out images calibrate: none are needed to report
+        copies = found.ratio < ratio_threshold(null.ratio)
+    verdicts = {
+        "ratio": _verdict(by_ratio, ratio_threshold(null.ratio)),
+        "similarity": {
+            "features": FEATURES,
+            **_verdict(by_similarity, similarity_threshold(null_similar)),
+        },
+    }
+    unseen_distance, unseen = nearest(flat_samples, flat_heldout, k=1)
+    return {
+        "copies": verdicts,
+        "samples": _records(found, similar, copies, unseen[:, 0], unseen_distance[:, 0]),
+        "heldout_ratios": [round(float(r), 4) for r in null.ratio],
+        "warnings": warnings,
+    }
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _verdict(verdict: Verdict | None, threshold: float) -> dict[str, Any]:
+    if verdict is None:
+        nothing = dict.fromkeys(("rate", "ci95", "heldout_rate", "heldout_ci95"))
+        return {"threshold": threshold, **nothing}
+    return {
+        "threshold": verdict.threshold,
+        "rate": verdict.rate,
+        "ci95": list(verdict.ci95),
+        "heldout_rate": verdict.heldout_rate,
+        "heldout_ci95": list(verdict.heldout_ci95),
+    }
+
+
+def _warnings(n_samples: int, n_heldout: int) -> list[str]:
+    warnings = []
+    if n_samples < MIN_SAMPLES:
+        warnings.append(f"{n_samples} samples are too few for a rate; take at least {MIN_SAMPLES}.")
+    if n_heldout < MIN_SAMPLES:
+        warnings.append(
+            f"{n_heldout} held-out images are too few to calibrate a rule; at least {MIN_SAMPLES} "
+            "are needed."
+        )
+    elif n_heldout // 2 + 1 < 1 / FALSE_ALARMS:
+        warnings.append(
+            f"the rule is calibrated on {n_heldout // 2} images, so it cannot promise fewer than "
+            f"{100 / (n_heldout // 2 + 1):.1f} % false alarms."
+        )
+    return warnings
+
+
+def _records(
+    found: Neighbors,
+    similar: NDArray[np.float32],
+    copies: NDArray[np.bool_],
+    unseen: NDArray[np.int64],
+    unseen_distance: NDArray[np.float32],
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "nearest": int(found.nearest[i]),
+            "second": int(found.second[i]),
+            "d1": round(float(found.d1[i]), 4),
+            "d2": round(float(found.d2[i]), 4),
+            "ratio": round(float(found.ratio[i]), 4),
+            "similarity": round(float(similar[i]), 4),
+            "copy": bool(copies[i]),
+            "nearest_heldout": int(unseen[i]),
+            "d_heldout": round(float(unseen_distance[i]), 4),
+        }
+        for i in range(len(copies))
+    ]
+
+
+def draw(
+    run: Run, seeds: range, how: SamplerConfig | None = None, step: int | None = None
+) -> Iterator[Images]:
+    """Samples of a run as uint8 batches (at most 64, h, w, c), in the order of `seeds`."""
+    c = run.config
+    for batch in sample(
+        run.denoiser(step), seeds, (c.channels, c.side, c.side), how or sampler_of(c)
+    ):
+        yield to_bytes(batch.numpy())
+
+
+def evaluate(
+    run: Run,
+    n: int = 1000,
+    seed: int = 0,
+    step: int | None = None,
+    how: SamplerConfig | None = None,
+) -> Iterator[tuple[int, int, Images, dict[str, Any] | None]]:
+    """Sample a run and judge the samples.
+
+    Yields:
+        (samples so far, n, their images, None) after each batch; last (n, n, images, report).
+
+    Raises:
+        InputError: an unusable run, corpus or step.
+    """
+    corpus = run.corpus()
+    split = run.split(corpus)
+    how = how or sampler_of(run.config)
+    drawn: list[Images] = []
+    for batch in draw(run, range(seed, seed + n), how, step):
+        drawn.append(batch)
+        yield sum(map(len, drawn)), n, np.concatenate(drawn), None
+    images = np.concatenate(drawn)
+    yield n, n, images, report_of(run, corpus, split, images, seed, step, how)
+
+
+def report_of(
+    run: Run,
+    corpus: Corpus,
+    split: Split,
+    images: Images,
+    seed: int,
+    step: int | None,
+    how: SamplerConfig,
+) -> dict[str, Any]:
+    """The report of `images`, sampled from `run` with seeds seed, seed + 1, ..."""
+    train, heldout = corpus.images[split.train], corpus.images[split.heldout]
+    judged = judge_images(images, train, heldout, corpus.groups[split.train])
+    judged["samples"] = [{"seed": seed + i, **s} for i, s in enumerate(judged["samples"])]
+    enough = judged["copies"]["ratio"]["rate"] is not None
+    clouds = (encode(images), encode(train), encode(heldout)) if enough else None
+    return {
+        "run": run.name,
+        "step": run.last_step if step is None else step,
+        "checkpoint_sha256": run.checkpoint_sha256(step),
+        "corpus": {
+            "name": corpus.name,
+            "n_train": len(train),
+            "n_heldout": len(heldout),
+            "sha256": corpus.sha256,
+        },
+        "n_samples": len(images),
+        "sampler": {
+            "sampler": how.sampler,
+            "steps": how.steps,
+            "sigma_min": how.sigma_min,
+            "sigma_max": how.sigma_max,
+            "rho": how.rho,
+            "stop_at": how.stop_at,
+        },
+        "seed": seed,
+        "copies": judged["copies"],
+        "quality": quality(*clouds, seed=seed) if clouds else None,
+        "warnings": judged["warnings"],
+        "heldout_ratios": judged["heldout_ratios"],
+        "samples": judged["samples"],
+    }

@@ -1,0 +1,75 @@
+"""What the cutoff costs and what it buys: galleries, noisy copies, quality against copies."""
+
+import streamlit as st
+
+from ui import charts, data, frozen, pair, words
+from ui.frame import enter, errors_in_words
+
+enter(
+    "Move the cutoff",
+    "Above the cutoff the network never sees a clean image, only one fixed noisy copy of each. "
+    "Move it and watch copies and quality.",
+)
+table = data.with_cutoffs()
+if not table:
+    words.missing("No stored runs with a cutoff yet.", "python -m ambient sweep --help")
+    st.stop()
+with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+    n = pair.choose_size(table, max(table, key=lambda n: len(table[n])))
+    cutoff = st.select_slider(
+        "Cutoff (noise level)",
+        list(table[n]),
+        value=pair.usual(list(table[n])),
+        format_func=lambda c: f"{c:g}" if c else "no cutoff",
+        key=f"cutoff-{n}",
+        bind="query-params",
+        width=520,
+    )
+standard, run = table[n][0.0], table[n][cutoff]
+with errors_in_words():
+    verdicts, baseline = data.report(run), data.report(standard)
+    if verdicts is None or baseline is None:
+        words.no_verdict(run if baseline else standard)
+
+copied, without, quality = st.columns(3, gap="medium")
+with copied:
+    rule = verdicts["copies"]["ratio"]
+    label = f"Copied at {words.cutoff_name(cutoff)}"
+    words.rate_metric(label, rule["rate"], rule["ci95"], run.config.arm)
+with without:
+    rule = baseline["copies"]["ratio"]
+    words.rate_metric("Copied without a cutoff", rule["rate"], rule["ci95"], "standard")
+with quality:
+    words.quality_metric(verdicts, baseline)
+
+with errors_in_words():
+    seeds = range(pair.SHOWN)
+    left, right = st.columns(2, gap="large")
+    with left:
+        pair.show_gallery(standard, baseline, seeds)
+    with right:
+        if cutoff:
+            pair.show_gallery(run, verdicts, seeds)
+        else:
+            st.caption("Move the slider to put a model with a cutoff beside it.")
+    if cutoff:
+        frozen.show(run)
+
+st.subheader("Fewer copies, at which quality?", anchor=False)
+with errors_in_words():
+    points, path, judged = data.quality_points(table[n], n)
+charts.show(
+    charts.quality_against_copies(points, {"standard": path}, run.name),
+    "pareto",
+    "Copies against Fréchet distance: "
+    + "; ".join(f"{p['label']} {words.percent(p['rate'])} at {p['frechet']:.1f}" for p in points),
+)
+words.under(
+    "quality-against-copies",
+    "Down and left is better. The thin line is the standard model stopped earlier: a cutoff earns "
+    f"its place only below that line. Every point is judged on {judged:,} samples; bars are 95 % "
+    "intervals of one run, and other seeds vary more.",
+    [words.provenance(r, data.report(r)) for r in table[n].values()],
+    lambda: points + path,
+    "\n".join(f"python -m ambient evaluate {words.address(r)} --json -" for r in table[n].values()),
+)

@@ -1,0 +1,60 @@
+"""Two models, the same noise: which generated images are copies of training images?"""
+
+import streamlit as st
+
+from ui import data, game, pair, words
+from ui.frame import enter, errors_in_words
+
+enter(
+    "New, or a copy?",
+    "Two networks learned from the same few images and start from the same noise. "
+    "Under each generated image stands the training image nearest to it. "
+    "A frame with an equals sign marks a copy.",
+)
+table = data.with_cutoffs()
+if not table:
+    words.missing("No pair of stored runs to compare yet.", "python -m ambient sweep --help")
+    st.stop()
+
+standard_rate, ambient_rate, unseen_rate, choice = st.columns([3, 3, 3, 2.4], gap="medium")
+with choice:
+    n, cutoff = pair.choose(table)
+runs = {"standard": table[n][0.0], "ambient": table[n][cutoff]}
+with errors_in_words():
+    reports = {arm: data.report(run) for arm, run in runs.items()}
+    for arm, run in runs.items():
+        if reports[arm] is None:
+            words.no_verdict(run)
+
+rule = reports["standard"]["copies"]["ratio"]
+with standard_rate:
+    words.rate_metric("Standard model: copied", rule["rate"], rule["ci95"], "standard")
+with unseen_rate:
+    label = "Unseen real images: called copies"
+    words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
+rule = reports["ambient"]["copies"]["ratio"]
+with ambient_rate:
+    label = f"Ambient model, cutoff {cutoff:g}: copied"
+    words.rate_metric(label, rule["rate"], rule["ci95"], "ambient")
+
+deal = st.session_state.setdefault("deal", 0)
+with errors_in_words():
+    seeds = pair.common_seeds(runs, reports, deal)
+    for column, (arm, run) in zip(st.columns(2, gap="large"), runs.items(), strict=True):
+        with column:
+            pair.show_gallery(run, reports[arm], seeds)
+st.button(
+    "Show other samples",
+    icon=":material/shuffle:",
+    on_click=lambda: st.session_state.update(deal=deal + 1),
+)
+words.under(
+    "spot-the-copy",
+    "Compare the same place left and right: both models began with the same noise there. A copy is "
+    "a sample much nearer to one training image than to any other one.",
+    [words.provenance(runs[arm], reports[arm]) for arm in runs],
+    lambda: [{"run": runs[arm].name, **row} for arm in runs for row in reports[arm]["samples"]],
+    "\n".join(f"python -m ambient evaluate {words.address(run)} --json -" for run in runs.values()),
+)
+with errors_in_words():
+    game.play(runs["standard"], reports["standard"])

@@ -1,0 +1,61 @@
+"""Train a model in the background and watch it learn, and perhaps copy."""
+
+import streamlit as st
+
+from ambient.errors import InputError
+from ui import choices, data, training, words
+from ui.frame import enter, errors_in_words
+
+enter(
+    "Train your own",
+    "Pick a card or set the fields, then watch the loss and the newest samples. Training goes on "
+    "when you close this page.",
+)
+own = {r.name: r for r in data.own()}
+if (fresh := st.session_state.pop("mine-next", None)) in own:
+    st.session_state["mine"] = fresh
+if own:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox(
+            "Your runs",
+            list(own),
+            key="mine",
+            bind="query-params",
+            width=420,
+        )
+    with errors_in_words():
+        training.watch(own[name])
+    st.subheader("Train another", anchor=False)
+
+choices.cards()
+chosen = choices.fields()
+with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    go = st.button("Train", type="primary", icon=":material/play_arrow:")
+    st.caption(choices.estimate(chosen), width="content")
+if go:
+    try:
+        config = choices.config(chosen)
+        from ambient import worker
+
+        run = worker.submit(config, data.runs_folder())
+    except InputError as e:
+        st.error(str(e), icon=":material/error:")
+    else:
+        st.session_state["mine-next"] = run.name
+        st.rerun()
+
+if not own:
+    finished = [r for r in data.bundled() if r.sheet_steps]
+    if finished:
+        st.subheader("Meanwhile: a finished run, replayed", anchor=False)
+        name = st.selectbox(
+            "Finished run",
+            [r.name for r in finished],
+            key="replayed",
+            bind="query-params",
+            width=420,
+        )
+        with errors_in_words():
+            training.replay(data.find(name))
+    else:
+        words.missing("No finished run to replay yet.", "python -m ambient train --out runs/first")

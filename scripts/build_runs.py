@@ -1,0 +1,106 @@
+"""Train, judge and store the runs of `assets/runs.json`: `make assets`.
+
+Resumable: a run is trained in runs/bundled/NAME, goes on where it stands, and is copied to
+assets/runs/NAME when its report and curves are there. Finished runs are left alone; delete a
+folder (or just its reports) to make it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ambient.archive import PARTS
+from ambient.corpus import ASSETS
+from ambient.run import BUNDLED_RUNS, open_run
+
+SPEC = ASSETS / "runs.json"
+WORKSHOP = Path("runs/bundled")
+STAGE_SAMPLES = 400
+
+
+def command(*words: object) -> None:
+    """One `python -m ambient` command, one thread, niced, its output in the workshop's log."""
+    WORKSHOP.mkdir(parents=True, exist_ok=True)
+    line = [sys.executable, "-m", "ambient", *map(str, words)]
+    with (WORKSHOP / "log.txt").open("a", encoding="utf-8") as log:
+        log.write(" ".join(line[1:]) + "\n")
+        log.flush()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(["nice", "-n", "5", *line], check=True, env=environment, stderr=log)
+
+
+def options(spec: dict[str, object]) -> list[object]:
+    return [w for key, value in spec.items() for w in (f"--{key.replace('_', '-')}", value)]
+
+
+def train(name: str, spec: dict[str, object]) -> None:
+    """Train or go on training one run in the workshop."""
+    folder = WORKSHOP / name
+    if (folder / "config.json").exists():
+        command("train", "--resume", folder)
+    else:
+        command("train", "--out", folder, *options(spec))
+
+
+def judge(name: str) -> None:
+    """Reports of every stage (400 samples) and of the last one (1,000), and the curves."""
+    run = open_run(WORKSHOP / name)
+    for step in run.steps:
+        if run.report(step) is None:
+            command("evaluate", run.path, "--step", step, "--n", STAGE_SAMPLES, "--store")
+    if run.report() is None:
+        command("evaluate", run.path, "--store")
+    if run.curves() is None:
+        command("curves", run.path, "--store")
+
+
+def store(name: str, keep_stages: bool) -> None:
+    """Copy what is bundled: everything but resume states, and weights of the last step only."""
+    run, target = open_run(WORKSHOP / name), BUNDLED_RUNS / name
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for part in (*PARTS, "reports", "sheets"):
+        source = run.path / part
+        if source.is_dir():
+            shutil.copytree(source, target / part)
+        elif source.exists():
+            shutil.copy(source, target / part)
+    weights = target / "checkpoints"
+    weights.mkdir()
+    for step in run.steps if keep_stages else run.steps[-1:]:
+        shutil.copy(run.checkpoint(step), weights)
+
+
+def build(name: str, spec: dict[str, object]) -> None:
+    if (BUNDLED_RUNS / name / "curves.json").exists():
+        return
+    keep_stages = bool(spec.pop("keep_stages", False))
+    train(name, spec)
+    judge(name)
+    store(name, keep_stages)
+    print(f"{name}: stored", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workers", type=int, default=2, help="runs at once, one thread each")
+    parser.add_argument("--only", nargs="*", help="names of runs (default: all)")
+    args = parser.parse_args()
+    spec = json.loads(SPEC.read_text(encoding="utf-8"))
+    wanted = {n: {**spec["common"], **s} for n, s in spec["runs"].items()}
+    if args.only:
+        wanted = {n: wanted[n] for n in args.only}
+    with ThreadPoolExecutor(args.workers) as pool:
+        for done in [pool.submit(build, n, s) for n, s in wanted.items()]:
+            done.result()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Shared small worlds: a corpus of a few blobs, and a run trained on it for a few steps."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from ambient.config import configure
+from ambient.corpus import Corpus, load_corpus
+from ambient.recorder import record, start_run
+from ambient.run import Run
+
+
+@pytest.fixture(scope="session")
+def digits() -> Corpus:
+    return load_corpus("digits")
+
+
+@pytest.fixture(scope="session")
+def emoji() -> Corpus:
+    return load_corpus("emoji")
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    """20 random 8x8 RGB pictures, uint8."""
+    return np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, digits: Corpus) -> Run:
+    """16 digits, 20 steps, checkpoints at 10 and 20."""
+    folder: Path = tmp_path_factory.mktemp("runs") / "tiny"
+    config = configure(
+        digits, n_train=16, steps=20, batch=8, width=16, threads=1, checkpoint_every=10
+    )
+    run = start_run(folder, config)
+    for _ in record(run, digits):
+        pass
+    return run

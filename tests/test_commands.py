@@ -1,0 +1,115 @@
+"""The command line: what it does, and the one line it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ambient.__main__ import main
+from ambient.run import Run, open_run
+
+TRAIN = ["train", "--corpus", "digits", "--n-train", "16", "--batch", "8", "--width", "16"]
+
+
+def test_train_sample_evaluate_export(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main([*TRAIN, "--steps", "12", "--out", str(run)]) == 0
+    assert open_run(run).state["status"] == "done"
+    assert (
+        main(["sample", str(run), "--n", "5", "--seed", "7", "--out", str(tmp_path / "x.npz")]) == 0
+    )
+    with np.load(tmp_path / "x.npz") as data:
+        assert data["images"].shape == (5, 8, 8, 1)
+        assert data["images"].dtype == np.uint8
+        assert data["seeds"].tolist() == [7, 8, 9, 10, 11]
+    assert main(["sample", str(run), "--n", "5", "--out", str(tmp_path / "x.png")]) == 0
+    assert Image.open(tmp_path / "x.png").size == (192, 128)
+    report = tmp_path / "report.json"
+    assert main(["evaluate", str(run), "--n", "120", "--json", str(report)]) == 0
+    value = json.loads(report.read_text())
+    assert value["n_samples"] == len(value["samples"]) == 120
+    low, high = value["copies"]["ratio"]["ci95"]
+    assert low <= value["copies"]["ratio"]["rate"] <= high
+    assert value["quality"]["frechet"] > 0
+    assert main(["export", str(run), "--out", str(tmp_path / "run.zip")]) == 0
+    assert (tmp_path / "run.zip").stat().st_size > 10_000
+
+
+def test_too_few_samples_refuse_to_conclude(tiny_run: Run, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert main(["evaluate", str(tiny_run.path), "--n", "20", "--json", str(report)]) == 0
+    value = json.loads(report.read_text())
+    assert value["copies"]["ratio"]["rate"] is None
+    assert value["quality"] is None
+    assert value["warnings"] == ["20 samples are too few for a rate; take at least 100."]
+    assert len(value["samples"]) == 20
+
+
+def test_resume_goes_on_and_says_when_there_is_nothing_to_do(
+    tiny_run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--resume", str(tiny_run.path)]) == 0
+    assert "is done: 20 of 20 steps" in capsys.readouterr().err
+
+
+def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["corpora", "--json", "-"]) == 0
+    out = capsys.readouterr().out
+    assert "Apache-2.0" in out
+    assert "CC BY 4.0" in out
+    rows = json.loads(out.splitlines()[-1])["corpora"]
+    assert {r["name"]: r["images"] for r in rows} == {"emoji": 1636, "digits": 1797}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train"], "train needs --out RUN"),
+        (
+            [*TRAIN, "--out", "RUN", "--cutoff", "-1", "--arm", "ambient"],
+            "cutoff is -1.0; expected",
+        ),
+        ([*TRAIN, "--out", "RUN", "--cutoff", "1"], "arm 'standard', which has none"),
+        ([*TRAIN, "--out", "RUN", "--n-train", "9999"], "has only 1787 distinct images"),
+        ([*TRAIN, "--out", "RUN", "--device", "tpu"], "device is 'tpu'; expected auto or one of"),
+        (["train", "--out", "RUN", "--corpus", "nowhere"], "'nowhere' is no corpus"),
+        (["train", "--out", "RUN", "--preset", "magic"], "preset is 'magic'; expected one of"),
+        (["sample", "nowhere", "--out", "x.png"], "'nowhere' is no run folder"),
+        (["sample", "TINY", "--out", "x.gif"], "expected a name ending in .npz or .png"),
+        (["sample", "TINY", "--out", "x.png", "--n", "0"], "--n is 0; expected 1 or more"),
+        (["sample", "TINY", "--out", "x.png", "--step", "3"], "has no step 3; the nearest"),
+        (["evaluate", "TINY", "--n", "5", "--json", "no/where.json"], "is no folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    words: list[str], message: str, tiny_run: Run, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    words = [{"TINY": str(tiny_run.path)}.get(w, w) for w in words]
+    assert main(words) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminated_run_is_saved_and_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ambient", *TRAIN, "--steps", "100000", "--out", "run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    while not metrics.exists() and process.poll() is None:
+        pass
+    process.terminate()
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "Go on with: python -m ambient train --resume" in error
+    run = open_run(tmp_path / "run")
+    assert run.state["status"] == "paused"
+    assert run.last_step == run.state["step"] >= 10

@@ -1,0 +1,113 @@
+"""The bundled encoder: the same features in any batch, and a report that can be recomputed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from ambient.copies import halves, similarities, similarity_threshold
+from ambient.corpus import load_corpus, split_corpus, to_unit
+from ambient.errors import InputError
+from ambient.features import BATCH, DIM, FEATURES, WEIGHTS, encode, load_encoder, read_encoder
+
+REPORT = json.loads(WEIGHTS.with_name("report.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def emoji() -> NDArray[np.uint8]:
+    return load_corpus("emoji").images[:300]
+
+
+def test_features_do_not_depend_on_batch_or_order(emoji: NDArray[np.uint8]) -> None:
+    order = np.random.default_rng(0).permutation(len(emoji))
+    features = encode(emoji)  # crosses a batch border
+    assert len(emoji) > BATCH
+    assert features.shape == (len(emoji), DIM)
+    assert features.dtype == np.float32
+    np.testing.assert_allclose(encode(emoji[order]), features[order], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(encode(emoji[7:8]), features[7:8], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(encode(emoji), features)
+
+
+def test_gray_and_gray_rgb_agree() -> None:
+    gray = load_corpus("digits").images[:20]
+    np.testing.assert_array_equal(encode(gray), encode(gray.repeat(3, axis=3)))
+
+
+def test_encode_is_the_frozen_encoder_on_unit_pictures(emoji: NDArray[np.uint8]) -> None:
+    encoder = load_encoder()
+    assert encoder is load_encoder()
+    assert not encoder.training
+    assert not any(p.requires_grad for p in encoder.parameters())
+    expected = encoder(torch.from_numpy(to_unit(emoji[:10])))
+    torch.testing.assert_close(torch.from_numpy(encode(emoji[:10])), expected)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (12, 40, 3), (64, 64, 3)])
+def test_any_size_is_accepted(shape: tuple[int, ...]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
+    assert np.isfinite(encode(images)).all()
+    assert encode(images[:0]).shape == (0, DIM)
+
+
+def test_a_blank_picture_has_features() -> None:
+    assert np.isfinite(encode(np.full((1, 32, 32, 3), 255, np.uint8))).all()
+
+
+def test_the_report_agrees_with_a_recomputation() -> None:
+    """Mirrored emoji of the first split, from the corpus and the weights alone."""
+    entry = REPORT["corpora"]["emoji"]
+    corpus = load_corpus("emoji")
+    first = entry["splits"][0]
+    split = split_corpus(corpus, entry["n_train"], first["split_seed"])
+    train = corpus.images[split.train]
+    keys = encode(train)
+    heldout = similarities(encode(corpus.images[split.heldout]), keys)[0]
+    calibration, _ = halves(len(heldout), first["split_seed"])
+    threshold = similarity_threshold(heldout[calibration])
+    mirrored = similarities(encode(train[:, :, ::-1]), keys)[0]
+    told = first["rules"][FEATURES]
+    assert REPORT["features"] == FEATURES
+    assert entry["sha256"] == corpus.sha256
+    assert threshold == pytest.approx(told["threshold"], abs=1e-4)
+    # Rounding differs between machines: one picture in 200 may change sides.
+    assert (mirrored > threshold).mean() == pytest.approx(told["recall"]["mirrored"], abs=0.006)
+
+
+@pytest.mark.parametrize("change", ["exact", "mirrored", "shifted 1 px", "shifted 2 px"])
+def test_the_encoder_finds_copies_that_pixels_miss(change: str) -> None:
+    rules = REPORT["corpora"]["emoji"]["mean_over_splits"]
+    assert rules[FEATURES]["recall"][change] > 0.9
+    assert rules[FEATURES]["recall"][change] >= rules["pixel ratio"]["recall"][change]
+
+
+def test_the_weights_are_small() -> None:
+    assert WEIGHTS.stat().st_size < 3e6
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (np.zeros((2, 32, 32, 3), np.float32), "float32"),
+        (np.zeros((2, 32, 32), np.uint8), r"\(2, 32, 32\)"),
+        (np.zeros((2, 3, 32, 32), np.uint8), r"\(2, 3, 32, 32\)"),
+        (np.zeros((2, 4, 32, 3), np.uint8), "4x32 pixels"),
+    ],
+)
+def test_other_arrays_are_explained(images: NDArray[np.generic], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        encode(images)
+
+
+def test_damaged_weights_are_explained(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.safetensors"
+    with pytest.raises(InputError, match=r"encoder.safetensors.*train_encoder"):
+        read_encoder(path)
+    path.write_bytes(WEIGHTS.read_bytes()[:1000])
+    with pytest.raises(InputError, match="restore the file"):
+        read_encoder(path)

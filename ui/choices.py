@@ -1,0 +1,116 @@
+"""The form of a training run: preset cards that fill it, its fields, what it will cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from ambient.config import ARMS, Config, configure
+from ambient.corpus import BUNDLED
+from ambient.presets import PRESETS, Preset
+from ui import data, words
+
+DEFAULTS: dict[str, Any] = {
+    "corpus": "digits",
+    "n_train": 50,
+    "arm": "standard",
+    "cutoff": 1.0,
+    "steps": 1500,
+    "batch": 64,
+    "lr": 2e-3,
+    "width": 32,
+    "seed": 0,
+}
+OTHERS = {"batch": 32, "lr": 1e-3, "width": 48, "seed": 0}  # of `configure`
+
+
+def _fill(preset: Preset) -> None:
+    for name, value in {**OTHERS, **preset.choices, "corpus": preset.corpus}.items():
+        st.session_state[f"train-{name}"] = value
+
+
+def cards() -> None:
+    """Known settings, known outcomes, and why."""
+    for column, (key, preset) in zip(
+        st.columns(len(PRESETS), gap="small"), PRESETS.items(), strict=True
+    ):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"**{preset.title}**")
+            st.caption(preset.why)
+            st.space("stretch")
+            st.markdown(_outcome(preset))
+            st.button(
+                "Use these settings",
+                key=f"preset-{key}",
+                on_click=_fill,
+                args=(preset,),
+                width="stretch",
+            )
+
+
+def _outcome(preset: Preset) -> str:
+    shown = next((r for r in data.bundled() if r.name == preset.shown_by), None)
+    found = data.report(shown) if shown else None
+    if not found:
+        return ":gray[outcome not stored yet]"
+    rule = found["copies"]["ratio"]
+    rate = words.tinted(f"**{words.percent(rule['rate'])}**", preset.choices["arm"])
+    return f"{rate} copied  \n:small[:gray[{words.interval(rule['ci95'])}]]"
+
+
+def fields() -> dict[str, Any]:
+    """The fields of a run, filled by a card or by hand."""
+    for name, value in DEFAULTS.items():
+        st.session_state.setdefault(f"train-{name}", value)
+
+    def key(name: str) -> str:
+        return f"train-{name}"
+
+    a, b, c, d = st.columns(4)
+    corpus = a.selectbox("Images", BUNDLED, key=key("corpus"))
+    n_train = b.number_input("How many to train on", 2, 60_000, key=key("n_train"))
+    arm = c.selectbox("Training", list(ARMS), key=key("arm"), help="  \n".join(
+        f"**{name}**: {what}" for name, what in ARMS.items()))  # fmt: skip
+    cutoff = d.number_input(
+        "Cutoff", 0.05, 20.0, step=0.1, key=key("cutoff"), disabled=arm == "standard"
+    )
+    a, b, c, d = st.columns(4)
+    steps = a.number_input("Steps", 10, 1_000_000, step=100, key=key("steps"))
+    batch = b.number_input("Images a step", 1, 512, key=key("batch"))
+    width = c.number_input("Network width", 16, 512, step=16, key=key("width"))
+    seed = d.number_input("Seed", 0, 2**31 - 1, key=key("seed"))
+    return {
+        "corpus": corpus,
+        "n_train": int(n_train),
+        "arm": arm,
+        "cutoff": 0.0 if arm == "standard" else float(cutoff),
+        "steps": int(steps),
+        "batch": int(batch),
+        "width": int(width),
+        "seed": int(seed),
+        "lr": st.session_state[key("lr")],
+    }
+
+
+def estimate(choices: dict[str, Any]) -> str:
+    """How long it will take, from stored runs of the same images."""
+    speeds = [
+        (abs(r.config.width - choices["width"]), lines[-1]["images_per_second"] * r.config.width)
+        for r in [*data.own(), *data.bundled()]
+        if r.config.corpus == choices["corpus"] and (lines := data.metrics(r))
+    ]
+    if not speeds:
+        return "No stored run says how long this takes."
+    speed = min(speeds)[1] / choices["width"]
+    seconds = choices["steps"] * choices["batch"] / speed
+    return f"About {words.duration(seconds)}, judged by the speed of a stored run."
+
+
+def config(choices: dict[str, Any]) -> Config:
+    """
+    Raises:
+        InputError: choices that could not be trained.
+    """
+    rest = {k: v for k, v in choices.items() if k != "corpus"}
+    return configure(data.bundled_corpus(choices["corpus"]), **rest)

@@ -1,0 +1,91 @@
+"""Frame and navigation: what every page has around it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from ambient.errors import InputError
+
+ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
+FRAMED = "framed"  # set by app.py before any page runs
+
+PAGES = (
+    ("spot_the_copy", "Spot the copy", "compare", "Which generated images are copies?"),
+    (
+        "noise_microscope",
+        "Noise microscope",
+        "biotech",
+        "At which noise levels a network memorizes",
+    ),
+    ("move_the_cutoff", "Move the cutoff", "tune", "What the cutoff costs and what it buys."),
+    ("evidence_room", "Evidence room", "frame_inspect", "Every sample beside its nearest images."),
+    ("train_your_own", "Train your own", "model_training", "Train a model here and watch it."),
+)
+
+
+def _pages() -> list[StreamlitPage]:
+    return [
+        st.Page(
+            f"pages/{name}.py",
+            title=title,
+            icon=f":material/{icon}:",
+            help=about,
+            default=name == PAGES[0][0],
+        )
+        for name, title, icon, about in PAGES
+    ]
+
+
+def _settings() -> None:
+    st.set_page_config(page_title="Ambient Explorer", page_icon=str(ICON), layout="wide")
+
+
+def navigate() -> StreamlitPage:
+    """Called by app.py: page settings, top navigation, and the page to run."""
+    _settings()
+    st.session_state[FRAMED] = True
+    return st.navigation(_pages(), position="top")
+
+
+def enter(title: str, lead: str) -> None:
+    """The first call of every page: its title and one sentence.
+
+    With a `pages/` folder, the first visitor of a fresh server who opens a deep link runs the page
+    without app.py. Registering the pages and running again goes through app.py.
+    """
+    if not st.session_state.get(FRAMED):
+        _settings()
+        st.navigation(_pages(), position="hidden")
+        st.rerun()
+    _settle()
+    st.title(title, anchor=False)
+    st.markdown(lead, width=760)
+
+
+@st.cache_resource
+def _settle() -> None:
+    """Streamlit collects garbage after every run; without this it walks every loaded library."""
+    gc.collect()
+    gc.freeze()
+
+
+def settle_again() -> None:
+    """After a heavy import (torch), once."""
+    _settle.clear()
+    _settle()
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Show what a user can mend as one line, and end the page there."""
+    try:
+        yield
+    except InputError as e:
+        st.error(str(e), icon=":material/error:")
+        st.stop()

@@ -1,0 +1,87 @@
+"""What needs torch: sampling and frozen copies. Imported only when a visitor asks for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import streamlit as st
+import torch
+
+from ambient.corpus import to_bytes, to_unit
+from ambient.corruption import corrupt
+from ambient.denoiser import EDM
+from ambient.errors import InputError
+from ambient.evaluation import judge_images
+from ambient.recorder import sampler_of
+from ambient.run import Run, open_run
+from ambient.sampler import trajectory
+from ui import data
+from ui.frame import settle_again
+from ui.pictures import Images
+
+PATIENCE = 120.0  # seconds a visitor waits for another one's samples
+
+
+@st.cache_resource
+def _slot() -> threading.Lock:
+    """One sampling at a time: two would each take twice as long and twice the memory."""
+    settle_again()
+    return threading.Lock()
+
+
+@st.cache_resource(max_entries=3, show_spinner="Loading the network")
+def _denoiser(path: str, sha256: str) -> EDM:
+    return open_run(path).denoiser()
+
+
+def sampled(
+    run: Run, seeds: tuple[int, ...], sampler: str, steps: int
+) -> Iterator[tuple[float, Images]]:
+    """Sample now: the finished share and the denoised images so far; the last are the samples.
+
+    Raises:
+        InputError: no weights, unusable choices, or another visitor's sampling takes too long.
+    """
+    torch.set_num_threads(1)  # it is per thread, and training needs the other core
+    how = sampler_of(run.config, sampler=sampler, steps=steps)
+    c = run.config
+    denoiser = _denoiser(str(run.path), run.checkpoint_sha256())
+    slot = _slot()
+    if not slot.acquire(timeout=PATIENCE):
+        raise InputError("another visitor is sampling; try again in a minute.")
+    try:
+        batches = [seeds[i : i + 16] for i in range(0, len(seeds), 16)]
+        finished: list[Images] = []
+        for i, batch in enumerate(batches):
+            for moment in trajectory(denoiser, batch, (c.channels, c.side, c.side), how):
+                share = (i + (moment.index + 1) / how.steps) / len(batches)
+                last = to_bytes(moment.denoised.numpy())
+                yield min(share, 1.0), np.concatenate([*finished, last])
+            finished.append(to_bytes(moment.x.numpy()))
+        yield 1.0, np.concatenate(finished)
+    finally:
+        slot.release()
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def judged(path: str, images: Images) -> dict[str, Any]:
+    """The verdict on images of at most a few hundred samples against a run's training set."""
+    both = data.sets(open_run(path))
+    return judge_images(images, both.train, both.heldout, both.groups)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _frozen(path: str, cutoff: float, count: int) -> Images:
+    run = open_run(path)
+    both = data.sets(run)
+    clean = torch.from_numpy(to_unit(both.train[:count]))
+    noisy = corrupt(clean, both.train_index[:count].tolist(), cutoff, run.config.seed)
+    return to_bytes(noisy.numpy())
+
+
+def frozen_copies(run: Run, count: int) -> Images:
+    """The noisy copies of a run's first training images, as training saw them."""
+    return _frozen(str(run.path), run.config.cutoff, count)

@@ -1,0 +1,28 @@
+"""Noise to look at: numpy draws for illustration, not those of training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from ambient.corpus import to_bytes, to_unit
+from ui.pictures import Images, enlarge
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def noised(image: Images, levels: Sequence[float], seed: int = 0) -> Images:
+    """One image at several noise levels with the same noise, clipped to what a screen shows."""
+    clean = to_unit(image[None])
+    noise = np.random.default_rng(seed).standard_normal(clean.shape, dtype=np.float32)
+    return np.concatenate([to_bytes(clean + np.float32(s) * noise) for s in levels])
+
+
+LEVELS = (0.02, 0.05, 0.12, 0.3, 0.7, 1.7, 4.0, 9.5, 20.0)  # evenly spaced on a log axis
+
+
+def strip(image: Images) -> dict[float, Image.Image]:
+    """Pictures of one image at levels along the axis of the curves."""
+    return dict(zip(LEVELS, (enlarge(x, 96) for x in noised(image, LEVELS)), strict=True))

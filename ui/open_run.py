@@ -1,0 +1,70 @@
+"""Choosing a run: bundled, trained here, from a folder or from an uploaded zip."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ambient.errors import InputError
+from ambient.run import Run, open_run
+from ui import data, words
+
+
+def pick() -> Run:
+    """A run selector with `?run=` in the address, and a popover that opens others."""
+    found = sorted(data.bundled(), key=lambda r: data.stamp(r.path / "report.json") == 0)
+    runs = {r.name: r for r in found} | {r.name: r for r in data.own()}
+    for path in st.session_state.get("opened", []):
+        try:
+            runs[path] = open_run(path)
+        except InputError:
+            continue  # its folder has been removed since it was opened
+    if not runs:
+        words.missing("No stored runs yet.", "python -m ambient train --out runs/first")
+        st.stop()
+    chosen = st.session_state.pop("open-next", None)
+    if chosen in runs:
+        st.session_state["run"] = chosen
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        name = st.selectbox(
+            "Run",
+            list(runs),
+            key="run",
+            bind="query-params",
+            width=420,
+        )
+        with st.popover("Open another", icon=":material/folder_open:"):
+            _open_another()
+    return runs[name]
+
+
+def _open_another() -> None:
+    with st.form("open-folder", border=False):
+        path = st.text_input("Run folder on this machine", placeholder="runs/my-run")
+        if st.form_submit_button("Open folder") and path:
+            try:
+                run = open_run(path)
+            except InputError as e:
+                st.error(str(e), icon=":material/error:")
+            else:
+                _opened(run)
+    file = st.file_uploader("or a run as zip", type="zip", key="run-zip")
+    if file is not None and st.session_state.get("imported") != file.file_id:
+        from ambient.archive import import_run
+
+        try:
+            run = import_run(file.getvalue(), data.runs_folder())
+        except InputError as e:
+            st.error(str(e), icon=":material/error:")
+        else:
+            st.session_state["imported"] = file.file_id
+            _opened(run)
+
+
+def _opened(run: Run) -> None:
+    """Select it at the next run of the page."""
+    key = run.name if run.path.parent == data.runs_folder() else str(run.path)
+    known = st.session_state.setdefault("opened", [])
+    if key != run.name and key not in known:
+        known.append(key)
+    st.session_state["open-next"] = key
+    st.rerun()

@@ -1,0 +1,130 @@
+"""Contact sheets: one PNG a gallery, small images enlarged to hard-edged pixels.
+
+Gaps are transparent, so a sheet sits on a light and on a dark page. A copy is marked by a frame
+around the pair and an equals sign between its images, not by color alone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+WARM, COOL, NEUTRAL = "#D55E00", "#0072B2", "#8A857C"
+TILE = 192  # pixels an image is enlarged to: twice what a page shows, sharp on dense screens too
+FRAME = 10
+INK, PAPER = "#22272B", "#FFFFFF"
+
+Images = NDArray[np.uint8]
+
+
+def arm_color(arm: str) -> str:
+    return WARM if arm == "standard" else COOL if arm == "ambient" else NEUTRAL
+
+
+def enlarge(image: Images, tile: int = TILE) -> Image.Image:
+    """(h, w, c) as a picture whose longer side is about `tile`, every pixel a sharp square."""
+    h, w, c = image.shape
+    scale = max(1, tile // max(h, w))
+    picture = Image.fromarray(image[..., 0] if c == 1 else image).convert("RGBA")
+    return picture.resize((w * scale, h * scale), Image.Resampling.NEAREST)
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=2)
+    return buffer.getvalue()
+
+
+def _blank(width: int, height: int) -> Image.Image:
+    return Image.new("RGBA", (width, height), (0, 0, 0, 0))
+
+
+def gallery(
+    generated: Images, nearest: Images, copies: Sequence[bool], color: str, columns: int = 6
+) -> bytes:
+    """Pairs: a generated image and under it its nearest training image; copies are framed."""
+    tile = enlarge(generated[0]).width if len(generated) else TILE
+    gap, seam, margin = 26, 22, FRAME + 4
+    w, h = tile + 2 * margin, 2 * tile + seam + 2 * margin
+    rows = -(-len(generated) // columns)
+    sheet = _blank(columns * w + (columns - 1) * gap, rows * h + max(rows - 1, 0) * 30)
+    pen = ImageDraw.Draw(sheet)
+    for i, (top, below, copy) in enumerate(zip(generated, nearest, copies, strict=True)):
+        x, y = (i % columns) * (w + gap), (i // columns) * (h + 30)
+        sheet.paste(enlarge(top), (x + margin, y + margin))
+        sheet.paste(enlarge(below), (x + margin, y + margin + tile + seam))
+        if copy:
+            pen.rounded_rectangle(
+                (x, y, x + w - 1, y + h - 1), 16, outline=color, width=FRAME, fill=None
+            )
+            middle = (x + w // 2, y + margin + tile + seam // 2)
+            _equals(pen, middle, color)
+    return png(sheet)
+
+
+def _equals(pen: ImageDraw.ImageDraw, center: tuple[int, int], color: str) -> None:
+    x, y = center
+    pen.ellipse((x - 29, y - 29, x + 29, y + 29), fill=PAPER)
+    pen.ellipse((x - 25, y - 25, x + 25, y + 25), fill=color)
+    for dy in (-8, 4):
+        pen.rectangle((x - 12, y + dy, x + 12, y + dy + 4), fill=PAPER)
+
+
+def row(images: Sequence[Images], gap: int = 20, tile: int = TILE) -> bytes:
+    """Images side by side."""
+    return png(_row([enlarge(x, tile) for x in images], gap))
+
+
+def _row(tiles: Sequence[Image.Image], gap: int) -> Image.Image:
+    width = sum(t.width for t in tiles) + gap * (len(tiles) - 1)
+    sheet = _blank(width, max(t.height for t in tiles))
+    x = 0
+    for t in tiles:
+        sheet.paste(t, (x, 0))
+        x += t.width + gap
+    return sheet
+
+
+def difference(a: Images, b: Images) -> Images:
+    """|a - b| as an image: black where they agree."""
+    return np.abs(a.astype(np.int16) - b.astype(np.int16)).astype(np.uint8)
+
+
+def grid(images: Images, columns: int = 6, gap: int = 16, tile: int = TILE) -> bytes:
+    """Images in rows."""
+    tiles = [enlarge(x, tile) for x in images]
+    rows = [_row(tiles[i : i + columns], gap) for i in range(0, len(tiles), columns)]
+    sheet = _blank(rows[0].width, sum(r.height for r in rows) + gap * (len(rows) - 1))
+    y = 0
+    for r in rows:
+        sheet.paste(r, (0, y))
+        y += r.height + gap
+    return png(sheet)
+
+
+def lettered(
+    images: Images, letters: str, nearest: Images | None, copies: Sequence[bool], color: str
+) -> bytes:
+    """The guess game: images with letters; with `nearest`, the answer under each."""
+    tile = enlarge(images[0]).width
+    margin, seam, gap = FRAME + 4, 22, 18
+    w = tile + 2 * margin
+    h = (tile if nearest is None else 2 * tile + seam) + 2 * margin
+    sheet = _blank(len(images) * w + (len(images) - 1) * gap, h)
+    pen = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(38)
+    for i, image in enumerate(images):
+        x = i * (w + gap)
+        sheet.paste(enlarge(image), (x + margin, margin))
+        if nearest is not None:
+            sheet.paste(enlarge(nearest[i]), (x + margin, margin + tile + seam))
+            if copies[i]:
+                pen.rounded_rectangle((x, 0, x + w - 1, h - 1), 16, outline=color, width=FRAME)
+                _equals(pen, (x + w // 2, margin + tile + seam // 2), color)
+        pen.ellipse((x + 4, 4, x + 60, 60), fill=INK, outline=PAPER, width=3)
+        pen.text((x + 32, 32), letters[i], PAPER, font, anchor="mm")
+    return png(sheet)

@@ -1,0 +1,50 @@
+"""Live sampling with progress, beside the stored samples."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ambient.run import Run
+from ui.evidence import Exhibit
+from ui.pictures import grid
+
+COUNTS = (16, 36, 64, 128)
+SAMPLERS = ("heun", "euler", "dpmpp-2m", "ancestral")
+
+
+def draw_now(run: Run) -> Exhibit | None:
+    """The samples drawn in this session for this run, or None: show the stored ones."""
+    key = f"live-{run.path}"
+    with st.expander("Sample this model now", icon=":material/play_arrow:"):
+        if not run.steps:
+            st.caption("This run stores no weights, so there is nothing to sample from.")
+            return None
+        with st.form("sample-now", border=False):
+            columns = st.columns(4)
+            first = columns[0].number_input("First seed", 0, 2**31 - 1, 0)
+            count = columns[1].selectbox("Samples", COUNTS)
+            sampler = columns[2].selectbox("Sampler", SAMPLERS)
+            steps = columns[3].number_input("Steps", 2, 200, 18)
+            go = st.form_submit_button("Sample", type="primary", icon=":material/play_arrow:")
+        if go:
+            from ui import live
+
+            seeds = tuple(range(int(first), int(first) + count))
+            bar, slot = st.progress(0.0, "Loading torch"), st.empty()
+            for share, images in live.sampled(run, seeds, sampler, int(steps)):
+                bar.progress(share, f"{share:.0%} of {count} samples")
+                if share < 1:
+                    slot.image(grid(images[-16:], 8, tile=96), alt="Samples as they form")
+            bar.empty()
+            slot.empty()
+            verdicts = live.judged(str(run.path), images)
+            rows = [{"seed": s, **r} for s, r in zip(seeds, verdicts["samples"], strict=True)]
+            st.session_state[key] = Exhibit(images, {**verdicts, "samples": rows}, True)
+        if key in st.session_state:
+            st.button(
+                "Back to the stored samples",
+                icon=":material/undo:",
+                type="tertiary",
+                on_click=lambda: st.session_state.pop(key, None),
+            )
+    return st.session_state.get(key)

@@ -1,0 +1,196 @@
+"""Training in the background: start, watch, stop, go on; and the replay of a finished run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from ambient import run as store
+from ambient.copies import RATIO_CAP, find_neighbors
+from ambient.corpus import to_unit
+from ambient.run import Run
+from ui import charts, data, words
+from ui.pictures import Images, arm_color, gallery
+
+ACTIVE = ("queued", "running")
+TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
+SHOWN = 12
+
+STATUS = {
+    "queued": ("schedule", "gray"),
+    "running": ("play_arrow", "green"),
+    "stopping": ("pause", "gray"),
+    "paused": ("pause", "gray"),
+    "interrupted": ("power_off", "orange"),
+    "failed": ("error", "red"),
+    "done": ("check", "green"),
+}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _nearest(path: str, step: int, changed: int) -> tuple[Images, Images, tuple[bool, ...]]:
+    """The first samples of a contact sheet, their nearest training images, which are copies."""
+    run = store.open_run(path)
+    both, sheet = data.sets(run), run.sheet(step)
+    assert sheet is not None  # its step was listed
+    images = sheet[:SHOWN]
+
+    def flat(x: Images) -> np.ndarray:
+        return to_unit(x).reshape(len(x), -1)
+
+    found = find_neighbors(flat(images), flat(both.train), both.groups)
+    copies = tuple(bool(r < RATIO_CAP) for r in found.ratio)
+    return images, both.train[found.nearest], copies
+
+
+def sheet_with_nearest(run: Run, step: int) -> None:
+    """The same seeds at a step of training, copies framed."""
+    path = run.path / "sheets" / f"{store.step_name(step)}.png"
+    images, nearest, copies = _nearest(str(run.path), step, data.stamp(path))
+    st.image(
+        gallery(images, nearest, copies, arm_color(run.config.arm)),
+        width="stretch",
+        alt=f"Samples of seeds 0 to {SHOWN - 1} at step {step} above their nearest training "
+        f"images; "
+        f"{sum(copies)} are copies.",
+    )
+    st.caption(
+        f"Step {step:,}, seeds 0 to {SHOWN - 1}, each above its nearest training image: "
+        f"{sum(copies)} are copies (d1/d2 < 1/3)."
+    )
+
+
+def replay(run: Run) -> None:
+    """A finished run, step by step: its loss, its copies, its samples from the same noise."""
+    steps = run.sheet_steps
+    if not steps:
+        return
+    stages = data.path(run)
+    step = st.select_slider(
+        "Training step", steps, steps[-1], format_func=lambda s: f"{s:,}", key=f"step-{run.name}"
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        sheet_with_nearest(run, step)
+    with right:
+        if stages:
+            figure = charts.copied_along(stages, run.config.arm, run.config.steps, step)
+            last = stages[-1]
+            alt = f"Copies against step, {words.percent(last['rate'])} at step {last['step']:,}."
+            charts.show(figure, f"copied-{run.name}", alt)
+        lines = run.metrics()
+        if lines:
+            figure = charts.loss(lines, run.config.arm, run.config.steps, step)
+            alt = f"Training loss, {lines[-1]['loss']:.3f} at step {lines[-1]['step']:,}."
+            charts.show(figure, f"loss-{run.name}", alt)
+    words.under(
+        "training",
+        "Move the step: the noise stays the same, the network learns. Loss alone does not tell "
+        "when copying sets in.",
+        [words.provenance(run, data.report(run))],
+        lambda: [*run.metrics(), *stages],
+        f"python -m ambient train --out runs/again {train_flags(run)}",
+    )
+
+
+def train_flags(run: Run) -> str:
+    c = run.config
+    flags = {
+        "corpus": c.corpus,
+        "n-train": c.n_train,
+        "split-seed": c.split_seed,
+        "arm": c.arm,
+        "cutoff": c.cutoff or None,
+        "steps": c.steps,
+        "batch": c.batch,
+        "lr": c.lr,
+        "width": c.width,
+        "seed": c.seed,
+        "threads": c.threads,
+        "dtype": c.dtype,
+    }
+    return " ".join(f"--{k} {v:g}" if isinstance(v, float) else f"--{k} {v}"
+                    for k, v in flags.items() if v is not None)  # fmt: skip
+
+
+def watch(run: Run) -> None:
+    """One of the visitor's runs: live while it trains, at rest afterwards."""
+    active = run.state["status"] in ACTIVE
+    st.fragment(run_every=TICK if active else None)(_watch)(run, active)
+
+
+def _watch(run: Run, was_active: bool) -> None:
+    if was_active:
+        from ambient import worker
+
+        worker.advance(run.path.parent)
+    state = run.state
+    status = state["status"]
+    if was_active and status not in ACTIVE:
+        st.rerun()  # once, so that the ticking ends and the links of a finished run appear
+    _status_line(run, state)
+    left, right = st.columns(2, gap="large")
+    with left:
+        if run.sheet_steps:
+            sheet_with_nearest(run, run.sheet_steps[-1])
+        else:
+            st.caption(
+                f"The first samples come at step {run.config.checkpoint_every:,}."
+                if status in ACTIVE
+                else "No samples were stored."
+            )
+    with right:
+        lines = run.metrics()
+        if lines:
+            figure = charts.loss(lines, run.config.arm, run.config.steps)
+            charts.show(
+                figure, f"loss-{run.name}", f"Training loss up to step {lines[-1]['step']:,}."
+            )
+            speed = lines[-1]["images_per_second"]
+            st.caption(f"Loss {lines[-1]['loss']:.3f} · {speed:.0f} images a second")
+    words.under(
+        f"training-{run.name}",
+        "Same seeds at every sheet: watch images sharpen, then turn into training images.",
+        [words.provenance(run, None, live=status in ACTIVE)],
+        run.metrics,
+        f"python -m ambient train --resume {run.path}",
+    )
+
+
+def _status_line(run: Run, state: dict[str, Any]) -> None:
+    status, step, steps = state["status"], state.get("step", 0), run.config.steps
+    icon, color = STATUS.get(status, ("help", "gray"))
+    st.progress(min(step / steps, 1.0), f"Step {step:,} of {steps:,}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(status, icon=f":material/{icon}:", color=color)
+        if status == "running" and state.get("eta_seconds"):
+            st.caption(f"about {words.duration(state['eta_seconds'])} left", width="content")
+        if status == "queued":
+            from ambient import worker
+
+            st.caption(f"{worker.position(run)} runs before this one", width="content")
+        if status in ACTIVE:
+            st.button("Stop and save", icon=":material/pause:", on_click=_stop, args=(run,))
+        elif step < steps:
+            st.button("Go on", icon=":material/play_arrow:", on_click=_resume, args=(run,))
+        if run.steps:
+            st.page_link(
+                "pages/evidence_room.py",
+                label="Open in the evidence room",
+                icon=":material/frame_inspect:",
+                query_params={"run": run.name},
+            )
+
+
+def _stop(run: Run) -> None:
+    from ambient import worker
+
+    worker.request_stop(run)
+
+
+def _resume(run: Run) -> None:
+    from ambient import worker
+
+    worker.resume(run)

@@ -1,0 +1,147 @@
+"""Numbers and provenance in words, and the line that stands under every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import streamlit as st
+
+from ambient import run as store
+from ambient.config import Config
+from ambient.run import Run
+from ui import data
+
+
+def percent(share: float) -> str:
+    """58.6 % as 59 %, 4.53 % as 4.5 %: no more digits than 1000 samples carry."""
+    value = 100 * share
+    return f"{value:.0f}\u00a0%" if value >= 10 or value == 0 else f"{value:.1f}\u00a0%"
+
+
+def interval(ci95: Sequence[float]) -> str:
+    low, high = (100 * x for x in ci95)
+    digits = 1 if high < 10 else 0
+    return f"95\u00a0% interval: {low:.{digits}f} to {high:.{digits}f}\u00a0%"
+
+
+def cutoff_name(cutoff: float) -> str:
+    return f"cutoff {cutoff:g}" if cutoff else "no cutoff"
+
+
+def arm_name(config: Config) -> str:
+    return "standard" if config.arm == "standard" else f"{config.arm}, cutoff {config.cutoff:g}"
+
+
+def run_name(run: Run) -> str:
+    c = run.config
+    return f"{Path(c.corpus).name}, n = {c.n_train}, {arm_name(c)}"
+
+
+def tinted(text: str, arm: str) -> str:
+    """Text in the color of its arm."""
+    color = {"standard": "orange", "ambient": "blue"}.get(arm, "gray")
+    return f":{color}[{text}]"
+
+
+def address(run: Run) -> str:
+    """How a command names a run: a bundled run by its name, any other by its folder."""
+    return run.name if run.path.parent == store.BUNDLED_RUNS else str(run.path)
+
+
+def rate_metric(label: str, rate: float, ci95: Sequence[float], arm: str, help: str = "") -> None:
+    """A large number with its interval small under it."""
+    st.metric(
+        label,
+        tinted(percent(rate), arm),
+        interval(ci95),
+        delta_color="off",
+        delta_arrow="off",
+        help=help or None,
+    )
+
+
+def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> None:
+    """Frechet distance, with what it is without a cutoff and for real images."""
+    quality = verdicts["quality"]
+    st.metric(
+        "Fréchet distance to unseen images",
+        f"{quality['frechet']:.1f}",
+        f"{baseline['quality']['frechet']:.1f} without a cutoff",
+        delta_color="off",
+        delta_arrow="off",
+        help="Image quality, lower is better. One half of the unseen images against the other: "
+        f"{quality['frechet_heldout']:.1f}.",
+    )
+
+
+def _step(run: Run, verdicts: Mapping[str, Any] | None) -> int:
+    known = (verdicts or {}).get("step")
+    return known or run.last_step or max(run.sheet_steps, default=0)
+
+
+def provenance(run: Run, verdicts: Mapping[str, Any] | None, live: bool = False) -> str:
+    """Which run, samples and rule a number comes from."""
+    c = run.config
+    parts = [f"{c.corpus}", f"n = {c.n_train}", arm_name(c), f"step {_step(run, verdicts):,}"]
+    if verdicts:
+        rule = verdicts["copies"]["ratio"]
+        seeds = [row["seed"] for row in verdicts["samples"] if "seed" in row]
+        parts += [f"seeds {min(seeds)} to {max(seeds)}"] if seeds else []
+        parts += [f"copy: d1/d2 < {rule['threshold']:.3f}"] if rule["threshold"] else []
+        if verdicts.get("checkpoint_sha256"):
+            parts.append(f"weights {verdicts['checkpoint_sha256'][:8]}")
+    return " · ".join([*parts, "live" if live else "stored"])
+
+
+def under(
+    name: str,
+    caption: str,
+    sources: Sequence[str],
+    rows: Callable[[], Sequence[Mapping[str, Any]]],
+    command: str,
+) -> None:
+    """Under every figure: what to see, where it comes from, its data, the command that redraws it.
+
+    Args:
+        name: of the figure, for file name and widget keys.
+        rows: makes the figure's data when someone asks for it.
+    """
+    st.caption(caption, width=760)
+    st.caption("  \n".join(f":small[{line}]" for line in sources))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.download_button(
+            "CSV",
+            lambda: data.csv_bytes(rows()),
+            f"{name}.csv",
+            "text/csv",
+            key=f"csv-{name}",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="The data of this figure",
+        )
+        with st.popover("Command", icon=":material/terminal:", type="tertiary"):
+            st.caption("Redraws the numbers of this figure")
+            st.code(command, language="bash", wrap_lines=True)
+
+
+def no_verdict(run: Run) -> NoReturn:
+    """End the page of a run that was never judged."""
+    command = f"python -m ambient evaluate {address(run)} --store"
+    missing(f"Run {run.name} has no stored verdict yet.", command)
+    st.stop()
+
+
+def duration(seconds: float) -> str:
+    """95 s as 2 min, 7000 s as 1.9 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def missing(what: str, command: str) -> None:
+    """An honest empty state: what is not there, and the command that makes it."""
+    st.info(f"{what} This command makes it:", icon=":material/hourglass_empty:", width=760)
+    st.code(command, language="bash", width=760)
