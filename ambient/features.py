@@ -7,6 +7,7 @@ says how well they work.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,9 +27,11 @@ from ambient.errors import InputError
 FEATURES = "encoder-64"  # the name written into reports; new weights need a new name
 DIM = 64  # a covariance of 64 features has full rank from 65 images on, so 400 samples will do
 WEIGHTS = ASSETS / "encoder" / "encoder.safetensors"
-BATCH = 256
+BATCH = 64  # stays in cache; a third faster than 256
 
 SIDE = 32  # every picture is seen at this size
+REACH = 2  # pixels of 32
+MOVES = ((-REACH, 0), (REACH, 0), (0, -REACH), (0, REACH))
 GROUP = 16  # channels in one GroupNorm group
 
 
@@ -56,7 +59,9 @@ class ConvBlock(nn.Module):
 class Encoder(nn.Module):
     """Gray or RGB pictures of any size to 64 features.
 
-    Halving is done by averages, not by strides: what a shift by one pixel changes then stays small.
+    They are averaged over eight views, so that a mirrored picture has the very same features and
+    one shifted by a pixel or two nearly the same: whatever depends on how the picture falls on the
+    grid of the three halvings averages out.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -69,7 +74,12 @@ class Encoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 64"]:
         """Features of pictures in [-1, 1], c = 1 or 3, sides of at least 8 pixels."""
-        h = F.relu(self.stem(standardize(x)))
+        x = standardize(x)
+        return sum((self.look(view) for view in views(x)), x.new_zeros(())) / (2 * len(MOVES))
+
+    def look(self, x: Float[Tensor, "b 3 32 32"]) -> Float[Tensor, "b 64"]:
+        """Features of one view, as trained."""
+        h = F.relu(self.stem(x))
         for block in self.blocks:
             h = block(F.avg_pool2d(h, 2))
         return self.head(reduce(h, "b c h w -> b c", "mean")).float()
@@ -82,6 +92,14 @@ def standardize(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 32 32"]:
     if x.shape[2:] != (SIDE, SIDE):
         x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", antialias=True)
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def views(x: Float[Tensor, "b 3 32 32"]) -> Iterator[Float[Tensor, "b 3 32 32"]]:
+    """The picture moved in each direction, and its mirror image likewise."""
+    for picture in (x, x.flip(-1)):
+        padded = F.pad(picture, (REACH,) * 4, mode="replicate")
+        for dy, dx in MOVES:
+            yield padded[:, :, REACH + dy : REACH + dy + SIDE, REACH + dx : REACH + dx + SIDE]
 
 
 @lru_cache(maxsize=1)

@@ -35,7 +35,7 @@ PRESETS = {
         corpus="digits",
         shown_by="digits-50-standard",
         choices={
-            "n_train": 50, "arm": "standard", "steps": 1500, "batch": 64, "lr": 2e-3, "width": 32,
+            "n_train": 50, "arm": "standard", "steps": 1000, "batch": 64, "lr": 2e-3, "width": 32,
         },
     ),
     "digits-new": Preset(
@@ -45,7 +45,7 @@ PRESETS = {
         corpus="digits",
         shown_by="digits-1000-standard",
         choices={
-            "n_train": 1000, "arm": "standard", "steps": 1500, "batch": 64, "lr": 2e-3, "width": 32,
+            "n_train": 1000, "arm": "standard", "steps": 1000, "batch": 64, "lr": 2e-3, "width": 32,
         },
     ),
     "emoji-copy": Preset(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ambient.archive import PARTS
 from ambient.corpus import ASSETS
-from ambient.run import BUNDLED_RUNS, open_run
+from ambient.run import BUNDLED_RUNS, Run, open_run, step_name
 
 SPEC = ASSETS / "runs.json"
 WORKSHOP = Path("runs/bundled")
@@ -49,10 +49,15 @@ def train(name: str, spec: dict[str, object]) -> None:
         command("train", "--out", folder, *options(spec))
 
 
+def stages(run: Run) -> list[int]:
+    """The stored steps that are judged: every second one, and the last."""
+    return sorted({*run.steps[1::2], run.last_step})
+
+
 def judge(name: str) -> None:
     """Reports of every stage (400 samples) and of the last one (1,000), and the curves."""
     run = open_run(WORKSHOP / name)
-    for step in run.steps:
+    for step in stages(run):
         if run.report(step) is None:
             command("evaluate", run.path, "--step", step, "--n", STAGE_SAMPLES, "--store")
     if run.report() is None:
@@ -66,15 +71,16 @@ def store(name: str, keep_stages: bool) -> None:
     run, target = open_run(WORKSHOP / name), BUNDLED_RUNS / name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for part in (*PARTS, "reports", "sheets"):
-        source = run.path / part
-        if source.is_dir():
-            shutil.copytree(source, target / part)
-        elif source.exists():
-            shutil.copy(source, target / part)
+    for part in PARTS:
+        if (run.path / part).exists():
+            shutil.copy(run.path / part, target / part)
+    shutil.copytree(run.path / "reports", target / "reports")
+    (target / "sheets").mkdir()
+    for step in stages(run):
+        shutil.copy(run.path / "sheets" / f"{step_name(step)}.png", target / "sheets")
     weights = target / "checkpoints"
     weights.mkdir()
-    for step in run.steps if keep_stages else run.steps[-1:]:
+    for step in stages(run) if keep_stages else run.steps[-1:]:
         shutil.copy(run.checkpoint(step), weights)
 
 

