@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,20 +30,39 @@ from ambient.run import Run
 from ambient.sampler import SamplerConfig, sample
 
 Images = NDArray[np.uint8]
+MIN_HELDOUT = 130  # two halves, each with more images than features
 
 
 def _flat(images: Images) -> NDArray[np.float32]:
     return to_unit(images).reshape(len(images), -1)
 
 
+@dataclass(frozen=True)
+class Clouds:
+    """Encoder features of three sets of images, float32 (n, 64) each."""
+
+    samples: NDArray[np.float32]
+    train: NDArray[np.float32]
+    heldout: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, samples: Images, train: Images, heldout: Images) -> Clouds:
+        return cls(encode(samples), encode(train), encode(heldout))
+
+
 def judge_images(
-    samples: Images, train: Images, heldout: Images, groups: NDArray[np.int64]
+    samples: Images,
+    train: Images,
+    heldout: Images,
+    groups: NDArray[np.int64],
+    clouds: Clouds | None = None,
 ) -> dict[str, Any]:
     """Who is a copy of a training image, by how much, and how far that verdict can be trusted.
 
     Args:
         samples, train, heldout: uint8 (n, h, w, c), one shape.
         groups: int64 (n_train,), twin groups of the training images.
+        clouds: their features, where they are known already.
 
     Returns:
         `copies`, `samples`, `heldout_ratios` and `warnings` of a report (docs/reports.md). With
@@ -62,9 +82,9 @@ def judge_images(
     flat_samples, flat_train, flat_heldout = _flat(samples), _flat(train), _flat(heldout)
     found = find_neighbors(flat_samples, flat_train, groups)
     null = find_neighbors(flat_heldout, flat_train, groups)
-    features = encode(train)
-    similar, _ = similarities(encode(samples), features)
-    null_similar, _ = similarities(encode(heldout), features)
+    clouds = clouds or Clouds.of(samples, train, heldout)
+    similar, _ = similarities(clouds.samples, clouds.train)
+    null_similar, _ = similarities(clouds.heldout, clouds.train)
     warnings = _warnings(len(samples), len(heldout))
     by_ratio: Verdict | None = None
     by_similarity: Verdict | None = None
@@ -195,10 +215,15 @@ def report_of(
 ) -> dict[str, Any]:
     """The report of `images`, sampled from `run` with seeds seed, seed + 1, ..."""
     train, heldout = corpus.images[split.train], corpus.images[split.heldout]
-    judged = judge_images(images, train, heldout, corpus.groups[split.train])
+    clouds = Clouds.of(images, train, heldout)
+    judged = judge_images(images, train, heldout, corpus.groups[split.train], clouds)
     judged["samples"] = [{"seed": seed + i, **s} for i, s in enumerate(judged["samples"])]
-    enough = judged["copies"]["ratio"]["rate"] is not None
-    clouds = (encode(images), encode(train), encode(heldout)) if enough else None
+    enough = len(images) >= MIN_SAMPLES and len(heldout) >= MIN_HELDOUT
+    if len(heldout) < MIN_HELDOUT:
+        judged["warnings"].append(
+            f"{len(heldout)} held-out images are too few to measure quality; at least "
+            f"{MIN_HELDOUT} are needed."
+        )
     return {
         "run": run.name,
         "step": run.last_step if step is None else step,
@@ -220,7 +245,7 @@ def report_of(
         },
         "seed": seed,
         "copies": judged["copies"],
-        "quality": quality(*clouds, seed=seed) if clouds else None,
+        "quality": quality(clouds.samples, clouds.train, clouds.heldout, seed) if enough else None,
         "warnings": judged["warnings"],
         "heldout_ratios": judged["heldout_ratios"],
         "samples": judged["samples"],

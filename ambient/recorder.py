@@ -69,16 +69,16 @@ def record(
     config = run.config
     torch.set_num_threads(config.threads)
     trainer = _trainer(config, corpus, device or torch.device("cpu"))
-    _restore(run, trainer)
+    window = _restore(run, trainer)
     (run.path / STOP_FILE).unlink(missing_ok=True)
-    log = _Log(run, trainer)
+    log = _Log(run, trainer, window)
     log.state("running")
     try:
         for done in train(trainer):
             log.add(done)
             due = done.step % config.checkpoint_every == 0 or done.step == config.steps
             if due:
-                _checkpoint(run, trainer)
+                _checkpoint(run, trainer, log.losses)
             yield done
             if (run.path / STOP_FILE).exists() and done.step < config.steps:
                 break
@@ -88,7 +88,7 @@ def record(
     finally:
         if log.status == "running":
             if trainer.step and trainer.step not in run.steps:
-                _checkpoint(run, trainer)
+                _checkpoint(run, trainer, log.losses)
             log.state("done" if trainer.step >= config.steps else "paused")
         (run.path / STOP_FILE).unlink(missing_ok=True)
 
@@ -102,9 +102,9 @@ def _trainer(config: Config, corpus: Corpus, device: torch.device) -> Trainer:
 class _Log:
     """metrics.jsonl and state.json of a running run."""
 
-    def __init__(self, run: Run, trainer: Trainer) -> None:
+    def __init__(self, run: Run, trainer: Trainer, window: list[float]) -> None:
         self.path, self.trainer = run.path, trainer
-        self.losses: list[float] = []
+        self.losses = window  # since the last line; a resumed run goes on with its own
         self.seconds: list[float] = []
         before = run.metrics()
         self.elapsed = before[-1]["seconds"] if before else 0.0
@@ -146,14 +146,14 @@ class _Log:
         write_atomically(self.path / "state.json", json.dumps(record) + "\n")
 
 
-def _checkpoint(run: Run, trainer: Trainer) -> None:
+def _checkpoint(run: Run, trainer: Trainer, window: list[float]) -> None:
     """Weights to keep, a resume state, and the same 36 seeds as a picture."""
     name = step_name(trainer.step)
     save_weights(run.path / "checkpoints" / f"{name}.safetensors", trainer.average)
     folder = run.path / "resume"
     folder.mkdir(exist_ok=True)
     buffer = io.BytesIO()
-    torch.save(trainer.state(), buffer)
+    torch.save({**trainer.state(), "losses": window}, buffer)
     scratch = folder / f"{name}.part"
     with scratch.open("wb") as f:
         f.write(buffer.getvalue())
@@ -179,11 +179,18 @@ def sampler_of(config: Config, **choices: Any) -> SamplerConfig:
     return SamplerConfig(stop_at=stop, **choices)
 
 
-def _restore(run: Run, trainer: Trainer) -> None:
-    """Load the newest whole resume state and cut metrics.jsonl and later files back to it."""
+def _restore(run: Run, trainer: Trainer) -> list[float]:
+    """Load the newest whole resume state and cut metrics.jsonl and later files back to it.
+
+    Returns:
+        The losses since the last metrics line.
+    """
+    window: list[float] = []
     for path in sorted((run.path / "resume").glob("step-*.pt"), reverse=True):
         try:
-            trainer.load_state(torch.load(path, weights_only=True))
+            state = torch.load(path, weights_only=True)
+            trainer.load_state(state)
+            window = state.get("losses", [])
             break
         except (RuntimeError, EOFError, OSError, KeyError, ValueError):
             path.unlink()  # cut short by a crash: the one before it is whole
@@ -195,3 +202,4 @@ def _restore(run: Run, trainer: Trainer) -> None:
         if step > trainer.step:
             (run.path / "checkpoints" / f"{step_name(step)}.safetensors").unlink()
             (run.path / "sheets" / f"{step_name(step)}.png").unlink(missing_ok=True)
+    return window

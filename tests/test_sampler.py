@@ -49,7 +49,7 @@ def test_order_of_convergence(name: str, order: int) -> None:
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_gives_the_datas_spread(name: str) -> None:
-    x = draw(gaussian, 200, sampler=name, steps=150)
+    x = draw(gaussian, 200, sampler=name, steps=400)
     assert_close(x.std(), torch.tensor(SD), rtol=0.03, atol=0)
     assert abs(x.mean()) < 0.02
 

@@ -64,6 +64,7 @@ def enter(title: str, lead: str) -> None:
         st.navigation(_pages(), position="hidden")
         st.rerun()
     _settle()
+    st.set_page_config(page_title=f"{title} · Ambient Explorer")
     st.title(title, anchor=False)
     st.markdown(lead, width=760)
 
