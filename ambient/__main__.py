@@ -229,7 +229,8 @@ def _last(records: Iterator[tuple[Any, ...]], unit: str) -> tuple[Any, ...]:
 def _progress(total: int, unit: str) -> Any:
     from tqdm import tqdm
 
-    return tqdm(total=total, unit=unit, file=sys.stderr, delay=2, leave=False)
+    pause = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines in a log file
+    return tqdm(total=total, unit=unit, file=sys.stderr, delay=2, leave=False, mininterval=pause)
 
 
 class _stop_on_signals:  # noqa: N801 - reads as a statement
@@ -346,6 +347,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     args = parser().parse_args(argv)
     try:
+        json_target(getattr(args, "json", None) or "-")
         args.body(args)
     except KeyboardInterrupt:
         say("stopped.")

@@ -82,7 +82,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         )
 st.caption(
     "From left to right: generated · nearest training image · second nearest · nearest unseen "
-    "image · difference to the nearest (black where equal).",
+    "image · difference to the nearest (three times as bright; black where equal).",
 )
 with errors_in_words():
     for position in evidence.choose(exhibit.ratios, order, ROWS, deal):

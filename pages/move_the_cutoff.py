@@ -12,7 +12,7 @@ enter(
 )
 table = data.with_cutoffs()
 if not table:
-    words.missing("No stored runs with a cutoff yet.", "python -m ambient sweep --help")
+    words.missing("No stored runs with a cutoff yet.", "make assets")
     st.stop()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     n = pair.choose_size(table, max(table, key=lambda n: len(table[n])))
@@ -62,7 +62,7 @@ charts.show(
     charts.quality_against_copies(points, {"standard": path}, run.name),
     "pareto",
     "Copies against Fréchet distance: "
-    + "; ".join(f"{p['label']} {words.percent(p['rate'])} at {p['frechet']:.1f}" for p in points),
+    + "; ".join(f"{p['label']} {words.percent(p['rate'])} at {p['frechet']:.3g}" for p in points),
 )
 words.under(
     "quality-against-copies",

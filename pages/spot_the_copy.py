@@ -13,7 +13,7 @@ enter(
 )
 table = data.with_cutoffs()
 if not table:
-    words.missing("No pair of stored runs to compare yet.", "python -m ambient sweep --help")
+    words.missing("No pair of stored runs to compare yet.", "make assets")
     st.stop()
 
 standard_rate, ambient_rate, unseen_rate, choice = st.columns([3, 3, 3, 2.4], gap="medium")

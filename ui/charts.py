@@ -123,11 +123,12 @@ def noise_levels(
     figure.add_hline(y=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=3, col=1)
     if curves["cutoff"]:
         figure.add_vline(x=curves["cutoff"], line={"color": COOL, "width": 2, "dash": "dash"})
-        top = max(p["loss_heldout"] for p in levels)
-        _label(figure, curves["cutoff"], top, " cutoff", COOL, row=2, yanchor="top")
+        y = _floor(levels) * 2
+        _label(figure, curves["cutoff"], y, f" cutoff {curves['cutoff']:g}", COOL, row=2)
     figure.update_xaxes(tickvals=TICKS, ticktext=[f"{t:g}" for t in TICKS], range=X_RANGE)
     figure.update_xaxes(title_text="noise level σ", row=5)
-    figure.update_yaxes(dtick=1, exponentformat="power", row=2)
+    heights = [math.log10(_floor(levels)), math.log10(2 * _top(levels))]
+    figure.update_yaxes(dtick=1, exponentformat="power", range=heights, row=2)
     ratios = [1, 2, 5, 10, 20, 50, 100, 200]
     figure.update_yaxes(tickvals=ratios, ticktext=[f"{r}×" for r in ratios], row=3)
     figure.update_yaxes(tickvals=[0, 0.5, 1], range=[-0.05, 1.08], row=4)
@@ -162,29 +163,36 @@ def _place_pictures(figure: go.Figure, pictures: Mapping[float, Image.Image]) ->
         )
 
 
+def _floor(levels: Rows) -> float:
+    """The smallest error worth drawing: a perfect memory's falls to nothing at low noise."""
+    return min(p["loss_train"] for p in levels) / 10
+
+
+def _top(levels: Rows) -> float:
+    return max(max(p["loss_train"], p["loss_heldout"], p["loss_ideal"]) for p in levels)
+
+
 def _name_lines(figure: go.Figure, levels: Rows, color: str) -> None:
     """Each label where its line is far from the others."""
-
-    def near(x: float) -> Mapping[str, Any]:
-        return min(levels, key=lambda p: abs(math.log(p["sigma"] / x)))
-
     peak = max(levels, key=lambda p: p["gap_ratio"])
-    for name, text, tone, side in (
-        ("loss_heldout", "unseen images", NEUTRAL, "bottom"),
-        ("loss_train", "training images", color, "top"),
+    for name, text, tone, x, y in (
+        ("loss_heldout", "unseen images ", NEUTRAL, "right", "bottom"),
+        ("loss_train", " training images", color, "left", "top"),
     ):
-        _label(figure, peak["sigma"], peak[name], text, tone, xanchor="center", yanchor=side, row=2)
-    ideal = near(1.0)
-    if ideal["loss_ideal"] > 0:
-        y = ideal["loss_ideal"]
-        _label(figure, ideal["sigma"], y, " a perfect memory", color, row=2, yanchor="top")
+        _label(figure, peak["sigma"], peak[name], text, tone, row=2, xanchor=x, yanchor=y)
+    low = 3 * _floor(levels)  # where the falling line of a perfect memory is about to leave
+    ideal = min(levels, key=lambda p: abs(math.log(max(p["loss_ideal"], 1e-9) / low)))
+    y = max(ideal["loss_ideal"], low)
+    text = "a perfect memory  "
+    _label(figure, ideal["sigma"], y, text, color, row=2, xanchor="right", yanchor="middle")
     for name, text, tone, height, anchor in (
-        ("posterior_max", "certainty  ", color, 0.75, "right"),
+        ("posterior_max", "certainty  ", color, 0.7, "right"),
         ("coverage", "unseen in reach  ", NEUTRAL, 0.2, "right"),
-        ("leakage", "  identity left", color, 0.4, "left"),
+        ("leakage", "  identity left", color, 0.7, "left"),
     ):
         p = min(levels, key=lambda p: abs(p[name] - height))
-        _label(figure, p["sigma"], p[name], text, tone, row=4, xanchor=anchor, yanchor="middle")
+        side = "bottom" if anchor == "left" else "middle"
+        _label(figure, p["sigma"], p[name], text, tone, row=4, xanchor=anchor, yanchor=side)
 
 
 def _text() -> str:
@@ -223,7 +231,7 @@ def quality_against_copies(points: Rows, paths: Mapping[str, Rows], selected: st
             line={"color": _rgba(color, 0.55), "width": 2},
             marker={"size": 5, "color": color},
             customdata=[p["step"] for p in stages],
-            hovertemplate="step %{customdata:,}: %{y:.1f} % copies at %{x:.1f}<extra></extra>",
+            hovertemplate="step %{customdata:,}: %{y:.1f} % copies at %{x:.3g}<extra></extra>",
         )
         if len(stages) > 2:
             p = stages[len(stages) // 2]
@@ -260,7 +268,7 @@ def quality_against_copies(points: Rows, paths: Mapping[str, Rows], selected: st
                 "line": {"width": 4 if on else 0, "color": "#ECE8E1" if dark() else "#22272B"},
             },
             hovertemplate=f"{p['label']}: {rate:.1f} % copies ({low:.1f} to {high:.1f}), "
-            f"distance {p['frechet']:.1f}<extra></extra>",
+            f"distance {p['frechet']:.3g}<extra></extra>",
         )
         figure.add_annotation(
             x=p["frechet"],
@@ -276,7 +284,7 @@ def quality_against_copies(points: Rows, paths: Mapping[str, Rows], selected: st
     figure.update_yaxes(title_text="copies, % of samples (lower is better)", rangemode="tozero")
     if points:  # early stages far to the right are no rivals, and would squeeze the rest
         low, high = (f(p["frechet"] for p in points) for f in (min, max))
-        reach = max(high - low, 4.0)
+        reach = max(high - low, 0.1 * high)
         figure.update_xaxes(range=[low - 0.25 * reach, high + 1.2 * reach])
     return _finish(figure, 460)
 

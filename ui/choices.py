@@ -11,22 +11,16 @@ from ambient.corpus import BUNDLED
 from ambient.presets import PRESETS, Preset
 from ui import data, words
 
-DEFAULTS: dict[str, Any] = {
-    "corpus": "digits",
-    "n_train": 50,
-    "arm": "standard",
-    "cutoff": 1.0,
-    "steps": 1500,
-    "batch": 64,
-    "lr": 2e-3,
-    "width": 32,
-    "seed": 0,
-}
-OTHERS = {"batch": 32, "lr": 1e-3, "width": 48, "seed": 0}  # of `configure`
+OTHERS: dict[str, Any] = {"cutoff": 1.0, "batch": 32, "lr": 1e-3, "width": 48, "seed": 0}
+FIRST = next(iter(PRESETS.values()))  # fills the form until a card is chosen
+
+
+def _settings(preset: Preset) -> dict[str, Any]:
+    return {**OTHERS, **preset.choices, "corpus": preset.corpus}
 
 
 def _fill(preset: Preset) -> None:
-    for name, value in {**OTHERS, **preset.choices, "corpus": preset.corpus}.items():
+    for name, value in _settings(preset).items():
         st.session_state[f"train-{name}"] = value
 
 
@@ -61,7 +55,7 @@ def _outcome(preset: Preset) -> str:
 
 def fields() -> dict[str, Any]:
     """The fields of a run, filled by a card or by hand."""
-    for name, value in DEFAULTS.items():
+    for name, value in _settings(FIRST).items():
         st.session_state.setdefault(f"train-{name}", value)
 
     def key(name: str) -> str:

@@ -27,19 +27,24 @@ PAGES = (
     ("evidence_room", "Evidence room", "frame_inspect", "Every sample beside its nearest images."),
     ("train_your_own", "Train your own", "model_training", "Train a model here and watch it."),
 )
+HOME = PAGES[0][0]
 
 
 def _pages() -> list[StreamlitPage]:
-    return [
+    pages = [
         st.Page(
             f"pages/{name}.py",
             title=title,
             icon=f":material/{icon}:",
             help=about,
-            default=name == PAGES[0][0],
+            url_path="home" if name == HOME else None,
+            default=name == HOME,
         )
         for name, title, icon, about in PAGES
     ]
+    # The home page lives at "/"; its own name stays a working address too.
+    also = st.Page(f"pages/{HOME}.py", url_path=HOME, title=PAGES[0][1], visibility="hidden")
+    return [*pages, also]
 
 
 def _settings() -> None:

@@ -77,5 +77,5 @@ def show_gallery(run: Run, verdicts: Mapping[str, Any], seeds: Sequence[int]) ->
     )
     st.caption(
         f"{copies} of these {len(some)} are copies."
-        + (f" Fréchet distance {quality['frechet']:.1f} (lower is better)." if quality else "")
+        + (f" Fréchet distance {quality['frechet']:.3g} (lower is better)." if quality else "")
     )

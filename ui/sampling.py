@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from ambient.run import Run
 from ui.evidence import Exhibit
 from ui.pictures import grid
 
+FRAME_SECONDS = 0.7  # a browser must have fetched a picture before the next one replaces it
 COUNTS = (16, 36, 64, 128)
 SAMPLERS = ("heun", "euler", "dpmpp-2m", "ancestral")
 
@@ -27,14 +30,16 @@ def draw_now(run: Run) -> Exhibit | None:
             steps = columns[3].number_input("Steps", 2, 200, 18)
             go = st.form_submit_button("Sample", type="primary", icon=":material/play_arrow:")
         if go:
+            seeds = tuple(range(int(first), int(first) + count))
+            bar, slot = st.progress(0.0, "Loading the network"), st.empty()
             from ui import live
 
-            seeds = tuple(range(int(first), int(first) + count))
-            bar, slot = st.progress(0.0, "Loading torch"), st.empty()
+            shown = 0.0
             for share, images in live.sampled(run, seeds, sampler, int(steps)):
                 bar.progress(share, f"{share:.0%} of {count} samples")
-                if share < 1:
+                if time.monotonic() - shown > FRAME_SECONDS:
                     slot.image(grid(images[-16:], 8, tile=96), alt="Samples as they form")
+                    shown = time.monotonic()
             bar.empty()
             slot.empty()
             verdicts = live.judged(str(run.path), images)

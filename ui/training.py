@@ -175,13 +175,19 @@ def _status_line(run: Run, state: dict[str, Any]) -> None:
             st.button("Stop and save", icon=":material/pause:", on_click=_stop, args=(run,))
         elif step < steps:
             st.button("Go on", icon=":material/play_arrow:", on_click=_resume, args=(run,))
-        if run.steps:
+        if run.steps and status not in ACTIVE:
             st.page_link(
                 "pages/evidence_room.py",
                 label="Open in the evidence room",
                 icon=":material/frame_inspect:",
                 query_params={"run": run.name},
             )
+
+    if status in ("failed", "interrupted"):
+        log = run.path / "log.txt"
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        lines = text.strip().splitlines()[-1:]
+        st.caption("It ended early" + (f": {lines[0][-300:]}" if lines else "."))
 
 
 def _stop(run: Run) -> None:

@@ -67,12 +67,12 @@ def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> 
     quality = verdicts["quality"]
     st.metric(
         "Fréchet distance to unseen images",
-        f"{quality['frechet']:.1f}",
-        f"{baseline['quality']['frechet']:.1f} without a cutoff",
+        f"{quality['frechet']:.3g}",
+        f"{baseline['quality']['frechet']:.3g} without a cutoff",
         delta_color="off",
         delta_arrow="off",
         help="Image quality, lower is better. One half of the unseen images against the other: "
-        f"{quality['frechet_heldout']:.1f}.",
+        f"{quality['frechet_heldout']:.3g}.",
     )
 
 
