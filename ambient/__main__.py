@@ -31,13 +31,16 @@ def put_json(target: str, value: dict[str, Any]) -> None:
     text = json.dumps(value, allow_nan=False) + "\n"
     if target == "-":
         sys.stdout.write(text)
-        return
-    path = Path(target)
-    if not path.parent.is_dir():
+    else:
+        write_atomically(Path(target), text)
+
+
+def check_json_target(target: str) -> None:
+    """Refuse a place where a result could not go, before the work is done."""
+    if target != "-" and not Path(target).parent.is_dir():
         raise InputError(
-            f"--json is '{target}', but '{path.parent}' is no folder; create it first."
+            f"--json is '{target}', but '{Path(target).parent}' is no folder; create it first."
         )
-    write_atomically(path, text)
 
 
 def corpora(args: argparse.Namespace) -> None:
@@ -347,7 +350,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     args = parser().parse_args(argv)
     try:
-        json_target(getattr(args, "json", None) or "-")
+        check_json_target(getattr(args, "json", None) or "-")
         args.body(args)
     except KeyboardInterrupt:
         say("stopped.")
