@@ -14,48 +14,36 @@ enter(
 own = {r.name: r for r in data.own()}
 if (fresh := st.session_state.pop("mine-next", None)) in own:
     st.session_state["mine"] = fresh
+
+with st.expander("Settings", icon=":material/tune:", expanded=not own):
+    choices.cards()
+    chosen = choices.fields()
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        go = st.button("Train", type="primary", icon=":material/play_arrow:")
+        st.caption(choices.estimate(chosen), width="content")
+    if go:
+        try:
+            config = choices.config(chosen)
+            from ambient import worker
+
+            run = worker.submit(config, data.runs_folder())
+        except InputError as e:
+            st.error(str(e), icon=":material/error:")
+        else:
+            st.session_state["mine-next"] = run.name
+            st.rerun()
+
 if own:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox(
-            "Your runs",
-            list(own),
-            key="mine",
-            bind="query-params",
-            width=420,
-        )
+    name = st.selectbox("Your runs", list(own), key="mine", bind="query-params", width=420)
     with errors_in_words():
         training.watch(own[name])
-    st.subheader("Train another", anchor=False)
+    st.stop()
 
-choices.cards()
-chosen = choices.fields()
-with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-    go = st.button("Train", type="primary", icon=":material/play_arrow:")
-    st.caption(choices.estimate(chosen), width="content")
-if go:
-    try:
-        config = choices.config(chosen)
-        from ambient import worker
-
-        run = worker.submit(config, data.runs_folder())
-    except InputError as e:
-        st.error(str(e), icon=":material/error:")
-    else:
-        st.session_state["mine-next"] = run.name
-        st.rerun()
-
-if not own:
-    finished = [r for r in data.bundled() if r.sheet_steps]
-    if finished:
-        st.subheader("Meanwhile: a finished run, replayed", anchor=False)
-        name = st.selectbox(
-            "Finished run",
-            [r.name for r in finished],
-            key="replayed",
-            bind="query-params",
-            width=420,
-        )
-        with errors_in_words():
-            training.replay(data.find(name))
-    else:
-        words.missing("No finished run to replay yet.", "python -m ambient train --out runs/first")
+finished = [r.name for r in data.bundled() if r.sheet_steps]
+if not finished:
+    words.missing("No finished run to replay yet.", "python -m ambient train --out runs/first")
+    st.stop()
+st.subheader("Meanwhile: a finished run, replayed", anchor=False)
+name = st.selectbox("Finished run", finished, key="replayed", bind="query-params", width=420)
+with errors_in_words():
+    training.replay(data.find(name))
