@@ -128,8 +128,8 @@ def _watch(run: Run, was_active: bool) -> None:
         worker.advance(run.path.parent)
     state = run.state
     status = state["status"]
-    if was_active and status not in ACTIVE:
-        st.rerun()  # once, so that the ticking ends and the links of a finished run appear
+    if was_active != (status in ACTIVE):
+        st.rerun()  # once: ticking starts or ends with the run's activity
     _status_line(run, state)
     left, right = st.columns(2, gap="large")
     with left:
