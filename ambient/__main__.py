@@ -67,13 +67,15 @@ def train(args: argparse.Namespace) -> None:
     import torch
 
     from ambient import hardware
-    from ambient.recorder import mark_failed, record, start_run
+    from ambient.recorder import STOP_FILE, mark_failed, record, start_run
 
     if args.resume:
         run = open_run(args.resume)
         if run.config.steps <= run.last_step:
             say(f"'{run.path}' is done: {run.last_step} of {run.config.steps} steps.")
             return
+        if run.state["status"] != "running":  # the queue starts a run as running: its stop counts
+            (run.path / STOP_FILE).unlink(missing_ok=True)
     else:
         if not args.out:
             raise InputError("train needs --out RUN (a new folder) or --resume RUN.")

@@ -70,7 +70,6 @@ def record(
     torch.set_num_threads(config.threads)
     trainer = _trainer(config, corpus, device or torch.device("cpu"))
     window = _restore(run, trainer)
-    (run.path / STOP_FILE).unlink(missing_ok=True)
     log = _Log(run, trainer, window)
     log.state("running")
     try:

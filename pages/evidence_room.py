@@ -16,7 +16,8 @@ enter(
 )
 run = pick()
 with errors_in_words():
-    exhibit = draw_now(run) or evidence.stored(run)
+    stored = evidence.stored(run)
+    exhibit = draw_now(run, expanded=stored is None) or stored
 if exhibit is None:
     words.no_verdict(run)
 

@@ -15,17 +15,18 @@ COUNTS = (16, 36, 64, 128)
 SAMPLERS = ("heun", "euler", "dpmpp-2m", "ancestral")
 
 
-def draw_now(run: Run) -> Exhibit | None:
+def draw_now(run: Run, expanded: bool) -> Exhibit | None:
     """The samples drawn in this session for this run, or None: show the stored ones."""
     key = f"live-{run.path}"
-    with st.expander("Sample this model now", icon=":material/play_arrow:"):
+    with st.expander("Sample this model now", icon=":material/play_arrow:", expanded=expanded):
         if not run.steps:
             st.caption("This run stores no weights, so there is nothing to sample from.")
             return None
         with st.form("sample-now", border=False):
             columns = st.columns(4)
             first = columns[0].number_input("First seed", 0, 2**31 - 1, 0)
-            count = columns[1].selectbox("Samples", COUNTS)
+            most = len(COUNTS) - 1
+            count = columns[1].selectbox("Samples", COUNTS, most if expanded else 0)
             sampler = columns[2].selectbox("Sampler", SAMPLERS)
             steps = columns[3].number_input("Steps", 2, 200, 18)
             go = st.form_submit_button("Sample", type="primary", icon=":material/play_arrow:")
@@ -42,9 +43,7 @@ def draw_now(run: Run) -> Exhibit | None:
                     shown = time.monotonic()
             bar.empty()
             slot.empty()
-            verdicts = live.judged(str(run.path), images)
-            rows = [{"seed": s, **r} for s, r in zip(seeds, verdicts["samples"], strict=True)]
-            st.session_state[key] = Exhibit(images, {**verdicts, "samples": rows}, True)
+            st.session_state[key] = Exhibit(images, live.judged(run, images, seeds), True)
         if key in st.session_state:
             st.button(
                 "Back to the stored samples",

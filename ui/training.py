@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from ambient import run as store
 from ambient.copies import RATIO_CAP, find_neighbors
-from ambient.corpus import to_unit
 from ambient.run import Run
 from ui import charts, data, words
-from ui.pictures import Images, arm_color, gallery
+from ui.pictures import Images, arm_color, flat, gallery
 
 ACTIVE = ("queued", "running")
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
@@ -36,10 +34,6 @@ def _nearest(path: str, step: int, changed: int) -> tuple[Images, Images, tuple[
     both, sheet = data.sets(run), run.sheet(step)
     assert sheet is not None  # its step was listed
     images = sheet[:SHOWN]
-
-    def flat(x: Images) -> np.ndarray:
-        return to_unit(x).reshape(len(x), -1)
-
     found = find_neighbors(flat(images), flat(both.train), both.groups)
     copies = tuple(bool(r < RATIO_CAP) for r in found.ratio)
     return images, both.train[found.nearest], copies
