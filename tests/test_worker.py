@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,21 @@ import pytest
 from ambient import worker
 from ambient.config import Config, configure
 from ambient.corpus import Corpus
-from ambient.run import Run
+from ambient.run import Run, list_runs
 
 
 @pytest.fixture
 def config(digits: Corpus) -> Config:
     return configure(digits, n_train=16, batch=8, width=16, steps=100_000, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def no_orphans(tmp_path: Path) -> Iterator[None]:
+    """Whatever a failed test leaves training is killed."""
+    yield
+    for run in list_runs(tmp_path):
+        if run.state["status"] == "running":
+            os.kill(int(run.state["pid"]), signal.SIGKILL)
 
 
 def wait_until(run: Run, holds: Callable[[dict[str, object]], bool]) -> dict[str, object]:
