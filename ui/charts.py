@@ -282,10 +282,11 @@ def quality_against_copies(points: Rows, paths: Mapping[str, Rows], selected: st
         )
     figure.update_xaxes(title_text="Fréchet distance (left is better)")
     figure.update_yaxes(title_text="copies, % of samples (lower is better)", rangemode="tozero")
-    if points:  # early stages far to the right are no rivals, and would squeeze the rest
-        low, high = (f(p["frechet"] for p in points) for f in (min, max))
-        reach = max(high - low, 0.1 * high)
-        figure.update_xaxes(range=[low - 0.25 * reach, high + 1.2 * reach])
+    if points:  # stages far to the right are no rivals, and would squeeze the rest
+        high = max(p["frechet"] for p in points)
+        low = min(p["frechet"] for p in [*points, *(q for path in paths.values() for q in path)])
+        reach = max(high - low, 0.05 * high)
+        figure.update_xaxes(range=[low - 0.15 * reach, high + 0.8 * reach])
     return _finish(figure, 460)
 
 
