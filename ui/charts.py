@@ -123,8 +123,8 @@ def noise_levels(
     figure.add_hline(y=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=3, col=1)
     if curves["cutoff"]:
         figure.add_vline(x=curves["cutoff"], line={"color": COOL, "width": 2, "dash": "dash"})
-        y = _floor(levels) * 2
-        _label(figure, curves["cutoff"], y, f" cutoff {curves['cutoff']:g}", COOL, row=2)
+        y, text = max(p["gap_ratio"] for p in levels), f" cutoff {curves['cutoff']:g}"
+        _label(figure, curves["cutoff"], y, text, COOL, row=3, yanchor="top")
     figure.update_xaxes(tickvals=TICKS, ticktext=[f"{t:g}" for t in TICKS], range=X_RANGE)
     figure.update_xaxes(title_text="noise level σ", row=5)
     heights = [math.log10(_floor(levels)), math.log10(2 * _top(levels))]

@@ -21,6 +21,9 @@ def usual(cutoffs: Sequence[float]) -> float:
 
 
 def choose_size(table: Mapping[int, Mapping[float, Run]], default: int) -> int:
+    """How many training images; not asked where only one size is stored."""
+    if len(table) == 1:
+        return default
     return st.segmented_control(
         "Training images",
         list(table),
