@@ -19,7 +19,15 @@ from ambient.config import ARMS, configure
 from ambient.corpus import BUNDLED, TORCHVISION, load_corpus
 from ambient.errors import InputError
 from ambient.presets import PRESETS, preset
-from ambient.run import BUNDLED_RUNS, list_runs, open_run, step_name, write_atomically
+from ambient.run import (
+    BUNDLED_RUNS,
+    STOP_FILE,
+    list_runs,
+    open_run,
+    start_run,
+    step_name,
+    write_atomically,
+)
 
 
 def say(text: str) -> None:
@@ -67,7 +75,7 @@ def train(args: argparse.Namespace) -> None:
     import torch
 
     from ambient import hardware
-    from ambient.recorder import STOP_FILE, mark_failed, record, start_run
+    from ambient.recorder import mark_failed, record
 
     if args.resume:
         run = open_run(args.resume)

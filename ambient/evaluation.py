@@ -62,7 +62,7 @@ def judge_images(
     Args:
         samples, train, heldout: uint8 (n, h, w, c), one shape.
         groups: int64 (n_train,), twin groups of the training images.
-        clouds: their features, where they are known already.
+        clouds: their features; without them only pixels are compared, which is much faster.
 
     Returns:
         `copies`, `samples`, `heldout_ratios` and `warnings` of a report (docs/reports.md). With
@@ -82,31 +82,24 @@ def judge_images(
     flat_samples, flat_train, flat_heldout = _flat(samples), _flat(train), _flat(heldout)
     found = find_neighbors(flat_samples, flat_train, groups)
     null = find_neighbors(flat_heldout, flat_train, groups)
-    clouds = clouds or Clouds.of(samples, train, heldout)
-    similar, _ = similarities(clouds.samples, clouds.train)
-    null_similar, _ = similarities(clouds.heldout, clouds.train)
-    warnings = _warnings(len(samples), len(heldout))
-    by_ratio: Verdict | None = None
-    by_similarity: Verdict | None = None
-    if min(len(samples), len(heldout)) >= MIN_SAMPLES:
-        by_ratio = judge(found.ratio, null.ratio, "ratio")
-        by_similarity = judge(similar, null_similar, "similarity")
-        copies = by_ratio.copies
-    else:  # all held-out images calibrate: none are needed to report
-        copies = found.ratio < ratio_threshold(null.ratio)
-    verdicts = {
-        "ratio": _verdict(by_ratio, ratio_threshold(null.ratio)),
-        "similarity": {
-            "features": FEATURES,
-            **_verdict(by_similarity, similarity_threshold(null_similar)),
-        },
-    }
+    enough = min(len(samples), len(heldout)) >= MIN_SAMPLES
+    by_ratio = judge(found.ratio, null.ratio, "ratio") if enough else None
+    threshold = ratio_threshold(null.ratio)  # of all held-out images, where none need to report
+    verdicts: dict[str, Any] = {"ratio": _verdict(by_ratio, threshold), "similarity": None}
+    similar = None
+    if clouds:
+        similar, _ = similarities(clouds.samples, clouds.train)
+        unseen_similar, _ = similarities(clouds.heldout, clouds.train)
+        by_similarity = judge(similar, unseen_similar, "similarity") if enough else None
+        verdict = _verdict(by_similarity, similarity_threshold(unseen_similar))
+        verdicts["similarity"] = {"features": FEATURES, **verdict}
+    copies = found.ratio < verdicts["ratio"]["threshold"]
     unseen_distance, unseen = nearest(flat_samples, flat_heldout, k=1)
     return {
         "copies": verdicts,
         "samples": _records(found, similar, copies, unseen[:, 0], unseen_distance[:, 0]),
         "heldout_ratios": [round(float(r), 4) for r in null.ratio],
-        "warnings": warnings,
+        "warnings": _warnings(len(samples), len(heldout)),
     }
 
 
@@ -146,7 +139,7 @@ def _warnings(n_samples: int, n_heldout: int) -> list[str]:
 
 def _records(
     found: Neighbors,
-    similar: NDArray[np.float32],
+    similar: NDArray[np.float32] | None,
     copies: NDArray[np.bool_],
     unseen: NDArray[np.int64],
     unseen_distance: NDArray[np.float32],
@@ -158,7 +151,7 @@ def _records(
             "d1": round(float(found.d1[i]), 4),
             "d2": round(float(found.d2[i]), 4),
             "ratio": round(float(found.ratio[i]), 4),
-            "similarity": round(float(similar[i]), 4),
+            "similarity": None if similar is None else round(float(similar[i]), 4),
             "copy": bool(copies[i]),
             "nearest_heldout": int(unseen[i]),
             "d_heldout": round(float(unseen_distance[i]), 4),

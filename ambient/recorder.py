@@ -7,7 +7,6 @@ import json
 import os
 import time
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,10 @@ import torch
 from ambient.config import Config
 from ambient.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.denoiser import EDM
-from ambient.errors import InputError
 from ambient.run import (
     SHEET_SIDE,
+    STOP_FILE,
     Run,
-    open_run,
     process_started,
     step_name,
     write_atomically,
@@ -33,23 +31,6 @@ from ambient.weights import save_weights
 LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels
 HEARTBEAT = 2.0  # seconds between writes of state.json
 KEPT_STATES = 2  # should the newest resume state be damaged, the one before it is whole
-STOP_FILE = "stop"  # its presence asks the run to save and pause
-
-
-def start_run(path: Path, config: Config) -> Run:
-    """Create a run folder for `config`.
-
-    Raises:
-        InputError: the folder holds something already, or cannot be created.
-    """
-    if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
-        raise InputError(f"'{path}' exists already; choose another --out, or --resume it.")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise InputError(f"'{path}' cannot be created ({e.strerror}); choose another --out.") from e
-    write_atomically(path / "config.json", config.to_json())
-    return open_run(path)
 
 
 def mark_failed(run: Run, reason: str) -> None:

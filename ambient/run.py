@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ambient.denoiser import EDM
 
 BUNDLED_RUNS = ASSETS / "runs"
+STOP_FILE = "stop"  # its presence asks a training run to save and pause
 SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
 
 
@@ -228,6 +229,22 @@ def open_run(path: str | Path) -> Run:
             f"'{path}' is no run folder (it has no config.json); bundled runs: {names}."
         )
     return Run(folder, Config.from_json(folder / "config.json"))
+
+
+def start_run(path: Path, config: Config) -> Run:
+    """Create a run folder for `config`.
+
+    Raises:
+        InputError: the folder holds something already, or cannot be created.
+    """
+    if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+        raise InputError(f"'{path}' exists already; choose another --out, or --resume it.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise InputError(f"'{path}' cannot be created ({e.strerror}); choose another --out.") from e
+    write_atomically(path / "config.json", config.to_json())
+    return open_run(path)
 
 
 def list_runs(folder: Path) -> list[Run]:

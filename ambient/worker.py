@@ -20,8 +20,14 @@ from filelock import FileLock
 
 from ambient.config import Config
 from ambient.errors import InputError
-from ambient.recorder import STOP_FILE, start_run
-from ambient.run import Run, list_runs, process_started, write_atomically
+from ambient.run import (
+    STOP_FILE,
+    Run,
+    list_runs,
+    process_started,
+    start_run,
+    write_atomically,
+)
 
 RUNS = Path(os.environ.get("AMBIENT_RUNS", "runs"))
 STALE = 60.0  # seconds without a heartbeat after which a running process counts as gone

@@ -16,8 +16,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import torch
+from PIL import Image
+
 from ambient.archive import PARTS
-from ambient.corpus import ASSETS
+from ambient.corpus import ASSETS, to_bytes, to_unit
+from ambient.corruption import corrupt
 from ambient.run import BUNDLED_RUNS, Run, open_run, step_name
 
 SPEC = ASSETS / "runs.json"
@@ -78,10 +83,21 @@ def store(name: str, keep_stages: bool) -> None:
     (target / "sheets").mkdir()
     for step in stages(run):
         shutil.copy(run.path / "sheets" / f"{step_name(step)}.png", target / "sheets")
+    if run.config.cutoff:
+        write_frozen(run, target / "frozen.png")
     weights = target / "checkpoints"
     weights.mkdir()
     for step in stages(run) if keep_stages else run.steps[-1:]:
         shutil.copy(run.checkpoint(step), weights)
+
+
+def write_frozen(run: Run, path: Path) -> None:
+    """The noisy copies of the first 12 training images, in one row."""
+    corpus = run.corpus()
+    first = run.split(corpus).train[:12]
+    clean = torch.from_numpy(to_unit(corpus.images[first]))
+    noisy = to_bytes(corrupt(clean, first.tolist(), run.config.cutoff, run.config.seed).numpy())
+    Image.fromarray(np.concatenate(list(noisy), axis=1)).save(path)
 
 
 def build(name: str, spec: dict[str, object]) -> None:

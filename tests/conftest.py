@@ -12,8 +12,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from ambient.config import configure
 from ambient.corpus import Corpus, load_corpus
-from ambient.recorder import record, start_run
-from ambient.run import Run
+from ambient.recorder import record
+from ambient.run import Run, start_run
 
 
 @pytest.fixture(scope="session")

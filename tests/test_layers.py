@@ -62,7 +62,9 @@ def test_the_core_knows_no_streamlit_and_pages_no_torch() -> None:
         )
 
 
-@pytest.mark.parametrize("statement", ["import ambient", "import ambient.run, ambient.corpus"])
+@pytest.mark.parametrize(
+    "statement", ["import ambient", "import ambient.run, ambient.worker, ambient.copies"]
+)
 def test_import_is_light(statement: str) -> None:
     heavy = {"torch", "streamlit", "faiss", "torchvision"}
     code = f"{statement}; import sys; print({heavy} & set(sys.modules))"

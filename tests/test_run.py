@@ -15,8 +15,8 @@ from ambient.config import Config, configure
 from ambient.corpus import Corpus
 from ambient.errors import InputError
 from ambient.evaluation import draw
-from ambient.recorder import STOP_FILE, record, start_run
-from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run
+from ambient.recorder import record
+from ambient.run import BUNDLED_RUNS, STOP_FILE, Run, list_runs, open_run, start_run
 
 
 def small(corpus: Corpus, **choices: object) -> Config:

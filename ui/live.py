@@ -10,18 +10,17 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ambient.copies import MIN_SAMPLES, find_neighbors, judge, ratio_threshold
 from ambient.corpus import to_bytes, to_unit
 from ambient.corruption import corrupt
 from ambient.denoiser import EDM
 from ambient.errors import InputError
-from ambient.neighbors import nearest
+from ambient.evaluation import judge_images
 from ambient.recorder import sampler_of
 from ambient.run import Run, open_run
 from ambient.sampler import trajectory
 from ui import data
 from ui.frame import settle_again
-from ui.pictures import Images, flat
+from ui.pictures import Images
 
 PATIENCE = 120.0  # seconds a visitor waits for another one's samples
 
@@ -68,44 +67,11 @@ def sampled(
 
 
 def judged(run: Run, images: Images, seeds: tuple[int, ...]) -> dict[str, Any]:
-    """The pixel verdict on fresh samples, as in a report; features would take a visitor's minute.
-
-    With fewer than 100 samples there is no rate, only each sample's distances.
-    """
+    """The pixel verdict on fresh samples; features of all images would take a visitor's minute."""
     both = data.sets(run)
-    samples, train, heldout = (flat(x) for x in (images, both.train, both.heldout))
-    found = find_neighbors(samples, train, both.groups)
-    null = find_neighbors(heldout, train, both.groups).ratio
-    unseen_distance, unseen = nearest(samples, heldout, k=1)
-    rule: dict[str, Any] = dict.fromkeys(("rate", "ci95", "heldout_rate", "heldout_ci95"))
-    rule["threshold"], warnings = ratio_threshold(null), []
-    if min(len(samples), len(heldout)) >= MIN_SAMPLES:
-        verdict = judge(found.ratio, null, "ratio")
-        rule = {name: getattr(verdict, name) for name in ("threshold", *rule)}
-    else:
-        few = f"{len(samples)} samples" if len(samples) < MIN_SAMPLES else "So few unseen images"
-        warnings.append(f"{few} are too few for a rate; at least {MIN_SAMPLES} are needed.")
-    rows = [
-        {
-            "seed": seed,
-            "nearest": int(found.nearest[i]),
-            "second": int(found.second[i]),
-            "d1": float(found.d1[i]),
-            "d2": float(found.d2[i]),
-            "ratio": float(found.ratio[i]),
-            "copy": bool(found.ratio[i] < rule["threshold"]),
-            "nearest_heldout": int(unseen[i, 0]),
-            "d_heldout": float(unseen_distance[i, 0]),
-        }
-        for i, seed in enumerate(seeds)
-    ]
-    return {
-        "checkpoint_sha256": run.checkpoint_sha256(),
-        "copies": {"ratio": rule},
-        "samples": rows,
-        "heldout_ratios": null.tolist(),
-        "warnings": warnings,
-    }
+    report = judge_images(images, both.train, both.heldout, both.groups)
+    rows = [{"seed": s, **row} for s, row in zip(seeds, report["samples"], strict=True)]
+    return {**report, "samples": rows, "checkpoint_sha256": run.checkpoint_sha256()}
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
