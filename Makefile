@@ -8,7 +8,7 @@ TORCH_INDEX ?=
 BIN = $(VENV)/bin
 export PYTHONPATH := .
 
-.PHONY: run test lint assets corpora encoder clean
+.PHONY: run test lint assets corpora encoder protocol clean
 
 run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -30,6 +30,9 @@ encoder: $(VENV)/.test           ## retrain assets/encoder
 
 assets: $(VENV)/.run             ## train, judge and store the runs of assets/runs.json; resumable
 	$(BIN)/python scripts/build_runs.py
+
+protocol: $(VENV)/.run           ## answer "how much less does ambient copy?" from the bundled runs
+	$(BIN)/python scripts/protocol.py
 
 clean:                           ## forget the environment
 	rm -rf $(VENV)
