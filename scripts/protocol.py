@@ -118,7 +118,7 @@ def page(result: dict[str, Any]) -> str:
         "`assets/results/protocol.json`. One run an arm, so the intervals hold for these models and",
         "say nothing of how other training seeds would come out.",
         "",
-        "The protocol was fixed beforehand (`scripts/protocol.py`): choose cutoff and early stage",
+        "The protocol was fixed beforehand (`scripts/protocol.py`): choose cutoff and stage",
         "on seeds 0 to 999, at a Frechet distance at most 5 % above the standard run's; report on",
         "1,000 fresh seeds.",
         "",
@@ -142,10 +142,10 @@ def page(result: dict[str, Any]) -> str:
         lines += ["", "No cutoff stays within 5 % of the standard run's Frechet distance."]
     lines += [
         "",
-        "Two cautions. Stopping the standard run early is a rival of the cutoff; the table shows it",
-        "where its quality allows. And this Frechet distance is nearly flat along training",
-        "(`assets/runs/*/reports`), so an equal distance is a weak promise of equal quality: look at",
-        "the pictures too.",
+        "Two cautions. Stopping the standard run early is a rival of the cutoff: the table shows",
+        "it where its quality allows. And this Frechet distance is nearly flat along training",
+        "(`assets/runs/*/reports`), so equal distance is a weak promise of equal quality: look",
+        "at the pictures too.",
     ]
     return "\n".join(lines) + "\n"
 
