@@ -115,7 +115,7 @@ def page(result: dict[str, Any]) -> str:
         "# Results",
         "",
         "Made by `make protocol` from the bundled n = 300 runs; raw figures in",
-        "`assets/results/protocol.json`. One run an arm, so the intervals hold for these models and",
+        "`assets/results/protocol.json`. One run an arm: the intervals hold for these models and",
         "say nothing of how other training seeds would come out.",
         "",
         "The protocol was fixed beforehand (`scripts/protocol.py`): choose cutoff and stage",
