@@ -15,6 +15,7 @@ from ambient.__main__ import main
 from ambient.run import Run, open_run
 
 TRAIN = ["train", "--corpus", "digits", "--n-train", "16", "--batch", "8", "--width", "16"]
+TRAIN += ["--threads", "1"]  # two test processes share two cores
 
 
 def test_train_sample_evaluate_export(tmp_path: Path) -> None:
