@@ -101,14 +101,14 @@ def train(args: argparse.Namespace) -> None:
     try:
         corpus = run.corpus()
         steps = record(run, corpus, device)
-        with _stop_on_signals(), _progress(run.config.steps, "step") as bar:
-            try:
-                for done in steps:
-                    bar.update(done.step - bar.n)
-                    if done.step % 10 == 0:
-                        bar.set_postfix(loss=f"{done.loss:.4f}")
-            except KeyboardInterrupt:
-                steps.close()
+        with _StopRequest() as stop, _progress(run.config.steps, "step") as bar:
+            for done in steps:
+                bar.update(done.step - bar.n)
+                if done.step % 10 == 0:
+                    bar.set_postfix(loss=f"{done.loss:.4f}", refresh=False)
+                if stop.asked:
+                    break
+            steps.close()
     except (InputError, FloatingPointError) as e:
         mark_failed(run, str(e))
         raise
@@ -246,17 +246,26 @@ def _progress(total: int, unit: str) -> Any:
     return tqdm(total=total, unit=unit, file=sys.stderr, delay=2, leave=False, mininterval=pause)
 
 
-class _stop_on_signals:  # noqa: N801 - reads as a statement
-    """SIGTERM becomes KeyboardInterrupt: the run is saved before the process goes."""
+class _StopRequest:
+    """Ctrl-C and SIGTERM ask for a stop between two steps, where all state is whole.
 
-    def __enter__(self) -> None:
-        def stop(number: int, frame: object) -> None:
+    A second Ctrl-C does not wait.
+    """
+
+    asked = False
+
+    def __enter__(self) -> _StopRequest:
+        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _ask(self, number: int, frame: object) -> None:
+        if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-
-        self.before = signal.signal(signal.SIGTERM, stop)
+        self.asked = True
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
 
 CONFIG_CHOICES = [
