@@ -8,7 +8,7 @@ TORCH_INDEX ?=
 BIN = $(VENV)/bin
 export PYTHONPATH := .
 
-.PHONY: run test lint assets corpora encoder protocol clean
+.PHONY: run test lint assets corpora encoder protocol screenshots clean
 
 run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -33,6 +33,9 @@ assets: $(VENV)/.run             ## train, judge and store the runs of assets/ru
 
 protocol: $(VENV)/.run           ## answer "how much less does ambient copy?" from the bundled runs
 	$(BIN)/python scripts/protocol.py
+
+screenshots: $(VENV)/.test       ## docs/screenshots from a running app
+	$(BIN)/python scripts/screenshots.py
 
 clean:                           ## forget the environment
 	rm -rf $(VENV)

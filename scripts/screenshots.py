@@ -1,0 +1,97 @@
+"""Pictures of every page from a running app: `make screenshots`.
+
+Writes docs/screenshots/PAGE.png (1440x900, light); with --all also dark and phone width.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("spot_the_copy", "noise_microscope", "move_the_cutoff", "evidence_room", "train_your_own")
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+
+
+@contextmanager
+def app() -> Iterator[str]:
+    """A server of its own, with no runs but the bundled ones."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+    with tempfile.TemporaryDirectory() as runs:
+        process = subprocess.Popen(
+            [*command, "--server.port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, "AMBIENT_RUNS": runs},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(120):
+                try:
+                    urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                    break
+                except (urllib.error.URLError, OSError):
+                    time.sleep(0.5)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def shoot(browser: Browser, address: str, name: str, size: str, scheme: str, path: Path) -> None:
+    """One page, once its charts stand still."""
+    width, height = SIZES[size]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    page.goto(f"{address}/{name}")
+    page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(2500)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=path, full_page=size == "phone")
+    context.close()
+    print(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
+    parser.add_argument("--all", action="store_true", help="dark and phone width too")
+    args = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with app() as address, sync_playwright() as p:
+        browser = p.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        for name in PAGES:
+            shoot(browser, address, name, "desktop", "light", args.out / f"{name}.png")
+            if args.all:
+                for size in SIZES:
+                    for scheme in ("light", "dark"):
+                        path = args.out / f"{name}-{size}-{scheme}.png"
+                        shoot(browser, address, name, size, scheme, path)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
