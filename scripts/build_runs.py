@@ -65,9 +65,10 @@ def judge(name: str) -> None:
     for step in stages(run):
         if run.report(step) is None:
             command("evaluate", run.path, "--step", step, "--n", STAGE_SAMPLES, "--store")
-    if run.report() is None:
+    # A run that was extended has results of its old end: those are made again.
+    if (run.report() or {}).get("step") != run.last_step:
         command("evaluate", run.path, "--store")
-    if run.curves() is None:
+    if (run.curves() or {}).get("step") != run.last_step:
         command("curves", run.path, "--store")
 
 
