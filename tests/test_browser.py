@@ -128,3 +128,28 @@ def test_digits_trained_from_the_page(tmp_path: Path) -> None:
         expect(page.get_by_text("done", exact=False).first).to_be_visible(timeout=120_000)
         expect(page.get_by_test_id("stException")).to_have_count(0)
         assert errors == []
+
+
+def test_a_move_of_the_cutoff_shows_its_stored_result(tmp_path: Path) -> None:
+    from ambient.run import BUNDLED_RUNS, list_runs
+    from ui.words import interval
+
+    stored = {
+        run.config.cutoff: run.report()
+        for run in list_runs(BUNDLED_RUNS)
+        if run.config.n_train == 300 and run.config.arm in ("standard", "ambient")
+    }
+    with server(tmp_path) as address, tab() as (page, errors):
+        expect = playwright.expect
+        page.goto(f"{address}/move_the_cutoff?n=300")
+        slider = page.get_by_role("slider")
+        expect(slider).to_be_visible(timeout=60_000)
+        slider.press("Home")
+        for cutoff in sorted(stored)[1:]:
+            slider.press("ArrowRight")
+            report = stored[cutoff]
+            assert report is not None
+            shown = interval(report["copies"]["ratio"]["ci95"])
+            expect(page.get_by_text(f"Copied at cutoff {cutoff:g}")).to_be_visible(timeout=20_000)
+            expect(page.get_by_text(shown).first).to_be_visible(timeout=20_000)
+        assert errors == []
