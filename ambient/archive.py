@@ -24,8 +24,9 @@ def export_run(run: Run) -> bytes:
     """A zip of config, newest weights, report, curves, samples, a contact sheet and a model card.
 
     Raises:
-        InputError: the run has no checkpoint yet.
+        InputError: the run has no checkpoint yet, or damaged weights.
     """
+    run.denoiser()  # a damaged run is named here, not by whoever unpacks it
     weights = run.checkpoint()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -199,15 +200,14 @@ def write_samples(path: Path, images: np.ndarray, seeds: np.ndarray) -> None:
 
 
 def _grid(images: np.ndarray) -> Image.Image:
-    """Pictures in a near-square grid, each at least 64 pixels high, pixels kept sharp."""
+    """Pictures in a near-square grid, each about 64 pixels high, pixels kept sharp."""
+    factor = max(1, 64 // images.shape[1])
+    images = images.repeat(factor, axis=1).repeat(factor, axis=2)
+    images = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255)
     n, h, w, c = images.shape
     columns = int(np.ceil(np.sqrt(n)))
     rows = int(np.ceil(n / columns))
     padded = np.full((rows * columns, h, w, c), 255, np.uint8)
     padded[:n] = images
     grid = padded.reshape(rows, columns, h, w, c).swapaxes(1, 2).reshape(rows * h, columns * w, c)
-    picture = Image.fromarray(grid[..., 0] if c == 1 else grid)
-    factor = max(1, 64 // h)
-    return picture.resize(
-        (picture.width * factor, picture.height * factor), Image.Resampling.NEAREST
-    )
+    return Image.fromarray(grid[..., 0] if c == 1 else grid)

@@ -23,6 +23,7 @@ ARMS = {
     "noisy-only": "only the frozen noisy copies, only above the cutoff",
 }
 MAX_CUTOFF = 100.0
+MAX_BATCH = 4096
 
 
 def check_cutoff(cutoff: float) -> None:
@@ -78,6 +79,11 @@ class Config:
             )
         if self.arm not in ("standard", "ambient") and not self.cutoff:
             raise InputError(f"arm '{self.arm}' needs a cutoff above 0; pass one, such as 1.0.")
+        for name in ("seed", "split_seed"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}; expected 0 or more.")
+        if self.batch > MAX_BATCH:
+            raise InputError(f"batch is {self.batch}; expected {MAX_BATCH} or fewer.")
         for name in ("n_train", "steps", "batch", "checkpoint_every", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; expected 1 or more.")
@@ -144,6 +150,8 @@ def configure(
         InputError: any choice the run could not be trained with.
     """
     check_cutoff(cutoff)
+    if split_seed < 0:
+        raise InputError(f"split_seed is {split_seed}; expected 0 or more.")
     split = split_corpus(corpus, n_train, split_seed)
     side, channels = corpus.images.shape[1], corpus.images.shape[3]
     return Config(

@@ -223,11 +223,11 @@ def open_run(path: str | Path) -> Run:
     folder = Path(path).expanduser()
     if not folder.is_dir() and (BUNDLED_RUNS / str(path)).is_dir():
         folder = BUNDLED_RUNS / str(path)
-    if not (folder / "config.json").is_file():
+    if not folder.exists():
         names = ", ".join(r.name for r in list_runs(BUNDLED_RUNS))
-        raise InputError(
-            f"'{path}' is no run folder (it has no config.json); bundled runs: {names}."
-        )
+        raise InputError(f"'{path}' does not exist; expected a run folder, or one of {names}.")
+    if not (folder / "config.json").is_file():
+        raise InputError(f"'{path}' has no config.json; expected a run folder, or a run's zip.")
     return Run(folder, Config.from_json(folder / "config.json"))
 
 

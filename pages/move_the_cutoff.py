@@ -32,11 +32,11 @@ with errors_in_words():
         words.no_verdict(run if baseline else standard)
 
 copied, without, quality = st.columns(3, gap="medium")
-with copied:
+if cutoff:
     rule = verdicts["copies"]["ratio"]
-    label = f"Copied at {words.cutoff_name(cutoff)}"
-    words.rate_metric(label, rule["rate"], rule["ci95"], run.config.arm)
-with without:
+    with copied:
+        words.rate_metric(f"Copied at cutoff {cutoff:g}", rule["rate"], rule["ci95"], "ambient")
+with without if cutoff else copied:
     rule = baseline["copies"]["ratio"]
     words.rate_metric("Copied without a cutoff", rule["rate"], rule["ci95"], "standard")
 with quality:
@@ -64,10 +64,13 @@ charts.show(
     "Copies against Fréchet distance: "
     + "; ".join(f"{p['label']} {words.percent(p['rate'])} at {p['frechet']:.3g}" for p in points),
 )
+if cutoff:
+    chosen = next(p for p in points if p["name"] == run.name)
+    st.markdown(words.against_stopping_early(chosen, path), width=760)
 words.under(
     "quality-against-copies",
-    "Down and left is better. The thin line is the standard model stopped earlier: a cutoff earns "
-    f"its place only below that line. Every point is judged on {judged:,} samples; bars are 95 % "
+    "Down and left is better. The thin line is the standard model stopped earlier, the cutoff's "
+    f"strongest rival. Every point is judged on {judged:,} samples; bars are 95 % "
     "intervals of one run, and other seeds vary more.",
     [words.provenance(r, data.report(r)) for r in table[n].values()],
     lambda: points + path,

@@ -30,7 +30,7 @@ def test_train_sample_evaluate_export(tmp_path: Path) -> None:
         assert data["images"].dtype == np.uint8
         assert data["seeds"].tolist() == [7, 8, 9, 10, 11]
     assert main(["sample", str(run), "--n", "5", "--out", str(tmp_path / "x.png")]) == 0
-    assert Image.open(tmp_path / "x.png").size == (192, 128)
+    assert Image.open(tmp_path / "x.png").size == (3 * 68, 2 * 68)
     report = tmp_path / "report.json"
     assert main(["evaluate", str(run), "--n", "120", "--json", str(report)]) == 0
     value = json.loads(report.read_text())
@@ -81,7 +81,10 @@ def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) ->
         ([*TRAIN, "--out", "RUN", "--device", "tpu"], "device is 'tpu'; expected auto or one of"),
         (["train", "--out", "RUN", "--corpus", "nowhere"], "'nowhere' is no corpus"),
         (["train", "--out", "RUN", "--preset", "magic"], "preset is 'magic'; expected one of"),
-        (["sample", "nowhere", "--out", "x.png"], "'nowhere' is no run folder"),
+        (
+            ["sample", "nowhere", "--out", "x.png"],
+            "'nowhere' does not exist; expected a run folder",
+        ),
         (["sample", "TINY", "--out", "x.gif"], "expected a name ending in .npz or .png"),
         (["sample", "TINY", "--out", "x.png", "--n", "0"], "--n is 0; expected 1 or more"),
         (["sample", "TINY", "--out", "x.png", "--step", "3"], "has no step 3; the nearest"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import streamlit as st
@@ -54,7 +55,11 @@ def _outcome(preset: Preset) -> str:
 
 
 def fields() -> dict[str, Any]:
-    """The fields of a run, filled by a card or by hand."""
+    """The fields of a run, filled by a card or by hand.
+
+    They have no bounds of their own: `config` says in words what is wrong, where a bounded field
+    would silently keep the value before.
+    """
     for name, value in _settings(FIRST).items():
         st.session_state.setdefault(f"train-{name}", value)
 
@@ -63,17 +68,15 @@ def fields() -> dict[str, Any]:
 
     a, b, c, d = st.columns(4)
     corpus = a.selectbox("Images", BUNDLED, key=key("corpus"))
-    n_train = b.number_input("How many to train on", 2, 60_000, key=key("n_train"))
+    n_train = b.number_input("How many to train on", step=1, key=key("n_train"))
     arm = c.selectbox("Training", list(ARMS), key=key("arm"), help="  \n".join(
         f"**{name}**: {what}" for name, what in ARMS.items()))  # fmt: skip
-    cutoff = d.number_input(
-        "Cutoff", 0.05, 20.0, step=0.1, key=key("cutoff"), disabled=arm == "standard"
-    )
+    cutoff = d.number_input("Cutoff", step=0.1, key=key("cutoff"), disabled=arm == "standard")
     a, b, c, d = st.columns(4)
-    steps = a.number_input("Steps", 10, 1_000_000, step=100, key=key("steps"))
-    batch = b.number_input("Images a step", 1, 512, key=key("batch"))
-    width = c.number_input("Network width", 16, 512, step=16, key=key("width"))
-    seed = d.number_input("Seed", 0, 2**31 - 1, key=key("seed"))
+    steps = a.number_input("Steps", step=100, key=key("steps"))
+    batch = b.number_input("Images a step", step=1, key=key("batch"))
+    width = c.number_input("Network width", step=16, key=key("width"))
+    seed = d.number_input("Seed", step=1, key=key("seed"))
     return {
         "corpus": corpus,
         "n_train": int(n_train),
@@ -88,17 +91,18 @@ def fields() -> dict[str, Any]:
 
 
 def estimate(choices: dict[str, Any]) -> str:
-    """How long it will take, from stored runs of the same images."""
-    speeds = [
-        (abs(r.config.width - choices["width"]), lines[-1]["images_per_second"] * r.config.width)
-        for r in [*data.own(), *data.bundled()]
-        if r.config.corpus == choices["corpus"] and (lines := data.metrics(r))
-    ]
-    if not speeds:
-        return "No stored run says how long this takes."
-    speed = min(speeds)[1] / choices["width"]
+    """How long it will take, from finished runs of the same images, trained as this one will be."""
+    speeds: dict[int, list[float]] = {}
+    for run in [*data.own(), *data.bundled()]:
+        c = run.config
+        if c.corpus == choices["corpus"] and c.threads == 1 and run.state["status"] == "done":
+            pace = median(line["images_per_second"] for line in data.metrics(run))
+            speeds.setdefault(abs(c.width - choices["width"]), []).append(pace * c.width)
+    if not speeds or min(choices["steps"], choices["batch"], choices["width"]) < 1:
+        return "No finished run says how long this takes."
+    speed = median(speeds[min(speeds)]) / choices["width"]
     seconds = choices["steps"] * choices["batch"] / speed
-    return f"About {words.duration(seconds)}, judged by the speed of a stored run."
+    return f"About {words.duration(seconds)}, judged by the speed of finished runs."
 
 
 def config(choices: dict[str, Any]) -> Config:
