@@ -11,7 +11,7 @@ enter(
     "A diffusion model is one denoiser for every noise level. Memory shows where it denoises its "
     "training images better than images it never saw.",
 )
-runs = {r.name: r for r in data.bundled()}
+runs = {r.name: r for r in [*data.bundled(), *data.own()]}
 if not runs:
     words.missing("No stored runs yet.", "python -m ambient train --out runs/first")
     st.stop()
@@ -27,10 +27,10 @@ run = runs[name]
 with errors_in_words():
     curves = data.curves(run)
     images = data.sets(run)
-command = f"python -m ambient curves {words.address(run)} --json curves.json"
+command = f"python -m ambient curves {words.address(run)}"
 
 if curves is None:
-    words.missing(f"Run {run.name} has no stored curves yet.", command)
+    words.missing(f"Run {run.name} has no stored curves yet.", f"{command} --store")
     st.stop()
 
 peak = max(curves["levels"], key=lambda p: p["gap_ratio"])
@@ -64,5 +64,5 @@ words.under(
         | dict(zip(("gap_ratio_low", "gap_ratio_high"), p["gap_ratio_ci95"], strict=True))
         for p in curves["levels"]
     ],
-    command,
+    f"{command} --json curves.json",
 )

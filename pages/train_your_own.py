@@ -15,7 +15,7 @@ own = {r.name: r for r in data.own()}
 if (fresh := st.session_state.pop("mine-next", None)) in own:
     st.session_state["mine"] = fresh
 
-with st.expander("Settings", icon=":material/tune:", expanded=not own):
+with st.expander("New run: cards and settings", icon=":material/tune:", expanded=not own):
     choices.cards()
     chosen = choices.fields()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

@@ -37,7 +37,7 @@ def draw_now(run: Run, expanded: bool) -> Exhibit | None:
 
             shown = 0.0
             for share, images in live.sampled(run, seeds, sampler, int(steps)):
-                bar.progress(share, f"{share:.0%} of {count} samples")
+                bar.progress(share, f"Denoising {count} images: {share:.0%}")
                 if time.monotonic() - shown > FRAME_SECONDS:
                     slot.image(grid(images[-16:], 8, tile=96), alt="Samples as they form")
                     shown = time.monotonic()

@@ -164,7 +164,8 @@ def _status_line(run: Run, state: dict[str, Any]) -> None:
         if status == "queued":
             from ambient import worker
 
-            st.caption(f"{worker.position(run)} runs before this one", width="content")
+            before = worker.position(run)
+            st.caption(f"Runs before this one: {before}", width="content")
         if status in ACTIVE:
             st.button("Stop and save", icon=":material/pause:", on_click=_stop, args=(run,))
         elif step < steps:

@@ -147,7 +147,7 @@ def under(
 def no_verdict(run: Run) -> NoReturn:
     """End the page of a run that was never judged."""
     command = f"python -m ambient evaluate {address(run)} --store"
-    missing(f"Run {run.name} has no stored verdict yet.", command)
+    missing(f"Run {run.name} has no stored verdict yet; in the Evidence room, sample it.", command)
     st.stop()
 
 
