@@ -6,7 +6,7 @@ PORT   ?= 8501
 TORCH_INDEX ?=
 
 BIN = $(VENV)/bin
-export PYTHONPATH := .
+export PYTHONPATH := $(CURDIR)
 
 .PHONY: run test lint assets corpora encoder protocol screenshots clean
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -106,7 +107,13 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 
 def test_a_terminated_run_is_saved_and_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ambient", *TRAIN, "--steps", "100000", "--out", "run"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
     metrics = tmp_path / "run" / "metrics.jsonl"
     while not metrics.exists() and process.poll() is None:
         pass
