@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
+from einops import rearrange, repeat
 from PIL import Image
 
 from ambient.errors import InputError
-from ambient.run import Run, open_run
+from ambient.run import Run, as_picture, open_run
 
 # Everything a run may bring; other members of a zip are ignored, whatever they are called.
 PARTS = ("config.json", "metrics.jsonl", "report.json", "curves.json", "samples.npz")
@@ -74,9 +76,12 @@ def model_card(run: Run) -> str:
             f"{low:.1%} to {high:.1%}) are copies of a training image by the rule d1/d2 < "
             f"{rule['threshold']:.3f}; of unseen images the same rule flags "
             f"{rule['heldout_rate']:.1%}.",
-            f"**Quality**: Frechet distance to held-out images {report['quality']['frechet']:.2f} "
-            f"({report['quality']['features']} features).",
         ]
+        if quality := report["quality"]:
+            lines.append(
+                f"**Quality**: Frechet distance to held-out images {quality['frechet']:.3f} "
+                f"({quality['features']} features)."
+            )
     else:
         lines.append("**Copies**: not measured; run `python -m ambient evaluate` on this folder.")
     lines += [
@@ -112,10 +117,7 @@ def import_run(source: bytes | Path, into: Path) -> Run:
         _unpack(io.BytesIO(source) if isinstance(source, bytes) else source, scratch)
         run = open_run(scratch)
         _check(run)
-        c = run.config
-        label = Path(c.corpus).stem or "corpus"
-        name = f"{label}-{c.n_train}-{c.arm}" + (f"-{c.cutoff:g}" if c.cutoff else "")
-        target = into / f"{name}-{run.checkpoint_sha256()[:8]}"
+        target = into / f"{run.config.label}-{run.checkpoint_sha256()[:8]}"
         if target.exists():
             return open_run(target)
         scratch.rename(target)
@@ -170,8 +172,15 @@ def _check(run: Run) -> None:
         if part is not None:
             json.dumps(part, allow_nan=False)
     try:
-        run.samples()
+        stored, c = run.samples(), run.config
+        if stored and stored[0].shape[1:] != (c.side, c.side, c.channels):
+            raise InputError(
+                f"this run's samples are {stored[0].shape[1:]}, its config says "
+                f"{c.side}x{c.side}x{c.channels}; export it again."
+            )
         run.sheet()
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, Image.DecompressionBombError) as e:
         raise InputError(f"this run's pictures are not readable ({e}); export it again.") from e
 
@@ -202,12 +211,9 @@ def write_samples(path: Path, images: np.ndarray, seeds: np.ndarray) -> None:
 def _grid(images: np.ndarray) -> Image.Image:
     """Pictures in a near-square grid, each about 64 pixels high, pixels kept sharp."""
     factor = max(1, 64 // images.shape[1])
-    images = images.repeat(factor, axis=1).repeat(factor, axis=2)
-    images = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255)
-    n, h, w, c = images.shape
-    columns = int(np.ceil(np.sqrt(n)))
-    rows = int(np.ceil(n / columns))
-    padded = np.full((rows * columns, h, w, c), 255, np.uint8)
-    padded[:n] = images
-    grid = padded.reshape(rows, columns, h, w, c).swapaxes(1, 2).reshape(rows * h, columns * w, c)
-    return Image.fromarray(grid[..., 0] if c == 1 else grid)
+    tiles = repeat(images, "n h w c -> n (h i) (w j) c", i=factor, j=factor)
+    tiles = np.pad(tiles, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255)
+    columns = math.isqrt(len(tiles) - 1) + 1
+    missing = -len(tiles) % columns
+    tiles = np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0)), constant_values=255)
+    return as_picture(rearrange(tiles, "(a b) h w c -> (a h) (b w) c", b=columns))

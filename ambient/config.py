@@ -94,6 +94,12 @@ class Config:
         if self.dtype not in ("float32", "bfloat16"):
             raise InputError(f"dtype is '{self.dtype}'; expected float32 or bfloat16.")
 
+    @property
+    def label(self) -> str:
+        """A name for its folder: corpus, n, arm and cutoff."""
+        cutoff = f"-{self.cutoff:g}" if self.cutoff else ""
+        return f"{Path(self.corpus).stem or 'corpus'}-{self.n_train}-{self.arm}{cutoff}"
+
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
 

@@ -105,15 +105,19 @@ def ratio_threshold(calibration: NDArray[np.float32]) -> float:
     """min(1/3, the largest t that at most 1 % of calibration ratios fall below).
 
     With m images the floor(m/100)-th smallest ratio is the limit: a new image of the same kind
-    falls below it with probability at most 1 %.
+    falls below it with probability at most 1 %. Without any it is 1/3.
     """
+    if not len(calibration):
+        return RATIO_CAP
     allowed = int(FALSE_ALARMS * (len(calibration) + 1)) - 1
     ordered = np.sort(calibration)
     return float(min(RATIO_CAP, ordered[max(allowed, 0)]))
 
 
 def similarity_threshold(calibration: NDArray[np.float32]) -> float:
-    """The similarity that at most 1 % of calibration images exceed (see `ratio_threshold`)."""
+    """The similarity that at most 1 % of calibration images exceed; 1 without any to go by."""
+    if not len(calibration):
+        return 1.0
     allowed = int(FALSE_ALARMS * (len(calibration) + 1)) - 1
     return float(np.sort(calibration)[::-1][max(allowed, 0)])
 

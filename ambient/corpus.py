@@ -79,6 +79,11 @@ def to_unit(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     )
 
 
+def to_rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """uint8 (n, h, w, c) to float32 (n, c*h*w) in [-1, 1]: the space distances are measured in."""
+    return rearrange(to_unit(images), "n c h w -> n (c h w)")
+
+
 def to_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The inverse of `to_unit`, clipped and rounded to the nearest of 256 levels."""
     levels = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
@@ -186,6 +191,8 @@ def load_corpus(spec: str | Path, *, side: int | None = None) -> Corpus:
     """
     name = str(spec)
     path = Path(spec).expanduser()
+    if path.exists() and name not in (*BUNDLED, *TORCHVISION):
+        name = str(path.resolve())  # a run must find its images from any working folder
     if name in BUNDLED:
         return _load_npz(ASSETS / "corpora" / f"{name}.npz", name)
     if name in TORCHVISION:

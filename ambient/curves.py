@@ -14,8 +14,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ambient.config import Config
 from ambient.corpus import to_unit
-from ambient.denoiser import Denoiser
+from ambient.denoiser import Denoiser, squared_distances
+from ambient.errors import InputError
 from ambient.noise import SeededNoise, derive_seed
 from ambient.run import Run
 from ambient.sampler import SamplerConfig
@@ -27,12 +29,6 @@ def noise_levels(cutoff: float = 0.0, count: int = 24) -> list[float]:
     """`count` log-spaced levels in [0.02, 20], and the cutoff between them."""
     levels = [round(float(s), 5) for s in np.geomspace(0.02, 20, count)]
     return sorted({*levels, cutoff} if cutoff else levels)
-
-
-def squared_distances(q: Float[Tensor, "q d"], k: Float[Tensor, "n d"]) -> Float[Tensor, "q n"]:
-    """||q - k||^2 in float64, never negative."""
-    q, k = q.double(), k.double()
-    return ((q**2).sum(1, keepdim=True) + (k**2).sum(1) - 2 * q @ k.T).clamp_min(0)
 
 
 def posterior_summary(d2: Float[Tensor, "q n"], sigma: float) -> tuple[float, float]:
@@ -140,6 +136,11 @@ def noise_level_curves(
     """
     config, corpus = run.config, run.corpus()
     split = run.split(corpus)
+    if len(split.heldout) < 2:
+        raise InputError(
+            f"run '{run.name}' trained on {len(split.train)} of {len(corpus)} images, which leaves "
+            f"{len(split.heldout)} unseen ones; curves compare with at least 2. Train on fewer."
+        )
     rng = np.random.default_rng([seed, 0xC0])
     subset = Subset(
         train=np.sort(rng.permutation(len(split.train))[:images]),
@@ -184,7 +185,7 @@ def noise_level_curves(
                 **_closed_forms(noised, all_train, train, sigma, noises),
                 "gap_ratio": float(network["heldout"].mean() / network["train"].mean()),
                 "gap_ratio_ci95": [low, high],
-                "train_density": _density(sigma, config.p_mean, config.p_std),
+                "train_density": _density(sigma, config),
             }
         )
         yield k, len(levels), pack
@@ -214,7 +215,14 @@ def _closed_forms(
     }
 
 
-def _density(sigma: float, p_mean: float, p_std: float) -> float:
-    """Training draws a unit of ln sigma."""
-    z = (math.log(sigma) - p_mean) / p_std
-    return math.exp(-0.5 * z**2) / (p_std * math.sqrt(2 * math.pi))
+def _density(sigma: float, config: Config) -> float:
+    """Training draws a unit of ln sigma; `noisy-only` draws above its cutoff alone."""
+
+    def z(level: float) -> float:
+        return (math.log(level) - config.p_mean) / config.p_std
+
+    density = math.exp(-0.5 * z(sigma) ** 2) / (config.p_std * math.sqrt(2 * math.pi))
+    if config.arm != "noisy-only":
+        return density
+    above = 0.5 * (1 - math.erf(z(config.cutoff) / math.sqrt(2)))
+    return density / above if sigma > config.cutoff else 0.0

@@ -61,16 +61,22 @@ def edm_weight(sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, "
     return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
 
 
+def squared_distances(q: Float[Tensor, "q d"], k: Float[Tensor, "n d"]) -> Float[Tensor, "q n"]:
+    """||q - k||^2 in float64 by expanding the square, never negative."""
+    q, k = q.double(), k.double()
+    return ((q**2).sum(1, keepdim=True) + (k**2).sum(1) - 2 * q @ k.T).clamp_min(0)
+
+
 def posterior(
     x: Float[Tensor, "b c h w"], images: Float[Tensor, "n c h w"], variance: Float[Tensor, " b"]
 ) -> Float[Tensor, "b n"]:
     """p(image i | x) when one of n images, all equally likely, plus N(0, variance) noise gave x.
 
-    softmax(-||x - x_i||^2 / (2 variance)), with distances in float64 on the squares' expansion.
+    softmax(-||x - x_i||^2 / (2 variance)).
     """
-    q = rearrange(x, "b c h w -> b (c h w)").double()
-    k = rearrange(images, "n c h w -> n (c h w)").double()
-    d2 = (q**2).sum(1, keepdim=True) + (k**2).sum(1) - 2 * q @ k.T
+    d2 = squared_distances(
+        rearrange(x, "b c h w -> b (c h w)"), rearrange(images, "n c h w -> n (c h w)")
+    )
     return torch.softmax(-d2 / (2 * variance.double()[:, None]), dim=1)
 
 

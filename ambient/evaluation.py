@@ -20,21 +20,16 @@ from ambient.copies import (
     similarities,
     similarity_threshold,
 )
-from ambient.corpus import Corpus, Split, to_bytes, to_unit
+from ambient.corpus import Corpus, Split, to_bytes, to_rows
 from ambient.errors import InputError
 from ambient.features import FEATURES, encode
 from ambient.neighbors import nearest
 from ambient.quality import quality
-from ambient.recorder import sampler_of
 from ambient.run import Run
-from ambient.sampler import SamplerConfig, sample
+from ambient.sampler import SamplerConfig, sample, sampler_of
 
 Images = NDArray[np.uint8]
 MIN_HELDOUT = 130  # two halves, each with more images than features
-
-
-def _flat(images: Images) -> NDArray[np.float32]:
-    return to_unit(images).reshape(len(images), -1)
 
 
 @dataclass(frozen=True)
@@ -79,9 +74,10 @@ def judge_images(
                 f"{name} are {_size(shape)} and the training images {_size(train.shape[1:])}; "
                 "they must have the same size and channels."
             )
-    flat_samples, flat_train, flat_heldout = _flat(samples), _flat(train), _flat(heldout)
+    flat_samples, flat_train, flat_heldout = to_rows(samples), to_rows(train), to_rows(heldout)
     found = find_neighbors(flat_samples, flat_train, groups)
     null = find_neighbors(flat_heldout, flat_train, groups)
+    unseen_distance, unseen = _nearest_unseen(flat_samples, flat_heldout)
     enough = min(len(samples), len(heldout)) >= MIN_SAMPLES
     by_ratio = judge(found.ratio, null.ratio, "ratio") if enough else None
     threshold = ratio_threshold(null.ratio)  # of all held-out images, where none need to report
@@ -94,13 +90,22 @@ def judge_images(
         verdict = _verdict(by_similarity, similarity_threshold(unseen_similar))
         verdicts["similarity"] = {"features": FEATURES, **verdict}
     copies = found.ratio < verdicts["ratio"]["threshold"]
-    unseen_distance, unseen = nearest(flat_samples, flat_heldout, k=1)
     return {
         "copies": verdicts,
-        "samples": _records(found, similar, copies, unseen[:, 0], unseen_distance[:, 0]),
+        "samples": _records(found, similar, copies, unseen, unseen_distance),
         "heldout_ratios": [round(float(r), 4) for r in null.ratio],
         "warnings": _warnings(len(samples), len(heldout)),
     }
+
+
+def _nearest_unseen(
+    samples: NDArray[np.float32], heldout: NDArray[np.float32]
+) -> tuple[list[float | None], list[int | None]]:
+    """Distance to, and position of, each sample's nearest held-out image; None if there is none."""
+    if not len(heldout):
+        return [None] * len(samples), [None] * len(samples)
+    distance, index = nearest(samples, heldout, k=1)
+    return [round(float(d), 4) for d in distance[:, 0]], index[:, 0].tolist()
 
 
 def _size(shape: tuple[int, ...]) -> str:
@@ -129,7 +134,12 @@ def _warnings(n_samples: int, n_heldout: int) -> list[str]:
             f"{n_heldout} held-out images are too few to calibrate a rule; at least {MIN_SAMPLES} "
             "are needed."
         )
-    elif n_heldout // 2 + 1 < 1 / FALSE_ALARMS:
+    if MIN_SAMPLES <= n_heldout < MIN_HELDOUT:
+        warnings.append(
+            f"{n_heldout} held-out images are too few to measure quality; at least {MIN_HELDOUT} "
+            "are needed."
+        )
+    if n_heldout >= MIN_SAMPLES and n_heldout // 2 + 1 < 1 / FALSE_ALARMS:
         warnings.append(
             f"the rule is calibrated on {n_heldout // 2} images, so it cannot promise fewer than "
             f"{100 / (n_heldout // 2 + 1):.1f} % false alarms."
@@ -141,8 +151,8 @@ def _records(
     found: Neighbors,
     similar: NDArray[np.float32] | None,
     copies: NDArray[np.bool_],
-    unseen: NDArray[np.int64],
-    unseen_distance: NDArray[np.float32],
+    unseen: list[int | None],
+    unseen_distance: list[float | None],
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -153,8 +163,8 @@ def _records(
             "ratio": round(float(found.ratio[i]), 4),
             "similarity": None if similar is None else round(float(similar[i]), 4),
             "copy": bool(copies[i]),
-            "nearest_heldout": int(unseen[i]),
-            "d_heldout": round(float(unseen_distance[i]), 4),
+            "nearest_heldout": unseen[i],
+            "d_heldout": unseen_distance[i],
         }
         for i in range(len(copies))
     ]
@@ -212,11 +222,6 @@ def report_of(
     judged = judge_images(images, train, heldout, corpus.groups[split.train], clouds)
     judged["samples"] = [{"seed": seed + i, **s} for i, s in enumerate(judged["samples"])]
     enough = len(images) >= MIN_SAMPLES and len(heldout) >= MIN_HELDOUT
-    if len(heldout) < MIN_HELDOUT:
-        judged["warnings"].append(
-            f"{len(heldout)} held-out images are too few to measure quality; at least "
-            f"{MIN_HELDOUT} are needed."
-        )
     return {
         "run": run.name,
         "step": run.last_step if step is None else step,

@@ -34,7 +34,11 @@ def denoising_loss(
         frozen: the frozen noisy copies of `clean` (`corrupt`); read by ambient and noisy-only.
         generator: draws eps, and the redrawn copies of `fresh`.
     """
-    eps = torch.randn(clean.shape, generator=generator)
+
+    def noise() -> Tensor:  # drawn on the CPU: the same numbers on every device
+        return torch.randn(clean.shape, generator=generator).to(clean.device)
+
+    eps = noise()
     r = torch.where(sigma > cutoff, (cutoff / sigma) ** 2, torch.zeros_like(sigma))
     weight = edm_weight(sigma, sigma_data)
     if arm == "reweight":
@@ -42,7 +46,7 @@ def denoising_loss(
     elif arm == "standard":
         r = torch.zeros_like(r)
     elif arm == "fresh":
-        frozen = clean + cutoff * torch.randn(clean.shape, generator=generator)
+        frozen = clean + cutoff * noise()
     high = expand(r)
     y = torch.where(high > 0, frozen, clean)
     x = y + expand(sigma) * (1 - high).sqrt() * eps

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import time
 from collections.abc import Generator
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from ambient.config import Config
 from ambient.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.denoiser import EDM
+from ambient.errors import InputError
 from ambient.run import (
     SHEET_SIDE,
     STOP_FILE,
@@ -24,7 +25,7 @@ from ambient.run import (
     write_atomically,
     write_sheet,
 )
-from ambient.sampler import SamplerConfig, sample
+from ambient.sampler import sample, sampler_of
 from ambient.train import Trainer, TrainStep, train
 from ambient.weights import save_weights
 
@@ -46,11 +47,17 @@ def record(
 
     Yields the trainer's records. Ends early, saved and resumable, when the caller closes the
     generator or a file named `stop` appears in the folder.
+
+    Raises:
+        InputError: the run has weights but no resume state to go on from.
+        FloatingPointError: the loss is no longer a number; the last checkpoint stays.
     """
     config = run.config
     torch.set_num_threads(config.threads)
     trainer = _trainer(config, corpus, device or torch.device("cpu"))
     window = _restore(run, trainer)
+    if trainer.step and trainer.step not in run.steps:  # a crash came between the two writes
+        _checkpoint(run, trainer, window)
     log = _Log(run, trainer, window)
     log.state("running")
     try:
@@ -63,7 +70,7 @@ def record(
             if (run.path / STOP_FILE).exists() and done.step < config.steps:
                 break
     except FloatingPointError:
-        log.status = "failed"  # the last good checkpoint stays the run's model
+        log.state("failed")
         raise
     finally:
         if log.status == "running":
@@ -129,19 +136,17 @@ class _Log:
 def _checkpoint(run: Run, trainer: Trainer, window: list[float]) -> None:
     """Weights to keep, a resume state, and the same 36 seeds as a picture."""
     name = step_name(trainer.step)
-    save_weights(run.path / "checkpoints" / f"{name}.safetensors", trainer.average)
     folder = run.path / "resume"
     folder.mkdir(exist_ok=True)
-    buffer = io.BytesIO()
-    torch.save({**trainer.state(), "losses": window}, buffer)
     scratch = folder / f"{name}.part"
     with scratch.open("wb") as f:
-        f.write(buffer.getvalue())
+        torch.save({**trainer.state(), "losses": window}, f)
         f.flush()
         os.fsync(f.fileno())
     scratch.replace(folder / f"{name}.pt")
     for old in sorted(folder.glob("step-*.pt"))[:-KEPT_STATES]:
         old.unlink()
+    save_weights(run.path / "checkpoints" / f"{name}.safetensors", trainer.average)
     write_sheet(run.path / "sheets" / f"{name}.png", sheet_samples(run, trainer.average))
 
 
@@ -153,27 +158,30 @@ def sheet_samples(run: Run, denoiser: EDM) -> np.ndarray:
     return to_bytes(torch.cat(batches).numpy())
 
 
-def sampler_of(config: Config, **choices: Any) -> SamplerConfig:
-    """The sampler for a run: noisy-only models must stop where their knowledge ends."""
-    stop = 1.05 * config.cutoff if config.arm == "noisy-only" else 0.0
-    return SamplerConfig(stop_at=stop, **choices)
-
-
 def _restore(run: Run, trainer: Trainer) -> list[float]:
     """Load the newest whole resume state and cut metrics.jsonl and later files back to it.
 
     Returns:
         The losses since the last metrics line.
+
+    Raises:
+        InputError: there are weights but no whole resume state: nothing is touched.
     """
     window: list[float] = []
     for path in sorted((run.path / "resume").glob("step-*.pt"), reverse=True):
         try:
-            state = torch.load(path, weights_only=True)
+            state = torch.load(path, weights_only=True, map_location=trainer.device)
             trainer.load_state(state)
-            window = state.get("losses", [])
-            break
-        except (RuntimeError, EOFError, OSError, KeyError, ValueError):
-            path.unlink()  # cut short by a crash: the one before it is whole
+        except (RuntimeError, EOFError, OSError, KeyError, ValueError, UnpicklingError):
+            continue  # damaged; the one before it is whole
+        window = state["losses"]
+        break
+    else:
+        if run.steps:
+            raise InputError(
+                f"run '{run.path}' has weights of step {run.last_step} but no readable resume "
+                "state, so it cannot go on; train a new run."
+            )
     kept = [m for m in run.metrics() if m["step"] <= trainer.step]
     text = "".join(json.dumps(m) + "\n" for m in kept)
     if (run.path / "metrics.jsonl").exists():

@@ -10,12 +10,14 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 BUNDLED_RUNS = ASSETS / "runs"
 STOP_FILE = "stop"  # its presence asks a training run to save and pause
+STALE = 60.0  # seconds without a heartbeat: gone, where processes cannot be looked up
 SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
 
 
@@ -67,6 +70,17 @@ def process_started(pid: int) -> str | None:
         return None
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] == "Z" else fields[19]
+
+
+def is_training(run: Run) -> bool:
+    """Whether the process that state.json names is alive and still the one that wrote it."""
+    state = run.state
+    if state["status"] != "running":
+        return False
+    if Path("/proc/self/stat").exists():
+        started = process_started(int(state.get("pid", 0)))
+        return started is not None and started == state.get("pid_started", started)
+    return time.time() - state.get("heartbeat", 0.0) < STALE
 
 
 def step_name(step: int) -> str:
@@ -128,11 +142,8 @@ class Run:
         pixels = np.atleast_3d(np.asarray(Image.open(path)))
         if pixels.shape != (SHEET_SIDE * c.side, SHEET_SIDE * c.side, c.channels):
             raise InputError(f"'{path}' is {pixels.shape}; expected 36 images of {c.side} pixels.")
-        return np.ascontiguousarray(
-            pixels.reshape(SHEET_SIDE, c.side, SHEET_SIDE, c.side, c.channels)
-            .swapaxes(1, 2)
-            .reshape(-1, c.side, c.side, c.channels)
-        )
+        images = rearrange(pixels, "(a h) (b w) c -> (a b) h w c", a=SHEET_SIDE, b=SHEET_SIDE)
+        return np.ascontiguousarray(images)
 
     def samples(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
         """The images behind `report()`: uint8 (n, h, w, c) and their seeds (n,); None if absent."""
@@ -205,13 +216,17 @@ def _whole_lines(lines: list[str]) -> Iterator[dict[str, float]]:
             return
 
 
+def as_picture(pixels: NDArray[np.uint8]) -> Image.Image:
+    """(h, w, c) as a gray or RGB picture."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
 def write_sheet(path: Path, images: NDArray[np.uint8]) -> None:
     """36 images (36, h, w, c) as one lossless picture, 6 x 6, row by row."""
-    n, h, w, c = images.shape
-    grid = images.reshape(SHEET_SIDE, SHEET_SIDE, h, w, c).swapaxes(1, 2)
-    pixels = grid.reshape(SHEET_SIDE * h, SHEET_SIDE * w, c)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels[..., 0] if c == 1 else pixels).save(path, optimize=True)
+    as_picture(rearrange(images, "(a b) h w c -> (a h) (b w) c", a=SHEET_SIDE)).save(
+        path, optimize=True
+    )
 
 
 def open_run(path: str | Path) -> Run:

@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ambient.denoiser import Denoiser
+from ambient.config import Config
+from ambient.denoiser import AMBIENT_MARGIN, Denoiser
 from ambient.errors import InputError
 from ambient.noise import SeededNoise, karras_sigmas
 
@@ -130,6 +131,12 @@ class SamplerConfig:
         low = max(self.sigma_min, self.stop_at)
         levels = karras_sigmas(self.steps, low, self.sigma_max, self.rho)
         return torch.cat([levels, torch.zeros(1)])
+
+
+def sampler_of(config: Config, sampler: str = "heun", steps: int = 18) -> SamplerConfig:
+    """The sampler for a run: noisy-only models must stop where their knowledge ends."""
+    stop = AMBIENT_MARGIN * config.cutoff if config.arm == "noisy-only" else 0.0
+    return SamplerConfig(sampler, steps, stop_at=stop)
 
 
 def trajectory(

@@ -23,6 +23,7 @@ from ambient.errors import InputError
 from ambient.run import (
     STOP_FILE,
     Run,
+    is_training,
     list_runs,
     process_started,
     start_run,
@@ -30,7 +31,6 @@ from ambient.run import (
 )
 
 RUNS = Path(os.environ.get("AMBIENT_RUNS", "runs"))
-STALE = 60.0  # seconds without a heartbeat after which a running process counts as gone
 ACTIVE = ("queued", "running")
 
 
@@ -43,8 +43,7 @@ def submit(config: Config, folder: Path = RUNS) -> Run:
     Raises:
         InputError: the folder cannot be written.
     """
-    cutoff = f"-{config.cutoff:g}" if config.cutoff else ""
-    stem = f"{Path(config.corpus).stem}-{config.n_train}-{config.arm}{cutoff}"
+    stem = config.label
     with _locked(folder):
         number = 1
         while (folder / f"{stem}-{number}").exists():
@@ -79,7 +78,7 @@ def advance(folder: Path = RUNS) -> None:
     with _locked(folder):
         runs = list_runs(folder)
         for run in runs:
-            if run.state["status"] == "running" and not _alive(run):
+            if run.state["status"] == "running" and not is_training(run):
                 state = {**run.state, "status": "interrupted", "step": run.last_step}
                 write_atomically(run.path / "state.json", json.dumps(state))
         if not any(r.state["status"] == "running" for r in runs):
@@ -130,14 +129,6 @@ def _launch(run: Run) -> None:
         "heartbeat": time.time(),
     }
     write_atomically(run.path / "state.json", json.dumps(state))
-
-
-def _alive(run: Run) -> bool:
-    state = run.state
-    if Path("/proc/self/stat").exists():
-        started = process_started(int(state.get("pid", 0)))
-        return started is not None and started == state.get("pid_started", started)
-    return time.time() - state.get("heartbeat", 0.0) < STALE
 
 
 @contextmanager

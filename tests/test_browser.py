@@ -112,6 +112,8 @@ def test_the_headline_numbers_are_the_stored_ones(tmp_path: Path) -> None:
 
 
 def test_digits_trained_from_the_page(tmp_path: Path) -> None:
+    from ambient.run import open_run
+
     with server(tmp_path) as address, tab() as (page, errors):
         expect = playwright.expect
         page.goto(f"{address}/train_your_own")
@@ -126,6 +128,10 @@ def test_digits_trained_from_the_page(tmp_path: Path) -> None:
             page.wait_for_timeout(500)
         assert (tmp_path / metrics).exists()
         expect(page.get_by_text("done", exact=False).first).to_be_visible(timeout=120_000)
+        run = open_run(tmp_path / "digits-50-standard-1")
+        assert run.last_step == 50
+        loss = f"Loss {run.metrics()[-1]['loss']:.3f}"
+        expect(page.get_by_text(loss).first).to_be_visible(timeout=20_000)
         expect(page.get_by_test_id("stException")).to_have_count(0)
         assert errors == []
 

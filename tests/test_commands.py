@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ import pytest
 from PIL import Image
 
 from ambient.__main__ import main
-from ambient.run import Run, open_run
+from ambient.corpus import Corpus
+from ambient.run import Run, open_run, process_started
 
 TRAIN = ["train", "--corpus", "digits", "--n-train", "16", "--batch", "8", "--width", "16"]
 TRAIN += ["--threads", "1"]  # two test processes share two cores
@@ -53,6 +56,68 @@ def test_too_few_samples_refuse_to_conclude(tiny_run: Run, tmp_path: Path) -> No
     assert len(value["samples"]) == 20
 
 
+def folder_of(corpus: Corpus, count: int, folder: Path) -> Path:
+    """The first distinct images of a corpus as pictures."""
+    folder.mkdir()
+    for i in np.unique(corpus.groups)[:count]:
+        Image.fromarray(corpus.images[i].squeeze()).save(folder / f"{i}.png")
+    return folder
+
+
+def test_no_unseen_images_are_no_verdict_and_no_curves(
+    tmp_path: Path, digits: Corpus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures, run = folder_of(digits, 16, tmp_path / "pictures"), str(tmp_path / "run")
+    train = ["train", "--corpus", str(pictures), *TRAIN[3:], "--steps", "2", "--out", run]
+    assert main(train) == 0
+    assert main(["evaluate", run, "--n", "100", "--json", str(tmp_path / "r.json")]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["copies"]["ratio"]["rate"] is None
+    assert report["quality"] is None
+    assert report["samples"][0]["nearest_heldout"] is None
+    assert "0 held-out images are too few" in report["warnings"][0]
+    assert main(["curves", run, "--json", str(tmp_path / "c.json")]) == 2
+    assert "leaves 0 unseen ones" in capsys.readouterr().err
+    assert not (tmp_path / "c.json").exists()
+
+
+def test_enough_unseen_images_for_a_rate_but_not_for_quality(
+    tmp_path: Path, digits: Corpus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures, run = folder_of(digits, 126, tmp_path / "pictures"), str(tmp_path / "run")
+    assert main(["train", "--corpus", str(pictures), *TRAIN[3:], "--steps", "2", "--out", run]) == 0
+    assert main(["evaluate", run, "--n", "100", "--store"]) == 0
+    assert "no quality" in capsys.readouterr().err
+    report = open_run(run).report()
+    assert report is not None
+    assert report["copies"]["ratio"]["rate"] is not None
+    assert report["quality"] is None
+    assert main(["export", run, "--out", str(tmp_path / "run.zip")]) == 0
+
+
+def test_a_run_finds_its_pictures_from_any_folder(
+    tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of(digits, 20, tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path)
+    train = ["train", "--corpus", "pictures", *TRAIN[3:], "--steps", "2", "--out", "run"]
+    assert main(train) == 0
+    monkeypatch.chdir("/")
+    assert len(open_run(tmp_path / "run").corpus()) == 20
+
+
+def test_a_run_in_training_is_left_alone(
+    tmp_path: Path, tiny_run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.path, copy)
+    pid = os.getppid()
+    state = {"status": "running", "pid": pid, "pid_started": process_started(pid)}
+    (copy / "state.json").write_text(json.dumps({**state, "heartbeat": time.time()}))
+    assert main(["train", "--resume", str(copy)]) == 2
+    assert f"is being trained by process {pid}" in capsys.readouterr().err
+
+
 def test_resume_goes_on_and_says_when_there_is_nothing_to_do(
     tiny_run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,6 +155,7 @@ def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) ->
         (["sample", "TINY", "--out", "x.png", "--n", "0"], "--n is 0; expected 1 or more"),
         (["sample", "TINY", "--out", "x.png", "--step", "3"], "has no step 3; the nearest"),
         (["evaluate", "TINY", "--n", "5", "--json", "no/where.json"], "is no folder"),
+        (["evaluate", "TINY", "--n", "5", "--seed", "-1"], "--seed is -1; expected 0 or more"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(

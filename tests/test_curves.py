@@ -16,8 +16,8 @@ from ambient.curves import (
     noise_levels,
     posterior_summary,
     ratio_interval,
-    squared_distances,
 )
+from ambient.denoiser import squared_distances
 from ambient.run import Run
 
 D = 3 * 16 * 16

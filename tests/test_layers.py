@@ -20,6 +20,7 @@ LAYERS = [
     {"weights"},
     {"recorder", "curves"},
     {"evaluation", "archive", "worker"},
+    {"commands"},
     {"__main__"},
 ]
 

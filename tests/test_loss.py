@@ -191,6 +191,15 @@ def test_impossible_cutoffs_are_refused(digits: Corpus, cutoff: float) -> None:
         configure(digits, n_train=16, arm="ambient", cutoff=cutoff)
 
 
+@pytest.mark.parametrize("arm", ["standard", "ambient", "fresh", "reweight"])
+def test_the_loss_lives_on_the_devices_of_its_images(arm: str) -> None:
+    """On the meta device, which refuses to mix with the CPU as a GPU does."""
+    clean = torch.zeros(4, 1, 8, 8, device="meta")
+    sigma = torch.ones(4, device="meta")
+    loss = denoising_loss(lambda x, s: x, arm, clean, clean, sigma, 0.5, 1.0, generator())
+    assert loss.device.type == "meta"
+
+
 def test_ideal_denoiser_limits() -> None:
     images = torch.from_numpy(np.random.default_rng(0).standard_normal((5, 1, 4, 4))).float()
     x = images[2:3] + 0.01

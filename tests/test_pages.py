@@ -304,8 +304,7 @@ def test_without_any_run_a_page_says_what_makes_one(
 @pytest.mark.parametrize("page", PAGES)
 def test_bundled_runs_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path / "runs"))
-    if not store.list_runs(store.BUNDLED_RUNS):
-        pytest.skip("no bundled runs")
+    assert store.list_runs(store.BUNDLED_RUNS)
     app = _open(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60), page)
     assert not app.error
 

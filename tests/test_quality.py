@@ -47,7 +47,8 @@ def test_frechet_of_gaussians_is_the_closed_form() -> None:
 
 
 def test_frechet_is_torchmetrics() -> None:
-    fid = pytest.importorskip("torchmetrics.image.fid")
+    from torchmetrics.image import fid
+
     a, b = normal(150, 1) @ normal(DIM, 3), normal(120, 2) @ normal(DIM, 4) + 0.3
     metric = fid.FrechetInceptionDistance(Precomputed())
     metric.update(torch.from_numpy(a).double(), real=False)
@@ -57,7 +58,8 @@ def test_frechet_is_torchmetrics() -> None:
 
 @pytest.mark.filterwarnings("ignore:Metric `Kernel Inception")
 def test_kid_is_torchmetrics_on_one_full_subset() -> None:
-    module = pytest.importorskip("torchmetrics.image.kid")
+    from torchmetrics.image import kid as module
+
     a, b = normal(120, 1), 1.2 * normal(120, 2) + 0.3
     metric = module.KernelInceptionDistance(Precomputed(), subsets=1, subset_size=120)
     metric.update(torch.from_numpy(a).double(), real=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from ambient.archive import export_run, import_run
@@ -69,6 +70,54 @@ def test_a_damaged_resume_state_falls_back_to_the_one_before(
     for _ in record(run, digits):
         pass
     assert_same(tiny_run, run)
+
+
+def test_weights_without_a_resume_state_are_never_traded_for_a_restart(
+    tmp_path: Path, tiny_run: Run, digits: Corpus
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.path, copy)
+    shutil.rmtree(copy / "resume")
+    fields = {**json.loads(tiny_run.config.to_json()), "steps": 40}
+    (copy / "config.json").write_text(json.dumps(fields))
+    run = open_run(copy)
+    before = {p.name: p.read_bytes() for p in (copy / "checkpoints").iterdir()}
+    with pytest.raises(InputError, match="weights of step 20 but no readable resume state"):
+        next(record(run, digits))
+    assert {p.name: p.read_bytes() for p in (copy / "checkpoints").iterdir()} == before
+    assert run.metrics() == tiny_run.metrics()
+
+
+def test_a_crash_between_resume_state_and_weights_loses_no_stage(
+    tmp_path: Path, tiny_run: Run, digits: Corpus
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.path, copy)
+    fields = {**json.loads(tiny_run.config.to_json()), "steps": 30}
+    (copy / "config.json").write_text(json.dumps(fields))
+    open_run(copy).checkpoint().unlink()
+    for _ in record(open_run(copy), digits):
+        pass
+    assert open_run(copy).steps == [10, 20, 30]
+    assert open_run(copy).checkpoint(20).read_bytes() == tiny_run.checkpoint(20).read_bytes()
+
+
+def test_a_diverged_run_says_so_and_keeps_its_weights(tmp_path: Path, digits: Corpus) -> None:
+    run = start_run(tmp_path / "run", small(digits))
+    steps = record(run, digits)
+    for done in steps:
+        if done.step == 8:
+            break
+    steps.close()
+    trainer = torch.load(run.path / "resume/step-000008.pt", weights_only=True)
+    for value in trainer["weights"].values():
+        value.fill_(float("nan"))
+    torch.save(trainer, run.path / "resume/step-000008.pt")
+    with pytest.raises(FloatingPointError, match="lower --lr"):
+        next(record(run, digits))
+    assert run.state["status"] == "failed"
+    assert run.steps == [8]
+    run.denoiser()
 
 
 def test_a_stop_file_pauses_a_run(tmp_path: Path, digits: Corpus) -> None:

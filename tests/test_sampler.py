@@ -12,9 +12,8 @@ from ambient.copies import find_copies
 from ambient.corpus import Corpus, split_corpus, to_unit
 from ambient.denoiser import ambient_ideal, ideal, splice
 from ambient.errors import InputError
-from ambient.recorder import sampler_of
 from ambient.run import Run
-from ambient.sampler import SAMPLERS, SamplerConfig, sample, trajectory
+from ambient.sampler import SAMPLERS, SamplerConfig, sample, sampler_of, trajectory
 
 SHAPE = (1, 8, 8)
 SD = 0.5

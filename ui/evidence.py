@@ -79,25 +79,22 @@ def show_row(run: Run, exhibit: Exhibit, position: int, threshold: float) -> Non
     nearest = both.train[verdict["nearest"]]
     copy = verdict["ratio"] < threshold
     unseen = np.array(exhibit.verdicts["heldout_ratios"])
-    below = float((unseen < verdict["ratio"]).mean())
+    below = float((unseen < verdict["ratio"]).mean()) if len(unseen) else 0.0
     pictures, numbers = st.columns([3, 2], gap="large", vertical_alignment="center")
-    names = (
-        both.train_names[verdict["nearest"]],
-        both.train_names[verdict["second"]],
-        both.heldout_names[verdict["nearest_heldout"]],
-    )
-    five = [
-        image,
-        nearest,
-        both.train[verdict["second"]],
-        both.heldout[verdict["nearest_heldout"]],
-        difference(image, nearest),
-    ]
+    second, seen_by_none = verdict["second"], verdict["nearest_heldout"]
+    names = (both.train_names[verdict["nearest"]], both.train_names[second])
+    five = [image, nearest, both.train[second]]
+    reach = "no image is unseen"
+    if seen_by_none is not None:
+        names += (both.heldout_names[seen_by_none],)
+        five.append(both.heldout[seen_by_none])
+        reach = f"to the nearest unseen image {verdict['d_heldout']:.2f}"
+    five.append(difference(image, nearest))
     pictures.image(
         row(five),
         width="stretch",
-        alt=f"Generated image of seed {verdict.get('seed')}; nearest training image {names[0]}; "
-        f"second nearest {names[1]}; nearest unseen image {names[2]}; difference to the nearest.",
+        alt=f"Generated image of seed {verdict.get('seed')}; nearest training image, second nearest"
+        f" and nearest unseen image: {', '.join(names)}; difference to the nearest.",
     )
     with numbers:
         mark = (
@@ -108,6 +105,5 @@ def show_row(run: Run, exhibit: Exhibit, position: int, threshold: float) -> Non
         st.markdown(f"{mark} · ratio **{verdict['ratio']:.2f}**")
         st.caption(
             f"Seed {verdict.get('seed')} · d1 = {verdict['d1']:.2f}, d2 = {verdict['d2']:.2f}, "
-            f"to the nearest unseen image {verdict['d_heldout']:.2f} · {words.percent(below)} "
-            "of unseen images have a smaller ratio"
+            f"{reach} · {words.percent(below)} of unseen images have a smaller ratio"
         )

@@ -15,9 +15,8 @@ from ambient.corruption import corrupt
 from ambient.denoiser import EDM
 from ambient.errors import InputError
 from ambient.evaluation import judge_images
-from ambient.recorder import sampler_of
 from ambient.run import Run, open_run
-from ambient.sampler import trajectory
+from ambient.sampler import sampler_of, trajectory
 from ui import data
 from ui.frame import settle_again
 from ui.pictures import Images

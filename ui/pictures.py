@@ -13,19 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ambient.corpus import to_unit
-
 WARM, COOL, NEUTRAL = "#D55E00", "#0072B2", "#8A857C"
 TILE = 192  # pixels an image is enlarged to: twice what a page shows, sharp on dense screens too
 FRAME = 10
 INK, PAPER = "#22272B", "#FFFFFF"
 
 Images = NDArray[np.uint8]
-
-
-def flat(images: Images) -> NDArray[np.float32]:
-    """(n, h, w, c) as rows of pixels in [-1, 1], the space distances are measured in."""
-    return to_unit(images).reshape(len(images), -1)
 
 
 def arm_color(arm: str) -> str:

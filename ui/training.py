@@ -8,9 +8,10 @@ import streamlit as st
 
 from ambient import run as store
 from ambient.copies import RATIO_CAP, find_neighbors
+from ambient.corpus import to_rows
 from ambient.run import Run
 from ui import charts, data, words
-from ui.pictures import Images, arm_color, flat, gallery
+from ui.pictures import Images, arm_color, gallery
 
 ACTIVE = ("queued", "running")
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
@@ -34,7 +35,7 @@ def _nearest(path: str, step: int, changed: int) -> tuple[Images, Images, tuple[
     both, sheet = data.sets(run), run.sheet(step)
     assert sheet is not None  # its step was listed
     images = sheet[:SHOWN]
-    found = find_neighbors(flat(images), flat(both.train), both.groups)
+    found = find_neighbors(to_rows(images), to_rows(both.train), both.groups)
     copies = tuple(bool(r < RATIO_CAP) for r in found.ratio)
     return images, both.train[found.nearest], copies
 

@@ -26,10 +26,6 @@ def interval(ci95: Sequence[float]) -> str:
     return f"95\u00a0% interval: {low:.{digits}f} to {high:.{digits}f}\u00a0%"
 
 
-def cutoff_name(cutoff: float) -> str:
-    return f"cutoff {cutoff:g}" if cutoff else "no cutoff"
-
-
 def arm_name(config: Config) -> str:
     return "standard" if config.arm == "standard" else f"{config.arm}, cutoff {config.cutoff:g}"
 

@@ -1,0 +1,288 @@
+"""What each command does: `body(args)`, progress on stderr, results where `--json` says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ambient.config import configure
+from ambient.corpus import BUNDLED, TORCHVISION, load_corpus
+from ambient.errors import InputError
+from ambient.presets import preset
+from ambient.run import (
+    BUNDLED_RUNS,
+    STOP_FILE,
+    is_training,
+    list_runs,
+    open_run,
+    start_run,
+    step_name,
+    write_atomically,
+)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def put_json(target: str, value: dict[str, Any]) -> None:
+    """Write a result to a file in one move, or to standard output for `-`."""
+    text = json.dumps(value, allow_nan=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        write_atomically(Path(target), text)
+
+
+def check_json_target(target: str) -> None:
+    """Refuse a place where a result could not go, before the work is done."""
+    if target != "-" and not Path(target).parent.is_dir():
+        raise InputError(
+            f"--json is '{target}', but '{Path(target).parent}' is no folder; create it first."
+        )
+
+
+def corpora(args: argparse.Namespace) -> None:
+    """List what can be loaded."""
+    rows = []
+    for name in BUNDLED:
+        corpus = load_corpus(name)
+        n, h, w, c = corpus.images.shape
+        distinct = len(set(corpus.groups.tolist()))
+        rows.append(
+            {"name": name, "images": n, "distinct": distinct, "shape": [h, w, c],
+             "license": corpus.license, "sha256": corpus.sha256}
+        )  # fmt: skip
+        print(f"{name:14} {n:6} images, {distinct} distinct, {h}x{w}x{c}   {corpus.license}")
+    for name in TORCHVISION:
+        print(f"{name:14} downloaded by torchvision on first use")
+    print("a folder or .zip of pictures, or an .npz with 'images' uint8 (n, h, w, c)")
+    if args.json:
+        put_json(args.json, {"corpora": rows})
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train into a run folder, or go on with one."""
+    import torch
+
+    from ambient import hardware
+    from ambient.recorder import mark_failed, record
+
+    device, corpus = hardware.choose_device(args.device), None
+    if args.resume:
+        run = open_run(args.resume)
+        if is_training(run) and run.state["pid"] != os.getpid():
+            raise InputError(
+                f"run '{run.path}' is being trained by process {run.state['pid']}; "
+                "wait for it, or stop it first."
+            )
+        if run.config.steps <= run.last_step:
+            say(f"'{run.path}' is done: {run.last_step} of {run.config.steps} steps.")
+            return
+        if run.state["status"] != "running":  # the queue starts a run as running: its stop counts
+            (run.path / STOP_FILE).unlink(missing_ok=True)
+    else:
+        if not args.out:
+            raise InputError("train needs --out RUN (a new folder) or --resume RUN.")
+        torch.set_num_threads(args.threads)
+        dtype = hardware.faster_dtype(device) if args.dtype == "auto" else args.dtype
+        start = preset(args.preset) if args.preset else None
+        corpus = load_corpus(args.corpus or (start.corpus if start else "emoji"), side=args.side)
+        for note in corpus.notes:
+            say(note)
+        given = {k: getattr(args, k) for k in CONFIG_CHOICES if getattr(args, k) is not None}
+        choices = {**(start.choices if start else {}), **given}
+        run = start_run(Path(args.out), configure(corpus, dtype=dtype, **choices))
+    try:
+        steps = record(run, corpus or run.corpus(), device)
+        with _StopRequest() as stop, _progress(run.config.steps, "step") as bar:
+            for done in steps:
+                bar.update(done.step - bar.n)
+                if done.step % 10 == 0:
+                    bar.set_postfix(loss=f"{done.loss:.4f}", refresh=False)
+                if stop.asked:
+                    break
+            steps.close()
+    except (InputError, FloatingPointError) as e:
+        mark_failed(run, str(e))
+        raise
+    step = run.last_step
+    if step >= run.config.steps:
+        say(f"done, step {step}. Next: python -m ambient evaluate {run.path}")
+    else:
+        say(
+            f"stopped as asked, saved at step {step}. "
+            f"Go on with: python -m ambient train --resume {run.path}"
+        )
+
+
+def sample(args: argparse.Namespace) -> None:
+    """Draw images; image i depends on seed + i alone."""
+    import numpy as np
+
+    from ambient.archive import check_samples_path, write_samples
+    from ambient.evaluation import draw
+    from ambient.sampler import sampler_of
+
+    run = open_run(args.run)
+    out = check_samples_path(Path(args.out))
+    how = sampler_of(run.config, sampler=args.sampler, steps=args.steps)
+    seeds = range(args.seed, args.seed + _positive("n", args.n))
+    batches = []
+    with _progress(args.n, "image") as bar:
+        for batch in draw(run, seeds, how, args.step):
+            batches.append(batch)
+            bar.update(len(batch))
+    write_samples(out, np.concatenate(batches), np.array(seeds))
+    say(f"{args.n} images in {out}")
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Sample, judge every sample, and say how far the verdict can be trusted."""
+    from ambient.archive import write_samples
+    from ambient.evaluation import evaluate as run_evaluation
+    from ambient.sampler import sampler_of
+
+    run = open_run(args.run)
+    how = sampler_of(run.config, sampler=args.sampler, steps=args.steps)
+    n = _positive("n", args.n)
+    *_, images, report = _last(run_evaluation(run, n, args.seed, args.step, how), "image")
+    if args.store and args.step is None:
+        write_samples(run.path / "samples.npz", images, _seeds(report))
+        put_json(str(run.path / "report.json"), report)
+    elif args.store:
+        (run.path / "reports").mkdir(exist_ok=True)
+        put_json(str(run.path / "reports" / f"{step_name(args.step)}.json"), report)
+    if args.json:
+        put_json(args.json, report)
+    say(_summary(report))
+
+
+def _seeds(report: dict[str, Any]) -> Any:
+    import numpy as np
+
+    return np.array([s["seed"] for s in report["samples"]])
+
+
+def _summary(report: dict[str, Any]) -> str:
+    rule = report["copies"]["ratio"]
+    if rule["rate"] is None:
+        return "no verdict: " + " ".join(report["warnings"])
+    low, high = rule["ci95"]
+    quality = report["quality"]
+    distance = f"Frechet {quality['frechet']:.3f}" if quality else "no quality (see warnings)"
+    return (
+        f"{report['run']}, step {report['step']}: {rule['rate']:.1%} copies (95 % {low:.1%} to "
+        f"{high:.1%}) by d1/d2 < {rule['threshold']:.3f}, which flags {rule['heldout_rate']:.1%} "
+        f"of unseen images; {distance}."
+    )
+
+
+def curves(args: argparse.Namespace) -> None:
+    """Train and held-out error, and the closed forms, at every noise level."""
+    from ambient.curves import noise_level_curves
+
+    run = open_run(args.run)
+    *_, pack = _last(noise_level_curves(run, args.step, seed=args.seed), "level")
+    if args.store:
+        put_json(str(run.path / "curves.json"), pack)
+    if args.json:
+        put_json(args.json, pack)
+    peak = max(pack["levels"], key=lambda level: level["gap_ratio"])
+    say(
+        f"{run.name}: held-out error is largest against train error at sigma {peak['sigma']:.3g} "
+        f"({peak['gap_ratio']:.1f} times)."
+    )
+
+
+def export(args: argparse.Namespace) -> None:
+    """Zip a run: config, weights, report, curves, contact sheet, model card."""
+    from ambient.archive import export_run
+
+    run = open_run(args.run)
+    out = Path(args.out)
+    if not out.parent.is_dir():
+        raise InputError(f"'{out.parent}' is no folder; create it or choose another --out.")
+    data = export_run(run)
+    scratch = out.with_name(f".{out.name}.part")
+    scratch.write_bytes(data)
+    scratch.replace(out)
+    say(f"{out}: {len(data) / 1e6:.1f} MB")
+
+
+def runs(args: argparse.Namespace) -> None:
+    """List the bundled runs and those in ./runs."""
+    from ambient.worker import RUNS
+
+    for folder in (BUNDLED_RUNS, RUNS):
+        for run in list_runs(folder):
+            c = run.config
+            what = f"n={c.n_train:<5} {c.arm:10} cutoff {c.cutoff:<5g} step {run.last_step}"
+            print(f"{run.name:28} {what}")
+
+
+def _positive(name: str, value: int) -> int:
+    if value < 1:
+        raise InputError(f"--{name} is {value}; expected 1 or more.")
+    return value
+
+
+def _last(records: Iterator[tuple[Any, ...]], unit: str) -> tuple[Any, ...]:
+    """Drive a generator of (done, total, ...) behind a progress bar; its last record."""
+    last = next(records)
+    with _progress(last[1], unit) as bar:
+        bar.update(last[0])
+        for record in records:
+            bar.update(record[0] - bar.n)
+            last = record
+    return last
+
+
+def _progress(total: int, unit: str) -> Any:
+    from tqdm import tqdm
+
+    pause = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines in a log file
+    return tqdm(total=total, unit=unit, file=sys.stderr, delay=2, leave=False, mininterval=pause)
+
+
+class _StopRequest:
+    """Ctrl-C and SIGTERM ask for a stop between two steps, where all state is whole.
+
+    A second Ctrl-C does not wait.
+    """
+
+    asked = False
+
+    def __enter__(self) -> _StopRequest:
+        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _ask(self, number: int, frame: object) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+CONFIG_CHOICES = [
+    "n_train",
+    "split_seed",
+    "arm",
+    "cutoff",
+    "steps",
+    "batch",
+    "lr",
+    "width",
+    "seed",
+    "threads",
+    "checkpoint_every",
+]
