@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import json
 import re
@@ -25,6 +26,16 @@ def test_results_are_the_protocols() -> None:
     gap, low, high = chosen["difference"]
     sentence = f"copying falls by {-100 * gap:.0f} points\n  (95 % interval {-100 * high:.0f} to "
     assert f"{sentence}{-100 * low:.0f})" in README
+
+
+def test_the_results_page_is_made_of_the_protocols_file() -> None:
+    spec = importlib.util.spec_from_file_location("protocol", ROOT / "scripts/protocol.py")
+    assert spec is not None
+    assert spec.loader is not None
+    protocol = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(protocol)
+    result = json.loads(protocol.RESULT.read_text(encoding="utf-8"))
+    assert protocol.page(result) == protocol.PAGE.read_text(encoding="utf-8")
 
 
 def test_results_at_100_are_the_reports() -> None:
