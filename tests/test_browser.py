@@ -84,6 +84,20 @@ def tab() -> Iterator[tuple[object, list[str]]]:
         browser.close()
 
 
+def at_rest(page: playwright.Page) -> None:
+    """Wait until the script has ended and every picture is there.
+
+    Streamlit forgets the pictures of a run that was overtaken: who moves on before they have come
+    sees the next ones, and the console a 404.
+    """
+    playwright.expect(page.locator('[data-test-script-state="notRunning"]')).to_be_visible(
+        timeout=20_000
+    )
+    page.wait_for_function(
+        "[...document.images].every(i => i.complete && i.naturalWidth > 0)", timeout=20_000
+    )
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_comes_up_as_the_first_request(name: str, tmp_path: Path) -> None:
     with server(tmp_path) as address, tab() as (page, errors):
@@ -150,12 +164,15 @@ def test_a_move_of_the_cutoff_shows_its_stored_result(tmp_path: Path) -> None:
         page.goto(f"{address}/move_the_cutoff?n=300")
         slider = page.get_by_role("slider")
         expect(slider).to_be_visible(timeout=60_000)
+        at_rest(page)
         slider.press("Home")
         for cutoff in sorted(stored)[1:]:
+            at_rest(page)
             slider.press("ArrowRight")
             report = stored[cutoff]
             assert report is not None
             shown = interval(report["copies"]["ratio"]["ci95"])
             expect(page.get_by_text(f"Copied at cutoff {cutoff:g}")).to_be_visible(timeout=20_000)
             expect(page.get_by_text(shown).first).to_be_visible(timeout=20_000)
+        at_rest(page)
         assert errors == []
