@@ -62,9 +62,11 @@ def edm_weight(sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, "
 
 
 def squared_distances(q: Float[Tensor, "q d"], k: Float[Tensor, "n d"]) -> Float[Tensor, "q n"]:
-    """||q - k||^2 in float64 by expanding the square, never negative."""
-    q, k = q.double(), k.double()
-    return ((q**2).sum(1, keepdim=True) + (k**2).sum(1) - 2 * q @ k.T).clamp_min(0)
+    """||q - k||^2 in float64 by expanding the square, never negative; 4,096 keys at a time."""
+    q = q.double()
+    norms = (q**2).sum(1, keepdim=True)
+    blocks = (block.double() for block in k.split(4096))
+    return torch.cat([(norms + (b**2).sum(1) - 2 * q @ b.T).clamp_min(0) for b in blocks], dim=1)
 
 
 def posterior(

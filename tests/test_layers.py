@@ -15,7 +15,7 @@ LAYERS = [
     {"errors"},
     {"corpus", "noise", "neighbors"},
     {"config", "unet", "denoiser", "copies", "hardware"},
-    {"corruption", "loss", "sampler", "presets", "features"},
+    {"corruption", "loss", "sampler", "presets", "features", "theory"},
     {"train", "quality", "run"},
     {"weights"},
     {"recorder", "curves"},
