@@ -185,7 +185,7 @@ def _summary(report: dict[str, Any]) -> str:
 
 
 def curves(args: argparse.Namespace) -> None:
-    """Train and held-out error, and the closed forms, at every noise level."""
+    """Errors, closed forms and the return test at every noise level."""
     from ambient.curves import noise_level_curves
 
     run = open_run(args.run)

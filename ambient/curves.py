@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,72 +10,60 @@ from typing import Any
 
 import numpy as np
 import torch
-from einops import rearrange, reduce, repeat
-from jaxtyping import Float
+from einops import rearrange
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ambient.config import Config
-from ambient.corpus import to_unit
+from ambient.copies import clopper_pearson
+from ambient.corpus import Split, to_bytes, to_unit
 from ambient.denoiser import Denoiser, squared_distances
 from ambient.errors import InputError
-from ambient.noise import SeededNoise, derive_seed
 from ambient.run import Run
-from ambient.sampler import SamplerConfig
+from ambient.sampler import SamplerConfig, finish, sample, sampler_of
+from ambient.theory import Queries, closed_forms, covariance_spectrum, noise_levels, shuffled
 
-CONFIDENCE = 5.0  # c: shells hold a noised image with probability >= 1 - exp(-c) on each side
-
-
-def noise_levels(cutoff: float = 0.0, count: int = 24) -> list[float]:
-    """`count` log-spaced levels in [0.02, 20], and the cutoff between them."""
-    levels = [round(float(s), 5) for s in np.geomspace(0.02, 20, count)]
-    return sorted({*levels, cutoff} if cutoff else levels)
-
-
-def posterior_summary(d2: Float[Tensor, "q n"], sigma: float) -> tuple[float, float]:
-    """W and leakage of noised training images at one level.
-
-    Args:
-        d2: squared distances from each query to every clean training image.
-
-    Returns:
-        posterior_max: mean over queries of the largest posterior weight (1/n to 1).
-        leakage: 1 - H / ln n, H the mean posterior entropy: the share of an image's identity
-            that its noisy version gives away, I(index; x) / ln n.
-    """
-    log_w = torch.log_softmax(-d2 / (2 * sigma**2), dim=1)
-    w = log_w.exp()
-    entropy = -(w * log_w.clamp_min(-1e4)).sum(1).mean()
-    return float(w.max(1).values.mean()), float(1 - entropy / math.log(d2.shape[1]))
-
-
-def coverage(d2: Float[Tensor, "q n"], sigma: float, dim: int) -> float:
-    """Share of noised held-out images that pass for a noised training image (arXiv 2602.17846).
-
-    A noised image lies in a thin shell around its origin; a query is covered when it lies in the
-    shell of some training image: sigma sqrt(d - 2 sqrt(cd)) <= ||q - x_i|| <=
-    sigma sqrt(d + 2 sqrt(cd) + 2c).
-    """
-    c = CONFIDENCE
-    inner = sigma**2 * max(0.0, dim - 2 * math.sqrt(c * dim))
-    outer = sigma**2 * (dim + 2 * math.sqrt(c * dim) + 2 * c)
-    return float(((d2 >= inner) & (d2 <= outer)).any(1).double().mean())
+RETURN_RATIO = 1 / 3  # came back: that much nearer to its origin than to any other training image
+# Steps from sigma_max to 0; from a level, its share of them. On the bundled emoji runs 9 give the
+# verdicts of 36 for all but one image in 144 (6 steps: all but ten), at a quarter of the cost.
+RETURN_STEPS = 9
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Images whose errors are measured: drawn once, and stored with the curves."""
+    """Images whose errors and returns are measured: drawn once, and stored with the curves.
+
+    Attributes:
+        train, heldout: positions in the split, for the errors.
+        return_train, return_heldout: positions, for the returns: the first drawn of those.
+        noises: a noised image's error is a mean over this many.
+    """
 
     train: NDArray[np.int64]
     heldout: NDArray[np.int64]
+    return_train: NDArray[np.int64]
+    return_heldout: NDArray[np.int64]
     noises: int
     seed: int
 
+    @classmethod
+    def draw(cls, split: Split, images: int, returns: int, noises: int, seed: int) -> Subset:
+        train, heldout = shuffled(split, seed)
+        return cls(
+            train=np.sort(train[:images]),
+            heldout=np.sort(heldout[:images]),
+            return_train=np.sort(train[:returns]),
+            return_heldout=np.sort(heldout[:returns]),
+            noises=noises,
+            seed=seed,
+        )
 
-def ratio_interval(
+
+def intervals(
     train: NDArray[np.float64], heldout: NDArray[np.float64], seed: int, draws: int = 1000
-) -> tuple[float, float]:
-    """95 % image-bootstrap interval of mean(heldout) / mean(train).
+) -> dict[str, list[float]]:
+    """95 % image-bootstrap intervals of mean(train), mean(heldout) and mean(heldout)/mean(train).
 
     Args:
         train, heldout: one error an image.
@@ -84,35 +73,101 @@ def ratio_interval(
     def means(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return x[rng.integers(len(x), size=(draws, len(x)))].mean(1)
 
-    low, high = np.quantile(means(heldout) / means(train), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _noised(
-    images: Float[Tensor, "n c h w"], sigma: float, subset: Subset, tag: int
-) -> Float[Tensor, "m c h w"]:
-    """Each image with `noises` noises, the same ones at every level (common random numbers)."""
-    seeds = [
-        derive_seed(subset.seed, tag, i, j)
-        for i in range(len(images))
-        for j in range(subset.noises)
-    ]
-    clean = repeat(images, "n c h w -> (n k) c h w", k=subset.noises)
-    return clean + sigma * SeededNoise(seeds).draw(images.shape[1:])
-
-
-def _errors(
-    denoised: Float[Tensor, "m c h w"], images: Float[Tensor, "n c h w"], noises: int
-) -> NDArray[np.float64]:
-    """Mean squared error an element, one an image."""
-    clean = repeat(images, "n c h w -> (n k) c h w", k=noises)
-    per = reduce((denoised.double() - clean) ** 2, "(n k) c h w -> n", "mean", k=noises)
-    return per.numpy()
+    unseen, seen = means(heldout), means(train)
+    samples = {"loss_train": seen, "loss_heldout": unseen, "gap_ratio": unseen / seen}
+    return {f"{k}_ci95": np.quantile(v, [0.025, 0.975]).tolist() for k, v in samples.items()}
 
 
 def _in_batches(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:
     with torch.inference_mode():
         return torch.cat([denoiser(b, torch.full((len(b),), sigma)) for b in x.split(64)])
+
+
+@dataclass(frozen=True)
+class Returns:
+    """The return test: noise an image, sample down from there, did it come back?
+
+    It came back iff ||x' - x|| < (1/3) ||x' - nearest other training image||. One criterion for
+    all: for a training image, `other` means of another twin group; elsewhere, any. So a generated
+    copy of a training image does not come back: it goes to that image.
+
+    Attributes:
+        queries: all images of the test with one noise each.
+        train: all training images, flat.
+        other: which training images are not the query itself, nor its twin.
+        parts: the images of each kind, as slices of `queries`.
+    """
+
+    queries: Queries
+    train: Float[Tensor, "n d"]
+    other: Bool[Tensor, "q n"]
+    parts: dict[str, slice]
+
+    @classmethod
+    def of(
+        cls,
+        kinds: dict[str, Float[Tensor, "m c h w"]],
+        train: Float[Tensor, "n c h w"],
+        groups: NDArray[np.int64],
+        own: NDArray[np.int64],
+        seed: int,
+    ) -> Returns:
+        """Noise for each kind of image.
+
+        Args:
+            kinds: images by name; those of `train` are training images.
+            groups: twin groups of the training images. own: those of `kinds["train"]`.
+        """
+        noised = [Queries.draw(x, 1, seed, 2 + tag) for tag, x in enumerate(kinds.values())]
+        ends = np.cumsum([0, *map(len, kinds.values())]).tolist()
+        parts = {k: slice(*ends[i : i + 2]) for i, k in enumerate(kinds)}
+        other = torch.ones(ends[-1], len(train), dtype=torch.bool)
+        other[parts["train"]] = torch.from_numpy(groups != own[:, None])
+        return cls(
+            Queries(torch.cat(list(kinds.values())), torch.cat([q.noise for q in noised])),
+            rearrange(train, "n c h w -> n (c h w)"),
+            other,
+            parts,
+        )
+
+    def came_back(self, denoiser: Denoiser, sigma: float, how: SamplerConfig) -> Bool[Tensor, " q"]:
+        """Which images came back from one level."""
+        seeds = range(len(self.queries.images))
+        ends = finish(denoiser, self.queries.at(sigma), seeds, how.below(sigma))
+        to_train = squared_distances(rearrange(ends, "q c h w -> q (c h w)"), self.train)
+        nearest = to_train.masked_fill(~self.other, math.inf).min(1).values
+        home = ((ends.double() - self.queries.images) ** 2).sum((1, 2, 3))
+        return home < RETURN_RATIO**2 * nearest
+
+    def shares(self, denoiser: Denoiser, sigma: float, how: SamplerConfig) -> dict[str, Any]:
+        """The share of each kind that came back, with a 95 % interval; None where sampling ends."""
+        if sigma <= max(how.sigma_min, how.stop_at):
+            return {f"return_{k}{end}": None for k in self.parts for end in ("", "_ci95")}
+        back = self.came_back(denoiser, sigma, how)
+        found: dict[str, Any] = {}
+        for kind, rows in self.parts.items():
+            hits, n = int(back[rows].sum()), len(back[rows])
+            found[f"return_{kind}"] = hits / n
+            found[f"return_{kind}_ci95"] = list(clopper_pearson(hits, n))
+        return found
+
+
+def own_samples(run: Run, step: int | None, count: int) -> Float[Tensor, "m c h w"]:
+    """The run's samples of seeds 0, 1, ... in [-1, 1]: stored ones of these weights, else drawn.
+
+    Both have been through 8 bits, so they are the same images.
+    """
+    how, stored, report = sampler_of(run.config), run.samples(), run.report() or {}
+    if (
+        stored is not None
+        and report.get("checkpoint_sha256") == run.checkpoint_sha256(step)
+        and report.get("sampler") == dataclasses.asdict(how)
+        and stored[1][:count].tolist() == list(range(count))
+    ):
+        return torch.from_numpy(to_unit(stored[0][:count]))
+    c = run.config
+    drawn = sample(run.denoiser(step), range(count), (c.channels, c.side, c.side), how)
+    return torch.cat([torch.from_numpy(to_unit(to_bytes(x.numpy()))) for x in drawn])
 
 
 def noise_level_curves(
@@ -121,12 +176,14 @@ def noise_level_curves(
     images: int = 100,
     noises: int = 8,
     seed: int = 0,
+    returns: int = 48,
 ) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """The pack of curves of a run.
 
     Args:
         images: train and held-out images each, drawn with `seed`.
         noises: noises an image.
+        returns: training, held-out and generated images each that are sent to a level and back.
 
     Yields:
         (levels done, levels in all, the curves so far): the last one is complete.
@@ -141,78 +198,55 @@ def noise_level_curves(
             f"run '{run.name}' trained on {len(split.train)} of {len(corpus)} images, which leaves "
             f"{len(split.heldout)} unseen ones; curves compare with at least 2. Train on fewer."
         )
-    rng = np.random.default_rng([seed, 0xC0])
-    subset = Subset(
-        train=np.sort(rng.permutation(len(split.train))[:images]),
-        heldout=np.sort(rng.permutation(len(split.heldout))[:images]),
-        noises=noises,
-        seed=seed,
-    )
-    all_train = torch.from_numpy(to_unit(corpus.images[split.train]))
-    train = all_train[torch.from_numpy(subset.train)]
-    heldout = torch.from_numpy(to_unit(corpus.images[split.heldout[subset.heldout]]))
-    denoiser = run.denoiser(step)
-    levels = noise_levels(config.cutoff)
+    levels, how = noise_levels(config.cutoff), sampler_of(config, steps=RETURN_STEPS)
+    subset = Subset.draw(split, images, returns, noises, seed)
     pack: dict[str, Any] = {
         "run": run.name,
         "step": run.last_step if step is None else step,
         "checkpoint_sha256": run.checkpoint_sha256(step),
         "cutoff": config.cutoff,
         "subset": {
-            "train": subset.train.tolist(),
-            "heldout": subset.heldout.tolist(),
-            "noises": noises,
-            "seed": seed,
+            k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(subset).items()
         },
+        "return_sampler": dataclasses.asdict(how),
         "sampler_sigmas": [round(float(s), 5) for s in SamplerConfig().sigmas()[:-1]],
         "levels": [],
     }
-    for k, sigma in enumerate(levels, 1):
-        noised = {
-            "train": _noised(train, sigma, subset, 0),
-            "heldout": _noised(heldout, sigma, subset, 1),
-        }
-        network = {
-            name: _errors(_in_batches(denoiser, x, sigma), clean, noises)
-            for (name, x), clean in zip(noised.items(), (train, heldout), strict=True)
-        }
-        low, high = ratio_interval(network["train"], network["heldout"], seed)
+    yield 0, len(levels), pack
+    denoiser, everything = run.denoiser(step), torch.from_numpy(to_unit(corpus.images))
+    train, heldout = everything[split.train], everything[split.heldout]
+    groups = corpus.groups[split.train]
+    seen = Queries.draw(train[subset.train], noises, seed, 0)
+    unseen = Queries.draw(heldout[subset.heldout], noises, seed, 1)
+    test = Returns.of(
+        {
+            "train": train[subset.return_train],
+            "heldout": heldout[subset.return_heldout],
+            "generated": own_samples(run, step, returns),
+        },
+        train,
+        groups,
+        groups[subset.return_train],
+        seed,
+    )
+    known = closed_forms(train, seen, unseen, covariance_spectrum(everything), levels)
+    for k, closed in enumerate(known, 1):
+        sigma = closed["sigma"]
+        on_train, on_heldout = (
+            q.errors(_in_batches(denoiser, q.at(sigma), sigma)) for q in (seen, unseen)
+        )
         pack["levels"].append(
             {
-                "sigma": sigma,
-                "loss_train": float(network["train"].mean()),
-                "loss_heldout": float(network["heldout"].mean()),
-                **_closed_forms(noised, all_train, train, sigma, noises),
-                "gap_ratio": float(network["heldout"].mean() / network["train"].mean()),
-                "gap_ratio_ci95": [low, high],
+                **closed,
+                "loss_train": float(on_train.mean()),
+                "loss_heldout": float(on_heldout.mean()),
+                "gap_ratio": float(on_heldout.mean() / on_train.mean()),
+                **intervals(on_train, on_heldout, seed),
+                **test.shares(denoiser, sigma, how),
                 "train_density": _density(sigma, config),
             }
         )
         yield k, len(levels), pack
-
-
-def _closed_forms(
-    noised: dict[str, Tensor],
-    all_train: Float[Tensor, "n c h w"],
-    train: Float[Tensor, "m c h w"],
-    sigma: float,
-    noises: int,
-) -> dict[str, float]:
-    """What needs no training: the ideal denoiser's error, W, leakage and coverage."""
-    keys = rearrange(all_train, "n c h w -> n (c h w)")
-    d2 = {
-        name: squared_distances(rearrange(x, "q c h w -> q (c h w)"), keys)
-        for name, x in noised.items()
-    }
-    weights = torch.softmax(-d2["train"] / (2 * sigma**2), dim=1)
-    ideal = (weights @ keys.double()).reshape(noised["train"].shape)
-    posterior_max, leakage = posterior_summary(d2["train"], sigma)
-    return {
-        "loss_ideal": float(_errors(ideal, train, noises).mean()),
-        "posterior_max": posterior_max,
-        "coverage": coverage(d2["heldout"], sigma, keys.shape[1]),
-        "leakage": leakage,
-    }
 
 
 def _density(sigma: float, config: Config) -> float:

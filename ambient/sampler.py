@@ -6,8 +6,9 @@ step, so a caller can show, stop or store any moment of the generation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -132,6 +133,23 @@ class SamplerConfig:
         levels = karras_sigmas(self.steps, low, self.sigma_max, self.rho)
         return torch.cat([levels, torch.zeros(1)])
 
+    def below(self, sigma: float) -> SamplerConfig:
+        """The rest of the way from `sigma`: as densely spaced, so with fewer steps.
+
+        Karras levels are even in sigma^(1/rho), so the steps are the share of that range left.
+
+        Raises:
+            InputError: sigma is not above the level where sampling ends.
+        """
+        low = max(self.sigma_min, self.stop_at)
+        if sigma <= low:
+            raise InputError(
+                f"sigma is {sigma:g}; expected a level above {low:g}, where sampling ends."
+            )
+        ends = [s ** (1 / self.rho) for s in (low, sigma, self.sigma_max)]
+        share = (ends[1] - ends[0]) / (ends[2] - ends[0])
+        return replace(self, steps=max(2, math.ceil(share * self.steps)), sigma_max=sigma)
+
 
 def sampler_of(config: Config, sampler: str = "heun", steps: int = 18) -> SamplerConfig:
     """The sampler for a run: noisy-only models must stop where their knowledge ends."""
@@ -148,12 +166,20 @@ def trajectory(
         seeds: one an image; picture i depends on seeds[i] alone.
         shape: (c, h, w).
     """
-    device = next(iter(getattr(denoiser, "parameters", lambda: iter(()))()), torch.zeros(0)).device
     noise = SeededNoise(seeds)
-    sigmas = how.sigmas()
-    x = noise.draw(shape).to(device) * sigmas[0]
+    x = noise.draw(shape).to(_device(denoiser)) * how.sigmas()[0]
+    yield from _descend(denoiser, x, how, noise)
+
+
+def _device(denoiser: Denoiser) -> torch.device:
+    return next(iter(getattr(denoiser, "parameters", lambda: iter(()))()), torch.zeros(0)).device
+
+
+def _descend(
+    denoiser: Denoiser, x: Float[Tensor, "b c h w"], how: SamplerConfig, noise: SeededNoise
+) -> Iterator[SampleStep]:
     with torch.inference_mode():
-        yield from SAMPLERS[how.sampler](denoiser, x, sigmas, noise)
+        yield from SAMPLERS[how.sampler](denoiser, x, how.sigmas(), noise)
 
 
 def sample(
@@ -171,3 +197,21 @@ def sample(
             x = record.x
         assert x is not None
         yield x.cpu()
+
+
+def finish(
+    denoiser: Denoiser, x: Float[Tensor, "n c h w"], seeds: Sequence[int], how: SamplerConfig
+) -> Float[Tensor, "n c h w"]:
+    """Images noised to `how.sigma_max`, sampled down to the end, in batches of at most 64.
+
+    Args:
+        seeds: one an image, for samplers that draw noise on the way.
+        how: see `SamplerConfig.below`.
+    """
+    done = []
+    for start in range(0, len(x), BATCH):
+        rows = slice(start, start + BATCH)
+        noise = SeededNoise(seeds[rows])
+        *_, last = _descend(denoiser, x[rows].to(_device(denoiser)), how, noise)
+        done.append(last.x.cpu())
+    return torch.cat(done)
