@@ -80,6 +80,14 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--json", metavar="FILE")
     c.add_argument("--store", action="store_true", help="keep the curves in the run folder")
 
+    c = command("suggest-cutoff", commands.suggest_cutoff)
+    c.add_argument("--corpus", default="emoji", help="see `corpora` (default: emoji)")
+    c.add_argument("--side", type=int, help="resize pictures to this many pixels")
+    c.add_argument("--n-train", type=int, default=100, help="training images (default: 100)")
+    c.add_argument("--split-seed", type=int, default=0, help="which ones (default: 0)")
+    c.add_argument("--seed", type=int, default=0, help="of the images and noises measured")
+    c.add_argument("--json", metavar="FILE")
+
     c = command("export", commands.export)
     c.add_argument("run", metavar="RUN")
     c.add_argument("--out", required=True, metavar="FILE.zip")

@@ -201,6 +201,22 @@ def curves(args: argparse.Namespace) -> None:
     )
 
 
+def suggest_cutoff(args: argparse.Namespace) -> None:
+    """A cutoff before any training, from closed forms: this project's own heuristic."""
+    from ambient.theory import cutoff_report
+
+    corpus = load_corpus(args.corpus, side=args.side)
+    for note in corpus.notes:
+        say(note)
+    *_, report = _last(cutoff_report(corpus, args.n_train, args.split_seed, args.seed), "level")
+    if args.json:
+        put_json(args.json, report)
+    for warning in report["warnings"]:
+        say(warning)
+    if report["suggested_cutoff"] is not None:
+        say(f"suggested cutoff {report['suggested_cutoff']:.3g}: {report['rule']}.")
+
+
 def export(args: argparse.Namespace) -> None:
     """Zip a run: config, weights, report, curves, contact sheet, model card."""
     from ambient.archive import export_run

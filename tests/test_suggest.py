@@ -1,0 +1,59 @@
+"""`suggest-cutoff`: one line with what it is, the curves behind it, and one line where it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ambient.__main__ import main
+
+SUGGEST = ["suggest-cutoff", "--corpus", "digits"]
+
+
+def test_the_suggestion_comes_with_its_rule_and_its_levels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "s.json"
+    assert main([*SUGGEST, "--n-train", "50", "--json", str(target)]) == 0
+    value = json.loads(target.read_text())
+    cutoff = value["suggested_cutoff"]
+    said = capsys.readouterr().err
+    assert f"suggested cutoff {cutoff:.3g}: the largest noise level whose coverage" in said
+    assert "a heuristic of this project" in said
+    below = [level["sigma"] for level in value["levels"] if level["coverage"] <= 0.05]
+    above = [level["sigma"] for level in value["levels"] if level["sigma"] > below[-1]]
+    assert below[-1] <= cutoff < above[0]
+    assert set(value["levels"][0]) == {
+        "sigma", "loss_ideal", "posterior_max", "coverage", "leakage", "image_leakage_bound"
+    }  # fmt: skip
+    assert (value["corpus"], value["n_train"], value["split_seed"]) == ("digits", 50, 0)
+
+
+def test_the_same_seed_is_the_same_report(capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = []
+    for seed in ("0", "0", "1"):
+        assert main([*SUGGEST, "--n-train", "16", "--seed", seed, "--json", "-"]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1] != outputs[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--n-train", "1787"], "n_train is 1787, every distinct image of 'digits'"),
+        (["--n-train", "1"], "n_train is 1; at least 2"),
+        (["--split-seed", "-1"], "split_seed is -1; expected 0 or more"),
+        (["--seed", "-1"], "--seed is -1; expected 0 or more"),
+        (["--corpus", "nowhere"], "'nowhere' is no corpus"),
+        (["--json", "no/where.json"], "is no folder"),
+    ],
+)
+def test_bad_input_is_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*SUGGEST, *words]) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
