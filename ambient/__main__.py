@@ -64,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("run", metavar="RUN", help="a run folder, or the name of a bundled run")
     c.add_argument("--n", type=int, default=64)
     c.add_argument("--out", required=True, metavar="FILE", help="x.npz or x.png")
+    c.add_argument("--above", metavar="RUN_B", help="this run's denoiser where sigma > --switch")
+    c.add_argument("--switch", type=float, metavar="SIGMA", help="RUN below, RUN_B above")
     _sampling(c)
 
     c = command("evaluate", commands.evaluate)

@@ -9,10 +9,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ambient.config import configure
-from ambient.corpus import BUNDLED, TORCHVISION, load_corpus
+from ambient.corpus import BUNDLED, TORCHVISION, load_corpus, to_bytes
 from ambient.errors import InputError
 from ambient.presets import preset
 from ambient.run import (
@@ -25,6 +25,9 @@ from ambient.run import (
     step_name,
     write_atomically,
 )
+
+if TYPE_CHECKING:
+    from ambient.denoiser import Denoiser
 
 
 def say(text: str) -> None:
@@ -127,17 +130,25 @@ def sample(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ambient.archive import check_samples_path, write_samples
-    from ambient.evaluation import draw
+    from ambient.sampler import sample as draw
     from ambient.sampler import sampler_of
+    from ambient.surgery import spliced
 
     run = open_run(args.run)
     out = check_samples_path(Path(args.out))
-    how = sampler_of(run.config, sampler=args.sampler, steps=args.steps)
+    if (args.above is None) != (args.switch is None):
+        given = "--switch" if args.above is None else "--above"
+        raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
+    c, how = run.config, sampler_of(run.config, sampler=args.sampler, steps=args.steps)
     seeds = range(args.seed, args.seed + _positive("n", args.n))
+    if args.above is None:
+        denoiser: Denoiser = run.denoiser(args.step)
+    else:
+        denoiser = spliced(run, open_run(args.above), args.switch, args.step)
     batches = []
     with _progress(args.n, "image") as bar:
-        for batch in draw(run, seeds, how, args.step):
-            batches.append(batch)
+        for batch in draw(denoiser, seeds, (c.channels, c.side, c.side), how):
+            batches.append(to_bytes(batch.numpy()))
             bar.update(len(batch))
     write_samples(out, np.concatenate(batches), np.array(seeds))
     say(f"{args.n} images in {out}")

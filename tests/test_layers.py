@@ -18,7 +18,7 @@ LAYERS = [
     {"corruption", "loss", "sampler", "presets", "features", "theory"},
     {"train", "quality", "run"},
     {"weights"},
-    {"recorder", "curves"},
+    {"recorder", "curves", "surgery"},
     {"evaluation", "archive", "worker"},
     {"commands"},
     {"__main__"},
