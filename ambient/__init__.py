@@ -13,13 +13,14 @@ _HOME = {
     "Config": "config",
     "Corpus": "corpus",
     "InputError": "errors",
+    "audit": "evaluation",
     "corrupt": "corruption",
     "find_copies": "copies",
     "load_corpus": "corpus",
     "noise_level_curves": "curves",
     "open_run": "run",
     "sample": "sampler",
-    "train": "train",
+    "train": "trainer",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     c.add_argument("--checkpoint-every", type=int, help="steps (default: a tenth of the run)")
 
+    features = "space of the similarity rule and of quality (default: encoder-64)"
     c = command("sample", commands.sample)
     c.add_argument("run", metavar="RUN", help="a run folder, or the name of a bundled run")
     c.add_argument("--n", type=int, default=64)
@@ -73,7 +74,24 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--n", type=int, default=1000)
     c.add_argument("--json", metavar="FILE")
     c.add_argument("--store", action="store_true", help="keep report and samples in the run folder")
+    c.add_argument("--features", default="encoder-64", help=features)
     _sampling(c)
+
+    c = command("audit", commands.audit)
+    what = "a folder, zip or npz of images, or the name of a corpus"
+    c.add_argument("--generated", required=True, metavar="A", help=what)
+    c.add_argument("--train", required=True, metavar="B", help=what)
+    c.add_argument("--heldout", metavar="C", help="real images the generator never saw")
+    c.add_argument("--side", type=int, help="read all images at this size in pixels")
+    c.add_argument("--features", default="encoder-64", help=features)
+    c.add_argument("--seed", type=int, default=0, help="of what quality measures draw")
+    c.add_argument("--json", metavar="FILE")
+
+    c = command("sweep", commands.sweep)
+    c.add_argument("--spec", required=True, metavar="FILE", help="arms, seeds, stages (JSON)")
+    c.add_argument("--out", required=True, metavar="DIR", help="run folders and table.json")
+    c.add_argument("--workers", type=int, default=1, help="runs at once, one thread each")
+    c.add_argument("--json", metavar="FILE", help="the table again")
 
     c = command("curves", commands.curves)
     c.add_argument("run", metavar="RUN")

@@ -77,7 +77,7 @@ def model_card(run: Run) -> str:
             f"{rule['threshold']:.3f}; of unseen images the same rule flags "
             f"{rule['heldout_rate']:.1%}.",
         ]
-        if quality := report["quality"]:
+        if (quality := report["quality"]) and quality["frechet"] is not None:
             lines.append(
                 f"**Quality**: Frechet distance to held-out images {quality['frechet']:.3f} "
                 f"({quality['features']} features)."

@@ -163,7 +163,8 @@ def evaluate(args: argparse.Namespace) -> None:
     run = open_run(args.run)
     how = sampler_of(run.config, sampler=args.sampler, steps=args.steps)
     n = _positive("n", args.n)
-    *_, images, report = _last(run_evaluation(run, n, args.seed, args.step, how), "image")
+    records = run_evaluation(run, n, args.seed, args.step, how, args.features)
+    *_, images, report = _last(records, "image")
     if args.store and args.step is None:
         write_samples(run.path / "samples.npz", images, _seeds(report))
         put_json(str(run.path / "report.json"), report)
@@ -187,9 +188,11 @@ def _summary(report: dict[str, Any]) -> str:
         return "no verdict: " + " ".join(report["warnings"])
     low, high = rule["ci95"]
     quality = report["quality"]
-    distance = f"Frechet {quality['frechet']:.3f}" if quality else "no quality (see warnings)"
+    step = f", step {report['step']}" if report["step"] is not None else ""
+    measured = quality and quality["frechet"] is not None
+    distance = f"Frechet {quality['frechet']:.3f}" if measured else "no Frechet (see warnings)"
     return (
-        f"{report['run']}, step {report['step']}: {rule['rate']:.1%} copies (95 % {low:.1%} to "
+        f"{report['run']}{step}: {rule['rate']:.1%} copies (95 % {low:.1%} to "
         f"{high:.1%}) by d1/d2 < {rule['threshold']:.3f}, which flags {rule['heldout_rate']:.1%} "
         f"of unseen images; {distance}."
     )
@@ -226,6 +229,39 @@ def suggest_cutoff(args: argparse.Namespace) -> None:
         say(warning)
     if report["suggested_cutoff"] is not None:
         say(f"suggested cutoff {report['suggested_cutoff']:.3g}: {report['rule']}.")
+
+
+def audit(args: argparse.Namespace) -> None:
+    """Judge any generated images against any training images."""
+    from ambient.evaluation import audit as run_audit
+
+    report = run_audit(
+        args.generated,
+        args.train,
+        args.heldout,
+        side=args.side,
+        features=args.features,
+        seed=args.seed,
+    )
+    if args.json:
+        put_json(args.json, report)
+    for warning in report["warnings"]:
+        say(warning)
+    say(_summary({**report, "run": args.generated, "step": None}))
+
+
+def sweep(args: argparse.Namespace) -> None:
+    """Train and judge every run of a spec; finished runs are kept."""
+    from ambient.sweep import carry_out, read_sweep
+
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    spec = read_sweep(Path(args.spec))
+    for done, total, what in carry_out(spec, out, _positive("workers", args.workers)):
+        say(f"{done} of {total} runs: {what}")
+    if args.json:
+        put_json(args.json, json.loads((out / "table.json").read_text(encoding="utf-8")))
+    say(f"{out / 'table.json'}: a row a judged stage; {out / 'records.npz'}: a row a sample.")
 
 
 def export(args: argparse.Namespace) -> None:

@@ -62,7 +62,12 @@ class Verdict:
     heldout_ci95: tuple[float, float]
 
 
-def find_neighbors(queries: Flat, train: Flat, groups: NDArray[np.int64]) -> Neighbors:
+def find_neighbors(
+    queries: Flat,
+    train: Flat,
+    groups: NDArray[np.int64],
+    own: NDArray[np.int64] | None = None,
+) -> Neighbors:
     """Nearest training image of each query, and nearest of another twin group.
 
     With a doubled training image d1/d2 would be 1 for its perfect copy: the second neighbor must
@@ -71,28 +76,57 @@ def find_neighbors(queries: Flat, train: Flat, groups: NDArray[np.int64]) -> Nei
     Args:
         queries: (q, d), images flattened in [-1, 1].
         train: (n, d).
-        groups: int64 (n,), the twin group of each training image; at least two different ones.
+        groups: int64 (n,), the twin group of each training image.
+        own: int64 (q,), a group whose images each query does not see: its own, where training
+            images are judged against the others.
+
+    Raises:
+        InputError: fewer than 2 groups, or than 3 where `own` takes one away.
     """
-    if len(np.unique(groups)) < 2:
+    needed = 2 if own is None else 3
+    sizes = np.unique(groups, return_counts=True)[1]
+    if len(sizes) < needed:
         raise InputError(
-            "all training images are twins of each other; at least 2 groups are needed."
+            f"the training images form {len(sizes)} groups of twins; at least {needed} are needed. "
+            "Add images that differ."
         )
-    largest = int(np.unique(groups, return_counts=True)[1].max())
-    distance, index = nearest(queries, train, k=min(len(train), largest + 1))
-    other = groups[index] != groups[index[:, :1]]
-    column = other.argmax(axis=1)  # largest + 1 neighbors span two groups, so one is there
+    # So many neighbors span one group more than are left out: the last one wanted is among them.
+    distance, index = nearest(queries, train, min(len(train), (needed - 1) * int(sizes.max()) + 1))
     rows = np.arange(len(queries))
-    return Neighbors(index[:, 0], index[rows, column], distance[:, 0], distance[rows, column])
+    group = groups[index]
+    foreign = np.ones_like(group, dtype=bool) if own is None else group != own[:, None]
+    first = foreign.argmax(axis=1)
+    second = (foreign & (group != group[rows, first][:, None])).argmax(axis=1)
+    return Neighbors(
+        index[rows, first], index[rows, second], distance[rows, first], distance[rows, second]
+    )
 
 
-def similarities(queries: Flat, train: Flat) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Largest cosine similarity of each query's features to the training set's, and whose it is."""
+def similarities(
+    queries: Flat,
+    train: Flat,
+    groups: NDArray[np.int64] | None = None,
+    own: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Largest cosine similarity of each query's features to the training set's, and whose it is.
+
+    Args:
+        queries, train: float32 (q, k) and (n, k).
+        groups, own: leave out each query's own group, as in `find_neighbors`.
+    """
 
     def unit(x: Flat) -> Flat:
         return (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
-    distance, index = nearest(unit(queries), unit(train), k=1)
-    return (1 - distance[:, 0] ** 2 / 2).astype(np.float32), index[:, 0]
+    if groups is None or own is None:
+        distance, index = nearest(unit(queries), unit(train), k=1)
+        first = np.zeros(len(queries), np.int64)
+    else:
+        largest = int(np.unique(groups, return_counts=True)[1].max())
+        distance, index = nearest(unit(queries), unit(train), k=min(len(train), largest + 1))
+        first = (groups[index] != own[:, None]).argmax(axis=1)
+    rows = np.arange(len(queries))
+    return (1 - distance[rows, first] ** 2 / 2).astype(np.float32), index[rows, first]
 
 
 def halves(n: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,18 +1,22 @@
 """How close the cloud of samples is to the cloud of held-out pictures, in feature space.
 
 Numbers compare runs on the same corpus, split and n_samples only: Frechet distances carry a bias
-that shrinks with the number of images, and features are this project's own (`FEATURES`).
+that shrinks with the number of images, and features are this project's own unless asked for by
+another name (`ambient.features`).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from ambient.copies import halves
 from ambient.errors import InputError
-from ambient.features import FEATURES
+from ambient.neighbors import nearest
 
 Features = Float[np.ndarray, "n d"]
 
@@ -62,51 +66,127 @@ def kid(a: Features, b: Features) -> float:
     _check(a, b, at_least=2)
     x, y = a.astype(np.float64), b.astype(np.float64)
 
-    def kernel(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (p @ q.T / p.shape[1] + 1) ** 3
-
     def within(p: NDArray[np.float64]) -> float:
-        k, n = kernel(p, p), len(p)
+        k, n = _kernel(p, p), len(p)
         return float((k.sum() - np.trace(k)) / (n * (n - 1)))
 
-    return within(x) + within(y) - 2 * float(kernel(x, y).mean())
+    return within(x) + within(y) - 2 * float(_kernel(x, y).mean())
+
+
+def _kernel(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (p @ q.T / p.shape[1] + 1) ** 3
+
+
+def density_coverage(samples: Features, reference: Features, k: int = 5) -> tuple[float, float]:
+    """Fidelity and diversity from nearest neighbors (Naeem et al. 2020, equations 4 and 5).
+
+    Around every reference picture lies a ball that reaches to its k-th nearest reference picture.
+
+    Args:
+        samples, reference: float32 (n, d) and (m, d), m > k.
+
+    Returns:
+        density: balls a sample lies in, on average, over k: 1 for a perfect model, more for
+            samples in crowded places only.
+        coverage: the share of balls with a sample in them, 0 to 1; it grows with n.
+
+    Raises:
+        InputError: different dimensions, or too few pictures for a k-th neighbor.
+    """
+    _check(samples, reference, at_least=1)
+    _check(reference, reference, at_least=k + 1)
+    radius = nearest(reference, reference, k + 1)[0][:, k].astype(np.float64)
+    inside = cdist(reference, samples) < radius[:, None]
+    return float(inside.sum() / (k * len(samples))), float(inside.any(axis=1).mean())
+
+
+def frechet_interval(a: Features, b: Features, seed: int, draws: int = 200) -> tuple[float, float]:
+    """95 % interval of `frechet` from a bootstrap over the images of both sets.
+
+    Drawing images again makes every distance larger, as repeats add no information; the draws'
+    spread is therefore laid around the value itself (a centered bootstrap), never below 0.
+    """
+    rng = np.random.default_rng([seed, 0xB007])
+    values = [
+        frechet(a[rng.integers(len(a), size=len(a))], b[rng.integers(len(b), size=len(b))])
+        for _ in range(draws)
+    ]
+    low, high = _centered(frechet(a, b), values)
+    return max(low, 0.0), high
+
+
+def kid_interval(a: Features, b: Features, seed: int, draws: int = 200) -> tuple[float, float]:
+    """95 % interval of `kid`, like `frechet_interval`."""
+    _check(a, b, at_least=2)
+    rng = np.random.default_rng([seed, 0xB007])
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    xx, yy, xy = _kernel(x, x), _kernel(y, y), _kernel(x, y)
+
+    def within(k: NDArray[np.float64], times: NDArray[np.float64]) -> float:
+        n = len(k)
+        return float((times @ k @ times - times @ np.diag(k)) / (n * (n - 1)))
+
+    values = []
+    for _ in range(draws):
+        v = rng.multinomial(len(x), np.full(len(x), 1 / len(x))).astype(np.float64)
+        w = rng.multinomial(len(y), np.full(len(y), 1 / len(y))).astype(np.float64)
+        values.append(within(xx, v) + within(yy, w) - 2 * float(v @ xy @ w) / (len(x) * len(y)))
+    return _centered(kid(a, b), values)
+
+
+def _centered(value: float, draws: list[float]) -> tuple[float, float]:
+    low, high = np.quantile(draws, [0.025, 0.975]) - np.mean(draws)
+    return value + float(low), value + float(high)
 
 
 def quality(
-    samples: Features, train: Features, heldout: Features, seed: int
-) -> dict[str, str | float]:
+    samples: Features, train: Features, heldout: Features, features: str, seed: int
+) -> dict[str, Any]:
     """Distances of samples to held-out pictures, and two yardsticks to read them by.
 
-    A Frechet distance shrinks as either set grows, so all three are taken from n_samples images to
-    one and the same reference: a random half of the held-out pictures. The other half is for the
-    yardstick alone. Where it has fewer than n_samples pictures, it is drawn with replacement, as
-    the training images always are; repeats add no information, so that yardstick then reads too
-    high, and a score between it and the samples' is no evidence of anything.
+    A Frechet distance shrinks as either set grows, so samples and yardsticks have the same number
+    of images and one and the same reference: a random half of the held-out pictures. The other
+    half is for the yardstick alone. Where it has fewer than n_samples pictures, it is drawn with
+    replacement, as the training images always are; repeats add no information, so that yardstick
+    then reads too high, and a score between it and the samples' is no evidence of anything.
 
     Args:
-        samples, train, heldout: float32 (n, 64), features by `ambient.features.encode`.
+        samples, train, heldout: float32 (n, d), features by `ambient.features.encode`; of more
+            than 5,000 in a set, a random 5,000 count.
+        features: their name.
         seed: of the halves and draws; keep it the same across runs to be compared.
 
     Returns:
-        `features`: the feature network's name; `frechet`, `kid`: samples to the reference;
-        `frechet_train`: training images drawn with replacement, a perfect copier's score;
-        `frechet_heldout`: the other half of held-out, what a perfect model would score.
+        `features`, `n_reference`; `frechet` and `kid` with `_ci95`, `density` and `coverage` of the
+        samples; the same with `_train`, training images drawn with replacement: a perfect copier's
+        score; with `_heldout`, the other half of held-out: what a perfect model would score.
+        Frechet distances are None where a set has no more images than features.
 
     Raises:
-        InputError: fewer than 65 samples or 130 held-out pictures.
+        InputError: fewer than 2 samples or 12 held-out pictures.
     """
     other, reference = (heldout[half] for half in halves(len(heldout), seed))
     rng = np.random.default_rng([seed, 0xF1D])
     n = len(samples)
     copier = train[rng.choice(len(train), n)]
     perfect = other[rng.choice(len(other), n, replace=len(other) < n)]
-    return {
-        "features": FEATURES,
-        "frechet": frechet(samples, reference),
-        "frechet_train": frechet(copier, reference),
-        "frechet_heldout": frechet(perfect, reference),
-        "kid": kid(samples, reference),
-    }
+    sets = {"": samples, "_train": copier, "_heldout": perfect}
+    sets = {name: _at_most(x, rng) for name, x in sets.items()}
+    reference = _at_most(reference, rng)
+    wide = min(len(sets[""]), len(reference)) <= samples.shape[1]
+    found: dict[str, Any] = {"features": features, "n_reference": len(reference)}
+    for name, x in sets.items():
+        found[f"frechet{name}"] = None if wide else frechet(x, reference)
+        found[f"kid{name}"] = kid(x, reference)
+        found[f"density{name}"], found[f"coverage{name}"] = density_coverage(x, reference)
+    a = sets[""]
+    found["frechet_ci95"] = None if wide else list(frechet_interval(a, reference, seed))
+    found["kid_ci95"] = list(kid_interval(a, reference, seed))
+    return found
+
+
+def _at_most(x: Features, rng: np.random.Generator, limit: int = 5000) -> Features:
+    return x if len(x) <= limit else x[np.sort(rng.choice(len(x), limit, replace=False))]
 
 
 def _check(a: Features, b: Features, at_least: int) -> None:

@@ -26,7 +26,7 @@ from ambient.run import (
     write_sheet,
 )
 from ambient.sampler import sample, sampler_of
-from ambient.train import Trainer, TrainStep, train
+from ambient.trainer import Trainer, TrainStep, train
 from ambient.weights import save_weights
 
 LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from ambient.config import Config
 from ambient.denoiser import EDM
 from ambient.errors import InputError
-from ambient.train import build_denoiser
+from ambient.trainer import build_denoiser
 
 
 def save_weights(path: Path, denoiser: EDM) -> None:

@@ -75,7 +75,7 @@ def test_no_unseen_images_are_no_verdict_and_no_curves(
     assert report["copies"]["ratio"]["rate"] is None
     assert report["quality"] is None
     assert report["samples"][0]["nearest_heldout"] is None
-    assert "0 held-out images are too few" in report["warnings"][0]
+    assert "0 held-out images are too few to calibrate" in report["warnings"][0]
     assert main(["curves", run, "--json", str(tmp_path / "c.json")]) == 2
     assert "leaves 0 unseen ones" in capsys.readouterr().err
     assert not (tmp_path / "c.json").exists()
@@ -87,11 +87,16 @@ def test_enough_unseen_images_for_a_rate_but_not_for_quality(
     pictures, run = folder_of(digits, 126, tmp_path / "pictures"), str(tmp_path / "run")
     assert main(["train", "--corpus", str(pictures), *TRAIN[3:], "--steps", "2", "--out", run]) == 0
     assert main(["evaluate", run, "--n", "100", "--store"]) == 0
-    assert "no quality" in capsys.readouterr().err
+    assert "no Frechet" in capsys.readouterr().err
     report = open_run(run).report()
     assert report is not None
     assert report["copies"]["ratio"]["rate"] is not None
-    assert report["quality"] is None
+    assert report["quality"]["frechet"] is None
+    assert report["quality"]["kid"] is not None
+    assert "63 images" not in report["warnings"][-1]
+    assert "no Frechet distance: 55 images in a set are too few for 64 features" in (
+        report["warnings"][-1]
+    )
     assert main(["export", run, "--out", str(tmp_path / "run.zip")]) == 0
 
 

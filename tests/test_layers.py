@@ -16,10 +16,10 @@ LAYERS = [
     {"corpus", "noise", "neighbors"},
     {"config", "unet", "denoiser", "copies", "hardware"},
     {"corruption", "loss", "sampler", "presets", "features", "theory"},
-    {"train", "quality", "run"},
+    {"trainer", "quality", "run"},
     {"weights"},
-    {"recorder", "curves", "surgery"},
-    {"evaluation", "archive", "worker"},
+    {"recorder", "curves", "surgery", "verdicts"},
+    {"evaluation", "archive", "worker", "sweep"},
     {"commands"},
     {"__main__"},
 ]
@@ -76,5 +76,7 @@ def test_import_is_light(statement: str) -> None:
 def test_public_names_exist() -> None:
     import ambient
 
+    modules = {p.stem for p in (ROOT / "ambient").glob("*.py")}
+    assert not modules & set(ambient.__all__)  # importing such a module would hide the function
     for name in ambient.__all__:
         assert getattr(ambient, name) is not None

@@ -15,7 +15,7 @@ from ambient.denoiser import EDM, ambient_ideal, edm_weight, ideal
 from ambient.errors import InputError
 from ambient.loss import denoising_loss
 from ambient.noise import SeededNoise, karras_sigmas, lognormal_sigmas
-from ambient.train import Trainer, train
+from ambient.trainer import Trainer, train
 
 
 def generator(seed: int = 0) -> torch.Generator:

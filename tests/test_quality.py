@@ -12,7 +12,14 @@ from torch import nn
 
 from ambient.errors import InputError
 from ambient.features import FEATURES
-from ambient.quality import frechet, kid, quality
+from ambient.quality import (
+    density_coverage,
+    frechet,
+    frechet_interval,
+    kid,
+    kid_interval,
+    quality,
+)
 
 DIM = 8
 
@@ -89,8 +96,8 @@ def test_distances_are_symmetric_and_survive_rotation(distance: Callable[..., fl
 
 def test_yardsticks_rank_a_perfect_model_before_a_copier_before_noise() -> None:
     heldout, train = normal(800, 1, 64), normal(100, 2, 64)
-    perfect = quality(normal(400, 3, 64), train, heldout, seed=0)
-    far = quality(normal(400, 3, 64) + 1, train, heldout, seed=0)
+    perfect = quality(normal(400, 3, 64), train, heldout, FEATURES, seed=0)
+    far = quality(normal(400, 3, 64) + 1, train, heldout, FEATURES, seed=0)
     assert perfect["features"] == FEATURES
     assert perfect["frechet"] == pytest.approx(perfect["frechet_heldout"], rel=0.1)
     assert perfect["frechet"] < perfect["frechet_train"] < far["frechet"]
@@ -100,14 +107,14 @@ def test_yardsticks_rank_a_perfect_model_before_a_copier_before_noise() -> None:
 def test_a_copier_scores_the_training_yardstick() -> None:
     heldout, train = normal(800, 1, 64), normal(100, 2, 64)
     copier = train[np.random.default_rng(5).choice(100, 400)]
-    scores = quality(copier, train, heldout, seed=0)
+    scores = quality(copier, train, heldout, FEATURES, seed=0)
     assert scores["frechet"] == pytest.approx(scores["frechet_train"], rel=0.1)
 
 
 def test_quality_is_decided_by_its_seed() -> None:
     arrays = normal(200, 1, 64), normal(50, 2, 64), normal(300, 3, 64)
-    assert quality(*arrays, seed=1) == quality(*arrays, seed=1)
-    assert quality(*arrays, seed=1) != quality(*arrays, seed=2)
+    assert quality(*arrays, FEATURES, seed=1) == quality(*arrays, FEATURES, seed=1)
+    assert quality(*arrays, FEATURES, seed=1) != quality(*arrays, FEATURES, seed=2)
 
 
 def test_unusable_sets_are_explained() -> None:
@@ -117,5 +124,51 @@ def test_unusable_sets_are_explained() -> None:
         frechet(normal(8, 0), normal(100, 0))
     with pytest.raises(InputError, match="at least 2"):
         kid(normal(1, 0), normal(100, 0))
-    with pytest.raises(InputError, match=r"50 images.*Draw more samples"):
-        quality(normal(100, 0, 64), normal(100, 1, 64), normal(100, 2, 64), seed=0)
+    with pytest.raises(InputError, match=r"4 and 4 images.*at least 6"):
+        density_coverage(normal(10, 0), normal(4, 1))
+
+
+def test_density_and_coverage_are_those_of_their_authors() -> None:
+    from prdc import compute_prdc
+
+    a, b = normal(150, 1), normal(200, 2) + 0.2
+    theirs = compute_prdc(real_features=b, fake_features=a, nearest_k=5)
+    assert density_coverage(a, b) == pytest.approx((theirs["density"], theirs["coverage"]))
+
+
+def test_a_model_of_one_picture_is_dense_and_covers_nothing() -> None:
+    reference = normal(500, 1)
+    center = np.zeros((400, DIM), np.float32)
+    density, covered = density_coverage(center, reference)
+    assert density > 2
+    assert covered < 0.2
+    assert density_coverage(reference, reference)[1] == 1
+    assert density_coverage(normal(400, 2) + 100, reference) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("distance", "interval"), [(frechet, frechet_interval), (kid, kid_interval)]
+)
+def test_intervals_hold_the_distance_of_large_sets(
+    distance: Callable[..., float], interval: Callable[..., tuple[float, float]]
+) -> None:
+    """A shift of 1: both distances of 20,000 images lie in most intervals of 300."""
+
+    def pair(n: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return normal(n, 2 * seed), normal(n, 2 * seed + 1) + np.float32(1 / np.sqrt(DIM))
+
+    truth = np.mean([distance(*pair(1000, 500 + s)) for s in range(20)])
+    held = 0
+    for s in range(20):
+        low, high = interval(*pair(300, s), seed=s, draws=100)
+        assert low < distance(*pair(300, s)) < high
+        held += low < truth + 0.01 and truth - 0.01 < high
+    assert held >= 15
+
+
+def test_fewer_images_than_features_are_no_frechet_distance_but_a_kernel_distance() -> None:
+    found = quality(normal(100, 0, 64), normal(100, 1, 64), normal(100, 2, 64), FEATURES, seed=0)
+    assert found["frechet"] is None
+    assert found["frechet_ci95"] is None
+    assert found["kid_ci95"][0] < found["kid"] < found["kid_ci95"][1]
+    assert found["n_reference"] == 50

@@ -113,6 +113,7 @@ class Sets:
     heldout_names: tuple[str, ...]
     train_index: NDArray[np.int64]
     groups: NDArray[np.int64]
+    heldout_groups: NDArray[np.int64]
 
 
 def sets(run: Run) -> Sets:
@@ -132,6 +133,7 @@ def _sets(path: str, sha256: str, n_train: int, split_seed: int) -> Sets:
         tuple(whole.names[i] for i in split.heldout),
         split.train,
         whole.groups[split.train],
+        whole.groups[split.heldout],
     )
 
 
@@ -205,7 +207,12 @@ def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 def path(run: Run) -> list[dict[str, Any]]:
     """A run's stored stages as points of copies and quality, by step."""
-    return [_point(run, r) | {"step": step} for step, r in stages(run).items() if r.get("quality")]
+    return [_point(run, r) | {"step": step} for step, r in stages(run).items() if frechet(r)]
+
+
+def frechet(found: Mapping[str, Any] | None) -> float | None:
+    """A report's Frechet distance; None where too few images allowed none."""
+    return ((found or {}).get("quality") or {}).get("frechet")
 
 
 def _point(run: Run, found: dict[str, Any]) -> dict[str, Any]:
@@ -242,7 +249,7 @@ def quality_points(
         points = [p for found in last.values() for p in found]
         return points, path(runs[0.0]), points[0]["n_samples"]
     finals = [(r, report(r)) for r in every]
-    points = [_point(r, found) for r, found in finals if found and found.get("quality")]
+    points = [_point(r, found) for r, found in finals if found and frechet(found)]
     return points, [], points[0]["n_samples"] if points else 0
 
 

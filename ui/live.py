@@ -14,9 +14,9 @@ from ambient.corpus import to_bytes, to_unit
 from ambient.corruption import corrupt
 from ambient.denoiser import EDM
 from ambient.errors import InputError
-from ambient.evaluation import judge_images
 from ambient.run import Run, open_run
 from ambient.sampler import sampler_of, trajectory
+from ambient.verdicts import ImageSets, judge_images
 from ui import data
 from ui.frame import settle_again
 from ui.pictures import Images
@@ -68,7 +68,9 @@ def sampled(
 def judged(run: Run, images: Images, seeds: tuple[int, ...]) -> dict[str, Any]:
     """The pixel verdict on fresh samples; features of all images would take a visitor's minute."""
     both = data.sets(run)
-    report = judge_images(images, both.train, both.heldout, both.groups)
+    report = judge_images(
+        ImageSets(images, both.train, both.heldout, both.groups, both.heldout_groups)
+    )
     rows = [{"seed": s, **row} for s, row in zip(seeds, report["samples"], strict=True)]
     return {**report, "samples": rows, "checkpoint_sha256": run.checkpoint_sha256()}
 

@@ -70,7 +70,7 @@ def show_gallery(run: Run, verdicts: Mapping[str, Any], seeds: Sequence[int]) ->
     some = data.shown(run, verdicts, seeds)
     name = words.arm_name(run.config)
     copies = sum(some.copies)
-    quality = verdicts.get("quality")
+    distance = data.frechet(verdicts)
     st.markdown(f"##### {words.tinted(name.capitalize(), run.config.arm)}")
     st.image(
         gallery(some.images, some.nearest, some.copies, arm_color(run.config.arm)),
@@ -80,5 +80,5 @@ def show_gallery(run: Run, verdicts: Mapping[str, Any], seeds: Sequence[int]) ->
     )
     st.caption(
         f"{copies} of these {len(some)} are copies."
-        + (f" Fréchet distance {quality['frechet']:.3g} (lower is better)." if quality else "")
+        + (f" Fréchet distance {distance:.3g} (lower is better)." if distance else "")
     )

@@ -78,10 +78,14 @@ def against_stopping_early(chosen: Mapping[str, Any], stages: Sequence[Mapping[s
 def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> None:
     """Frechet distance, with what it is without a cutoff and for real images."""
     quality = verdicts["quality"]
+    if not quality or quality["frechet"] is None:
+        st.metric("Fréchet distance", "none", help=" ".join(verdicts["warnings"]))
+        return
+    other = (baseline["quality"] or {}).get("frechet")
     st.metric(
         f"Fréchet distance, {verdicts['n_samples']:,} samples",
         f"{quality['frechet']:.3g}",
-        f"{baseline['quality']['frechet']:.3g} without a cutoff",
+        f"{other:.3g} without a cutoff" if other else None,
         delta_color="off",
         delta_arrow="off",
         help="Image quality, lower is better. One half of the unseen images against the other: "

@@ -1,0 +1,281 @@
+"""Verdicts on any images, whoever made them: copies by both rules, calibrated, with a null.
+
+`ambient evaluate` samples a run and `ambient audit` reads files; both end here, so they agree to
+the last digit on the same images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ambient.copies import (
+    FALSE_ALARMS,
+    MIN_SAMPLES,
+    Flat,
+    Neighbors,
+    Verdict,
+    find_neighbors,
+    judge,
+    ratio_threshold,
+    similarities,
+    similarity_threshold,
+)
+from ambient.corpus import to_rows
+from ambient.errors import InputError
+from ambient.features import encode
+from ambient.neighbors import nearest
+from ambient.quality import quality
+
+Images = NDArray[np.uint8]
+Groups = NDArray[np.int64]
+# A score for each query against keys in groups; with `own`, its own group is left out.
+Score = Callable[[Flat, Flat, Groups, Groups | None], NDArray[np.float32]]
+
+UNSEEN = "held-out images"
+LEFT_OUT = "training images, each judged against the others"
+
+
+@dataclass(frozen=True)
+class ImageSets:
+    """What a verdict compares.
+
+    Attributes:
+        samples, train, heldout: uint8 (n, h, w, c), one shape. With fewer than 100 held-out
+            images the training images, each judged against the others, take their place.
+        groups, heldout_groups: int64 (n,), twin groups (`ambient.corpus.twin_groups`).
+
+    Raises:
+        InputError: images of different sizes or channels.
+    """
+
+    samples: Images
+    train: Images
+    heldout: Images
+    groups: Groups
+    heldout_groups: Groups
+
+    def __post_init__(self) -> None:
+        for name, images in (("samples", self.samples), ("held-out images", self.heldout)):
+            if images.shape[1:] != self.train.shape[1:]:
+                raise InputError(
+                    f"{name} are {_size(images)} and the training images {_size(self.train)}; "
+                    "they must have the same size and channels."
+                )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One feature space: float32 (n, d) of samples, training and held-out images."""
+
+    samples: Flat
+    train: Flat
+    heldout: Flat
+
+    @classmethod
+    def of(cls, sets: ImageSets, read: Callable[[Images], Flat]) -> Rows:
+        return cls(read(sets.samples), read(sets.train), read(sets.heldout))
+
+
+def judge_images(sets: ImageSets, features: str | None = None, seed: int = 0) -> dict[str, Any]:
+    """Who is a copy of a training image, by how much, and how far that verdict can be trusted.
+
+    Args:
+        sets: the images.
+        features: a name in `ambient.features.SPACES`, for the similarity rule and quality;
+            without one only pixels are compared, which is much faster.
+        seed: of what quality draws.
+
+    Returns:
+        `copies`, `quality`, `calibrated_on`, `warnings`, `heldout_ratios` and `samples` of a
+        report (docs/reports.md). With fewer than 100 samples or images to calibrate on the rates
+        are None and a warning says why; every sample still has its distances.
+    """
+    pixels = Rows.of(sets, to_rows)
+    found = find_neighbors(pixels.samples, pixels.train, sets.groups)
+    unseen = _unseen_scores(_by_ratio, sets, pixels)
+    by_ratio = _judged("ratio", found.ratio, unseen, sets)
+    threshold = by_ratio.threshold if by_ratio else ratio_threshold(unseen)
+    copies: dict[str, Any] = {
+        "ratio": {
+            **_rates(by_ratio, threshold),
+            "null": _null("ratio", _by_ratio, sets, pixels),
+        },
+        "similarity": None,
+    }
+    records = _records(found, found.ratio < threshold, _nearest_unseen(pixels))
+    warnings = _warnings(sets, len(unseen))
+    distances = None
+    if features:
+        cloud = Rows.of(sets, lambda images: encode(images, features))
+        similar = _by_similarity(cloud.samples, cloud.train, sets.groups, None)
+        unseen_similar = _unseen_scores(_by_similarity, sets, cloud)
+        verdict = _judged("similarity", similar, unseen_similar, sets)
+        limit = verdict.threshold if verdict else similarity_threshold(unseen_similar)
+        copies["similarity"] = {
+            "features": features,
+            **_rates(verdict, limit),
+            "null": _null("similarity", _by_similarity, sets, cloud),
+        }
+        for record, value in zip(records, similar, strict=True):
+            record["similarity"] = round(float(value), 4)
+            record["copy_by_similarity"] = bool(value > limit)
+        copies["agreement"] = agreement(records)
+        if min(len(sets.samples), len(sets.heldout)) >= MIN_SAMPLES:
+            distances = quality(cloud.samples, cloud.train, cloud.heldout, features, seed)
+            warnings += _about_quality(distances, len(cloud.samples), cloud.samples.shape[1])
+    return {
+        "copies": copies,
+        "quality": distances,
+        "calibrated_on": LEFT_OUT if _leave_out(sets) else UNSEEN,
+        "warnings": warnings,
+        "heldout_ratios": [round(float(r), 4) for r in unseen],
+        "samples": records,
+    }
+
+
+def agreement(records: list[dict[str, Any]]) -> dict[str, int]:
+    """How many samples both rules, one alone, or neither call a copy."""
+    pairs = [(r["copy"], r["copy_by_similarity"]) for r in records]
+    names = ("both", "ratio_only", "similarity_only", "neither")
+    kinds = ((True, True), (True, False), (False, True), (False, False))
+    return {name: pairs.count(kind) for name, kind in zip(names, kinds, strict=True)}
+
+
+def _by_ratio(queries: Flat, keys: Flat, groups: Groups, own: Groups | None) -> Flat:
+    return find_neighbors(queries, keys, groups, own).ratio
+
+
+def _by_similarity(queries: Flat, keys: Flat, groups: Groups, own: Groups | None) -> Flat:
+    return similarities(queries, keys, groups, own)[0]
+
+
+def _leave_out(sets: ImageSets) -> bool:
+    """Whether training images stand in for held-out ones, of which there are too few."""
+    return len(sets.heldout) < MIN_SAMPLES <= len(sets.train)
+
+
+def _unseen_scores(score: Score, sets: ImageSets, rows: Rows) -> Flat:
+    """Scores of images that are no copies: held-out ones, or each training image by the others."""
+    if _leave_out(sets):
+        return score(rows.train, rows.train, sets.groups, sets.groups)
+    return score(rows.heldout, rows.train, sets.groups, None)
+
+
+def _judged(rule: str, samples: Flat, unseen: Flat, sets: ImageSets) -> Verdict | None:
+    enough = min(len(samples), len(unseen)) >= MIN_SAMPLES
+    return judge(samples, unseen, rule) if enough else None
+
+
+def _rates(verdict: Verdict | None, threshold: float) -> dict[str, Any]:
+    if verdict is None:
+        nothing = dict.fromkeys(("rate", "ci95", "heldout_rate", "heldout_ci95"))
+        return {"threshold": threshold, **nothing}
+    return {
+        "threshold": verdict.threshold,
+        "rate": verdict.rate,
+        "ci95": list(verdict.ci95),
+        "heldout_rate": verdict.heldout_rate,
+        "heldout_ci95": list(verdict.heldout_ci95),
+    }
+
+
+def strangers(sets: ImageSets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Held-out positions that play a training set no model saw, and the rest to calibrate on.
+
+    As many as there are training images, or half of the held-out ones where those are fewer; no
+    twin of one is among the rest.
+    """
+    order = np.random.default_rng(0x57A6).permutation(len(sets.heldout))
+    first = order[: min(len(sets.train), len(order) // 2)]
+    apart = ~np.isin(sets.heldout_groups, sets.heldout_groups[first])
+    return np.sort(first), np.flatnonzero(apart)
+
+
+def _null(rule: str, score: Score, sets: ImageSets, rows: Rows) -> dict[str, Any] | None:
+    """The disjoint-split null: how many samples count as copies of images their model never saw?
+
+    The false-alarm rate of *generated* images, where `heldout_rate` is that of real ones. None
+    where too few images are left to calibrate on.
+    """
+    taken, rest = strangers(sets)
+    keys, groups = rows.heldout[taken], sets.heldout_groups[taken]
+    if min(len(rest), len(sets.samples)) < MIN_SAMPLES or len(np.unique(groups)) < 2:
+        return None
+    verdict = judge(
+        score(rows.samples, keys, groups, None), score(rows.heldout[rest], keys, groups, None), rule
+    )
+    return {"n_train": len(taken), "rate": verdict.rate, "ci95": list(verdict.ci95)}
+
+
+def _nearest_unseen(pixels: Rows) -> list[tuple[int | None, float | None]]:
+    """Position and distance of each sample's nearest held-out image; None if there is none."""
+    if not len(pixels.heldout):
+        return [(None, None)] * len(pixels.samples)
+    distance, index = nearest(pixels.samples, pixels.heldout, k=1)
+    return [(int(i), round(float(d), 4)) for i, d in zip(index[:, 0], distance[:, 0], strict=True)]
+
+
+def _size(images: Images) -> str:
+    return "x".join(map(str, images.shape[1:]))
+
+
+def _warnings(sets: ImageSets, n_unseen: int) -> list[str]:
+    warnings = []
+    n_samples, n_heldout = len(sets.samples), len(sets.heldout)
+    if n_samples < MIN_SAMPLES:
+        warnings.append(f"{n_samples} samples are too few for a rate; take at least {MIN_SAMPLES}.")
+    if _leave_out(sets):
+        warnings.append(
+            f"{n_heldout} held-out images are too few: the rules are calibrated on training "
+            "images, each judged against the others, and quality is not measured. Images that "
+            f"resemble each other less than unseen ones would make a rule too lenient; hold out "
+            f"{MIN_SAMPLES} to be sure."
+        )
+    elif n_unseen < MIN_SAMPLES:
+        warnings.append(
+            f"{n_heldout} held-out images are too few to calibrate a rule; at least {MIN_SAMPLES} "
+            "are needed."
+        )
+    if n_unseen >= MIN_SAMPLES and n_unseen // 2 + 1 < 1 / FALSE_ALARMS:
+        warnings.append(
+            f"the rule is calibrated on {n_unseen // 2} images, so it cannot promise fewer than "
+            f"{100 / (n_unseen // 2 + 1):.1f} % false alarms."
+        )
+    return warnings
+
+
+def _about_quality(distances: dict[str, Any], n_samples: int, dim: int) -> list[str]:
+    if distances["frechet"] is not None:
+        return []
+    fewest = min(n_samples, distances["n_reference"])
+    return [
+        f"no Frechet distance: {fewest} images in a set are too few for {dim} features; more than "
+        f"{dim} are needed in each."
+    ]
+
+
+def _records(
+    found: Neighbors,
+    copies: NDArray[np.bool_],
+    unseen: list[tuple[int | None, float | None]],
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "nearest": int(found.nearest[i]),
+            "second": int(found.second[i]),
+            "d1": round(float(found.d1[i]), 4),
+            "d2": round(float(found.d2[i]), 4),
+            "ratio": round(float(found.ratio[i]), 4),
+            "similarity": None,
+            "copy": bool(copies[i]),
+            "copy_by_similarity": None,
+            "nearest_heldout": unseen[i][0],
+            "d_heldout": unseen[i][1],
+        }
+        for i in range(len(copies))
+    ]

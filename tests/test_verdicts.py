@@ -1,0 +1,184 @@
+"""Verdicts on planted sets: exact, disguised and no copies, and what unseen images would score."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ambient.__main__ import main
+from ambient.copies import find_neighbors, similarities
+from ambient.corpus import Corpus, split_corpus
+from ambient.errors import InputError
+from ambient.evaluation import audit, evaluate, sets_of
+from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run
+from ambient.verdicts import LEFT_OUT, ImageSets, judge_images, strangers
+
+
+def planted(corpus: Corpus, copies: int, innocents: int, n_train: int = 100) -> ImageSets:
+    """Samples of which the first are training images and the others images nobody has seen."""
+    split = split_corpus(corpus, n_train, 0)
+    train = corpus.images[split.train]
+    unseen = corpus.images[split.heldout]
+    samples = np.concatenate([train[:copies], unseen[:innocents]])
+    return ImageSets(
+        samples,
+        train,
+        unseen[innocents:],
+        corpus.groups[split.train],
+        corpus.groups[split.heldout[innocents:]],
+    )
+
+
+def test_planted_copies_are_found_by_both_rules(emoji: Corpus) -> None:
+    found = judge_images(planted(emoji, 40, 160), "encoder-64")
+    copies = found["copies"]
+    for rule in ("ratio", "similarity"):
+        low, high = copies[rule]["ci95"]
+        assert low < 0.2 < high
+        assert all(r["copy"] and r["copy_by_similarity"] for r in found["samples"][:40])
+    assert copies["agreement"]["both"] >= 40
+    assert sum(copies["agreement"].values()) == 200
+
+
+def test_rules_disagree_about_a_mirrored_copy(emoji: Corpus) -> None:
+    sets = planted(emoji, 60, 60)
+    mirrored = sets.samples[:60, :, ::-1]
+    sets = ImageSets(
+        np.concatenate([mirrored, sets.samples[60:]]),
+        sets.train,
+        sets.heldout,
+        sets.groups,
+        sets.heldout_groups,
+    )
+    found = judge_images(sets, "encoder-64")
+    assert found["copies"]["agreement"]["similarity_only"] > 10
+    assert all(r["copy_by_similarity"] for r in found["samples"][:60])
+
+
+def test_samples_of_another_training_set_are_the_null(emoji: Corpus) -> None:
+    """A perfect copier of its own training set copies next to nothing of a stranger's."""
+    sets = planted(emoji, 100, 0)
+    found = judge_images(sets, "encoder-64")
+    for rule in ("ratio", "similarity"):
+        assert found["copies"][rule]["rate"] == 1
+        null = found["copies"][rule]["null"]
+        assert null["n_train"] == 100
+        assert null["ci95"][0] <= 0.01
+
+
+def test_strangers_are_no_twins_of_the_rest() -> None:
+    images = np.zeros((30, 8, 8, 1), np.uint8)
+    groups = np.repeat(np.arange(15), 2)
+    sets = ImageSets(images, images[:6], images, np.arange(6), groups)
+    taken, rest = strangers(sets)
+    assert len(taken) == 6
+    assert not set(groups[taken]) & set(groups[rest])
+    assert set(groups[taken]) | set(groups[rest]) == set(range(15))
+
+
+def test_left_out_training_images_do_not_see_their_own_group() -> None:
+    train = np.array([[0, 0], [0, 0.1], [3, 0], [0, 9]], np.float32)
+    groups = np.array([0, 0, 1, 2])
+    found = find_neighbors(train, train, groups, own=groups)
+    assert found.nearest.tolist() == [2, 2, 0, 1]
+    assert found.second.tolist() == [3, 3, 3, 2]
+    assert found.d1[0] == 3
+    turned = np.array([[1, 0], [1, 0.01], [0, 1], [-1, 0]], np.float32)
+    assert similarities(turned, turned, groups, groups)[1].tolist() == [2, 2, 1, 2]
+    with pytest.raises(InputError, match="form 2 groups of twins; at least 3"):
+        find_neighbors(train[:3], train[:3], groups[:3], own=groups[:3])
+
+
+def test_without_unseen_images_training_images_calibrate_the_rules(emoji: Corpus) -> None:
+    whole = planted(emoji, 50, 100, n_train=300)
+    none = ImageSets(
+        whole.samples, whole.train, whole.heldout[:0], whole.groups, whole.heldout_groups[:0]
+    )
+    found = judge_images(none, "encoder-64")
+    assert found["calibrated_on"] == LEFT_OUT
+    assert found["quality"] is None
+    assert found["copies"]["ratio"]["null"] is None
+    assert len(found["heldout_ratios"]) == 300
+    assert "0 held-out images are too few" in found["warnings"][0]
+    for rule in ("ratio", "similarity"):
+        low, high = found["copies"][rule]["ci95"]
+        assert low < 1 / 3 < high
+        assert found["copies"][rule]["heldout_ci95"][0] <= 0.01
+
+
+def test_an_audit_is_the_evaluation_of_the_same_images_to_the_last_digit(
+    tiny_run: Run, tmp_path: Path
+) -> None:
+    *_, images, report = list(evaluate(tiny_run, n=120))[-1]
+    assert report is not None
+    corpus = tiny_run.corpus()
+    sets = sets_of(corpus, tiny_run.split(corpus), images)
+    for name, some in (("a", sets.samples), ("b", sets.train), ("c", sets.heldout)):
+        np.savez(tmp_path / f"{name}.npz", images=some)
+    command = ["audit", "--generated", str(tmp_path / "a.npz"), "--train", str(tmp_path / "b.npz")]
+    command += ["--heldout", str(tmp_path / "c.npz"), "--json", str(tmp_path / "audit.json")]
+    assert main(command) == 0
+    found = json.loads((tmp_path / "audit.json").read_text())
+    for part in ("copies", "quality", "heldout_ratios", "n_samples", "calibrated_on"):
+        assert found[part] == report[part], part
+    without = [{k: v for k, v in s.items() if k != "seed"} for s in report["samples"]]
+    assert [{k: v for k, v in s.items() if k != "file"} for s in found["samples"]] == without
+
+
+def test_an_audit_reads_folders_and_leaves_out_twins(emoji: Corpus, tmp_path: Path) -> None:
+    sets = planted(emoji, 30, 90, n_train=120)
+    for name, some in (("made", sets.samples), ("train", sets.train)):
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(some):
+            Image.fromarray(image).save(tmp_path / name / f"{i:03}.png")
+    np.savez(tmp_path / "held.npz", images=np.concatenate([sets.train[:5], sets.heldout[:200]]))
+    found = audit(tmp_path / "made", tmp_path / "train", tmp_path / "held.npz", features="pixels")
+    assert any("5 held-out images are twins of training images" in w for w in found["warnings"])
+    assert found["corpus"]["n_heldout"] == 200
+    assert found["samples"][0]["file"] == "000.png"
+    assert all(s["copy"] for s in found["samples"][:30])
+    low, high = found["copies"]["ratio"]["ci95"]
+    assert low < 0.25 < high
+    assert found["quality"]["frechet"] is None  # 3,072 pixels, 120 images
+    assert found["quality"]["kid"] is not None
+
+
+def test_sets_of_different_shapes_are_refused(
+    digits: Corpus, emoji: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "gray.npz", images=digits.images[:120])
+    np.savez(tmp_path / "color.npz", images=emoji.images[:120])
+    command = ["audit", "--generated", str(tmp_path / "gray.npz"), "--train"]
+    assert main([*command, str(tmp_path / "color.npz")]) == 2
+    said = capsys.readouterr().err
+    assert "samples are 8x8x1 and the training images 32x32x3" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("run", list_runs(BUNDLED_RUNS), ids=lambda run: run.name)
+def test_bundled_false_alarms_are_compatible_with_one_percent(run: Run) -> None:
+    report = run.report()
+    assert report is not None
+    for rule in ("ratio", "similarity"):
+        assert report["copies"][rule]["heldout_ci95"][0] <= 0.01
+        assert report["copies"][rule]["null"]["ci95"][0] <= 0.01
+
+
+def test_a_bundled_report_is_what_its_stored_samples_say() -> None:
+    from ambient.evaluation import report_of
+    from ambient.sampler import sampler_of
+
+    run = open_run("digits-50-standard")
+    stored, kept = run.report(), run.samples()
+    assert stored is not None
+    assert kept is not None
+    corpus = run.corpus()
+    images, seeds = kept
+    again = report_of(
+        run, corpus, run.split(corpus), images, int(seeds[0]), None, sampler_of(run.config)
+    )
+    assert json.loads(json.dumps(again)) == stored
