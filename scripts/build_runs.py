@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ambient import sweep
 from ambient.archive import PARTS
 from ambient.corpus import ASSETS, to_bytes, to_unit
 from ambient.corruption import corrupt
@@ -31,14 +29,8 @@ STAGE_SAMPLES = 400
 
 
 def command(*words: object) -> None:
-    """One `python -m ambient` command, one thread, niced, its output in the workshop's log."""
-    WORKSHOP.mkdir(parents=True, exist_ok=True)
-    line = [sys.executable, "-m", "ambient", *map(str, words)]
-    with (WORKSHOP / "log.txt").open("a", encoding="utf-8") as log:
-        log.write(" ".join(line[1:]) + "\n")
-        log.flush()
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        subprocess.run(["nice", "-n", "5", *line], check=True, env=environment, stderr=log)
+    """One `python -m ambient` command, its output in the workshop's log."""
+    sweep.command(WORKSHOP / "log.txt", *words)
 
 
 def options(spec: dict[str, object]) -> list[object]:
