@@ -206,6 +206,7 @@ def command(log: Path, *words: object) -> None:
 def write_table(spec: Sweep, out: Path) -> dict[str, Any]:
     """Write `table.json`, a row a judged stage, and `records.npz`, a row a sample.
 
+    Runs of which anything is left to do are listed under `missing`.
     Both follow from the run folders alone: delete them, run the sweep again, and they are back.
     """
     table: dict[str, Any] = {"rows": [], "curves": [], "missing": []}
@@ -213,18 +214,21 @@ def write_table(spec: Sweep, out: Path) -> dict[str, Any]:
     for name, config in spec.jobs.items():
         if not _is_done(out / name, spec):
             table["missing"].append(name)
+        if not (out / name / "config.json").exists():
             continue
         run = open_run(out / name)
         seconds = {m["step"]: m["seconds"] for m in run.metrics()}
         for step in stages_of(run, spec.stages):
             report = run.report(step)
-            assert report is not None
+            if report is None:
+                continue
             for sample in report["samples"]:
                 records["row"].append(len(table["rows"]))
                 for field in RECORDED:
                     records[field].append(sample[field])
             table["rows"].append(_row(name, config, step, report, seconds.get(step)))
-        table["curves"].append(_curves(name, run))
+        if pack := run.curves():
+            table["curves"].append(_curves(name, run, pack))
     write_atomically(out / "table.json", json.dumps(table, indent=0) + "\n")
     _write_records(out / "records.npz", records)
     return table
@@ -275,8 +279,6 @@ def _row(
     }
 
 
-def _curves(name: str, run: Run) -> dict[str, Any]:
-    pack = run.curves()
-    assert pack is not None
+def _curves(name: str, run: Run, pack: dict[str, Any]) -> dict[str, Any]:
     kept = {k: pack[k] for k in ("step", "cutoff", "checkpoint_sha256", "levels")}
     return {"run": name, "arm": run.config.arm, "seed": run.config.seed, **kept}

@@ -60,7 +60,7 @@ words.under(
     "reach*: unseen images that could pass for noisy training images.",
     [words.provenance(run, data.report(run)), f"{drawn}, {subset['noises']} noises each"],
     lambda: [
-        {k: v for k, v in p.items() if k != "gap_ratio_ci95"}
+        {k: v for k, v in p.items() if not isinstance(v, list)}
         | dict(zip(("gap_ratio_low", "gap_ratio_high"), p["gap_ratio_ci95"], strict=True))
         for p in curves["levels"]
     ],

@@ -93,10 +93,8 @@ def test_enough_unseen_images_for_a_rate_but_not_for_quality(
     assert report["copies"]["ratio"]["rate"] is not None
     assert report["quality"]["frechet"] is None
     assert report["quality"]["kid"] is not None
-    assert "63 images" not in report["warnings"][-1]
-    assert "no Frechet distance: 55 images in a set are too few for 64 features" in (
-        report["warnings"][-1]
-    )
+    last = report["warnings"][-1]
+    assert "no Frechet distance: 55 images in a set are too few for 64 features" in last
     assert main(["export", run, "--out", str(tmp_path / "run.zip")]) == 0
 
 
