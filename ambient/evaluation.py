@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ambient.corpus import Corpus, Split, load_corpus, to_bytes, twin_groups
-from ambient.denoiser import Denoiser
 from ambient.errors import InputError
 from ambient.features import FEATURES, find_space
 from ambient.run import Run
@@ -23,16 +22,11 @@ def draw(
     seeds: range,
     how: SamplerConfig | None = None,
     step: int | None = None,
-    denoiser: Denoiser | None = None,
 ) -> Iterator[Images]:
-    """Samples of a run as uint8 batches (at most 64, h, w, c), in the order of `seeds`.
-
-    Args:
-        denoiser: what to sample in place of the run's own network, such as a splice.
-    """
+    """Samples of a run as uint8 batches (at most 64, h, w, c), in the order of `seeds`."""
     c = run.config
     for batch in sample(
-        denoiser or run.denoiser(step), seeds, (c.channels, c.side, c.side), how or sampler_of(c)
+        run.denoiser(step), seeds, (c.channels, c.side, c.side), how or sampler_of(c)
     ):
         yield to_bytes(batch.numpy())
 
@@ -44,13 +38,11 @@ def evaluate(
     step: int | None = None,
     how: SamplerConfig | None = None,
     features: str = FEATURES,
-    denoiser: Denoiser | None = None,
 ) -> Iterator[tuple[int, int, Images, dict[str, Any] | None]]:
     """Sample a run and judge the samples.
 
     Args:
         features: the space of the similarity rule and of quality (`ambient.features`).
-        denoiser: what to sample in place of the run's own network, such as a splice.
 
     Yields:
         (samples so far, n, their images, None) after each batch; last (n, n, images, report).
@@ -63,7 +55,7 @@ def evaluate(
     split = run.split(corpus)
     how = how or sampler_of(run.config)
     drawn: list[Images] = []
-    for batch in draw(run, range(seed, seed + n), how, step, denoiser):
+    for batch in draw(run, range(seed, seed + n), how, step):
         drawn.append(batch)
         yield sum(map(len, drawn)), n, np.concatenate(drawn), None
     images = np.concatenate(drawn)
