@@ -29,7 +29,7 @@ from ambient.corpus import to_rows
 from ambient.errors import InputError
 from ambient.features import encode
 from ambient.neighbors import nearest
-from ambient.quality import quality
+from ambient.quality import quality, texture
 
 Images = NDArray[np.uint8]
 Groups = NDArray[np.int64]
@@ -127,6 +127,7 @@ def judge_images(sets: ImageSets, features: str | None = None, seed: int = 0) ->
         copies["agreement"] = agreement(records)
         if min(len(sets.samples), len(sets.heldout)) >= MIN_SAMPLES:
             distances = quality(cloud.samples, cloud.train, cloud.heldout, features, seed)
+            distances |= texture(sets.samples, sets.train, sets.heldout, seed)
             warnings += _about_quality(distances, len(cloud.samples), cloud.samples.shape[1])
     return {
         "copies": copies,
