@@ -1,0 +1,151 @@
+"""What docs/results.md needs beside the tables: `make measurements`.
+
+- suggestion.json: the cutoff suggested before any training, for several n and splits.
+- surgery.json: copies when one run works above a switch and another below it.
+- cost.json: seconds and memory of an ambient step against a standard one.
+
+Writes assets/results/*.json. With names, only those: `python scripts/measure.py cost`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from ambient.config import configure
+from ambient.corpus import ASSETS, load_corpus, split_corpus, to_bytes, to_unit
+from ambient.denoiser import Denoiser
+from ambient.evaluation import sets_of
+from ambient.run import Run, open_run, write_atomically
+from ambient.sampler import sample, sampler_of
+from ambient.surgery import spliced
+from ambient.theory import cutoff_report
+from ambient.trainer import Trainer
+from ambient.verdicts import judge_images
+
+RESULTS = ASSETS / "results"
+SPLITS = (0, 1, 2)
+SIZES = {"emoji": (50, 100, 200, 300, 1000), "digits": (50,)}
+PAIRS = [(f"emoji-{n}-standard", f"emoji-{n}-ambient-1.0") for n in (100, 300)]
+SWITCHES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+SAMPLES = 400
+
+
+def suggestion() -> dict[str, Any]:
+    """The suggested cutoff of each corpus, n and split."""
+    rows = []
+    for name, sizes in SIZES.items():
+        for n in sizes:
+            for split in SPLITS:
+                *_, last = cutoff_report(load_corpus(name), n, split, seed=0)
+                row = {"corpus": name, "n_train": n, "split_seed": split}
+                rows.append({**row, "cutoff": last[2]["suggested_cutoff"]})
+                print(rows[-1], flush=True)
+    return {"rows": rows}
+
+
+def surgery() -> dict[str, Any]:
+    """Copies of each pair of runs spliced at each switch, both ways, seeds 0 to 399."""
+    rows = []
+    for pair in PAIRS:
+        runs = [open_run(name) for name in pair]
+        for run in runs:
+            rows.append(_row(run, run.denoiser(), above=run.name, below=run.name, switch=None))
+        for switch in SWITCHES:
+            for below, above in (runs, runs[::-1]):
+                denoiser = spliced(below, above, switch)
+                rows.append(_row(below, denoiser, above.name, below.name, switch))
+    return {"n_samples": SAMPLES, "seeds": [0, SAMPLES - 1], "rows": rows}
+
+
+def _row(
+    run: Run, denoiser: Denoiser, above: str, below: str, switch: float | None
+) -> dict[str, Any]:
+    c, corpus = run.config, run.corpus()
+    how = sampler_of(c)
+    drawn = sample(denoiser, range(SAMPLES), (c.channels, c.side, c.side), how)
+    images = np.concatenate([to_bytes(x.numpy()) for x in drawn])
+    verdict = judge_images(sets_of(corpus, run.split(corpus), images))["copies"]["ratio"]
+    row = {
+        "n_train": c.n_train,
+        "above": above,
+        "below": below,
+        "switch": switch,
+        "copies": verdict["rate"],
+        "ci95": verdict["ci95"],
+    }
+    print(row, flush=True)
+    return row
+
+
+def cost(blocks: int = 40, steps: int = 5) -> dict[str, Any]:
+    """Seconds a step of both arms, in turn in one process; peak memory, each in its own."""
+    corpus = load_corpus("emoji")
+    arms = {"standard": 0.0, "ambient": 1.0}
+    trainers = {}
+    for arm, cutoff in arms.items():
+        config = configure(corpus, arm=arm, cutoff=cutoff, n_train=100, dtype="bfloat16")
+        taken = split_corpus(corpus, 100, 0).train
+        images = torch.from_numpy(to_unit(corpus.images[taken]))
+        trainers[arm] = Trainer(config, images, taken)
+    seconds: dict[str, list[float]] = {arm: [] for arm in arms}
+    for block in range(blocks + 1):
+        for arm in list(arms)[:: 1 if block % 2 else -1]:
+            start = time.perf_counter()
+            for _ in range(steps):
+                trainers[arm].train_step()
+            if block:  # the first warms up
+                seconds[arm].append((time.perf_counter() - start) / steps)
+    ratios = np.array(seconds["ambient"]) / np.array(seconds["standard"])
+    rng = np.random.default_rng(0)
+    medians = np.median(ratios[rng.integers(blocks, size=(4000, blocks))], axis=1)
+    return {
+        "blocks": blocks,
+        "steps_a_block": steps,
+        "threads": torch.get_num_threads(),
+        "step_ratio": float(np.median(ratios)),
+        "step_ratio_ci95": np.quantile(medians, [0.025, 0.975]).tolist(),
+        "peak_mb": {arm: [_peak(arm, cutoff) for _ in range(3)] for arm, cutoff in arms.items()},
+        "frozen_mb": trainers["ambient"].frozen.nbytes / 1e6,
+    }
+
+
+def _peak(arm: str, cutoff: float) -> float:
+    """Peak resident megabytes of a process that trains 30 steps."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["train", "--out", f"{folder}/run", "--arm", arm, "--cutoff", cutoff, "--steps", 30]
+        line = [sys.executable, "-m", "ambient", *map(str, words), "--dtype", "bfloat16"]
+        child = subprocess.Popen(line, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise ChildProcessError(f"{' '.join(line)} ended with {status}")
+    return usage.ru_maxrss / 1000
+
+
+MEASURED: dict[str, Callable[[], dict[str, Any]]] = {
+    "suggestion": suggestion,
+    "surgery": surgery,
+    "cost": cost,
+}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for name in sys.argv[1:] or MEASURED:
+        if name not in MEASURED:
+            raise SystemExit(f"'{name}' is not measured here; expected {', '.join(MEASURED)}.")
+        write_atomically(RESULTS / f"{name}.json", json.dumps(MEASURED[name](), indent=1) + "\n")
+        print(f"wrote {name}.json")
+
+
+if __name__ == "__main__":
+    main()
