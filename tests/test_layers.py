@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"errors"},
     {"corpus", "noise", "neighbors"},
-    {"config", "unet", "denoiser", "copies", "hardware"},
+    {"config", "unet", "denoiser", "copies", "hardware", "comparison"},
     {"corruption", "loss", "sampler", "presets", "features", "theory"},
     {"trainer", "quality", "run"},
     {"weights"},
