@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ui import charts, evidence, words
+from ui.charts.verdicts import ratio_histogram
 from ui.frame import enter, errors_in_words
 from ui.open_run import pick
 from ui.sampling import draw_now
@@ -51,9 +52,7 @@ else:
     st.caption(" ".join(exhibit.verdicts["warnings"]), width=760)
 
 charts.show(
-    charts.ratio_histogram(
-        exhibit.ratios, exhibit.verdicts["heldout_ratios"], threshold, run.config.arm
-    ),
+    ratio_histogram(exhibit.ratios, exhibit.verdicts["heldout_ratios"], threshold, run.config.arm),
     f"histogram-{run.name}",
     f"Histogram of d1/d2 of {len(exhibit.images)} samples and of unseen images, threshold "
     f"{threshold:.3f}.",

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ui import charts, data, frozen, pair, words
+from ui.charts.cutoffs import quality_against_copies
 from ui.frame import enter, errors_in_words
 
 enter(
@@ -59,7 +60,7 @@ st.subheader("Fewer copies, at which quality?", anchor=False)
 with errors_in_words():
     points, path, judged = data.quality_points(table[n], n)
 charts.show(
-    charts.quality_against_copies(points, {"standard": path}, run.name),
+    quality_against_copies(points, {"standard": path}, run.name),
     "pareto",
     "Copies against Fréchet distance: "
     + "; ".join(f"{p['label']} {words.percent(p['rate'])} at {p['frechet']:.3g}" for p in points),

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ui import charts, data, words
+from ui.charts.levels import noise_levels
 from ui.frame import enter, errors_in_words
 from ui.noise import strip
 
@@ -42,7 +43,7 @@ st.subheader(
 )
 st.caption(f"The widest gap; 95 % interval over images: {low:.3g} to {high:.3g} times.")
 charts.show(
-    charts.noise_levels(curves, run.config.arm, strip(images.train[0])),
+    noise_levels(curves, run.config.arm, strip(images.train[0])),
     f"levels-{name}",
     f"Five aligned panels against noise level for {words.run_name(run)}: a training image under "
     f"growing noise, the error on training and unseen images, their ratio, which peaks at "

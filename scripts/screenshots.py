@@ -21,8 +21,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from ui.frame import PAGES
+
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("spot_the_copy", "noise_microscope", "move_the_cutoff", "evidence_room", "train_your_own")
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 
 
@@ -83,7 +84,7 @@ def main() -> None:
         browser = p.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        for name in PAGES:
+        for name, *_ in PAGES:
             shoot(browser, address, name, "desktop", "light", args.out / f"{name}.png")
             if args.all:
                 for size in SIZES:

@@ -16,13 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from ui import frame
+
 playwright = pytest.importorskip("playwright.sync_api")
 
 ROOT = Path(__file__).parent.parent
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
-PAGES = ["", "noise_microscope", "move_the_cutoff", "evidence_room", "train_your_own"]
+PAGES = ["", *(name for name, *_ in frame.PAGES[1:])]
 # Streamlit's own frame asks for these two below a deep link and takes 404 for an answer.
 PROBES = ("_stcore/health", "_stcore/host-config")
 

@@ -16,10 +16,10 @@ from ambient.config import configure
 from ambient.copies import find_copies, find_neighbors
 from ambient.corpus import Split, load_corpus, split_corpus, to_unit
 from ambient.run import open_run, write_sheet
-from ui import evidence, words
+from ui import evidence, frame, words
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ["spot_the_copy", "noise_microscope", "move_the_cutoff", "evidence_room", "train_your_own"]
+PAGES = [name for name, *_ in frame.PAGES]
 N, SAMPLES = 40, 120
 
 

@@ -11,6 +11,7 @@ from ambient.copies import RATIO_CAP, find_neighbors
 from ambient.corpus import to_rows
 from ambient.run import Run
 from ui import charts, data, words
+from ui.charts import training as training_charts
 from ui.pictures import Images, arm_color, gallery
 
 ACTIVE = ("queued", "running")
@@ -71,13 +72,13 @@ def replay(run: Run) -> None:
         sheet_with_nearest(run, step)
     with right:
         if stages:
-            figure = charts.copied_along(stages, run.config.arm, run.config.steps, step)
+            figure = training_charts.copied_along(stages, run.config.arm, run.config.steps, step)
             last = stages[-1]
             alt = f"Copies against step, {words.percent(last['rate'])} at step {last['step']:,}."
             charts.show(figure, f"copied-{run.name}", alt)
         lines = run.metrics()
         if lines:
-            figure = charts.loss(lines, run.config.arm, run.config.steps, step)
+            figure = training_charts.loss(lines, run.config.arm, run.config.steps, step)
             alt = f"Training loss, {lines[-1]['loss']:.3f} at step {lines[-1]['step']:,}."
             charts.show(figure, f"loss-{run.name}", alt)
     words.under(
@@ -139,7 +140,7 @@ def _watch(run: Run, was_active: bool) -> None:
     with right:
         lines = run.metrics()
         if lines:
-            figure = charts.loss(lines, run.config.arm, run.config.steps)
+            figure = training_charts.loss(lines, run.config.arm, run.config.steps)
             charts.show(
                 figure, f"loss-{run.name}", f"Training loss up to step {lines[-1]['step']:,}."
             )

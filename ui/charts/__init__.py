@@ -1,0 +1,72 @@
+"""What all figures share: labels on the lines themselves, exact values on hover, few lines.
+
+One module a kind of figure: `levels`, `cutoffs`, `verdicts`, `training`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from ui.pictures import COOL, NEUTRAL, WARM
+
+Rows = Sequence[Mapping[str, Any]]
+STILL = {"displayModeBar": False, "scrollZoom": False}
+
+
+def dark() -> bool:
+    """Whether this visitor reads the page in dark mode."""
+    return st.context.theme.type == "dark"
+
+
+def show(figure: go.Figure, key: str, alt: str) -> None:
+    st.plotly_chart(figure, key=key, alt=alt, config=STILL)
+
+
+def ink(color: str) -> str:
+    """A meaning color as text: lighter on dark paper."""
+    return {WARM: "#F58B3D", COOL: "#58AFE6", NEUTRAL: "#B1ACA3"}[color] if dark() else color
+
+
+def rgba(color: str, alpha: float) -> str:
+    return f"rgba({int(color[1:3], 16)},{int(color[3:5], 16)},{int(color[5:7], 16)},{alpha})"
+
+
+def label(
+    figure: go.Figure, x: float, y: float, text: str, color: str, row: int = 1, **place: Any
+) -> None:
+    """A direct label at a point of a line; plotly places annotations on log axes by exponent."""
+    log_x = figure.get_subplot(row, 1).xaxis.type == "log"
+    log_y = figure.get_subplot(row, 1).yaxis.type == "log"
+    figure.add_annotation(
+        x=math.log10(x) if log_x else x,
+        y=math.log10(y) if log_y else y,
+        text=text,
+        font={"color": ink(color), "size": 14},
+        showarrow=False,
+        row=row,
+        col=1,
+        **{"xanchor": "left", "yanchor": "bottom", **place},
+    )
+
+
+def text_color() -> str:
+    return "#ECE8E1" if dark() else "#22272B"
+
+
+def finish(figure: go.Figure, height: int, top: int = 8, **layout: Any) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        showlegend=False,
+        margin={"l": 8, "r": 8, "t": top, "b": 8},
+        dragmode=False,
+        font={"size": 14},
+        **layout,
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True)
+    figure.update_yaxes(automargin=True, fixedrange=True, gridcolor="rgba(138,133,124,0.18)")
+    return figure
