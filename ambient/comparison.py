@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import t
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Mean:
         if n == 1:
             return cls(mean, -math.inf, math.inf, 1)
         spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-        reach = float(t.ppf(0.975, n - 1)) * spread / math.sqrt(n)
+        reach = float(stdtrit(n - 1, 0.975)) * spread / math.sqrt(n)
         return cls(mean, mean - reach, mean + reach, n)
 
 
