@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from ui import charts, data, frozen, pair, words
-from ui.charts.cutoffs import quality_against_copies
+from ui import data, frozen, pair, splicing, trade, training, words
 from ui.frame import enter, errors_in_words
 
 enter(
@@ -32,7 +31,7 @@ with errors_in_words():
     if verdicts is None or baseline is None:
         words.no_verdict(run if baseline else standard)
 
-copied, without, quality = st.columns(3, gap="medium")
+copied, without, unseen, quality = st.columns(4, gap="medium")
 if cutoff:
     rule = verdicts["copies"]["ratio"]
     with copied:
@@ -40,6 +39,9 @@ if cutoff:
 with without if cutoff else copied:
     rule = baseline["copies"]["ratio"]
     words.rate_metric("Copied without a cutoff", rule["rate"], rule["ci95"], "standard")
+with unseen:
+    label = "Unseen real images: called copies"
+    words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
 with quality:
     words.quality_metric(verdicts, baseline)
 
@@ -56,24 +58,8 @@ with errors_in_words():
     if cutoff:
         frozen.show(run)
 
-st.subheader("Fewer copies, at which quality?", anchor=False)
-with errors_in_words():
-    points, path, judged = data.quality_points(table[n], n)
-charts.show(
-    quality_against_copies(points, {"standard": path}, run.name),
-    "pareto",
-    "Copies against Fréchet distance: "
-    + "; ".join(f"{p['label']} {words.percent(p['rate'])} at {p['frechet']:.3g}" for p in points),
-)
-if cutoff:
-    chosen = next(p for p in points if p["name"] == run.name)
-    st.markdown(words.against_stopping_early(chosen, path), width=760)
-words.under(
-    "quality-against-copies",
-    "Down and left is better. The thin line is the standard model stopped earlier, the cutoff's "
-    f"strongest rival. Every point is judged on {judged:,} samples; bars are 95 % "
-    "intervals of one run, and other seeds vary more.",
-    [words.provenance(r, data.report(r)) for r in table[n].values()],
-    lambda: points + path,
-    "\n".join(f"python -m ambient evaluate {words.address(r)} --json -" for r in table[n].values()),
-)
+selected = f"ambient-{cutoff:g}" if cutoff else "standard-0"
+trade.show_valley(table[n], n, cutoff)
+trade.show_quality(table[n], n, selected)
+splicing.show(table[n], n)
+training.offer_cutoff(standard)

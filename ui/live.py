@@ -12,7 +12,7 @@ import torch
 
 from ambient.corpus import to_bytes, to_unit
 from ambient.corruption import corrupt
-from ambient.denoiser import EDM
+from ambient.denoiser import EDM, Denoiser, splice
 from ambient.errors import InputError
 from ambient.run import Run, open_run
 from ambient.sampler import sampler_of, trajectory
@@ -37,9 +37,16 @@ def _denoiser(path: str, sha256: str) -> EDM:
 
 
 def sampled(
-    run: Run, seeds: tuple[int, ...], sampler: str, steps: int
+    run: Run,
+    seeds: tuple[int, ...],
+    sampler: str,
+    steps: int,
+    above: tuple[Run, float] | None = None,
 ) -> Iterator[tuple[float, Images]]:
     """Sample now: the finished share and the denoised images so far; the last are the samples.
+
+    Args:
+        above: another run, which does the work above a noise level.
 
     Raises:
         InputError: no weights, unusable choices, or another visitor's sampling takes too long.
@@ -47,7 +54,10 @@ def sampled(
     torch.set_num_threads(1)  # it is per thread, and training needs the other core
     how = sampler_of(run.config, sampler=sampler, steps=steps)
     c = run.config
-    denoiser = _denoiser(str(run.path), run.checkpoint_sha256())
+    denoiser: Denoiser = _denoiser(str(run.path), run.checkpoint_sha256())
+    if above:
+        other, switch = above
+        denoiser = splice(_denoiser(str(other.path), other.checkpoint_sha256()), denoiser, switch)
     slot = _slot()
     if not slot.acquire(timeout=PATIENCE):
         raise InputError("another visitor is sampling; try again in a minute.")

@@ -197,3 +197,19 @@ def _resume(run: Run) -> None:
     from ambient import worker
 
     worker.resume(run)
+
+
+def offer_cutoff(standard: Run) -> None:
+    """Any other cutoff: fills the form of "Train your own" with this run's settings."""
+    c = standard.config
+    st.subheader("Another cutoff? Train it", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        cutoff = st.number_input("Cutoff to train", 0.05, 99.0, 0.7, 0.1, width=180)
+        go = st.button("Set it up", icon=":material/model_training:", type="primary")
+    st.caption(f"The same {c.n_train} images, {c.steps:,} steps; the form shows how long it takes.")
+    if go:
+        fields = ("corpus", "n_train", "steps", "batch", "lr", "width", "seed")
+        for name in fields:
+            st.session_state[f"train-{name}"] = getattr(c, name)
+        st.session_state.update({"train-arm": "ambient", "train-cutoff": cutoff})
+        st.switch_page("pages/train_your_own.py")

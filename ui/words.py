@@ -58,23 +58,6 @@ def rate_metric(label: str, rate: float, ci95: Sequence[float], arm: str, help: 
     )
 
 
-def against_stopping_early(chosen: Mapping[str, Any], stages: Sequence[Mapping[str, Any]]) -> str:
-    """Does an earlier stage of the standard model copy no more, at no worse a distance?"""
-    here = f"{chosen['label'].capitalize()}: {percent(chosen['rate'])} copies at distance "
-    here += f"{chosen['frechet']:.3f}. "
-    rivals = [
-        p for p in stages if p["rate"] <= chosen["rate"] and p["frechet"] <= chosen["frechet"]
-    ]
-    if not rivals:
-        return here + "No earlier stage of the standard model is as good on both counts."
-    best = rivals[-1]
-    return (
-        f"{here}Stopping the standard model at step {best['step']:,} does as well by these two "
-        f"numbers: {percent(best['rate'])} copies at {best['frechet']:.3f}. But early samples are "
-        "vague, and this distance hardly minds; the replay on Train your own shows them."
-    )
-
-
 def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> None:
     """Frechet distance, with what it is without a cutoff and for real images."""
     quality = verdicts["quality"]

@@ -1,90 +1,220 @@
-"""Quality against copies for every stored cutoff and control."""
+"""Quality against copies, copies against the cutoff, copies against the switch of a splice."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.charts import Rows, dark, finish, ink, rgba
-from ui.pictures import arm_color
+from ui.charts import finish, ink, rgba, text_color
+from ui.cutoffs import Field, Point
+from ui.pictures import COOL, NEUTRAL, WARM, arm_color
+
+_SHAPES = {"standard": "diamond", "ambient": "circle", "fresh": "square", "reweight": "x"}
+_NEVER = 0.06  # where "no cutoff" stands on a log axis, left of every cutoff
 
 
-def quality_against_copies(points: Rows, paths: Mapping[str, Rows], selected: str) -> go.Figure:
-    """Every stored model: Frechet distance (lower is better) against its share of copies.
+def quality_against_copies(field: Field, measure: str, selected: str) -> go.Figure:
+    """Every way of training at its end, with its stages as a thin line; left and down is better.
 
     Args:
-        points: name, label, arm, frechet, rate, ci95 of each finished model.
-        paths: stages of training of an arm (frechet, rate, step), in order.
-        selected: the name of the model to ring.
+        measure: what the distances are, for the axis.
+        selected: the `Point.name` to ring.
     """
     figure = go.Figure()
-    for arm, stages in paths.items():
-        color = arm_color(arm)
+    for name, stages in field.paths.items():
+        color = arm_color(stages[0].arm)
+        shown = name in ("standard-0", selected)
         figure.add_scatter(
-            x=[p["frechet"] for p in stages],
-            y=[100 * p["rate"] for p in stages],
+            x=[p.distance for p in stages],
+            y=[100 * p.rate for p in stages],
             mode="lines+markers",
-            line={"color": rgba(color, 0.55), "width": 2},
-            marker={"size": 5, "color": color},
-            customdata=[p["step"] for p in stages],
-            hovertemplate="step %{customdata:,}: %{y:.1f} % copies at %{x:.3g}<extra></extra>",
+            line={"color": rgba(color, 0.6 if shown else 0.2), "width": 2 if shown else 1},
+            marker={"size": 5, "color": rgba(color, 1 if shown else 0.35)},
+            customdata=[f"{p.label}, step {p.step:,}" for p in stages],
+            hovertemplate="%{customdata}: %{y:.1f} % copies at %{x:.3g}<extra></extra>",
         )
-        if len(stages) > 2:
-            p = stages[len(stages) // 2]
-            figure.add_annotation(
-                x=p["frechet"],
-                y=100 * p["rate"],
-                text="standard, stopped earlier",
-                font={"color": ink(color), "size": 13},
-                showarrow=False,
-                xanchor="left",
-                yanchor="bottom",
-                xshift=6,
-            )
-    for p in points:
-        color = arm_color(p["arm"])
-        on = p["name"] == selected
-        rate, (low, high) = 100 * p["rate"], (100 * x for x in p["ci95"])
+    for point in field.ends:
+        _end(figure, point, point.name == selected)
+    rival = field.paths.get("standard-0", [])
+    if len(rival) > 2:
+        p = rival[len(rival) // 2]
+        _write(figure, p.distance, 100 * p.rate, "no cutoff, stopped earlier", WARM)
+    figure.update_xaxes(title_text=f"{measure} (left is better)")
+    figure.update_yaxes(title_text="copies, % of samples (down is better)", rangemode="tozero")
+    stages = [p for path in field.paths.values() for p in path if p.rate > 0]
+    near = [p.distance for p in [*field.ends, *stages]]
+    if near:
+        reach = max(max(near) - min(near), 0.05 * max(near))
+        figure.update_xaxes(range=[min(near) - 0.1 * reach, max(near) + 0.35 * reach])
+    return finish(figure, 480)
+
+
+def _end(figure: go.Figure, p: Point, on: bool) -> None:
+    color, rate = arm_color(p.arm), 100 * p.rate
+    bars = {"color": color, "thickness": 2 if on else 1, "width": 4}
+    across = {}
+    if not math.isnan(p.near):
+        reach = {"array": [p.far - p.distance], "arrayminus": [p.distance - p.near]}
+        across = {"error_x": {"type": "data", **reach, **bars}}
+    spread = f"{100 * p.low:.1f} to {100 * p.high:.1f}"
+    figure.add_scatter(
+        x=[p.distance],
+        y=[rate],
+        mode="markers",
+        error_y={
+            "type": "data",
+            "array": [100 * p.high - rate],
+            "arrayminus": [rate - 100 * p.low],
+            **bars,
+        },
+        **across,
+        opacity=1 if on or p.arm == "standard" else 0.75,
+        marker={
+            "color": color,
+            "size": 20 if on else 12,
+            "symbol": _SHAPES.get(p.arm, "triangle-up"),
+            "line": {"width": 4 if on else 0, "color": text_color()},
+        },
+        hovertemplate=f"{p.label}: {rate:.1f} % copies ({spread}), distance {p.distance:.3g}"
+        "<extra></extra>",
+    )
+    _write(
+        figure, p.distance, rate, f"<b>{p.label}</b>" if on else p.label, color, 15 if on else 13
+    )
+
+
+def _write(
+    figure: go.Figure, x: float, y: float, text: str, color: str, size: int = 13, **place: Any
+) -> None:
+    figure.add_annotation(
+        x=x,
+        y=y,
+        text=text,
+        font={"color": ink(color), "size": size},
+        showarrow=False,
+        **{"xanchor": "left", "xshift": 12, "yshift": 10, **place},
+    )
+
+
+def copies_against_cutoff(field: Field, suggested: float | None, selected: float) -> go.Figure:
+    """Copied share at every stored cutoff; without one at the left edge; controls beside."""
+    figure = go.Figure()
+    ambient = sorted((p for p in field.ends if p.arm == "ambient"), key=lambda p: p.cutoff)
+    standard = [p for p in field.ends if p.arm == "standard"]
+    line = [*standard, *ambient]
+    figure.add_scatter(
+        x=[p.cutoff or _NEVER for p in line],
+        y=[100 * p.rate for p in line],
+        mode="lines",
+        line={"color": rgba(COOL, 0.5), "width": 3},
+        hoverinfo="skip",
+    )
+    for p in field.ends:
+        color, rate, on = arm_color(p.arm), 100 * p.rate, p.arm != "fresh" and p.cutoff == selected
+        on = on and p.arm in ("ambient", "standard")
         figure.add_scatter(
-            x=[p["frechet"]],
+            x=[p.cutoff or _NEVER],
             y=[rate],
             mode="markers",
             error_y={
                 "type": "data",
-                "array": [high - rate],
-                "arrayminus": [rate - low],
+                "array": [100 * p.high - rate],
+                "arrayminus": [rate - 100 * p.low],
                 "color": color,
                 "thickness": 2,
                 "width": 5,
             },
             marker={
                 "color": color,
-                "size": 20 if on else 12,
-                "symbol": _SHAPES.get(p["arm"], "x"),
-                "line": {"width": 4 if on else 0, "color": "#ECE8E1" if dark() else "#22272B"},
+                "size": 18 if on else 12,
+                "symbol": _SHAPES.get(p.arm, "triangle-up"),
+                "line": {"width": 3 if on else 0, "color": text_color()},
             },
-            hovertemplate=f"{p['label']}: {rate:.1f} % copies ({low:.1f} to {high:.1f}), "
-            f"distance {p['frechet']:.3g}<extra></extra>",
+            hovertemplate=f"{p.label}: {rate:.1f} % copies ({100 * p.low:.1f} to "
+            f"{100 * p.high:.1f})<extra></extra>",
         )
-        figure.add_annotation(
-            x=p["frechet"],
-            y=rate,
-            text=f"<b>{p['label']}</b>" if on else p["label"],
-            font={"color": ink(color), "size": 15 if on else 13},
-            showarrow=False,
-            xanchor="left",
-            xshift=14 if on else 10,
-            yshift=10,
-        )
-    figure.update_xaxes(title_text="Fréchet distance (left is better)")
-    figure.update_yaxes(title_text="copies, % of samples (lower is better)", rangemode="tozero")
-    if points:  # stages far to the right are no rivals, and would squeeze the rest
-        high = max(p["frechet"] for p in points)
-        low = min(p["frechet"] for p in [*points, *(q for path in paths.values() for q in path)])
-        reach = max(high - low, 0.05 * high)
-        figure.update_xaxes(range=[low - 0.15 * reach, high + 0.8 * reach])
-    return finish(figure, 460)
+        if p.arm not in ("ambient", "standard"):
+            _write(figure, math.log10(p.cutoff), rate, p.arm, color, yshift=0)
+    if suggested:
+        figure.add_vline(x=suggested, line={"color": ink(NEUTRAL), "width": 2, "dash": "dot"})
+        place = {"yref": "paper", "xshift": 6, "yshift": -8, "yanchor": "top"}
+        _write(figure, math.log10(suggested), 1, "suggested before training", NEUTRAL, **place)
+    ticks = [_NEVER, *(p.cutoff for p in ambient)]
+    names = ["none", *(f"{p.cutoff:g}" for p in ambient)]
+    figure.update_xaxes(
+        title_text="cutoff (noise level)",
+        type="log",
+        tickvals=ticks,
+        ticktext=names,
+        range=[math.log10(_NEVER) - 0.15, math.log10(max(ticks)) + 0.25],
+    )
+    figure.update_yaxes(title_text="copies, %", rangemode="tozero")
+    return finish(figure, 380)
 
 
-_SHAPES = {"standard": "diamond", "ambient": "circle"}
+def copies_against_switch(
+    rows: Sequence[Mapping[str, Any]],
+    names: tuple[str, str],
+    cutoff: float,
+    switch: float,
+) -> go.Figure:
+    """Copies of two spliced runs against the noise level at which one hands over to the other.
+
+    Args:
+        rows: of assets/results/surgery.json.
+        names: the standard and the ambient run.
+    """
+    figure = go.Figure()
+    standard, ambient = names
+    for below, color, text in (
+        (standard, WARM, "standard below the switch"),
+        (ambient, COOL, "ambient below the switch"),
+    ):
+        line = sorted((r for r in rows if r["switch"] and r["below"] == below), key=_switch)
+        rates = [100 * r["copies"] for r in line]
+        figure.add_scatter(
+            x=[r["switch"] for r in line],
+            y=rates,
+            mode="lines+markers",
+            line={"color": color, "width": 3},
+            marker={
+                "size": [16 if r["switch"] == switch else 8 for r in line],
+                "symbol": "diamond" if below == standard else "circle",
+                "color": color,
+            },
+            error_y={
+                "type": "data",
+                "array": [100 * r["ci95"][1] - y for r, y in zip(line, rates, strict=True)],
+                "arrayminus": [y - 100 * r["ci95"][0] for r, y in zip(line, rates, strict=True)],
+                "color": color,
+                "thickness": 1.5,
+            },
+            hovertemplate=f"{text} %{{x:g}}: %{{y:.1f}} % copies<extra></extra>",
+        )
+        last = line[-1]
+        place = {"xanchor": "right", "xshift": 0, "yshift": 22 if below == standard else -24}
+        _write(figure, math.log10(last["switch"]), rates[-1], text, color, 15, **place)
+    for run, color in ((standard, WARM), (ambient, COOL)):
+        whole = [r for r in rows if r["switch"] is None and r["below"] == run]
+        for r in whole:
+            line_of = {"color": rgba(color, 0.6), "width": 1, "dash": "dot"}
+            figure.add_hline(y=100 * r["copies"], line=line_of)
+    figure.add_vline(x=cutoff, line={"color": COOL, "width": 2, "dash": "dash"})
+    place = {"yref": "paper", "xshift": 6, "yshift": 0, "yanchor": "bottom"}
+    _write(figure, math.log10(cutoff), 0, f"cutoff {cutoff:g}", COOL, **place)
+    switches = sorted({r["switch"] for r in rows if r["switch"]})
+    figure.update_xaxes(
+        title_text="switch (noise level)",
+        type="log",
+        tickvals=switches,
+        ticktext=[f"{s:g}" for s in switches],
+    )
+    figure.update_yaxes(title_text="copies, %", rangemode="tozero")
+    return finish(figure, 380)
+
+
+def _switch(row: Mapping[str, Any]) -> float:
+    return float(row["switch"])

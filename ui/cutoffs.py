@@ -1,0 +1,198 @@
+"""What is stored about cutoffs: a sweep over seeds where there is one, else single runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from ambient.comparison import Mean
+from ambient.corpus import ASSETS
+from ambient.run import Run
+from ui import data, words
+
+# What quality is measured by: its name on the page, its field in reports and tables.
+MEASURES = {
+    "Fréchet distance": "frechet",
+    "fine detail (SWD)": "swd",
+    "kernel distance (KID)": "kid",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A way of training at a step, as a place in the plane of quality and copies.
+
+    Attributes:
+        rate, low, high: copied share and its 95 % interval, over samples of one run or over runs.
+        distance, near, far: quality, smaller is better, and its interval (nan where unknown).
+        runs: how many runs it is a mean of.
+    """
+
+    arm: str
+    cutoff: float
+    step: int
+    rate: float
+    low: float
+    high: float
+    distance: float
+    near: float
+    far: float
+    runs: int
+
+    @property
+    def label(self) -> str:
+        if self.arm == "ambient":
+            return f"cutoff {self.cutoff:g}"
+        return "no cutoff" if self.arm == "standard" else f"{self.arm} {self.cutoff:g}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}-{self.cutoff:g}"
+
+
+@dataclass(frozen=True)
+class Field:
+    """All that can be compared at one number of training images.
+
+    Attributes:
+        ends: each way of training at its last step.
+        paths: the judged stages of each, by `Point.name`.
+        about: one sentence on what the points and bars are.
+        command: makes the numbers again.
+    """
+
+    ends: list[Point]
+    paths: dict[str, list[Point]]
+    about: str
+    command: str
+    n_samples: int
+
+
+def field(runs: Mapping[float, Run], n: int, measure: str) -> Field:
+    """The sweep at n training images; without one, the bundled runs."""
+    return _sweep_field(n, measure) or _runs_field(runs, n, measure)
+
+
+def measures(n: int) -> list[str]:
+    """Names of the measures of quality that are stored for n."""
+    return list(MEASURES) if _table(n) else list(MEASURES)[:1]
+
+
+@st.cache_resource(max_entries=8)
+def _read(path: str, changed: int) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return loaded
+
+
+def stored(name: str) -> dict[str, Any] | None:
+    """`assets/results/NAME.json`; None where it was never made."""
+    path = ASSETS / "results" / f"{name}.json"
+    return _read(str(path), data.stamp(path)) if path.exists() else None
+
+
+def _table(n: int) -> tuple[Path, dict[str, Any]] | None:
+    for path in sorted((ASSETS / "sweeps").glob("*/table.json")):
+        table = _read(str(path), data.stamp(path))
+        if table["rows"] and table["rows"][0]["n_train"] == n:
+            return path, table
+    return None
+
+
+def _sweep_field(n: int, measure: str) -> Field | None:
+    found = _table(n)
+    if found is None:
+        return None
+    path, table = found
+    by_stage: dict[tuple[str, float, int], list[dict[str, Any]]] = {}
+    for row in table["rows"]:
+        if row.get(MEASURES[measure]) is not None:
+            key = (row["arm"], row["cutoff"], row["step"])
+            by_stage.setdefault(key, []).append(row)
+    paths: dict[str, list[Point]] = {}
+    for (arm, cutoff, step), rows in sorted(by_stage.items()):
+        copies = Mean.of([r["copies"] for r in rows])
+        distance = Mean.of([r[MEASURES[measure]] for r in rows])
+        if copies and distance:
+            point = Point(
+                arm,
+                cutoff,
+                step,
+                copies.value,
+                max(copies.low, 0.0),
+                min(copies.high, 1.0),
+                distance.value,
+                distance.low,
+                distance.high,
+                copies.count,
+            )
+            paths.setdefault(point.name, []).append(point)
+    samples = table["rows"][0]["n_samples"]
+    seeds = len({r["seed"] for r in table["rows"]})
+    about = (
+        f"Means of {seeds} runs, each with its own split and seed, {samples:,} samples each; bars "
+        "are 95 % intervals over the runs (Student t)."
+    )
+    command = f"make sweep SPEC=assets/sweeps/{path.parent.name}/spec.json"
+    return Field([p[-1] for p in paths.values()], paths, about, command, samples)
+
+
+def _runs_field(runs: Mapping[float, Run], n: int, measure: str) -> Field:
+    points, path, samples = data.quality_points(runs, n)
+
+    def point(p: Mapping[str, Any], arm: str, cutoff: float, step: int) -> Point:
+        low, high = p["ci95"]
+        nan = math.nan
+        return Point(arm, cutoff, step, p["rate"], low, high, p["frechet"], nan, nan, 1)
+
+    by_name = {r.name: r for r in data.bundled()}
+    ends = []
+    for p in points:
+        c = by_name[p["name"]].config
+        ends.append(point(p, c.arm, c.cutoff, c.steps))
+    stages = [point(p, "standard", 0.0, p["step"]) for p in path]
+    about = (
+        f"One run each, judged on {samples:,} samples; bars are 95 % intervals over the samples, "
+        "and other seeds vary more."
+    )
+    return Field(ends, {"standard-0": stages} if stages else {}, about, "make assets", samples)
+
+
+def suggestion(n: int, corpus: str = "emoji") -> Mean | None:
+    """The cutoff suggested before any training, over three splits."""
+    found = stored("suggestion")
+    rows = found["rows"] if found else []
+    cutoffs = [r["cutoff"] for r in rows if (r["corpus"], r["n_train"]) == (corpus, n)]
+    return Mean.of([c for c in cutoffs if c is not None])
+
+
+def against_stopping_early(field: Field, selected: str) -> str:
+    """Does an earlier stage without a cutoff copy no more, at no worse a distance?"""
+    chosen = next((p for p in field.ends if p.name == selected), None)
+    stages = field.paths.get("standard-0", [])
+    if chosen is None or chosen.arm == "standard" or len(stages) < 2:
+        return ""
+    here = f"{chosen.label.capitalize()}: {words.percent(chosen.rate)} copies at distance "
+    here += f"{chosen.distance:.3g}. "
+    rivals = [p for p in stages if p.rate <= chosen.rate and p.distance <= chosen.distance]
+    if not rivals:
+        return here + "No earlier stage without a cutoff is as good on both counts."
+    best = rivals[-1]
+    return (
+        f"{here}Stopping without a cutoff at step {best.step:,} does as well by these two numbers: "
+        f"{words.percent(best.rate)} copies at {best.distance:.3g}. No distance knows what a good "
+        "picture is: look at both on Watch it memorize."
+    )
+
+
+def rows(field: Field) -> list[dict[str, Any]]:
+    """All points as a table."""
+    return [dataclasses.asdict(p) for path in field.paths.values() for p in path] or [
+        dataclasses.asdict(p) for p in field.ends
+    ]

@@ -1,0 +1,122 @@
+"""Surgery: one run works above a noise level, another below it. Who decides what is copied?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from ambient.copies import RATIO_CAP
+from ambient.run import Run
+from ui import charts, cutoffs, data, words
+from ui.charts.cutoffs import copies_against_switch
+from ui.frame import errors_in_words
+from ui.pictures import arm_color, gallery
+
+USUAL = 0.4  # the switch shown first, where it is stored
+SHOWN = 12
+
+
+def show(runs: dict[float, Run], n: int) -> None:
+    """Stored splices of the standard run and an ambient one, and one sampled now."""
+    found = cutoffs.stored("surgery")
+    rows = [r for r in found["rows"] if r["n_train"] == n] if found else []
+    known = {r.name: r for r in runs.values()}
+    pair = {known[r["below"]] for r in rows if r["below"] in known}
+    if found is None or len(pair) != 2:
+        return
+    standard, ambient = sorted(pair, key=lambda r: r.config.cutoff)
+    st.subheader("Where is copying decided? Splice the two", anchor=False)
+    st.markdown(
+        "A sample is made from high noise down. Let one network do the work above a noise level "
+        "and the other one below it.",
+        width=760,
+    )
+    switches = sorted({r["switch"] for r in rows if r["switch"]})
+    switch = st.select_slider(
+        "Switch (noise level)",
+        switches,
+        value=min(switches, key=lambda s: abs(s - USUAL)),
+        format_func=lambda s: f"{s:g}",
+        key=f"switch-{n}",
+        bind="query-params",
+        width=520,
+    )
+    at = {r["below"]: r for r in rows if r["switch"] == switch}
+    for column, (below, above) in zip(
+        st.columns(2, gap="medium"), ((standard, ambient), (ambient, standard)), strict=True
+    ):
+        arm, row = below.config.arm, at[below.name]
+        with column:
+            label = f"{arm.capitalize()} below {switch:g}, {above.config.arm} above: copied"
+            words.rate_metric(label, row["copies"], row["ci95"], arm)
+    charts.show(
+        copies_against_switch(rows, (standard.name, ambient.name), ambient.config.cutoff, switch),
+        f"surgery-{n}",
+        f"Copies against the switch, from {switches[0]:g} to {switches[-1]:g}: "
+        + _ends(rows, standard, ambient, switches),
+    )
+    words.under(
+        "surgery",
+        "Dotted lines: each network alone. Where a line leaves one dotted line for the other, "
+        "copying is decided.",
+        [
+            f"{standard.name} and {ambient.name} · {found['n_samples']} samples each, seeds "
+            f"{found['seeds'][0]} to {found['seeds'][1]} · bars are 95 % intervals over samples · "
+            "stored"
+        ],
+        lambda: rows,
+        f"python scripts/measure.py surgery\npython -m ambient sample {standard.name} --above "
+        f"{ambient.name} --switch {switch:g} --out spliced.png",
+    )
+    _sample_now(standard, ambient, switch)
+
+
+def _ends(rows: list[dict[str, Any]], standard: Run, ambient: Run, switches: list[float]) -> str:
+    parts = []
+    for run in (standard, ambient):
+        line = {r["switch"]: r["copies"] for r in rows if r["below"] == run.name}
+        rates = [words.percent(line[s]) for s in (switches[0], switches[-1])]
+        parts.append(f"{run.config.arm} below, {rates[0]} to {rates[1]}")
+    return "; ".join(parts)
+
+
+def _sample_now(standard: Run, ambient: Run, switch: float) -> None:
+    """Twelve samples of a splice, on request; they stay until the switch moves."""
+    key = f"spliced-{standard.name}-{ambient.name}-{switch:g}"
+    with st.container(horizontal=True, gap="small"):
+        choice = {
+            f"{below.config.arm.capitalize()} below, {above.config.arm} above": (below, above)
+            for below, above in ((standard, ambient), (ambient, standard))
+        }
+        for label, (below, above) in choice.items():
+            if st.button(label, icon=":material/content_cut:", help="Sample it now; loads torch"):
+                with errors_in_words():
+                    st.session_state[key] = (label, below, _sampled(below, above, switch))
+    if key not in st.session_state:
+        return
+    label, below, (images, verdicts) = st.session_state[key]
+    both = data.sets(below)
+    copies = [r["ratio"] < RATIO_CAP for r in verdicts["samples"]]
+    nearest = both.train[[r["nearest"] for r in verdicts["samples"]]]
+    st.image(
+        gallery(images, nearest, copies, arm_color(below.config.arm)),
+        width="stretch",
+        alt=f"{len(images)} samples, {label} at {switch:g}, above their nearest training images; "
+        f"{sum(copies)} are copies.",
+    )
+    st.caption(
+        f"{label}, switch {switch:g}: {sum(copies)} of {len(images)} are copies (d1/d2 < 1/3) · "
+        f"seeds 0 to {SHOWN - 1} · live"
+    )
+
+
+def _sampled(below: Run, above: Run, switch: float) -> tuple[Any, dict[str, Any]]:
+    bar = st.progress(0.0, "Loading the networks")
+    from ui import live
+
+    seeds = tuple(range(SHOWN))
+    for share, images in live.sampled(below, seeds, "heun", 18, (above, switch)):
+        bar.progress(share, f"Denoising {len(images)} images: {share:.0%}")
+    bar.empty()
+    return images, live.judged(below, images, seeds)
