@@ -83,6 +83,18 @@ def _in_batches(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:
         return torch.cat([denoiser(b, torch.full((len(b),), sigma)) for b in x.split(64)])
 
 
+def is_home(
+    ends: Float[Tensor, "q c h w"],
+    origins: Float[Tensor, "q c h w"],
+    train: Float[Tensor, "n d"],
+    other: Bool[Tensor, "q n"],
+) -> Bool[Tensor, " q"]:
+    """Which ends are three times nearer to their origins than to every other training image."""
+    to_train = squared_distances(rearrange(ends, "q c h w -> q (c h w)"), train)
+    nearest = to_train.masked_fill(~other, math.inf).min(1).values
+    return ((ends.double() - origins) ** 2).sum((1, 2, 3)) < RETURN_RATIO**2 * nearest
+
+
 @dataclass(frozen=True)
 class Returns:
     """The return test: noise an image, sample down from there, did it come back?
@@ -134,10 +146,7 @@ class Returns:
         """Which images came back from one level."""
         seeds = range(len(self.queries.images))
         ends = finish(denoiser, self.queries.at(sigma), seeds, how.below(sigma))
-        to_train = squared_distances(rearrange(ends, "q c h w -> q (c h w)"), self.train)
-        nearest = to_train.masked_fill(~self.other, math.inf).min(1).values
-        home = ((ends.double() - self.queries.images) ** 2).sum((1, 2, 3))
-        return home < RETURN_RATIO**2 * nearest
+        return is_home(ends, self.queries.images, self.train, self.other)
 
     def shares(self, denoiser: Denoiser, sigma: float, how: SamplerConfig) -> dict[str, Any]:
         """The share of each kind that came back, with a 95 % interval; None where sampling ends."""

@@ -6,18 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from ambient.corpus import to_bytes, to_unit
 from ui.pictures import Images, enlarge
 
 
+def at(image: Images, sigma: float, seed: int = 0) -> NDArray[np.float32]:
+    """An image (h, w, c) noised to one level, as the network gets it: (c, h, w), not clipped.
+
+    The noise depends on the seed and the shape alone, so images and levels can be compared.
+    """
+    clean = to_unit(image[None])[0]
+    noise = np.random.default_rng(seed).standard_normal(clean.shape, dtype=np.float32)
+    return clean + np.float32(sigma) * noise
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def noised(image: Images, levels: Sequence[float], seed: int = 0) -> Images:
     """One image at several noise levels with the same noise, clipped to what a screen shows."""
-    clean = to_unit(image[None])
-    noise = np.random.default_rng(seed).standard_normal(clean.shape, dtype=np.float32)
-    return np.concatenate([to_bytes(clean + np.float32(s) * noise) for s in levels])
+    return to_bytes(np.stack([at(image, s, seed) for s in levels]))
 
 
 LEVELS = (0.02, 0.05, 0.12, 0.3, 0.7, 1.7, 4.0, 9.5, 20.0)  # evenly spaced on a log axis
