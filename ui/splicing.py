@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -17,15 +19,39 @@ USUAL = 0.4  # the switch shown first, where it is stored
 SHOWN = 12
 
 
-def show(runs: dict[float, Run], n: int) -> None:
-    """Stored splices of the standard run and an ambient one, and one sampled now."""
+@dataclass(frozen=True)
+class Surgery:
+    """Stored copies of two runs spliced at several noise levels, both ways."""
+
+    standard: Run
+    ambient: Run
+    rows: list[dict[str, Any]]
+    about: str
+
+
+def stored(runs: Mapping[float, Run], n: int) -> Surgery | None:
+    """What is stored for n training images; None where nothing is."""
     found = cutoffs.stored("surgery")
     rows = [r for r in found["rows"] if r["n_train"] == n] if found else []
     known = {r.name: r for r in runs.values()}
-    pair = {known[r["below"]] for r in rows if r["below"] in known}
-    if found is None or len(pair) != 2:
+    names = {r["below"] for r in rows} & set(known)
+    if found is None or len(names) != 2:
+        return None
+    standard, ambient = sorted((known[k] for k in names), key=lambda r: r.config.cutoff)
+    first, last = found["seeds"]
+    about = (
+        f"{standard.name} and {ambient.name} · {found['n_samples']} samples each, seeds {first} to "
+        f"{last} · bars are 95 % intervals over samples · stored"
+    )
+    return Surgery(standard, ambient, rows, about)
+
+
+def show(runs: Mapping[float, Run], n: int) -> None:
+    """Stored splices of the standard run and an ambient one, and one sampled now."""
+    found = stored(runs, n)
+    if found is None:
         return
-    standard, ambient = sorted(pair, key=lambda r: r.config.cutoff)
+    standard, ambient, rows = found.standard, found.ambient, found.rows
     st.subheader("Where is copying decided? Splice the two", anchor=False)
     st.markdown(
         "A sample is made from high noise down. Let one network do the work above a noise level "
@@ -60,11 +86,7 @@ def show(runs: dict[float, Run], n: int) -> None:
         "surgery",
         "Dotted lines: each network alone. Where a line leaves one dotted line for the other, "
         "copying is decided.",
-        [
-            f"{standard.name} and {ambient.name} · {found['n_samples']} samples each, seeds "
-            f"{found['seeds'][0]} to {found['seeds'][1]} · bars are 95 % intervals over samples · "
-            "stored"
-        ],
+        [found.about],
         lambda: rows,
         f"python scripts/measure.py surgery\npython -m ambient sample {standard.name} --above "
         f"{ambient.name} --switch {switch:g} --out spliced.png",

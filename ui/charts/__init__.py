@@ -27,6 +27,13 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config=STILL)
 
 
+def thumbnail(figure: go.Figure, key: str, alt: str) -> None:
+    """A figure at card size, still; its data stand in full on its own page."""
+    figure.update_layout(height=260, font={"size": 9}, margin={"t": 20})
+    figure.update_annotations(font={"size": 9})
+    st.plotly_chart(figure, key=key, alt=alt, config={"staticPlot": True})
+
+
 def ink(color: str) -> str:
     """A meaning color as text: lighter on dark paper."""
     return {WARM: "#F58B3D", COOL: "#58AFE6", NEUTRAL: "#B1ACA3"}[color] if dark() else color

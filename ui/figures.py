@@ -1,0 +1,275 @@
+"""Every figure of the explorer as one list: what it shows, its data, its command."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from ambient import __version__
+from ambient.corpus import ASSETS
+from ambient.run import Run
+from ui import cutoffs, data, splicing, words
+from ui.charts.cutoffs import (
+    copies_against_cutoff,
+    copies_against_switch,
+    quality_against_copies,
+)
+from ui.charts.gap import gap
+from ui.charts.levels import noise_levels
+from ui.charts.training import copied_along
+from ui.charts.verdicts import histogram
+from ui.noise import strip
+from ui.pictures import arm_color, gallery
+
+Rows = Sequence[Mapping[str, Any]]
+SHOWN = 12
+RESULTS = ASSETS.parent / "docs" / "results.md"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that a page shows.
+
+    Attributes:
+        name: of its files and widget keys.
+        page, query: where it is shown, and the address that sets it up.
+        command: makes its numbers again.
+        rows: its data.
+        chart, picture: draws it; one of the two.
+        small: draws the chart where it is shown small, if not as it is.
+    """
+
+    name: str
+    title: str
+    alt: str
+    page: str
+    query: dict[str, str]
+    command: str
+    sources: list[str]
+    rows: Callable[[], Rows]
+    chart: Callable[[], go.Figure] | None = None
+    picture: Callable[[], bytes] | None = None
+    small: Callable[[], go.Figure] | None = None
+
+
+def every() -> list[Figure]:
+    """The figures of the bundled runs and measurements, in the order of the pages."""
+    found: list[Figure] = []
+    for n, runs in data.with_cutoffs().items():
+        found += _galleries(n, runs)
+    for run in (r for runs in data.with_cutoffs().values() for r in _pair(runs)):
+        found += [*_along(run), *_levels(run)]
+    for n, runs in data.with_cutoffs().items():
+        found += [*_cutoffs(n, runs), *_surgery(n, runs)]
+    for run in (r for runs in data.with_cutoffs().values() for r in _pair(runs)):
+        found += _histogram(run)
+    return found
+
+
+def _pair(runs: Mapping[float, Run]) -> list[Run]:
+    """The standard run, and the ambient one whose cutoff is nearest to 1."""
+    return [runs[0.0], runs[min((c for c in runs if c), key=lambda c: abs(c - 1))]]
+
+
+def _galleries(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
+    for run in _pair(runs):
+        report = data.report(run)
+        if report is None:
+            continue
+        rule = report["copies"]["ratio"]
+
+        def picture(run: Run = run, report: Mapping[str, Any] = report) -> bytes:
+            some = data.shown(run, report, range(SHOWN))
+            return gallery(some.images, some.nearest, some.copies, arm_color(run.config.arm))
+
+        yield Figure(
+            f"samples-{run.name}",
+            f"Samples above their nearest training images, {words.run_name(run)}: "
+            f"{words.percent(rule['rate'])} copies",
+            f"{SHOWN} samples of {run.name} above their nearest training images, copies framed.",
+            "spot_the_copy",
+            {"n": str(n)},
+            f"python -m ambient evaluate {words.address(run)} --json -",
+            [words.provenance(run, report)],
+            lambda report=report: report["samples"],
+            picture=picture,
+        )
+
+
+def _along(run: Run) -> Iterator[Figure]:
+    stages = data.path(run)
+    if len(stages) < 2:
+        return
+    c = run.config
+    yield Figure(
+        f"copies-along-{run.name}",
+        f"Copies along training, {words.run_name(run)}",
+        f"Copies against training step, {words.percent(stages[-1]['rate'])} at the end.",
+        "train_your_own",
+        {"replayed": run.name},
+        "make assets",
+        [words.provenance(run, data.report(run))],
+        lambda: stages,
+        chart=lambda: copied_along(stages, c.arm, c.steps),
+    )
+
+
+def _levels(run: Run) -> Iterator[Figure]:
+    curves = data.curves(run)
+    if curves is None:
+        return
+    peak = max(curves["levels"], key=lambda p: p["gap_ratio"])
+    yield Figure(
+        f"noise-levels-{run.name}",
+        f"Noise level by noise level, {words.run_name(run)}",
+        f"Errors by noise level; the gap peaks at {peak['gap_ratio']:.3g} near noise level "
+        f"{peak['sigma']:.2g}.",
+        "noise_microscope",
+        {"run": run.name},
+        f"python -m ambient curves {words.address(run)} --json -",
+        [words.provenance(run, data.report(run))],
+        lambda: [{k: v for k, v in p.items() if not isinstance(v, list)} for p in curves["levels"]],
+        chart=lambda: noise_levels(curves, run.config.arm, strip(data.sets(run).train[0])),
+        small=lambda: gap(curves, run.config.arm),
+    )
+
+
+def _cutoffs(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
+    measure = next(iter(cutoffs.MEASURES))
+    field = cutoffs.field(runs, n, measure)
+    suggested = cutoffs.suggestion(n)
+    rates = "; ".join(f"{p.label} {words.percent(p.rate)}" for p in field.ends)
+    usual = _pair(runs)[1].config.cutoff
+    common: dict[str, Any] = {
+        "page": "move_the_cutoff",
+        "query": {"n": str(n)},
+        "command": field.command,
+        "sources": [field.about],
+        "rows": lambda: cutoffs.rows(field),
+    }
+    yield Figure(
+        f"copies-against-cutoff-{n}",
+        f"Copies against the cutoff, n = {n}",
+        f"Copies against the cutoff: {rates}.",
+        **common,
+        chart=lambda: copies_against_cutoff(field, suggested and suggested.value, usual),
+    )
+    yield Figure(
+        f"quality-against-copies-{n}",
+        f"Quality against copies, n = {n}",
+        f"Copies against {measure}: {rates}.",
+        **common,
+        chart=lambda: quality_against_copies(field, measure, f"ambient-{usual:g}"),
+    )
+
+
+def _surgery(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
+    found = splicing.stored(runs, n)
+    if found is None:
+        return
+    yield Figure(
+        f"surgery-{n}",
+        f"Surgery: who decides what is copied, n = {n}",
+        f"Copies of {found.standard.name} and {found.ambient.name} spliced at noise levels.",
+        "move_the_cutoff",
+        {"n": str(n)},
+        "make measurements",
+        [found.about],
+        lambda: found.rows,
+        chart=lambda: copies_against_switch(
+            found.rows,
+            (found.standard.name, found.ambient.name),
+            found.ambient.config.cutoff,
+            splicing.USUAL,
+        ),
+    )
+
+
+def _histogram(run: Run) -> Iterator[Figure]:
+    report = data.report(run)
+    if report is None:
+        return
+    rule = report["copies"]["ratio"]
+    yield Figure(
+        f"ratios-{run.name}",
+        f"Generated and unseen images by the rule, {words.run_name(run)}",
+        f"Histogram of d1/d2 of {report['n_samples']} samples and of unseen images.",
+        "evidence_room",
+        {"run": run.name},
+        f"python -m ambient evaluate {words.address(run)} --json -",
+        [words.provenance(run, report)],
+        lambda: report["samples"],
+        chart=lambda: histogram(
+            np.array([s["ratio"] for s in report["samples"]], np.float32),
+            np.array(report["heldout_ratios"], np.float32),
+            rule["threshold"],
+            "ratio",
+            run.config.arm,
+        ),
+    )
+
+
+def archive(figures: Sequence[Figure]) -> bytes:
+    """A zip: a CSV a figure, PNG of galleries, charts as pages that save SVG, all sources.
+
+    Charts open without a network (plotly.js is in the zip, once); the camera on a chart saves it
+    as SVG. `manifest.json` lists every file with its hash, source and command.
+    """
+    buffer, manifest = io.BytesIO(), []
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+
+        def put(name: str, content: bytes, figure: Figure | None = None) -> None:
+            target.writestr(name, content)
+            about = {"file": name, "sha256": hashlib.sha256(content).hexdigest()}
+            if figure:
+                about |= {"title": figure.title, "command": figure.command}
+                manifest.append(about | {"sources": figure.sources})
+            else:
+                manifest.append(about)
+
+        for figure in figures:
+            put(f"{figure.name}.csv", data.csv_bytes(figure.rows()), figure)
+            if figure.picture:
+                put(f"{figure.name}.png", figure.picture(), figure)
+            if figure.chart:
+                put(f"{figure.name}.html", _page(figure), figure)
+        put("plotly.min.js", get_plotlyjs().encode())
+        for path in _sources():
+            put(f"sources/{path.relative_to(ASSETS.parent).as_posix()}", path.read_bytes())
+        listed = {"made_by": f"Ambient Explorer {__version__}", "files": manifest}
+        target.writestr("manifest.json", json.dumps(listed, indent=1))
+    return buffer.getvalue()
+
+
+def _page(figure: Figure) -> bytes:
+    assert figure.chart
+    drawn = figure.chart()
+    drawn.update_layout(title=figure.title, paper_bgcolor="#FBF8F2", plot_bgcolor="#FBF8F2")
+    drawn.update_layout(margin={"t": 60})
+    saved = {"toImageButtonOptions": {"format": "svg", "filename": figure.name}}
+    html: str = drawn.to_html(include_plotlyjs="directory", config=saved)
+    return html.encode()
+
+
+def _sources() -> list[Path]:
+    """The stored files that the figures and the results are made of."""
+    found = [*(ASSETS / "results").glob("*.json"), *(ASSETS / "sweeps").glob("*/*")]
+    found += [p for name in ("report.json", "curves.json") for p in ASSETS.glob(f"runs/*/{name}")]
+    return sorted([*found, *([RESULTS] if RESULTS.exists() else [])])
+
+
+def section(title: str) -> str:
+    """A section of docs/results.md by its heading; empty where it is not there."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    parts = [p for p in text.split("\n## ") if p.startswith(f"{title}\n")]
+    return parts[0].partition("\n")[2].strip() if parts else ""
