@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,31 @@ def _slot() -> threading.Lock:
     return threading.Lock()
 
 
+@contextmanager
+def turn() -> Iterator[None]:
+    """Wait for the slot and hold it.
+
+    Raises:
+        InputError: another visitor's work takes too long.
+    """
+    torch.set_num_threads(1)  # it is per thread, and training needs the other core
+    slot = _slot()
+    if not slot.acquire(timeout=PATIENCE):
+        raise InputError("another visitor is sampling; try again in a minute.")
+    try:
+        yield
+    finally:
+        slot.release()
+
+
+def network(run: Run, step: int | None = None) -> EDM:
+    """A run's network, as trained up to its last stored step or another one."""
+    return _denoiser(str(run.path), run.checkpoint_sha256(step), step)
+
+
 @st.cache_resource(max_entries=3, show_spinner="Loading the network")
-def _denoiser(path: str, sha256: str) -> EDM:
-    return open_run(path).denoiser()
+def _denoiser(path: str, sha256: str, step: int | None) -> EDM:
+    return open_run(path).denoiser(step)
 
 
 def sampled(
@@ -51,17 +74,13 @@ def sampled(
     Raises:
         InputError: no weights, unusable choices, or another visitor's sampling takes too long.
     """
-    torch.set_num_threads(1)  # it is per thread, and training needs the other core
     how = sampler_of(run.config, sampler=sampler, steps=steps)
     c = run.config
-    denoiser: Denoiser = _denoiser(str(run.path), run.checkpoint_sha256())
+    denoiser: Denoiser = network(run)
     if above:
         other, switch = above
-        denoiser = splice(_denoiser(str(other.path), other.checkpoint_sha256()), denoiser, switch)
-    slot = _slot()
-    if not slot.acquire(timeout=PATIENCE):
-        raise InputError("another visitor is sampling; try again in a minute.")
-    try:
+        denoiser = splice(network(other), denoiser, switch)
+    with turn():
         batches = [seeds[i : i + 16] for i in range(0, len(seeds), 16)]
         finished: list[Images] = []
         for i, batch in enumerate(batches):
@@ -71,8 +90,6 @@ def sampled(
                 yield min(share, 1.0), np.concatenate([*finished, last])
             finished.append(to_bytes(moment.x.numpy()))
         yield 1.0, np.concatenate(finished)
-    finally:
-        slot.release()
 
 
 def judged(run: Run, images: Images, seeds: tuple[int, ...]) -> dict[str, Any]:
