@@ -15,7 +15,13 @@ import streamlit as st
 from ui.pictures import COOL, NEUTRAL, WARM
 
 Rows = Sequence[Mapping[str, Any]]
-STILL = {"displayModeBar": False, "scrollZoom": False}
+# One button, on hover: save the chart as SVG.
+STILL = {
+    "displaylogo": False,
+    "modeBarButtons": [["toImage"]],
+    "toImageButtonOptions": {"format": "svg", "filename": "ambient-explorer"},
+    "scrollZoom": False,
+}
 
 
 def dark() -> bool:
