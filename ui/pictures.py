@@ -62,11 +62,11 @@ def gallery(
                 (x, y, x + w - 1, y + h - 1), 16, outline=color, width=FRAME, fill=None
             )
             middle = (x + w // 2, y + margin + tile + seam // 2)
-            _equals(pen, middle, color)
+            equals(pen, middle, color)
     return png(sheet)
 
 
-def _equals(pen: ImageDraw.ImageDraw, center: tuple[int, int], color: str) -> None:
+def equals(pen: ImageDraw.ImageDraw, center: tuple[int, int], color: str) -> None:
     x, y = center
     pen.ellipse((x - 29, y - 29, x + 29, y + 29), fill=PAPER)
     pen.ellipse((x - 25, y - 25, x + 25, y + 25), fill=color)
@@ -128,7 +128,7 @@ def lettered(
             sheet.paste(enlarge(nearest[i]), (x + margin, margin + tile + seam))
             if copies[i]:
                 pen.rounded_rectangle((x, 0, x + w - 1, h - 1), 16, outline=color, width=FRAME)
-                _equals(pen, (x + w // 2, margin + tile + seam // 2), color)
+                equals(pen, (x + w // 2, margin + tile + seam // 2), color)
         pen.ellipse((x + 4, 4, x + 60, 60), fill=INK, outline=PAPER, width=3)
         pen.text((x + 32, 32), letters[i], PAPER, font, anchor="mm")
     return png(sheet)
