@@ -112,6 +112,7 @@ class Sets:
     train_names: tuple[str, ...]
     heldout_names: tuple[str, ...]
     train_index: NDArray[np.int64]
+    heldout_index: NDArray[np.int64]
     groups: NDArray[np.int64]
     heldout_groups: NDArray[np.int64]
 
@@ -132,6 +133,7 @@ def _sets(path: str, sha256: str, n_train: int, split_seed: int) -> Sets:
         tuple(whole.names[i] for i in split.train),
         tuple(whole.names[i] for i in split.heldout),
         split.train,
+        split.heldout,
         whole.groups[split.train],
         whole.groups[split.heldout],
     )

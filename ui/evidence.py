@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
-from ambient.copies import clopper_pearson, halves
 from ambient.run import Run
 from ui import data, words
+from ui.encoded import Cloud
+from ui.exhibit import Exhibit
 from ui.pictures import Images, difference, row
+from ui.ruling import Ruling
 
-ORDERS = ("Worst", "Median", "Random")
-
-
-@dataclass(frozen=True)
-class Exhibit:
-    """Samples and their verdicts, stored or drawn just now."""
-
-    images: Images
-    verdicts: Mapping[str, Any]
-    live: bool
-
-    @property
-    def ratios(self) -> list[float]:
-        return [r["ratio"] for r in self.verdicts["samples"]]
+ORDERS = ("Worst", "Median", "Random", "One seed")
+ROWS = 6
 
 
-def stored(run: Run) -> Exhibit | None:
-    """The run's stored samples and report, those that have both."""
-    found = data.report(run)
-    if found is None:
-        return None
-    images, seeds = data.samples(run)
-    at = {int(s): i for i, s in enumerate(seeds)}
-    rows = [r for r in found["samples"] if r["seed"] in at]
-    return Exhibit(images[[at[r["seed"]] for r in rows]], {**found, "samples": rows}, False)
+def choose(scores: NDArray[np.float32], order: str, count: int, deal: int) -> list[int]:
+    """Positions: those nearest to being copies, those around the median, or random ones.
 
-
-def choose(ratios: Sequence[float], order: str, count: int, deal: int) -> list[int]:
-    """Positions: the smallest ratios, those around the median, or random ones."""
-    ranked = np.argsort(ratios, kind="stable")
+    Args:
+        scores: the smaller, the more of a copy.
+    """
+    ranked = np.argsort(scores, kind="stable")
     count = min(count, len(ranked))
     if order == "Worst":
         return ranked[:count].tolist()
@@ -53,57 +37,144 @@ def choose(ratios: Sequence[float], order: str, count: int, deal: int) -> list[i
     return np.random.default_rng([deal, 3]).choice(len(ranked), count, replace=False).tolist()
 
 
-def rates_at(
-    threshold: float, verdicts: Mapping[str, Any]
-) -> tuple[float, tuple[float, float], float, tuple[float, float]]:
-    """Copied share and false alarms, with intervals, at another threshold.
+@dataclass(frozen=True)
+class Found:
+    """What a sample is closest to under a rule: positions, and the two numbers that decide."""
 
-    False alarms are counted on the half of unseen images that no threshold was chosen on.
-    """
-    ratios = np.array([r["ratio"] for r in verdicts["samples"]])
-    unseen = np.array(verdicts["heldout_ratios"])
-    unseen = unseen[halves(len(unseen))[1]]
-    hits, alarms = int((ratios < threshold).sum()), int((unseen < threshold).sum())
-    return (
-        hits / len(ratios),
-        clopper_pearson(hits, len(ratios)),
-        alarms / max(len(unseen), 1),
-        clopper_pearson(alarms, len(unseen)),
-    )
+    nearest: int
+    second: int
+    unseen: int | None
+    numbers: str
 
 
-def show_row(run: Run, exhibit: Exhibit, position: int, threshold: float) -> None:
+def by_pixels(verdict: Mapping[str, Any]) -> Found:
+    unseen = verdict["nearest_heldout"]
+    reach = "" if unseen is None else f", unseen {verdict['d_heldout']:.2f}"
+    numbers = f"d1 = {verdict['d1']:.2f}, d2 = {verdict['d2']:.2f}{reach}"
+    return Found(verdict["nearest"], verdict["second"], unseen, numbers)
+
+
+def by_encoder(known: Cloud, position: int, groups: NDArray[np.int64]) -> Found:
+    """The most similar images; the second of another twin group, as in the pixel rule."""
+    assert known.samples is not None
+    similar = known.train @ known.samples[position]
+    nearest = int(similar.argmax())
+    other = np.where(groups == groups[nearest], -np.inf, similar)
+    numbers = f"similarity {similar[nearest]:.3f}, second {other.max():.3f}"
+    unseen = None
+    if len(known.heldout):
+        reach = known.heldout @ known.samples[position]
+        unseen = int(reach.argmax())
+        numbers += f", unseen {reach[unseen]:.3f}"
+    return Found(nearest, int(other.argmax()), unseen, numbers)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _strip(images: Images) -> bytes:
+    """Five pictures side by side; the last one made from the first two."""
+    return row([*images, difference(images[0], images[1])])
+
+
+def show_row(
+    run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None, position: int
+) -> None:
     """One sample: five pictures and the numbers behind the verdict."""
-    verdict, image = exhibit.verdicts["samples"][position], exhibit.images[position]
-    both = data.sets(run)
-    nearest = both.train[verdict["nearest"]]
-    copy = verdict["ratio"] < threshold
-    unseen = np.array(exhibit.verdicts["heldout_ratios"])
-    below = float((unseen < verdict["ratio"]).mean()) if len(unseen) else 0.0
-    pictures, numbers = st.columns([3, 2], gap="large", vertical_alignment="center")
-    second, seen_by_none = verdict["second"], verdict["nearest_heldout"]
-    names = (both.train_names[verdict["nearest"]], both.train_names[second])
-    five = [image, nearest, both.train[second]]
-    reach = "no image is unseen"
-    if seen_by_none is not None:
-        names += (both.heldout_names[seen_by_none],)
-        five.append(both.heldout[seen_by_none])
-        reach = f"to the nearest unseen image {verdict['d_heldout']:.2f}"
-    five.append(difference(image, nearest))
-    pictures.image(
-        row(five),
+    verdict, both = exhibit.rows[position], data.sets(run)
+    label = f"Seed {verdict['seed']}" if "seed" in verdict else verdict["name"]
+    encoder = ruling.rule == "similarity" and known is not None and known.samples is not None
+    found = by_encoder(known, position, both.groups) if encoder else by_pixels(verdict)
+    pictures = [exhibit.images[position], both.train[found.nearest], both.train[found.second]]
+    names = [both.train_names[found.nearest], both.train_names[found.second]]
+    if found.unseen is not None:
+        pictures.append(both.heldout[found.unseen])
+        names.append(both.heldout_names[found.unseen])
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
+    left.image(
+        _strip(np.stack(pictures)),
         width="stretch",
-        alt=f"Generated image of seed {verdict.get('seed')}; nearest training image, second nearest"
-        f" and nearest unseen image: {', '.join(names)}; difference to the nearest.",
+        alt=f"{label}; nearest training image, second nearest and nearest unseen image: "
+        f"{', '.join(names)}; difference to the nearest.",
     )
-    with numbers:
-        mark = (
-            f"{words.tinted('**= copy**', run.config.arm)} of *{names[0]}*"
-            if copy
-            else f"**not a copy**, nearest is *{names[0]}*"
+    with right:
+        score = float(ruling.samples[position])
+        mark = f"**not a copy**, nearest is *{names[0]}*"
+        if ruling.is_copy(score):
+            mark = f"{words.tinted('**= copy**', run.config.arm)} of *{names[0]}*"
+        st.markdown(f"{mark} · {ruling.word} **{score:.{ruling.digits}f}**")
+        st.caption(f"{label} · {found.numbers}{ruling.percentile(score)}")
+        if "seed" in verdict:
+            _actions(run, verdict["seed"])
+
+
+def _actions(run: Run, seed: int) -> None:
+    def only() -> None:
+        st.session_state["rows"] = "One seed"
+        st.session_state[f"seed-{run.name}"] = seed
+
+    def search() -> None:
+        st.session_state["view"] = "Search"
+        st.session_state["search-in"] = "Generated"
+        st.session_state[f"search-generated-{run.name}"] = seed
+
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "Search by this",
+            icon=":material/image_search:",
+            type="tertiary",
+            on_click=search,
+            key=f"search-by-{run.name}-{seed}",
         )
-        st.markdown(f"{mark} · ratio **{verdict['ratio']:.2f}**")
+        st.button(
+            "Only this row",
+            icon=":material/link:",
+            type="tertiary",
+            on_click=only,
+            key=f"only-{run.name}-{seed}",
+            help="Its address can be shared",
+        )
+
+
+def _dealt() -> int:
+    """Which random rows, from the address."""
+    deal = st.query_params.get("deal", "0")
+    return int(deal) if deal.isdecimal() and len(deal) < 7 else 0
+
+
+def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> None:
+    """Rows in the order a visitor chooses."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        order = st.segmented_control(
+            "Rows", ORDERS, default="Worst", key="rows", required=True, bind="query-params"
+        )
+        deal = _dealt()
+        if order == "Random":
+            st.button(
+                "Draw others",
+                icon=":material/shuffle:",
+                on_click=lambda: st.query_params.update(deal=str(deal + 1)),
+            )
+        if order == "One seed":
+            first = min(exhibit.at)
+            seed = st.number_input(
+                "Seed",
+                0,
+                2**31 - 1,
+                first,
+                key=f"seed-{run.name}",
+                bind="query-params",
+                width=180,
+            )
+    st.caption(
+        "From left to right: generated · nearest training image · second nearest · nearest unseen "
+        "image · difference to the nearest (three times as bright; black where equal).",
+    )
+    if order != "One seed":
+        for position in choose(ruling.closeness, order, ROWS, deal):
+            show_row(run, exhibit, ruling, known, position)
+    elif seed in exhibit.at:
+        show_row(run, exhibit, ruling, known, exhibit.at[seed])
+    else:
         st.caption(
-            f"Seed {verdict.get('seed')} · d1 = {verdict['d1']:.2f}, d2 = {verdict['d2']:.2f}, "
-            f"{reach} · {words.percent(below)} of unseen images have a smaller ratio"
+            f"No sample of seed {seed} here; these are seeds {first} to {max(exhibit.at)}. "
+            "Sample it above."
         )

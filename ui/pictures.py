@@ -132,3 +132,46 @@ def lettered(
         pen.ellipse((x + 4, 4, x + 60, 60), fill=INK, outline=PAPER, width=3)
         pen.text((x + 32, 32), letters[i], PAPER, font, anchor="mm")
     return png(sheet)
+
+
+def captioned(images: Images, marks: Sequence[str], color: str, tile: int = 128) -> bytes:
+    """Images side by side, a line or two of numbers under each."""
+    tiles = [enlarge(x, tile) for x in images]
+    lines = max(mark.count("\n") + 1 for mark in marks)
+    gap, font = 16, ImageFont.load_default(24)
+    size = tiles[0].width
+    sheet = _blank(len(tiles) * (size + gap) - gap, tiles[0].height + 6 + 30 * lines)
+    pen = ImageDraw.Draw(sheet)
+    for i, (picture, mark) in enumerate(zip(tiles, marks, strict=True)):
+        x = i * (size + gap)
+        sheet.paste(picture, (x, 0))
+        pen.multiline_text(
+            (x + size // 2, picture.height + 6), mark, color, font, anchor="ma", align="center"
+        )
+    return png(sheet)
+
+
+def clusters(
+    groups: Sequence[Images], framed: Sequence[Sequence[bool]], color: str, width: int = 1440
+) -> bytes:
+    """Groups of images in rows of text width: close within a group, apart between groups."""
+    tile, seam, gap, margin = 64, 2, 32, 7
+    places, x, y = [], 0, 0
+    for i, images in enumerate(groups):
+        for j in range(len(images)):
+            whole = len(images) * (tile + 2 * margin + seam)
+            if x and (x + (whole if j == 0 and whole < width else tile + 2 * margin) > width):
+                x, y = 0, y + tile + 2 * margin + 20
+            places.append((i, j, x, y))
+            x += tile + 2 * margin + seam
+        x += gap
+    sheet = _blank(width, y + tile + 2 * margin)
+    pen = ImageDraw.Draw(sheet)
+    for i, j, x, y in places:
+        picture = enlarge(groups[i][j], tile)
+        shift = margin + (tile - picture.width) // 2
+        sheet.paste(picture, (x + shift, y + shift))
+        if framed[i][j]:
+            far = tile + 2 * margin - 1
+            pen.rounded_rectangle((x, y, x + far, y + far), 10, outline=color, width=6)
+    return png(sheet)

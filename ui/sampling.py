@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from ambient.run import Run
-from ui.evidence import Exhibit
+from ui.exhibit import Exhibit
 from ui.pictures import grid
 
 FRAME_SECONDS = 0.7  # a browser must have fetched a picture before the next one replaces it

@@ -1,63 +1,85 @@
-"""Where samples and unseen images lie by the rule for copies."""
+"""Where samples and unseen images lie by a rule for copies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from ui.charts import finish, ink
 from ui.pictures import NEUTRAL, arm_color
 
+BINS = 40
+AXES = {
+    "ratio": "d1/d2: distance to the nearest training image over that to the second",
+    "similarity": "similarity to the most similar training image",
+}
 
-def ratio_histogram(
-    ratios: Sequence[float], heldout: Sequence[float], threshold: float, arm: str
+
+def histogram(
+    samples: NDArray[np.float32],
+    unseen: NDArray[np.float32] | None,
+    threshold: float,
+    rule: str,
+    arm: str,
 ) -> go.Figure:
-    """d1/d2 of samples above the axis and of unseen images below it, the threshold through both."""
-    edges = np.linspace(0, 1, 41)
-    middle = (edges[:-1] + edges[1:]) / 2
-    color = arm_color(arm)
+    """Scores of samples above the axis and of unseen images below it, the threshold through both.
+
+    Args:
+        rule: `ratio`, of which small ones are copies, or `similarity`, of which large ones are.
+    """
+    ratio = rule == "ratio"
+    low = 0.0 if ratio else _floor(samples, unseen)
+    edges = np.linspace(low, 1, BINS + 1)
+    middle, color = (edges[:-1] + edges[1:]) / 2, arm_color(arm)
+    beyond = middle < threshold if ratio else middle > threshold
     figure = go.Figure()
-    for values, sign, tone, name in (
-        (ratios, 1, color, "generated"),
-        (heldout, -1, NEUTRAL, "unseen real images"),
-    ):
+    kinds = [(samples, 1, color, "generated")]
+    kinds += [(unseen, -1, NEUTRAL, "unseen real images")] if unseen is not None else []
+    for values, sign, tone, name in kinds:
         share = 100 * np.histogram(values, edges)[0] / max(len(values), 1)
         figure.add_bar(
             x=middle,
             y=sign * share,
-            width=0.023,
-            marker={"color": tone, "opacity": [1 if m < threshold else 0.5 for m in middle]},
+            width=0.92 * (edges[1] - edges[0]),
+            marker={"color": tone, "opacity": np.where(beyond, 1, 0.5)},
             customdata=share,
-            hovertemplate=f"{name}: %{{customdata:.1f}} % at ratio %{{x:.2f}}<extra></extra>",
+            hovertemplate=f"{name}: %{{customdata:.1f}} % at %{{x:.3f}}<extra></extra>",
         )
+        inside = 0.5 if ratio else 0.02
+        _text(figure, inside, 1.0 if sign > 0 else 0.0, name, tone, "center" if ratio else "left")
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
     figure.add_vline(x=threshold, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
-    for x, y, xanchor, yanchor, text, tone in (
-        (0.5, 1.0, "center", "top", "generated", color),
-        (0.02, 0.0, "left", "bottom", "unseen real images", NEUTRAL),
-    ):
-        figure.add_annotation(
-            x=x,
-            y=y,
-            yref="paper",
-            text=text,
-            font={"color": ink(tone), "size": 15},
-            showarrow=False,
-            xanchor=xanchor,
-            yanchor=yanchor,
-        )
     figure.add_annotation(
         x=threshold,
         y=1,
         yref="paper",
-        text="copies ",
+        text="copies " if ratio else " copies",
         showarrow=False,
-        xanchor="right",
-        yanchor="top",
+        xanchor="right" if ratio else "left",
+        yanchor="bottom",
         font={"size": 14},
     )
-    figure.update_xaxes(title_text="d1/d2", range=[0, 1])
-    figure.update_yaxes(title_text="% of images", tickformat="+.0f", showticklabels=False)
-    return finish(figure, 360, barmode="overlay", bargap=0)
+    figure.update_xaxes(title_text=AXES[rule], range=[low, 1])
+    figure.update_yaxes(title_text="% of images", showticklabels=False)
+    return finish(figure, 420, top=28, barmode="overlay", bargap=0)
+
+
+def _floor(samples: NDArray[np.float32], unseen: NDArray[np.float32] | None) -> float:
+    """Where the axis of similarities begins: at the lowest tenth that all lie above."""
+    lowest = min([float(x.min()) for x in (samples, unseen) if x is not None and len(x)], default=0)
+    return max(-1.0, np.floor(10 * lowest) / 10)
+
+
+def _text(figure: go.Figure, x: float, y: float, text: str, tone: str, anchor: str) -> None:
+    figure.add_annotation(
+        x=x,
+        y=y,
+        xref="paper",
+        yref="paper",
+        text=text,
+        font={"color": ink(tone), "size": 15},
+        showarrow=False,
+        xanchor=anchor,
+        yanchor="top" if y else "bottom",
+    )

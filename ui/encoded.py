@@ -1,0 +1,128 @@
+"""Pictures as the bundled encoder sees them: stored for bundled ones, computed when asked for.
+
+Stored features (`make features`) let a page compare pictures in the encoder without torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from ambient.copies import MIN_SAMPLES, similarities
+from ambient.corpus import ASSETS, BUNDLED
+from ambient.run import Run
+from ui import data
+from ui.pictures import Images
+
+FOLDER = ASSETS / "features"
+PACE = 150  # pictures a second on one core, to say how long it will take
+
+Features = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Features of length 1: float32 (n, k) of training and unseen images, and of samples if known.
+
+    Their inner products are the similarities of the rule.
+    """
+
+    train: Features
+    heldout: Features
+    samples: Features | None
+
+
+def digest(images: Images) -> str:
+    """Hash of shape and pixels, as `Corpus.sha256`."""
+    found = hashlib.sha256(str(images.shape).encode())
+    found.update(np.ascontiguousarray(images).tobytes())
+    return found.hexdigest()
+
+
+def unit(features: NDArray[Any]) -> Features:
+    """Each row divided by its length."""
+    rows = features.astype(np.float32)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+@st.cache_resource(max_entries=32)
+def _stored(name: str, changed: int) -> tuple[Features, str] | None:
+    if not changed:
+        return None
+    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as found:
+        return unit(found["features"]), str(found["images_sha256"])
+
+
+def _of(name: str, sha256: str) -> Features | None:
+    """Stored features, if they are of these very pictures."""
+    found = _stored(name, data.stamp(FOLDER / f"{name}.npz"))
+    return found[0] if found and found[1] == sha256 else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Comparing in the encoder")
+def computed(sha256: str, _images: Images) -> Features:
+    """Features made here and now; loads torch."""
+    from ambient.features import encode
+    from ui import live
+
+    with live.turn():
+        return unit(encode(_images))
+
+
+def asked(run: Run) -> bool:
+    """Whether this visitor has asked for features that are not stored."""
+    return bool(st.session_state.get(f"encode-{run.path}"))
+
+
+def offer(run: Run, count: int) -> None:
+    """The button that asks for them."""
+    st.button(
+        "Compare in the encoder",
+        icon=":material/neurology:",
+        on_click=lambda: st.session_state.update({f"encode-{run.path}": True}),
+        help=f"Loads the encoder; about {max(1, count // PACE)} s for {count:,} pictures",
+        key=f"offer-{run.path}",
+    )
+
+
+def _real(run: Run) -> tuple[Features, Features] | None:
+    both, c = data.sets(run), run.config
+    whole = _of(c.corpus, c.corpus_sha256) if c.corpus in BUNDLED else None
+    if whole is not None:
+        return whole[both.train_index], whole[both.heldout_index]
+    if not asked(run):
+        return None
+    every = np.concatenate([both.train, both.heldout])
+    features = computed(f"{c.corpus_sha256}-{c.n_train}-{c.split_seed}", every)
+    return features[: len(both.train)], features[len(both.train) :]
+
+
+def _made(run: Run, images: Images, sha256: str) -> Features | None:
+    stored = _of(run.name, sha256)
+    if stored is None and asked(run):
+        return computed(sha256, images)
+    return stored
+
+
+def cloud(run: Run, images: Images, sha256: str) -> Cloud | None:
+    """Features of a run's real images and of these samples; None where they are not known."""
+    real = _real(run)
+    return None if real is None else Cloud(*real, _made(run, images, sha256))
+
+
+def unseen(run: Run, known: Cloud) -> Features:
+    """Similarity of each unseen image to its most similar training image.
+
+    Where fewer than 100 are unseen, training images, each without its own group, as in a report.
+    """
+    both = data.sets(run)
+    if len(known.heldout) < MIN_SAMPLES <= len(known.train):
+        return similarities(known.train, known.train, both.groups, both.groups)[0]
+    if not len(known.heldout):
+        return np.zeros(0, np.float32)
+    return similarities(known.heldout, known.train)[0]

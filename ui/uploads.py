@@ -1,0 +1,175 @@
+"""A visitor's own pictures, judged against the training images of a run. Nothing is trusted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from ambient.config import Config
+from ambient.copies import MIN_SAMPLES
+from ambient.errors import InputError
+from ambient.run import Run
+from ui import data, encoded, evidence, ruling, words
+from ui.encoded import Cloud
+from ui.exhibit import Exhibit, Shelf
+from ui.own_image import MEGABYTES, decode
+from ui.pictures import Images, arm_color, gallery
+from ui.ruling import Ruling
+
+MAX_FILES = 300
+IN_ROWS, IN_GALLERY = 6, 36
+KEY = "own-pictures"
+
+
+def plain(name: str) -> str:
+    """A file's name as harmless text: it is shown, and never used as a path."""
+    return re.sub(r"[^\w. -]", "", name, flags=re.ASCII).strip()[:40] or "a picture"
+
+
+@st.cache_data(max_entries=12, show_spinner="Reading your pictures")
+def read(
+    ids: tuple[str, ...], side: int, channels: int, _files: Sequence[Any], _config: Config
+) -> tuple[Images, tuple[str, ...], tuple[str, ...]]:
+    """All readable files, their names, and a line for each that was refused."""
+    images, names, refused = [], [], []
+    if len(_files) > MAX_FILES:
+        refused.append(f"{len(_files)} files; the first {MAX_FILES} were read.")
+    for file in _files[:MAX_FILES]:
+        try:
+            images.append(decode(file.getvalue(), _config))
+            names.append(plain(file.name))
+        except InputError as e:
+            refused.append(f"{plain(file.name)}: {e}")
+    stacked = np.stack(images) if images else np.zeros((0, side, side, channels), np.uint8)
+    return stacked, tuple(names), tuple(refused)
+
+
+def _read(run: Run, files: Sequence[Any]) -> tuple[Images, tuple[str, ...], tuple[str, ...]]:
+    c = run.config
+    return read(tuple(f.file_id for f in files), c.side, c.channels, files, c)
+
+
+def kept(run: Run, known: Cloud | None) -> Shelf | None:
+    """The visitor's pictures as the run would see them, to search by; None if there are none."""
+    files = st.session_state.get(KEY) or []
+    images, names, _ = _read(run, files)
+    if not len(images):
+        return None
+    features = encoded.computed(encoded.digest(images), images) if known else None
+    return Shelf(images, names, features)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Judging your pictures")
+def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> dict[str, Any]:
+    from ambient.verdicts import ImageSets, judge_images
+    from ui import live
+
+    both = data.sets(_run)
+    with live.turn():
+        return judge_images(
+            ImageSets(_images, both.train, both.heldout, both.groups, both.heldout_groups)
+        )
+
+
+def judged(run: Run, images: Images, names: Sequence[str]) -> Exhibit:
+    """The pictures with their verdicts, by pixels."""
+    c = run.config
+    report = _judged(
+        (c.corpus_sha256, c.n_train, c.split_seed, encoded.digest(images)), run, images
+    )
+    rows = [{"name": name, **row} for name, row in zip(names, report["samples"], strict=True)]
+    return Exhibit(images, {**report, "samples": rows}, True)
+
+
+def show(run: Run, like: Ruling, known: Cloud | None) -> None:
+    """Drop pictures, see each beside its nearest training images.
+
+    Args:
+        like: the rule on the page, whose threshold holds here too.
+    """
+    c = run.config
+    st.markdown(
+        f"Are your pictures copies of these {c.n_train} training images? Each is cropped to a "
+        f"square and shrunk to {c.side}×{c.side} pixels, as the training images were. They stay in "
+        "this server's memory while the page is open.",
+        width=760,
+    )
+    files = st.file_uploader(
+        "Your pictures",
+        type=["png", "jpg", "jpeg", "webp"],
+        accept_multiple_files=True,
+        key=KEY,
+        max_upload_size=MEGABYTES,
+        help=f"PNG, JPEG or WebP, up to {MAX_FILES} pictures of {MEGABYTES} MB. "
+        f"With {MIN_SAMPLES} or more there is a rate too.",
+    )
+    if not files:
+        return
+    images, names, refused = _read(run, files)
+    for line in refused:
+        st.error(line, icon=":material/error:")
+    if len(images):
+        _verdicts(run, judged(run, images, names), like, known)
+
+
+def _verdicts(run: Run, exhibit: Exhibit, like: Ruling, known: Cloud | None) -> None:
+    if known is not None:
+        known = replace(known, samples=encoded.computed(exhibit.sha256, exhibit.images))
+    found = ruling.applied(run, exhibit, known, like)
+    if found is None:
+        found = ruling.applied(run, exhibit, None, replace(like, rule="ratio"))
+    assert found is not None  # pixels are always known
+    copies = [found.is_copy(float(s)) for s in found.samples]
+    st.subheader(f"{sum(copies)} of {len(copies)} pictures are copies", anchor=False)
+    ruling.rates(run, exhibit, found, "pictures")
+    order = np.argsort(found.closeness, kind="stable").tolist()
+    for position in order[:IN_ROWS]:
+        evidence.show_row(run, exhibit, found, known, position)
+    if len(order) > IN_ROWS:
+        _rest(run, exhibit, found, copies, order)
+    words.under(
+        "own-pictures",
+        "Nearest to being copies first. From left to right: yours · nearest training image · "
+        "second nearest · nearest unseen image · difference to the nearest.",
+        [words.provenance(run, exhibit.verdicts, live=True)],
+        lambda: exhibit.rows,
+        f"python -m ambient audit --generated YOUR_FOLDER --train {run.config.corpus} --json -",
+    )
+
+
+def _rest(
+    run: Run, exhibit: Exhibit, found: Ruling, copies: Sequence[bool], order: Sequence[int]
+) -> None:
+    both, some = data.sets(run), list(order[:IN_GALLERY])
+    nearest = [row["nearest"] for row in exhibit.rows]
+    st.image(
+        gallery(
+            exhibit.images[some],
+            both.train[[nearest[i] for i in some]],
+            [copies[i] for i in some],
+            arm_color(run.config.arm),
+        ),
+        width="stretch",
+        alt=f"{len(some)} of your pictures above their nearest training images; "
+        f"{sum(copies[i] for i in some)} are copies.",
+    )
+    st.dataframe(
+        [
+            {
+                "picture": exhibit.rows[i]["name"],
+                "nearest training image": both.train_names[nearest[i]],
+                "d1": exhibit.rows[i]["d1"],
+                "d2": exhibit.rows[i]["d2"],
+                found.word: round(float(found.samples[i]), 4),
+                "copy": copies[i],
+            }
+            for i in order
+        ],
+        hide_index=True,
+        height=280,
+    )
