@@ -8,12 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
 from ambient.errors import InputError
+from ui import lesson, teacher
+from ui.teacher import given, hidden
+
+__all__ = ["PAGES", "enter", "errors_in_words", "given", "hidden", "navigate", "settle_again"]
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
-FRAMED = "framed"  # set by app.py before any page runs
+FRAMED = "framed"  # set by app.py before each run of a page
+PAGE = "page"  # the name of the page at hand
 
 PAGES = (
     ("spot_the_copy", "Spot the copy", "compare", "Which generated images are copies?"),
@@ -29,6 +35,7 @@ PAGES = (
     ("reproduce", "Reproduce", "deployed_code", "Every figure, its data and its command."),
 )
 HOME = PAGES[0][0]
+SHEET = "lesson_sheet"  # reached from the lesson and the teacher's menu
 
 
 def _pages() -> list[StreamlitPage]:
@@ -45,7 +52,8 @@ def _pages() -> list[StreamlitPage]:
     ]
     # The home page lives at "/"; its own name stays a working address too.
     also = st.Page(f"pages/{HOME}.py", url_path=HOME, title=PAGES[0][1], visibility="hidden")
-    return [*pages, also]
+    sheet = st.Page(f"pages/{SHEET}.py", title="The lesson as a sheet", visibility="hidden")
+    return [*pages, also, sheet]
 
 
 def _settings() -> None:
@@ -56,23 +64,35 @@ def navigate() -> StreamlitPage:
     """Called by app.py: page settings, top navigation, and the page to run."""
     _settings()
     st.session_state[FRAMED] = True
-    return st.navigation(_pages(), position="top")
+    page = st.navigation(_pages(), position="top")
+    st.session_state[PAGE] = HOME if page.url_path in ("", "home") else page.url_path
+    return page
 
 
-def enter(title: str, lead: str) -> None:
-    """The first call of every page: its title and one sentence.
+def enter(title: str, lead: str) -> DeltaGenerator:
+    """The first call of every page: the lesson's step if one is on, its title and one sentence.
+
+    Returns:
+        A place under the title for the line that names the page's runs (`words.bar`).
 
     With a `pages/` folder, the first visitor of a fresh server who opens a deep link runs the page
     without app.py. Registering the pages and running again goes through app.py.
     """
-    if not st.session_state.get(FRAMED):
+    if not st.session_state.pop(FRAMED, False):
         _settings()
         st.navigation(_pages(), position="hidden")
         st.rerun()
     _settle()
     st.set_page_config(page_title=f"{title} · Ambient Explorer")
-    st.title(title, anchor=False)
+    teacher.keep()
+    lesson.panel(st.session_state[PAGE])
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title(title, anchor=False, width="stretch")
+        if st.session_state[PAGE] == HOME:
+            lesson.offer()
+        teacher.menu(lesson.begin)
     st.markdown(lead, width=760)
+    return st.empty()
 
 
 @st.cache_resource

@@ -1,0 +1,37 @@
+"""The lesson on paper: every step with room to write; with `?answers=1`, what is stored."""
+
+import streamlit as st
+
+from ui import sheet
+from ui.frame import enter, hidden
+
+enter(
+    "The lesson as a sheet",
+    "For the class: each step with its question and room to write. Print this page, or download "
+    "it; with the answers it is a sheet for the teacher.",
+)
+if not hidden("teacher"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        answers = st.toggle("With the answers", key="answers", bind="query-params")
+        st.download_button(
+            "HTML",
+            lambda: sheet.html(answers),
+            "lesson.html",
+            "text/html",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Markdown",
+            lambda: sheet.markdown(answers),
+            "lesson.md",
+            "text/markdown",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )
+else:
+    answers = False
+for step in sheet.entries(answers):
+    sheet.show(step)

@@ -1,0 +1,261 @@
+"""A lesson over the pages: each step is data, opens as a link, and never overwrites the visitor.
+
+A step (`assets/lesson.json`) has a text, a page, the state to show it in, the control it points at
+and a test of being done. `?lesson=3` on any page opens step 3 on its own page, once; whatever the
+visitor moves afterwards stays. A question is answered from stored reports (`ui/answers.py`), and
+only after the visitor has said what to expect.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from ambient.corpus import ASSETS
+from ui import answers, teacher
+
+AT = "lesson"  # the step's number: in the address, and in the session
+GOING = "lesson-going"  # a step and its state, to be shown at the next run
+PENDING = "lesson-pending"  # state to apply when the step's page runs
+DONE = "lesson-done"
+State = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Attributes:
+    name: names its answer in the session.
+    page: file name of its page, without ending.
+    state: parameters of the address, by name: what the step is shown with.
+    control: label of the control it points at; `groups` are those it belongs to (`teacher.GROUPS`).
+    done: the name of a test in `TESTS` and what the test is given.
+    finding: the name of a function in `answers.ANSWERS` and what it is given.
+    options: of the question, by key; `reveal` is the state that shows the answer on the page.
+    """
+
+    number: int
+    name: str
+    title: str
+    text: str
+    minutes: int
+    page: str
+    state: dict[str, Any]
+    control: str
+    groups: list[str]
+    done: dict[str, Any]
+    finding: dict[str, Any]
+    question: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    reveal: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def answer_key(self) -> str:
+        return f"lesson-answer-{self.name}"
+
+    def found(self) -> answers.Finding | None:
+        """What is stored about it."""
+        given = dict(self.finding)
+        return answers.ANSWERS[given.pop("by")](**given)
+
+    def right(self) -> str | None:
+        """The key of the right option."""
+        found = self.found()
+        return answers.option(list(self.options), found.right) if found else None
+
+
+@cache
+def steps() -> tuple[Step, ...]:
+    loaded = json.loads((ASSETS / "lesson.json").read_text(encoding="utf-8"))
+    return tuple(Step(number=i, **step) for i, step in enumerate(loaded["steps"], 1))
+
+
+def as_text(value: Any) -> str:
+    """A value as the address writes it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _stands(key: str) -> str | None:
+    """Where a control stands, as the address writes it."""
+    value = st.session_state.get(key, st.query_params.get(key))
+    return None if value is None else as_text(value)
+
+
+def _guessed(step: Step) -> bool:
+    return any(str(k).startswith("guess-") and v for k, v in st.session_state.items())
+
+
+def _answered(step: Step) -> bool:
+    return bool(st.session_state.get(step.answer_key))
+
+
+def _moved(step: Step, keys: list[str]) -> bool:
+    return any(_stands(k) not in (None, as_text(step.state[k])) for k in keys)
+
+
+def _reached(step: Step, state: State) -> bool:
+    return all(_stands(k) == as_text(v) for k, v in state.items())
+
+
+TESTS: dict[str, Callable[..., bool]] = {
+    "guessed": _guessed,
+    "answered": _answered,
+    "moved": _moved,
+    "reached": _reached,
+}
+
+
+def is_done(step: Step) -> bool:
+    """Whether the visitor has done it; once done, it stays done."""
+    known: set[str] = st.session_state.setdefault(DONE, set())
+    given = dict(step.done)
+    if step.name not in known and TESTS[given.pop("by")](step, **given):
+        known.add(step.name)
+    return step.name in known
+
+
+def address(step: Step) -> dict[str, str]:
+    """The parameters of a step's link; its state follows from its number."""
+    hide = st.session_state.get(teacher.HIDDEN)
+    return {AT: str(step.number)} | ({teacher.HIDDEN: hide} if hide else {})
+
+
+def go(step: Step, state: State | None = None) -> None:
+    """Show a step on its page at the next run, with its own state or this one."""
+    st.session_state[GOING] = step, dict(step.state if state is None else state)
+
+
+def _switch(step: Step, state: State) -> None:
+    """Go to a step's page; the state is applied once, when that page runs."""
+    st.session_state[AT] = step.number
+    st.session_state[PENDING] = state
+    st.switch_page(f"pages/{step.page}.py", query_params=address(step))
+
+
+def begin() -> None:
+    go(steps()[0])
+
+
+def leave() -> None:
+    st.session_state.pop(AT, None)
+    st.query_params.pop(AT, None)
+
+
+def _asked() -> Step | None:
+    """The step of the address; after a click in the navigation, the one at hand."""
+    number = st.query_params.get(AT, st.session_state.get(AT))
+    return next((s for s in steps() if str(s.number) == str(number)), None)
+
+
+def _arrive(step: Step, page: str) -> None:
+    """Apply a step's state once; what the address says itself comes first."""
+    if (state := st.session_state.pop(PENDING, None)) is not None:
+        st.session_state.update(state)
+    elif st.session_state.get(AT) != step.number:
+        own = {k: v for k, v in step.state.items() if k not in st.query_params}
+        if page != step.page:
+            _switch(step, step.state)
+        st.session_state[AT] = step.number
+        st.session_state.update(own)
+    if AT not in st.query_params:
+        st.query_params[AT] = str(step.number)
+
+
+def panel(page: str) -> None:
+    """The step at hand, above the page; nothing without a lesson."""
+    if GOING in st.session_state:
+        _switch(*st.session_state.pop(GOING))
+    step = _asked()
+    if step is None:
+        st.session_state.pop(teacher.NEEDED, None)
+        return
+    _arrive(step, page)
+    here = page == step.page
+    st.session_state[teacher.NEEDED] = step.groups if here else []
+    with st.container(border=True, key="lesson-panel", gap="small"):
+        done = here and is_done(step)
+        _head(step, done)
+        st.markdown(step.text, width=860)
+        if not here:
+            st.button("Go to its page", icon=":material/arrow_forward:", on_click=go, args=(step,))
+        elif step.question:
+            _question(step)
+        else:
+            st.caption(":material/check: Done." if done else f"Use **{step.control}** below.")
+
+
+def _head(step: Step, done: bool) -> None:
+    """Where the visitor is, and the ways on."""
+    every = steps()
+    last = step.number == len(every)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":gray[{step.number} of {len(every)}]  **{step.title}**", width="stretch")
+        if step.number > 1:
+            st.button(
+                "Back",
+                icon=":material/arrow_back:",
+                type="tertiary",
+                on_click=go,
+                args=(every[step.number - 2],),
+                key="lesson-back",
+            )
+        st.button(
+            "Finish" if last else "Next",
+            icon=":material/check:" if last else ":material/arrow_forward:",
+            type="primary" if done else "secondary",
+            on_click=leave if last else go,
+            args=() if last else (every[step.number],),
+            key="lesson-next",
+        )
+        if not last:
+            st.button(
+                "Leave",
+                icon=":material/close:",
+                type="tertiary",
+                on_click=leave,
+                key="lesson-leave",
+            )
+
+
+def _question(step: Step) -> None:
+    """First the visitor's answer, then the stored one."""
+    chosen = st.pills(
+        step.question,
+        list(step.options),
+        format_func=step.options.__getitem__,
+        key=step.answer_key,
+        persist_state="session",
+        on_change=_reveal,
+        args=(step,),
+    )
+    if not chosen:
+        return
+    found = step.found()
+    right = step.right()
+    if found is None or right is None:
+        st.caption(found.text if found else "The run that answers this is not stored here.")
+        return
+    said = "**As you said.**" if chosen == right else f"**{step.options[right]}.**"
+    st.markdown(f":material/lightbulb: {said} {found.text}", width=860)
+
+
+def _reveal(step: Step) -> None:
+    """Once answered, the page shows the answer too."""
+    if st.session_state.get(step.answer_key) and step.reveal:
+        go(step, {**step.state, **step.reveal})
+
+
+def offer() -> None:
+    """The lesson's start, on the home page."""
+    if AT not in st.session_state and not teacher.hidden("lesson"):
+        minutes = sum(s.minutes for s in steps())
+        st.button(
+            "Ten-minute lesson",
+            icon=":material/menu_book:",
+            help=f"{len(steps())} steps over these pages, about {minutes} minutes",
+            on_click=begin,
+        )

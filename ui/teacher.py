@@ -1,0 +1,105 @@
+"""For teachers: links that hide controls, and a fresh start for the next class.
+
+`?hide=settings,live` hides groups of controls on every page. Results stay: what a hidden control
+would have chosen comes from the address, or is what the page shows first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+T = TypeVar("T")
+
+GROUPS = {
+    "settings": "Choosing runs, sizes, cutoffs and steps",
+    "threshold": "Moving the line between copy and new",
+    "shuffle": "Other samples, other rows",
+    "game": "Guessing games",
+    "live": "Everything that computes now",
+    "open": "Opening runs and pictures of one's own",
+    "train": "The form that starts a training",
+    "data": "CSV and commands under the figures",
+    "lesson": "The start of the lesson",
+    "teacher": "This menu",
+}
+HIDDEN = "hide"  # in the address, and in the session: a click in the navigation drops the address
+NEEDED = "lesson-needs"  # groups that the lesson's step points at
+
+
+def _names() -> set[str]:
+    asked = st.query_params.get(HIDDEN)
+    if asked is not None:
+        st.session_state[HIDDEN] = asked
+    return {name.strip() for name in st.session_state.get(HIDDEN, "").split(",")}
+
+
+def keep() -> None:
+    """Put `hide=` back into the address after a click in the navigation dropped it."""
+    hidden("")
+    if st.session_state.get(HIDDEN) and HIDDEN not in st.query_params:
+        st.query_params[HIDDEN] = st.session_state[HIDDEN]
+
+
+def hidden(group: str) -> bool:
+    """Whether this link hides a group of controls; one that the lesson's step needs stays."""
+    return group in _names() and group not in st.session_state.get(NEEDED, ())
+
+
+def given(key: str, options: Sequence[T], default: T, format_func: Callable[[T], str] = str) -> T:
+    """What a hidden control stands at: from the address, else from the lesson, else its default."""
+    asked = st.query_params.get(key)
+    if asked is not None:
+        return next((o for o in options if format_func(o) == asked), default)
+    known = st.session_state.get(key, default)
+    return known if known in options else default
+
+
+def reset() -> None:
+    """Forget all that this browser tab has chosen and answered, but not what the link hides."""
+    hide = st.session_state.get(HIDDEN, "")
+    st.session_state.clear()
+    st.session_state[HIDDEN] = hide
+
+
+def _again(begin: Callable[[], None]) -> None:
+    reset()
+    begin()
+
+
+def menu(begin: Callable[[], None]) -> None:
+    """The teacher's popover: a link to the page as it stands, the sheet, and a fresh start.
+
+    Args:
+        begin: shows the first step of the lesson.
+    """
+    if hidden("teacher"):
+        return
+    with st.popover("Teach", icon=":material/school:", type="tertiary"):
+        st.markdown("**A link for your class**: this page as it stands, without these controls.")
+        names = st.multiselect(
+            "Hide", list(GROUPS), format_func=GROUPS.__getitem__, key="teach-hide"
+        )
+        st.code(link(names), language=None, wrap_lines=True)
+        st.caption("What a control has chosen stays in view; only the control goes.")
+        st.page_link(
+            "pages/lesson_sheet.py", label="The lesson as a sheet", icon=":material/print:", help=""
+        )
+        st.button(
+            "Reset for the next class",
+            icon=":material/restart_alt:",
+            on_click=_again,
+            args=(begin,),
+        )
+        st.caption("Forgets choices and answers in this tab and begins the lesson.")
+
+
+def link(names: Sequence[str]) -> str:
+    """The address of the page as it stands, hiding these groups."""
+    parts = urlsplit(st.context.url or "")
+    chosen = {k: st.query_params.get_all(k) for k in st.query_params if k != HIDDEN}
+    query = urlencode({**chosen, **({HIDDEN: ",".join(names)} if names else {})}, doseq=True)
+    return parts._replace(query=query.replace("%2C", ",")).geturl()
