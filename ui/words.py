@@ -81,10 +81,12 @@ def _step(run: Run, verdicts: Mapping[str, Any] | None) -> int:
     return known or run.last_step or max(run.sheet_steps, default=0)
 
 
-def provenance(run: Run, verdicts: Mapping[str, Any] | None, live: bool = False) -> str:
+def provenance(
+    run: Run, verdicts: Mapping[str, Any] | None, live: bool = False, step: int | None = None
+) -> str:
     """Which run, samples and rule a number comes from."""
-    c = run.config
-    parts = [f"{c.corpus}", f"n = {c.n_train}", arm_name(c), f"step {_step(run, verdicts):,}"]
+    c, step = run.config, step or _step(run, verdicts)
+    parts = [f"{c.corpus}", f"n = {c.n_train}", arm_name(c), f"step {step:,}"]
     if verdicts:
         rule = verdicts["copies"]["ratio"]
         seeds = [row["seed"] for row in verdicts["samples"] if "seed" in row]
