@@ -2,10 +2,8 @@
 
 import streamlit as st
 
-from ui import charts, data, words
-from ui.charts.levels import noise_levels
+from ui import clone_test, data, levels, microscope, words
 from ui.frame import enter, errors_in_words
-from ui.noise import strip
 
 enter(
     "Noise microscope",
@@ -16,54 +14,60 @@ runs = {r.name: r for r in [*data.bundled(), *data.own()]}
 if not runs:
     words.missing("No stored runs yet.", "python -m ambient train --out runs/first")
     st.stop()
-names = sorted(runs, key=lambda k: data.curves(runs[k]) is None)
-name = st.selectbox(
-    "Run",
-    names,
-    key="run",
-    bind="query-params",
-    width=420,
-)
-run = runs[name]
-with errors_in_words():
-    curves = data.curves(run)
-    images = data.sets(run)
-command = f"python -m ambient curves {words.address(run)}"
-
-if curves is None:
-    words.missing(f"Run {run.name} has no stored curves yet.", f"{command} --store")
-    st.stop()
-
-peak = max(curves["levels"], key=lambda p: p["gap_ratio"])
-low, high = peak["gap_ratio_ci95"]
-times = words.tinted(f"{peak['gap_ratio']:.3g} times", run.config.arm)
-st.subheader(
-    f"At noise level {peak['sigma']:.2g}, unseen images cost {times} the error of training images.",
-    anchor=False,
-)
-st.caption(f"The widest gap; 95 % interval over images: {low:.3g} to {high:.3g} times.")
-charts.show(
-    noise_levels(curves, run.config.arm, strip(images.train[0])),
-    f"levels-{name}",
-    f"Five aligned panels against noise level for {words.run_name(run)}: a training image under "
-    f"growing noise, the error on training and unseen images, their ratio, which peaks at "
-    f"{peak['gap_ratio']:.3g} near noise level {peak['sigma']:.2g}, what the noisy image gives "
-    "away, and where training draws its noise levels.",
-)
+with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+    names = sorted(runs, key=lambda k: data.curves(runs[k]) is None)
+    run = runs[st.selectbox("Run", names, key="run", bind="query-params", width=300)]
+    with errors_in_words():
+        curves = data.curves(run)
+    command = f"python -m ambient curves {words.address(run)}"
+    if curves is None:
+        words.missing(f"Run {run.name} has no stored curves yet.", f"{command} --store")
+        st.stop()
+    step = microscope.choose_step(run)
+    sigmas = [p["sigma"] for p in curves["levels"]]
+    sigma = microscope.choose_level(sigmas, levels.peak(curves)["sigma"])
+level = curves["levels"][sigmas.index(sigma)]
 subset = curves["subset"]
 drawn = f"{len(subset['train'])} training and {len(subset['heldout'])} unseen images"
+
+st.subheader(levels.headline(level, run.config.arm), anchor=False)
+st.caption(levels.about_gap(level, curves, step))
+with errors_in_words():
+    specimens = []
+    for choose in (microscope.choose_training, microscope.choose_unseen):
+        left, right = st.columns([1, 4.9], gap="medium", vertical_alignment="center")
+        with left:
+            specimens.append(choose(run))
+        with right:
+            microscope.show(run, step, specimens[-1], sigma)
+words.under(
+    "microscope",
+    "One training image and one unseen one under the same noise. A *perfect memory* knows the "
+    "training images by heart and answers with their mean, weighted by how likely each is to be "
+    "under the noise: it makes a training image of everything. Where the network does so too, it "
+    "has memorized.",
+    [words.provenance(run, None, microscope.asked(run, step, specimens), step)],
+    lambda: microscope.rows(run, step, specimens, sigmas),
+    "python scripts/build_microscope.py",
+)
+
+st.subheader("All noise levels at once", anchor=False)
+st.markdown(f"{levels.in_theory(curves)}  \n{levels.in_practice(curves)}", width=760)
+levels.chart(run, curves, sigma, specimens[0])
 words.under(
     "noise-levels",
-    f"Follow one noise level down all panels, from what the network sees ({images.train_names[0]}, "
-    "a training image). Where unseen and training images part, it has memorized; where a noisy "
-    "image no longer says which image it was, nothing could. *Certainty*: of the best guess which "
-    "training image it was. *Identity left*: the share of that question it answers. *Unseen in "
-    "reach*: unseen images that could pass for noisy training images.",
-    [words.provenance(run, data.report(run)), f"{drawn}, {subset['noises']} noises each"],
-    lambda: [
-        {k: v for k, v in p.items() if not isinstance(v, list)}
-        | dict(zip(("gap_ratio_low", "gap_ratio_high"), p["gap_ratio_ci95"], strict=True))
-        for p in curves["levels"]
+    "Follow one noise level down all panels; click a point to see the pictures behind it. Where "
+    "unseen and training images part, the network has memorized; where a noisy image no longer "
+    "says which image it was, nothing could. *Certainty*: of the best guess which training image "
+    "it was. *Identity*: the share of that question it answers. *Unseen in reach*: unseen "
+    "images that could pass for noisy training images.",
+    [
+        words.provenance(run, None, step=curves.get("step")),
+        f"{drawn}, {subset['noises']} noises each",
     ],
+    lambda: levels.rows(curves),
     f"{command} --json curves.json",
 )
+
+with errors_in_words():
+    clone_test.show(run, step, specimens, level)

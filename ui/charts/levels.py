@@ -13,96 +13,151 @@ from plotly.subplots import make_subplots
 from ui.charts import Rows, finish, label, rgba, text_color
 from ui.pictures import COOL, NEUTRAL, arm_color
 
+TITLES = {  # of the panels from top to bottom, with their shares of the height
+    "pictures": ("What the network sees", 0.11),
+    "error": ("Its error (mean squared, an element)", 0.25),
+    "ratio": ("How many times worse on unseen images", 0.18),
+    "returns": ("How many come back from here", 0.17),
+    "posterior": ("How much one noisy image gives away", 0.17),
+    "visits": ("Where training looks (area) and sampling steps", 0.12),
+}
+HEIGHT = 1180
+TICKS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+X_RANGE = [math.log10(0.0085), math.log10(48)]  # the levels, and those that sampling visits
+RETURNS = (("heldout", NEUTRAL, "solid"), ("train", None, "solid"), ("generated", None, "dash"))
+
 
 def noise_levels(
-    curves: Mapping[str, Any], arm: str, pictures: Mapping[float, Image.Image]
+    curves: Mapping[str, Any],
+    arm: str,
+    pictures: Mapping[float, Image.Image],
 ) -> go.Figure:
-    """Error, ratio, posterior and training density against noise level; the cutoff through all.
+    """Error, ratio, returns, posterior and density against noise level; the cutoff through all.
 
     Args:
         pictures: what an image looks like at some levels, drawn in place above the curves.
     """
-    levels = curves["levels"]
-    sigma = [p["sigma"] for p in levels]
-    color = arm_color(arm)
+    levels, color = curves["levels"], arm_color(arm)
+    tested = any(p.get("return_train") is not None for p in levels)
+    titles = {k: v for k, v in TITLES.items() if tested or k != "returns"}
+    row = {name: k for k, name in enumerate(titles, 1)}
+    figure = _panels(titles)
+    _bands(figure, levels, color, row)
+    _lines(figure, levels, color, row)
+    _name_lines(figure, levels, color, row)
+    if tested:
+        _name_returns(figure, levels, color, row["returns"])
+    _place_pictures(figure, pictures)
+    _place_steps(figure, curves.get("sampler_sigmas", ()), levels, row["visits"])
+    figure.add_hline(y=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=row["ratio"])
+    if curves["cutoff"]:
+        mark(figure, curves["cutoff"], {"color": COOL, "width": 2, "dash": "dash"})
+        y, text = max(p["gap_ratio"] for p in levels), f" cutoff {curves['cutoff']:g}"
+        label(figure, curves["cutoff"], y, text, COOL, row=row["ratio"], yanchor="top")
+    _scale(figure, levels, row)
+    height = HEIGHT * sum(share for _, share in titles.values())
+    return finish(figure, round(height), top=34, hovermode="x unified", clickmode="event+select")
+
+
+def mark(figure: go.Figure, sigma: float, line: Mapping[str, Any] | None = None) -> None:
+    """One line at a level through all panels and the gaps between them."""
+    line = line or {"color": text_color(), "width": 1.5}
+    figure.add_shape(type="line", xref="x", yref="paper", x0=sigma, x1=sigma, y0=0, y1=1, line=line)
+
+
+def _panels(titles: Mapping[str, tuple[str, float]]) -> go.Figure:
     figure = make_subplots(
-        5,
+        len(titles),
         1,
         shared_xaxes=True,
-        row_heights=[0.13, 0.31, 0.23, 0.2, 0.13],
-        vertical_spacing=0.05,
-        subplot_titles=(
-            "What the network sees",
-            "Its error (mean squared, an element)",
-            "How many times worse on unseen images",
-            "How much one noisy image gives away",
-            "Where training looks",
-        ),
+        row_heights=[share for _, share in titles.values()],
+        vertical_spacing=0.042,
+        subplot_titles=[title for title, _ in titles.values()],
     )
     figure.update_xaxes(type="log")
-    for row in (2, 3):
-        figure.update_yaxes(type="log", row=row)
-    lines = (
-        (2, "loss_heldout", "unseen images", NEUTRAL, "solid"),
-        (2, "loss_train", "training images", color, "solid"),
-        (2, "loss_ideal", "a perfect memory", color, "dot"),
-        (3, "gap_ratio", "ratio", color, "solid"),
-        (4, "posterior_max", "certainty which image it was", color, "solid"),
-        (4, "leakage", "share of its identity left", color, "dash"),
-        (4, "coverage", "unseen images within reach", NEUTRAL, "solid"),
-        (5, "train_density", "density", color, "solid"),
-    )
-    band = [p["gap_ratio_ci95"] for p in levels]
-    for edge, fill in ((1, None), (0, "tonexty")):
+    for k, name in enumerate(titles, 1):
+        if name in ("error", "ratio"):
+            figure.update_yaxes(type="log", row=k)
+    return figure
+
+
+def _bands(figure: go.Figure, levels: Rows, color: str, row: Mapping[str, int]) -> None:
+    """95 % intervals, shaded."""
+    shaded = [("ratio", "gap_ratio", color)]
+    if "returns" in row:
+        shaded += [("returns", f"return_{kind}", tone or color) for kind, tone, _ in RETURNS]
+    for panel, name, tone in shaded:
+        band = [(p["sigma"], *p[f"{name}_ci95"]) for p in levels if p.get(f"{name}_ci95")]
+        for edge, fill in ((2, None), (1, "tonexty")):
+            figure.add_scatter(
+                x=[b[0] for b in band],
+                y=[b[edge] for b in band],
+                mode="lines",
+                line={"width": 0},
+                fill=fill,
+                fillcolor=rgba(tone, 0.15),
+                hoverinfo="skip",
+                row=row[panel],
+                col=1,
+            )
+
+
+def _lines(figure: go.Figure, levels: Rows, color: str, row: Mapping[str, int]) -> None:
+    """Each curve with a dot at every measured level: what one can point at and click on."""
+    lines = [
+        ("error", "loss_heldout", "unseen images", NEUTRAL, "solid"),
+        ("error", "loss_train", "training images", color, "solid"),
+        ("error", "loss_ideal", "a perfect memory", color, "dot"),
+        ("ratio", "gap_ratio", "ratio", color, "solid"),
+        ("posterior", "posterior_max", "certainty which image it was", color, "solid"),
+        ("posterior", "leakage", "share of its identity left", color, "dash"),
+        ("posterior", "coverage", "unseen images within reach", NEUTRAL, "solid"),
+        ("visits", "train_density", "training density", color, "solid"),
+    ]
+    if "returns" in row:
+        named = {"train": "training images", "heldout": "unseen images", "generated": "its samples"}
+        lines += [
+            ("returns", f"return_{kind}", f"{named[kind]} that come back", tone or color, dash)
+            for kind, tone, dash in RETURNS
+        ]
+    for panel, name, text, tone, dash in lines:
+        marker = {"size": 5, "color": tone}
         figure.add_scatter(
-            x=sigma,
-            y=[b[edge] for b in band],
-            mode="lines",
-            line={"width": 0},
-            fill=fill,
-            fillcolor=rgba(color, 0.2),
-            hoverinfo="skip",
-            row=3,
-            col=1,
-        )
-    for row, name, text, tone, dash in lines:
-        figure.add_scatter(
-            x=sigma,
-            y=[p[name] for p in levels],
-            mode="lines",
+            x=[p["sigma"] for p in levels],
+            y=[p.get(name) for p in levels],
+            mode="lines+markers",
             name=text,
             line={"color": tone, "width": 3, "dash": dash},
+            marker=marker,
+            selected={"marker": marker},
+            unselected={"marker": {"opacity": 1}},
             fill="tozeroy" if name == "train_density" else None,
             fillcolor=rgba(color, 0.15),
-            hovertemplate="%{y:.3g}",
-            row=row,
+            hovertemplate="%{y:.0%}" if panel == "returns" else "%{y:.3g}",
+            row=row[panel],
             col=1,
         )
-    _name_lines(figure, levels, color)
-    _place_pictures(figure, pictures)
-    figure.add_hline(y=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=3, col=1)
-    if curves["cutoff"]:
-        figure.add_vline(x=curves["cutoff"], line={"color": COOL, "width": 2, "dash": "dash"})
-        y, text = max(p["gap_ratio"] for p in levels), f" cutoff {curves['cutoff']:g}"
-        label(figure, curves["cutoff"], y, text, COOL, row=3, yanchor="top")
+
+
+def _scale(figure: go.Figure, levels: Rows, row: Mapping[str, int]) -> None:
+    """Ranges, ticks and titles of the axes."""
     figure.update_xaxes(tickvals=TICKS, ticktext=[f"{t:g}" for t in TICKS], range=X_RANGE)
-    figure.update_xaxes(title_text="noise level σ", row=5)
+    figure.update_xaxes(title_text="noise level σ", row=row["visits"])
     heights = [math.log10(_floor(levels)), math.log10(2 * _top(levels))]
-    figure.update_yaxes(dtick=1, exponentformat="power", range=heights, row=2)
+    figure.update_yaxes(dtick=1, exponentformat="power", range=heights, row=row["error"])
     ratios = [1, 2, 5, 10, 20, 50, 100, 200]
-    figure.update_yaxes(tickvals=ratios, ticktext=[f"{r}×" for r in ratios], row=3)
-    figure.update_yaxes(tickvals=[0, 0.5, 1], range=[-0.05, 1.08], row=4)
-    figure.update_yaxes(showticklabels=False, row=5)
-    for row in (1, 5):
-        figure.update_yaxes(showgrid=False, zeroline=False, row=row)
+    ticks = {"tickvals": ratios, "ticktext": [f"{r}×" for r in ratios]}
+    figure.update_yaxes(**ticks, row=row["ratio"])
+    shares = {"tickvals": [0, 0.5, 1], "range": [-0.05, 1.08]}
+    figure.update_yaxes(**shares, row=row["posterior"])
+    if "returns" in row:
+        figure.update_yaxes(**shares, tickformat=".0%", row=row["returns"])
+    figure.update_yaxes(showticklabels=False, row=row["visits"])
+    for name in ("pictures", "visits"):
+        figure.update_yaxes(showgrid=False, zeroline=False, row=row[name])
     figure.update_annotations(
         selector={"yref": "paper"}, x=0, xanchor="left", font={"size": 15, "color": text_color()}
     )
-    return finish(figure, 980, top=34, hovermode="x unified")
-
-
-TICKS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
-X_RANGE = [math.log10(0.0125), math.log10(32)]
 
 
 def _place_pictures(figure: go.Figure, pictures: Mapping[float, Image.Image]) -> None:
@@ -116,11 +171,29 @@ def _place_pictures(figure: go.Figure, pictures: Mapping[float, Image.Image]) ->
             y=1,
             xref="x",
             yref="y",
-            sizex=0.34,
+            sizex=0.36,
             sizey=1,
             xanchor="center",
             yanchor="top",
         )
+
+
+def _place_steps(figure: go.Figure, visited: Rows, levels: Rows, row: int) -> None:
+    """A tick for every level at which sampling steps."""
+    top = max(p["train_density"] for p in levels)
+    if not visited:
+        return
+    figure.add_scatter(
+        x=list(visited),
+        y=[-0.25 * top] * len(visited),
+        mode="markers",
+        name="a sampling step",
+        marker={"symbol": "line-ns", "size": 14, "line": {"width": 2, "color": text_color()}},
+        hovertemplate="at %{x:.3g}",
+        row=row,
+        col=1,
+    )
+    figure.update_yaxes(range=[-0.5 * top, 1.1 * top], row=row)
 
 
 def _floor(levels: Rows) -> float:
@@ -132,24 +205,39 @@ def _top(levels: Rows) -> float:
     return max(max(p["loss_train"], p["loss_heldout"], p["loss_ideal"]) for p in levels)
 
 
-def _name_lines(figure: go.Figure, levels: Rows, color: str) -> None:
+def _name_lines(figure: go.Figure, levels: Rows, color: str, row: Mapping[str, int]) -> None:
     """Each label where its line is far from the others."""
     peak = max(levels, key=lambda p: p["gap_ratio"])
     for name, text, tone, x, y in (
         ("loss_heldout", "unseen images ", NEUTRAL, "right", "bottom"),
         ("loss_train", " training images", color, "left", "top"),
     ):
-        label(figure, peak["sigma"], peak[name], text, tone, row=2, xanchor=x, yanchor=y)
+        place = {"row": row["error"], "xanchor": x, "yanchor": y}
+        label(figure, peak["sigma"], peak[name], text, tone, **place)
     low = 3 * _floor(levels)  # where the falling line of a perfect memory is about to leave
     ideal = min(levels, key=lambda p: abs(math.log(max(p["loss_ideal"], 1e-9) / low)))
+    place = {"row": row["error"], "xanchor": "right", "yanchor": "middle"}
     y = max(ideal["loss_ideal"], low)
-    text = "a perfect memory  "
-    label(figure, ideal["sigma"], y, text, color, row=2, xanchor="right", yanchor="middle")
+    label(figure, ideal["sigma"], y, "a perfect memory  ", color, **place)
     for name, text, tone, height, anchor in (
         ("posterior_max", "certainty  ", color, 0.7, "right"),
         ("coverage", "unseen in reach  ", NEUTRAL, 0.2, "right"),
-        ("leakage", "  identity left", color, 0.7, "left"),
+        ("leakage", "  identity", color, 0.7, "left"),
     ):
         p = min(levels, key=lambda p: abs(p[name] - height))
         side = "bottom" if anchor == "left" else "middle"
-        label(figure, p["sigma"], p[name], text, tone, row=4, xanchor=anchor, yanchor=side)
+        place = {"row": row["posterior"], "xanchor": anchor, "yanchor": side}
+        label(figure, p["sigma"], p[name], text, tone, **place)
+
+
+def _name_returns(figure: go.Figure, levels: Rows, color: str, row: int) -> None:
+    """Names at the heights where the three falling lines are apart."""
+    known = [p for p in levels if p.get("return_train") is not None]
+    for name, text, tone, height, anchor in (
+        ("return_train", "training images  ", color, 0.6, "right"),
+        ("return_heldout", "  unseen", NEUTRAL, 0.6, "left"),
+        ("return_generated", "its samples  ", color, 0.4, "right"),
+    ):
+        p = min(known, key=lambda p: abs(p[name] - height))
+        place = {"row": row, "xanchor": anchor, "yanchor": "middle"}
+        label(figure, p["sigma"], p[name], text, tone, **place)

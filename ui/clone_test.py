@@ -1,0 +1,128 @@
+"""The return test for one image: noise it, sample down from there, see whether it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image, ImageDraw
+
+from ambient.corpus import to_bytes
+from ambient.run import Run
+from ui import data, levels, noise, words
+from ui.microscope import Specimen
+from ui.pictures import FRAME, NEUTRAL, Images, arm_color, enlarge, equals, png
+
+if TYPE_CHECKING:
+    from ui.live_denoiser import Return
+
+SEEDS = tuple(range(1, 7))  # noises; 0 is that of the pictures above
+KINDS = ("training image", "unseen image", "generated image")
+REMEMBERED = 16
+
+
+def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str, Any]) -> None:
+    """The stored rates in a sentence, one image under several noises, and the test on a click."""
+    sigma = level["sigma"]
+    st.subheader("Clone test: what comes back?", anchor=False)
+    st.markdown(
+        "Noise an image, then let the network sample down from there. An image that comes back as "
+        "itself is known by heart. "
+        + (levels.returned(level) or "No rates are stored for this level."),
+        width=760,
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        kind = st.segmented_control(
+            "Test", KINDS, default=KINDS[0], key="clone", required=True, bind="query-params"
+        )
+        origin = _generated(run) if kind == KINDS[2] else specimens[KINDS.index(kind)]
+        go = bool(run.steps) and st.button(
+            "Run the clone test", type="primary", icon=":material/play_arrow:"
+        )
+    key = (str(run.path), step, origin.sha256, origin.kind, sigma)
+    known = st.session_state.setdefault("clones", {})
+    found: list[Return] = list(known.get(key, ()))
+    slot = st.empty()
+    if go:
+        from ui import live_denoiser
+
+        found, bar = [], st.progress(0.0, "Loading the network")
+        for one in live_denoiser.returns(run, step, origin, sigma, SEEDS):
+            found.append(one)
+            share = len(found) / len(SEEDS)
+            bar.progress(share, f"Sampled down from {len(found)} of {len(SEEDS)} noises")
+            _draw(slot, run, origin, sigma, found)
+        bar.empty()
+        known[key] = tuple(found)
+        for old in list(known)[:-REMEMBERED]:
+            del known[old]
+    _draw(slot, run, origin, sigma, found)
+    words.under(
+        "clone-test",
+        _result(run, origin, found),
+        [words.provenance(run, None, bool(found), step)],
+        lambda: [
+            {"noise": seed, "came_back": r.home, "nearest": data.sets(run).train_names[r.nearest]}
+            for seed, r in zip(SEEDS, found, strict=False)
+        ],
+        f"python -m ambient curves {words.address(run)} --json curves.json",
+    )
+
+
+def _generated(run: Run) -> Specimen:
+    images, seeds = data.samples(run)
+    chosen = st.number_input(
+        "Sample", 0, len(images) - 1, 0, key="sample", bind="query-params", width=140
+    )
+    name = f"sample of seed {int(seeds[chosen])}"
+    return Specimen(images[chosen], name, "generated", int(chosen))
+
+
+def _draw(slot: Any, run: Run, origin: Specimen, sigma: float, found: Sequence[Return]) -> None:
+    noisy = to_bytes(np.stack([noise.at(origin.image, sigma, s) for s in SEEDS]))
+    home = sum(r.home for r in found)
+    slot.image(
+        sheet(origin.image, noisy, found, arm_color(run.config.arm)),
+        width=760,
+        alt=f"{origin.name} under {len(SEEDS)} noises of level {sigma:.3g}"
+        + (f" and what the network made of each; {home} came back" if found else ""),
+    )
+
+
+def _result(run: Run, origin: Specimen, found: Sequence[Return]) -> str:
+    """What the picture shows, in words."""
+    shown = f"Left: *{origin.name}*. Top: the same image under {len(SEEDS)} noises of this level. "
+    if not found:
+        return shown + "The row below is empty until the test is run."
+    home = sum(r.home for r in found)
+    names = data.sets(run).train_names
+    away = list(dict.fromkeys(names[r.nearest] for r in found if not r.home))
+    text = f"{shown}Below: what came of each. **{home} of {len(found)} came back** (framed, =)"
+    return text + (f"; nearest to the others: {', '.join(away)}." if away else ".")
+
+
+def sheet(
+    origin: Images, noisy: Images, found: Sequence[Return], color: str, tile: int = 128
+) -> bytes:
+    """The origin, its noisy versions, and under each what came back; framed if it is the same."""
+    first, tops = enlarge(origin, tile), [enlarge(x, tile) for x in noisy]
+    side, gap = first.width, 2 * FRAME + 8
+    pitch, left = side + gap, FRAME
+    size = (left + (len(tops) + 1) * pitch + gap, 2 * pitch + FRAME)
+    picture = Image.new("RGBA", size, (0, 0, 0, 0))
+    pen = ImageDraw.Draw(picture)
+    picture.paste(first, (left, FRAME + pitch // 2))
+    for k, top in enumerate(tops):
+        x, y = left + gap + (k + 1) * pitch, FRAME + pitch
+        picture.paste(top, (x, FRAME))
+        if k >= len(found):
+            pen.rounded_rectangle((x, y, x + side - 1, y + side - 1), 8, outline=NEUTRAL, width=2)
+            continue
+        picture.paste(enlarge(found[k].image, tile), (x, y))
+        if found[k].home:
+            edge = (x - FRAME, y - FRAME, x + side + FRAME - 1, y + side + FRAME - 1)
+            pen.rounded_rectangle(edge, 12, outline=color, width=FRAME - 2)
+            equals(pen, (x + side - 12, y + side - 12), color)
+    return png(picture)

@@ -1,0 +1,155 @@
+"""What a run's stored curves say at one noise level and over all: in words, as rows, as a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from ambient.run import Run
+from ui import charts, data, words
+from ui.charts.levels import mark, noise_levels
+from ui.microscope import Specimen, nearest_level
+from ui.noise import strip
+
+Level = Mapping[str, Any]
+Curves = Mapping[str, Any]
+IN_REACH, MOST = 0.05, 0.9  # shares of unseen images that pass for training images: few, most
+RETURNED = {"train": "training images", "heldout": "unseen ones", "generated": "its own samples"}
+
+
+def peak(curves: Curves) -> Level:
+    """Where the gap between training and unseen images is widest."""
+    return max(curves["levels"], key=lambda p: p["gap_ratio"])
+
+
+def times(level: Level) -> str:
+    return f"{level['gap_ratio']:.3g} times"
+
+
+def headline(level: Level, arm: str) -> str:
+    return (
+        f"At noise level {level['sigma']:.2g}, unseen images cost "
+        f"{words.tinted(times(level), arm)} the error of training images."
+    )
+
+
+def about_gap(level: Level, curves: Curves, step: int) -> str:
+    """The interval, the widest gap, and whether the pictures are of an earlier network."""
+    low, high = level["gap_ratio_ci95"]
+    widest = peak(curves)
+    place = (
+        "The widest gap"
+        if level is widest
+        else f"It is widest at level {widest['sigma']:.2g}: {times(widest)}"
+    )
+    text = f"95\u00a0% interval over images: {low:.3g} to {high:.3g} times. {place}."
+    if step != curves.get("step", step):
+        text += f" Curves and rates are of step {curves['step']:,}, the pictures of step {step:,}."
+    return text
+
+
+def in_theory(curves: Curves) -> str:
+    """Why copying is necessary only at low noise, by the coverage of the data."""
+    levels = curves["levels"]
+    first = next((p for p in levels if p["coverage"] > IN_REACH), None)
+    if first is None:
+        return (
+            "**In theory**, copying is necessary only at low noise; with these images that is the "
+            "whole range, for no unseen one ever passes for a noisy training image."
+        )
+    return (
+        "**In theory**, copying is only *necessary* at low noise: below level "
+        f"{first['sigma']:.2g} hardly any unseen image could pass for a noisy training image; "
+        "above, more and more could, and nothing forces a network to tell them apart."
+    )
+
+
+def in_practice(curves: Curves) -> str:
+    """Where this network does tell them apart, and how often sampling passes there."""
+    levels, widest = curves["levels"], peak(curves)
+    text = f"**Measured**, its gap is widest at level {widest['sigma']:.2g}: {times(widest)}"
+    if widest not in (levels[0], levels[-1]):
+        ends = f"{levels[0]['gap_ratio']:.3g} at the lowest level"
+        text = f"**Measured**, its gap peaks in between, at level {widest['sigma']:.2g}: "
+        text += f"{times(widest)}, after {ends}"
+    late = next((p for p in levels if p["coverage"] >= MOST), None)
+    if late and late["sigma"] > widest["sigma"]:
+        text += f"; where most unseen images are in reach, it is {late['gap_ratio']:.3g}"
+    visited = curves.get("sampler_sigmas")
+    if not visited:
+        return f"{text}."
+    near = sum(0.5 <= s / widest["sigma"] <= 2 for s in visited)
+    return (
+        f"{text}. But sampling hardly visits that level: {near} of its {len(visited)} steps are "
+        "within a factor of two of it."
+    )
+
+
+def returned(level: Level) -> str | None:
+    """The stored return rates of a level in one sentence; None where there are none."""
+    rates = {k: level.get(f"return_{k}") for k in RETURNED}
+    if any(rate is None for rate in rates.values()):
+        return None
+    parts = []
+    for kind, name in RETURNED.items():
+        low, high = (100 * x for x in level[f"return_{kind}_ci95"])
+        parts.append(
+            f"**{words.percent(rates[kind])}** of {name} come back ({low:.0f} to {high:.0f}\u00a0%)"
+        )
+    return f"From noise level {level['sigma']:.2g}, {', '.join(parts[:2])} and {parts[2]}."
+
+
+def rows(curves: Curves) -> list[dict[str, Any]]:
+    """One row a level: every number, intervals as two columns, and the sampling steps near it."""
+    levels = [p["sigma"] for p in curves["levels"]]
+    visited = [nearest_level(levels, s) for s in curves.get("sampler_sigmas", ())]
+    table = []
+    for p in curves["levels"]:
+        row: dict[str, Any] = {}
+        for name, value in p.items():
+            if name.endswith("_ci95"):
+                ends = value or (None, None)
+                stem = name.removesuffix("_ci95")
+                row |= {f"{stem}_low": ends[0], f"{stem}_high": ends[1]}
+            else:
+                row[name] = value
+        table.append(row | {"sampling_steps": visited.count(p["sigma"])})
+    return table
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _figure(
+    path: str, changed: int, image: str, dark: bool, _run: Run, _specimen: Specimen
+) -> go.Figure:
+    """All but the chosen level: a copy takes a tenth of the time of drawing it again."""
+    return noise_levels(data.curves(_run) or {}, _run.config.arm, strip(_specimen.image))
+
+
+def chart(run: Run, curves: Curves, sigma: float, specimen: Specimen) -> None:
+    """The panels; a click on a point moves the slider to its level."""
+    key, levels = f"levels-{run.name}", [p["sigma"] for p in curves["levels"]]
+
+    def pick() -> None:
+        points = st.session_state[key].selection.points
+        if points:
+            st.session_state["sigma"] = nearest_level(levels, points[0]["x"])
+
+    widest = peak(curves)
+    changed = data.stamp(run.path / "curves.json")
+    figure = _figure(str(run.path), changed, specimen.sha256, charts.dark(), run, specimen)
+    mark(figure, sigma)
+    st.plotly_chart(
+        figure,
+        key=key,
+        config=charts.STILL,
+        on_select=pick,
+        selection_mode="points",
+        alt=f"Aligned panels against noise level for {words.run_name(run)}: a training image under "
+        f"growing noise, the error on training and unseen images, their ratio, which peaks at "
+        f"{widest['gap_ratio']:.3g} near noise level {widest['sigma']:.2g}, what comes back when "
+        "sampled down from there, what the noisy image gives away, and where training and sampling "
+        f"look. Noise level {sigma:.3g} is marked.",
+    )

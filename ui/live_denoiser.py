@@ -1,0 +1,62 @@
+"""What a network makes of single noisy images. Needs torch: imported when a visitor asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ambient.corpus import to_bytes, to_rows, to_unit
+from ambient.curves import RETURN_STEPS, is_home
+from ambient.run import Run
+from ambient.sampler import finish, sampler_of
+from ui import data, live, noise
+from ui.microscope import Answer, Specimen
+from ui.pictures import Images
+
+
+def answers(run: Run, step: int, image: Images, levels: Sequence[float]) -> list[Answer]:
+    """What the network makes of one image at each level, always under the same noise."""
+    noisy = torch.from_numpy(np.stack([noise.at(image, s) for s in levels]))
+    network = live.network(run, step)
+    with live.turn(), torch.inference_mode():
+        denoised = network(noisy, torch.tensor(levels)).numpy()
+    return [Answer.of(x, image) for x in denoised]
+
+
+@dataclass(frozen=True)
+class Return:
+    """Where one noised image ended: at home or not, and the training image nearest to there."""
+
+    image: Images
+    home: bool
+    nearest: int
+
+
+def returns(
+    run: Run, step: int, specimen: Specimen, sigma: float, seeds: Sequence[int]
+) -> Iterator[Return]:
+    """Noise one image, sample down from there: the return test, once for each seed of noise.
+
+    Raises:
+        InputError: the run's sampling ends above this level.
+    """
+    how = sampler_of(run.config, steps=RETURN_STEPS).below(sigma)
+    both, network = data.sets(run), live.network(run, step)
+    train = torch.from_numpy(to_rows(both.train))
+    origin = torch.from_numpy(to_unit(specimen.image[None]))
+    other = torch.ones(1, len(train), dtype=torch.bool)
+    if specimen.kind == "training":
+        other[0] = torch.from_numpy(both.groups != both.groups[specimen.position])
+    with live.turn():
+        for seed in seeds:
+            x = torch.from_numpy(noise.at(specimen.image, sigma, seed)[None])
+            end = finish(network, x, [seed], how)
+            distances = ((train - end.flatten(1)) ** 2).sum(1)
+            yield Return(
+                to_bytes(end.numpy())[0],
+                bool(is_home(end, origin, train, other)[0]),
+                int(distances.argmin()),
+            )
