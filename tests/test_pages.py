@@ -335,3 +335,11 @@ for page in {PAGES!r}:
 
 def test_opened_run_is_read_not_run(planted: Path) -> None:
     assert open_run(planted / f"digits-{N}-standard").config.n_train == N
+
+
+def test_terms_are_one_click_away(app: AppTest) -> None:
+    from ui.terms import TERMS
+
+    _open(app, "evidence_room")
+    shown = "\n".join(m.value for m in app.markdown)
+    assert all(f"**{term}**" in shown for term in TERMS)

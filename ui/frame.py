@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,13 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
 from ambient.errors import InputError
-from ui import lesson, teacher
+from ui import lesson, teacher, terms
 from ui.teacher import given, hidden
 
 __all__ = ["PAGES", "enter", "errors_in_words", "given", "hidden", "navigate", "settle_again"]
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
-FRAMED = "framed"  # set by app.py before each run of a page
+FRAMED = "framed"  # set by app.py before any page runs
 PAGE = "page"  # the name of the page at hand
 
 PAGES = (
@@ -64,9 +65,14 @@ def navigate() -> StreamlitPage:
     """Called by app.py: page settings, top navigation, and the page to run."""
     _settings()
     st.session_state[FRAMED] = True
-    page = st.navigation(_pages(), position="top")
-    st.session_state[PAGE] = HOME if page.url_path in ("", "home") else page.url_path
-    return page
+    return st.navigation(_pages(), position="top")
+
+
+def _calling() -> str:
+    """The name of the page that called the caller of this: its file's."""
+    here = inspect.currentframe()
+    assert here and here.f_back and here.f_back.f_back
+    return Path(here.f_back.f_back.f_code.co_filename).stem
 
 
 def enter(title: str, lead: str) -> DeltaGenerator:
@@ -78,18 +84,20 @@ def enter(title: str, lead: str) -> DeltaGenerator:
     With a `pages/` folder, the first visitor of a fresh server who opens a deep link runs the page
     without app.py. Registering the pages and running again goes through app.py.
     """
-    if not st.session_state.pop(FRAMED, False):
+    if not st.session_state.get(FRAMED):
         _settings()
         st.navigation(_pages(), position="hidden")
         st.rerun()
     _settle()
     st.set_page_config(page_title=f"{title} · Ambient Explorer")
+    page = st.session_state[PAGE] = _calling()
     teacher.keep()
-    lesson.panel(st.session_state[PAGE])
+    lesson.panel(page)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(title, anchor=False, width="stretch")
-        if st.session_state[PAGE] == HOME:
+        if page == HOME:
             lesson.offer()
+        terms.popover()
         teacher.menu(lesson.begin)
     st.markdown(lead, width=760)
     return st.empty()

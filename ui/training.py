@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from ambient import run as store
+from ambient.archive import export_run
 from ambient.copies import RATIO_CAP, find_neighbors
 from ambient.corpus import to_rows
 from ambient.run import Run
@@ -178,6 +179,17 @@ def _status_line(run: Run, state: dict[str, Any]) -> None:
                 label="Open in the evidence room",
                 icon=":material/frame_inspect:",
                 query_params={"run": run.name},
+            )
+            st.download_button(
+                "Download the run",
+                lambda: export_run(run),
+                f"{run.name}.zip",
+                "application/zip",
+                key=f"zip-{run.name}",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+                help="Config, weights, report, curves, samples and a model card",
             )
 
     if status in ("failed", "interrupted"):
