@@ -151,7 +151,7 @@ def test_the_lesson_leads_from_start_to_end_and_back(
     _press(app, "lesson-back")
     assert app.query_params["lesson"] == str(len(STEPS) - 1)
     _press(app, "lesson-next")
-    _press(app, "lesson-next")  # reads Finish
+    _press(app, "lesson-finish")
     assert "lesson" not in app.query_params
     assert not any(b.key == "lesson-next" for b in app.button)
 
@@ -216,6 +216,8 @@ def test_an_answer_is_kept_until_the_next_class(
     _press(app, "lesson-next")
     _press(app, "lesson-back")
     assert app.button_group(key=step.answer_key).value == "fewer"
+    app.session_state["teach"] = True  # opens the menu
+    app.run()
     _ran(next(b for b in app.button if b.label == "Reset for the next class").click().run())
     assert app.title[0].value == HOME
     assert app.query_params == {"lesson": "1", "hide": "data"}

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -179,13 +179,18 @@ def panel(page: str) -> None:
     with st.container(border=True, key="lesson-panel", gap="small"):
         done = here and is_done(step)
         _head(step, done)
-        st.markdown(step.text, width=860)
+        st.markdown(f"{step.text} {_hint(step, done) if here else ''}", width=860)
         if not here:
             st.button("Go to its page", icon=":material/arrow_forward:", on_click=go, args=(step,))
         elif step.question:
             _question(step)
-        else:
-            st.caption(":material/check: Done." if done else f"Use **{step.control}** below.")
+
+
+def _hint(step: Step, done: bool) -> str:
+    """What to use, as long as it was not used."""
+    if done:
+        return ":green[:material/check: Done.]"
+    return "" if step.question else f":gray[Use **{step.control}** below.]"
 
 
 def _head(step: Step, done: bool) -> None:
@@ -194,31 +199,26 @@ def _head(step: Step, done: bool) -> None:
     last = step.number == len(every)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":gray[{step.number} of {len(every)}]  **{step.title}**", width="stretch")
-        if step.number > 1:
-            st.button(
-                "Back",
-                icon=":material/arrow_back:",
-                type="tertiary",
-                on_click=go,
-                args=(every[step.number - 2],),
-                key="lesson-back",
-            )
-        st.button(
-            "Finish" if last else "Next",
-            icon=":material/check:" if last else ":material/arrow_forward:",
-            type="primary" if done else "secondary",
-            on_click=leave if last else go,
-            args=() if last else (every[step.number],),
-            key="lesson-next",
-        )
-        if not last:
-            st.button(
-                "Leave",
-                icon=":material/close:",
-                type="tertiary",
-                on_click=leave,
-                key="lesson-leave",
-            )
+        kind: Literal["primary", "secondary"] = "primary" if done else "secondary"
+        with st.container(horizontal=True, width="content", gap="xsmall"):
+            if step.number > 1:
+                _button("Back", "arrow_back", "tertiary", go, every[step.number - 2])
+            if last:
+                _button("Finish", "check", kind, leave)
+            else:
+                _button("Next", "arrow_forward", kind, go, every[step.number])
+                _button("Leave", "close", "tertiary", leave)
+
+
+def _button(
+    label: str,
+    icon: str,
+    kind: Literal["primary", "secondary", "tertiary"],
+    do: Callable[..., None],
+    *args: Any,
+) -> None:
+    key = f"lesson-{label.lower()}"
+    st.button(label, key, icon=f":material/{icon}:", type=kind, on_click=do, args=args)
 
 
 def _question(step: Step) -> None:

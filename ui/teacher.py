@@ -78,23 +78,25 @@ def menu(begin: Callable[[], None]) -> None:
     """
     if hidden("teacher"):
         return
-    with st.popover("Teach", icon=":material/school:", type="tertiary"):
-        st.markdown("**A link for your class**: this page as it stands, without these controls.")
-        names = st.multiselect(
-            "Hide", list(GROUPS), format_func=GROUPS.__getitem__, key="teach-hide"
-        )
-        st.code(link(names), language=None, wrap_lines=True)
-        st.caption("What a control has chosen stays in view; only the control goes.")
-        st.page_link(
-            "pages/lesson_sheet.py", label="The lesson as a sheet", icon=":material/print:", help=""
-        )
-        st.button(
-            "Reset for the next class",
-            icon=":material/restart_alt:",
-            on_click=_again,
-            args=(begin,),
-        )
-        st.caption("Forgets choices and answers in this tab and begins the lesson.")
+    with st.popover(
+        "Teach", icon=":material/school:", type="tertiary", key="teach", on_change="rerun"
+    ) as popover:
+        if popover.open:
+            _menu(begin)
+
+
+def _menu(begin: Callable[[], None]) -> None:
+    st.markdown("**A link for your class**: this page as it stands, without these controls.")
+    names = st.multiselect("Hide", list(GROUPS), format_func=GROUPS.__getitem__, key="teach-hide")
+    st.code(link(names), language=None, wrap_lines=True)
+    st.caption("What a hidden control had chosen stays in view.")
+    st.page_link(
+        "pages/lesson_sheet.py", label="The lesson as a sheet", icon=":material/print:", help=""
+    )
+    st.button(
+        "Reset for the next class", icon=":material/restart_alt:", on_click=_again, args=(begin,)
+    )
+    st.caption("Forgets choices and answers in this tab and begins the lesson.")
 
 
 def link(names: Sequence[str]) -> str:
