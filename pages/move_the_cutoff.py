@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui import data, frozen, pair, splicing, trade, training, words
-from ui.frame import enter, errors_in_words
+from ui.frame import control, enter, errors_in_words
 
 enter(
     "Move the cutoff",
@@ -16,15 +16,16 @@ if not table:
     st.stop()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     n = pair.choose_size(table, max(table, key=lambda n: len(table[n])))
-    cutoff = st.select_slider(
-        "Cutoff (noise level)",
-        list(table[n]),
-        value=pair.usual(list(table[n])),
-        format_func=lambda c: f"{c:g}" if c else "no cutoff",
-        key=f"cutoff-{n}",
-        bind="query-params",
-        width=520,
-    )
+    with control("settings"):
+        cutoff = st.select_slider(
+            "Cutoff (noise level)",
+            list(table[n]),
+            value=pair.usual(list(table[n])),
+            format_func=lambda c: f"{c:g}" if c else "no cutoff",
+            key=f"cutoff-{n}",
+            bind="query-params",
+            width=520,
+        )
 standard, run = table[n][0.0], table[n][cutoff]
 with errors_in_words():
     verdicts, baseline = data.report(run), data.report(standard)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui import clone_test, data, levels, microscope, words
-from ui.frame import enter, errors_in_words
+from ui.frame import control, enter, errors_in_words
 
 enter(
     "Noise microscope",
@@ -16,7 +16,8 @@ if not runs:
     st.stop()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     names = sorted(runs, key=lambda k: data.curves(runs[k]) is None)
-    run = runs[st.selectbox("Run", names, key="run", bind="query-params", width=300)]
+    with control("settings"):
+        run = runs[st.selectbox("Run", names, key="run", bind="query-params", width=300)]
     with errors_in_words():
         curves = data.curves(run)
     command = f"python -m ambient curves {words.address(run)}"

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui import data, game, pair, words
-from ui.frame import enter, errors_in_words
+from ui.frame import enter, errors_in_words, hidden
 
 enter(
     "New, or a copy?",
@@ -43,11 +43,12 @@ with errors_in_words():
     for column, (arm, run) in zip(st.columns(2, gap="large"), runs.items(), strict=True):
         with column:
             pair.show_gallery(run, reports[arm], seeds)
-st.button(
-    "Show other samples",
-    icon=":material/shuffle:",
-    on_click=lambda: st.session_state.update(deal=deal + 1),
-)
+if not hidden("shuffle"):
+    st.button(
+        "Show other samples",
+        icon=":material/shuffle:",
+        on_click=lambda: st.session_state.update(deal=deal + 1),
+    )
 words.under(
     "spot-the-copy",
     "Compare the same place left and right: both models began with the same noise there. A copy is "
@@ -56,5 +57,6 @@ words.under(
     lambda: [{"run": runs[arm].name, **row} for arm in runs for row in reports[arm]["samples"]],
     "\n".join(f"python -m ambient evaluate {words.address(run)} --json -" for run in runs.values()),
 )
-with errors_in_words():
-    game.play(runs["standard"], reports["standard"])
+if not hidden("game"):
+    with errors_in_words():
+        game.play(runs["standard"], reports["standard"])

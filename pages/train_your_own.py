@@ -4,7 +4,7 @@ import streamlit as st
 
 from ambient.errors import InputError
 from ui import choices, data, training, words
-from ui.frame import enter, errors_in_words
+from ui.frame import control, enter, errors_in_words, hidden
 
 enter(
     "Train your own",
@@ -15,26 +15,33 @@ own = {r.name: r for r in data.own()}
 if (fresh := st.session_state.pop("mine-next", None)) in own:
     st.session_state["mine"] = fresh
 
-with st.expander("New run: cards and settings", icon=":material/tune:", expanded=not own):
-    choices.cards()
-    chosen = choices.fields()
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        go = st.button("Train", type="primary", icon=":material/play_arrow:")
-        st.caption(choices.estimate(chosen), width="content")
-    if go:
-        try:
-            config = choices.config(chosen)
-            from ambient import worker
 
-            run = worker.submit(config, data.runs_folder())
-        except InputError as e:
-            st.error(str(e), icon=":material/error:")
-        else:
-            st.session_state["mine-next"] = run.name
-            st.rerun()
+def new_run() -> None:
+    """The form, and what its button starts."""
+    with st.expander("New run: cards and settings", icon=":material/tune:", expanded=not own):
+        choices.cards()
+        chosen = choices.fields()
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            go = st.button("Train", type="primary", icon=":material/play_arrow:")
+            st.caption(choices.estimate(chosen), width="content")
+        if go:
+            try:
+                config = choices.config(chosen)
+                from ambient import worker
 
+                run = worker.submit(config, data.runs_folder())
+            except InputError as e:
+                st.error(str(e), icon=":material/error:")
+            else:
+                st.session_state["mine-next"] = run.name
+                st.rerun()
+
+
+if not hidden("train"):
+    new_run()
 if own:
-    name = st.selectbox("Your runs", list(own), key="mine", bind="query-params", width=420)
+    with control("settings"):
+        name = st.selectbox("Your runs", list(own), key="mine", bind="query-params", width=420)
     with errors_in_words():
         training.watch(own[name])
     st.stop()
@@ -44,6 +51,7 @@ if not finished:
     words.missing("No finished run to replay yet.", "python -m ambient train --out runs/first")
     st.stop()
 st.subheader("Meanwhile: a finished run, replayed", anchor=False)
-name = st.selectbox("Finished run", finished, key="replayed", bind="query-params", width=420)
+with control("settings"):
+    name = st.selectbox("Finished run", finished, key="replayed", bind="query-params", width=420)
 with errors_in_words():
     training.replay(data.find(name))

@@ -18,6 +18,7 @@ from ambient.corpus import ASSETS, BUNDLED
 from ambient.run import Run
 from ui import data
 from ui.pictures import Images
+from ui.teacher import hidden
 
 FOLDER = ASSETS / "features"
 PACE = 150  # pictures a second on one core, to say how long it will take
@@ -81,6 +82,8 @@ def asked(run: Run) -> bool:
 
 def offer(run: Run, count: int) -> None:
     """The button that asks for them."""
+    if hidden("live"):
+        return
     st.button(
         "Compare in the encoder",
         icon=":material/neurology:",

@@ -14,9 +14,18 @@ from streamlit.navigation.page import StreamlitPage
 
 from ambient.errors import InputError
 from ui import lesson, teacher, terms
-from ui.teacher import given, hidden
+from ui.teacher import control, given, hidden
 
-__all__ = ["PAGES", "enter", "errors_in_words", "given", "hidden", "navigate", "settle_again"]
+__all__ = [
+    "PAGES",
+    "control",
+    "enter",
+    "errors_in_words",
+    "given",
+    "hidden",
+    "navigate",
+    "settle_again",
+]
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
 FRAMED = "framed"  # set by app.py before any page runs

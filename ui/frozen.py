@@ -9,6 +9,7 @@ from PIL import Image
 from ambient.run import Run
 from ui import data
 from ui.pictures import Images, grid
+from ui.teacher import hidden
 
 SHOWN = 12
 
@@ -24,8 +25,10 @@ def _stored(run: Run) -> Images | None:
 
 def show(run: Run) -> None:
     """Stored or, when asked for, derived again as training derived them."""
-    st.subheader(f"What it sees of them above noise level {run.config.cutoff:g}", anchor=False)
     copies = _stored(run)
+    if copies is None and hidden("live"):
+        return
+    st.subheader(f"What it sees of them above noise level {run.config.cutoff:g}", anchor=False)
     if copies is None:
         if not st.button("Derive the noisy copies", icon=":material/grain:", help="Loads torch"):
             return

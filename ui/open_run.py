@@ -7,6 +7,7 @@ import streamlit as st
 from ambient.errors import InputError
 from ambient.run import Run, open_run
 from ui import data, words
+from ui.teacher import control, hidden
 
 
 def pick() -> Run:
@@ -25,15 +26,11 @@ def pick() -> Run:
     if chosen in runs:
         st.session_state["run"] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        name = st.selectbox(
-            "Run",
-            list(runs),
-            key="run",
-            bind="query-params",
-            width=420,
-        )
-        with st.popover("Open another", icon=":material/folder_open:"):
-            _open_another()
+        with control("settings"):
+            name = st.selectbox("Run", list(runs), key="run", bind="query-params", width=420)
+        if not hidden("open"):
+            with st.popover("Open another", icon=":material/folder_open:"):
+                _open_another()
     return runs[name]
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from ambient.run import Run
 from ui import data, words
 from ui.pictures import arm_color, gallery
+from ui.teacher import control
 
 SHOWN = 12
 USUAL = 1.0  # the cutoff shown first, where it is stored
@@ -20,6 +21,7 @@ def usual(cutoffs: Sequence[float]) -> float:
     return min((c for c in cutoffs if c), key=lambda c: abs(c - USUAL))
 
 
+@control("settings")
 def choose_size(table: Mapping[int, Mapping[float, Run]], default: int) -> int:
     """How many training images; not asked where only one size is stored."""
     if len(table) == 1:
@@ -34,6 +36,7 @@ def choose_size(table: Mapping[int, Mapping[float, Run]], default: int) -> int:
     )
 
 
+@control("settings")
 def choose(table: Mapping[int, Mapping[float, Run]]) -> tuple[int, float]:
     """How many training images, and which cutoff; the cutoff is asked only where several exist."""
     n = choose_size(table, next(iter(table)))

@@ -9,6 +9,7 @@ import streamlit as st
 from ambient.run import Run
 from ui.exhibit import Exhibit
 from ui.pictures import grid
+from ui.teacher import hidden
 
 FRAME_SECONDS = 0.7  # a browser must have fetched a picture before the next one replaces it
 COUNTS = (16, 36, 64, 128)
@@ -18,6 +19,8 @@ SAMPLERS = ("heun", "euler", "dpmpp-2m", "ancestral")
 def draw_now(run: Run, expanded: bool) -> Exhibit | None:
     """The samples drawn in this session for this run, or None: show the stored ones."""
     key = f"live-{run.path}"
+    if hidden("live"):
+        return st.session_state.get(key)
     with st.expander("Sample this model now", icon=":material/play_arrow:", expanded=expanded):
         if not run.steps:
             st.caption("This run stores no weights, so there is nothing to sample from.")

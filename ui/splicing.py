@@ -14,6 +14,7 @@ from ui import charts, cutoffs, data, words
 from ui.charts.cutoffs import copies_against_switch
 from ui.frame import errors_in_words
 from ui.pictures import arm_color, gallery
+from ui.teacher import control, hidden
 
 USUAL = 0.4  # the switch shown first, where it is stored
 SHOWN = 12
@@ -59,15 +60,16 @@ def show(runs: Mapping[float, Run], n: int) -> None:
         width=760,
     )
     switches = sorted({r["switch"] for r in rows if r["switch"]})
-    switch = st.select_slider(
-        "Switch (noise level)",
-        switches,
-        value=min(switches, key=lambda s: abs(s - USUAL)),
-        format_func=lambda s: f"{s:g}",
-        key=f"switch-{n}",
-        bind="query-params",
-        width=520,
-    )
+    with control("settings"):
+        switch = st.select_slider(
+            "Switch (noise level)",
+            switches,
+            value=min(switches, key=lambda s: abs(s - USUAL)),
+            format_func=lambda s: f"{s:g}",
+            key=f"switch-{n}",
+            bind="query-params",
+            width=520,
+        )
     at = {r["below"]: r for r in rows if r["switch"] == switch}
     for column, (below, above) in zip(
         st.columns(2, gap="medium"), ((standard, ambient), (ambient, standard)), strict=True
@@ -91,7 +93,8 @@ def show(runs: Mapping[float, Run], n: int) -> None:
         f"python scripts/measure.py surgery\npython -m ambient sample {standard.name} --above "
         f"{ambient.name} --switch {switch:g} --out spliced.png",
     )
-    _sample_now(standard, ambient, switch)
+    if not hidden("live"):
+        _sample_now(standard, ambient, switch)
 
 
 def _ends(rows: list[dict[str, Any]], standard: Run, ambient: Run, switches: list[float]) -> str:

@@ -1,12 +1,13 @@
 """For teachers: links that hide controls, and a fresh start for the next class.
 
-`?hide=settings,live` hides groups of controls on every page. Results stay: what a hidden control
-would have chosen comes from the address, or is what the page shows first.
+`?hide=settings,live` hides groups of controls on every page, never a result: a hidden control
+stands where the address puts it, or where it always begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -47,6 +48,22 @@ def keep() -> None:
 def hidden(group: str) -> bool:
     """Whether this link hides a group of controls; one that the lesson's step needs stays."""
     return group in _names() and group not in st.session_state.get(NEEDED, ())
+
+
+@contextmanager
+def control(group: str) -> Iterator[None]:
+    """Around a control: not drawn where this link hides its group, yet it keeps its value.
+
+    It runs as always, so what the address or the lesson says of it holds; only then is its place
+    emptied. A control that computes something when pressed needs no value: ask `hidden` instead.
+    """
+    if not hidden(group):
+        yield
+        return
+    place = st.empty()
+    with place.container():
+        yield
+    place.empty()
 
 
 def given(key: str, options: Sequence[T], default: T, format_func: Callable[[T], str] = str) -> T:

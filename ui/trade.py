@@ -10,6 +10,7 @@ from ambient.run import Run
 from ui import charts, cutoffs, data, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
 from ui.frame import errors_in_words
+from ui.teacher import control
 
 
 def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
@@ -47,16 +48,17 @@ def show_quality(runs: Mapping[float, Run], n: int, selected: str) -> None:
     names = cutoffs.measures(n)
     measure = names[0]
     if len(names) > 1:
-        measure = st.segmented_control(
-            "Quality by",
-            names,
-            default=names[0],
-            key="quality",
-            required=True,
-            bind="query-params",
-            help="Fréchet distance and KID compare what is in the pictures and forgive grain; "
-            "fine detail compares 7x7 patches and sees grain and blur.",
-        )
+        with control("settings"):
+            measure = st.segmented_control(
+                "Quality by",
+                names,
+                default=names[0],
+                key="quality",
+                required=True,
+                bind="query-params",
+                help="Fréchet distance and KID compare what is in the pictures and forgive grain; "
+                "fine detail compares 7x7 patches and sees grain and blur.",
+            )
     with errors_in_words():
         measured = cutoffs.field(runs, n, measure)
     points = [f"{p.label} {words.percent(p.rate)} at {p.distance:.3g}" for p in measured.ends]

@@ -14,6 +14,7 @@ from ambient.run import Run
 from ui import charts, data, words
 from ui.charts import training as training_charts
 from ui.pictures import Images, arm_color, gallery
+from ui.teacher import control, hidden
 
 ACTIVE = ("queued", "running")
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
@@ -65,9 +66,14 @@ def replay(run: Run) -> None:
     if not steps:
         return
     stages = data.path(run)
-    step = st.select_slider(
-        "Training step", steps, steps[-1], format_func=lambda s: f"{s:,}", key=f"step-{run.name}"
-    )
+    with control("settings"):
+        step = st.select_slider(
+            "Training step",
+            steps,
+            steps[-1],
+            format_func=lambda s: f"{s:,}",
+            key=f"step-{run.name}",
+        )
     left, right = st.columns(2, gap="large")
     with left:
         sheet_with_nearest(run, step)
@@ -213,6 +219,8 @@ def _resume(run: Run) -> None:
 
 def offer_cutoff(standard: Run) -> None:
     """Any other cutoff: fills the form of "Train your own" with this run's settings."""
+    if hidden("train"):
+        return
     c = standard.config
     st.subheader("Another cutoff? Train it", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

@@ -12,6 +12,7 @@ from ambient import run as store
 from ambient.config import Config
 from ambient.run import Run
 from ui import data
+from ui.teacher import hidden
 
 
 def percent(share: float) -> str:
@@ -112,6 +113,8 @@ def under(
     """
     st.caption(caption, width=760)
     st.caption("  \n".join(f":small[{line}]" for line in sources))
+    if hidden("data"):
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.download_button(
             "CSV",
