@@ -47,5 +47,5 @@ with errors_in_words():
     if near.open:
         with near:
             twins.show(run)
-    with own:  # always there: an uploader that is not drawn forgets its files
+    with own:  # always drawn: an uploader that is not forgets its files
         uploads.show(run, rule, known)

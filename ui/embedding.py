@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,12 @@ from PIL import Image
 
 from ambient.corpus import to_rows
 from ambient.run import Run
-from ui import data
+from ui import charts, data, words
+from ui.charts.embedding import Layer, image_map
 from ui.encoded import Cloud
-from ui.exhibit import Exhibit
+from ui.exhibit import Exhibit, Shelf
 from ui.pictures import Images
+from ui.ruling import Ruling
 
 UNSEEN_SHOWN = 400
 ACROSS, DOWN = 22, 20  # so many thumbnails fit side by side
@@ -33,6 +36,9 @@ class Plane:
     heldout: Points
     samples: Points
     share: float
+
+    def of(self, kind: str) -> Points:
+        return {"training": self.train, "unseen": self.heldout, "generated": self.samples}[kind]
 
 
 def principal(rows: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32], float]:
@@ -53,10 +59,14 @@ def principal(rows: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32], f
     return mean, directions * signs, float((scales[:2] ** 2).sum() / (centered**2).sum())
 
 
+def _sees(rule: str, known: Cloud | None) -> bool:
+    """Whether the map is of encoder features: the encoder's rule, and features are known."""
+    return rule == "similarity" and known is not None and known.samples is not None
+
+
 def plane(run: Run, exhibit: Exhibit, rule: str, known: Cloud | None) -> Plane:
     """The map of a run under a rule: of pixels, or of encoder features where they are known."""
-    encoder = rule == "similarity" and known is not None and known.samples is not None
-    c = run.config
+    encoder, c = _sees(rule, known), run.config
     key = (c.corpus_sha256, c.n_train, c.split_seed, exhibit.sha256, encoder)
     return _plane(key, run, exhibit, known if encoder else None)
 
@@ -104,3 +114,129 @@ def _address(image: Images) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", quality=80)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The points of a layer, as a search knows them."""
+
+    kind: str
+    keys: Sequence[int]
+
+
+def _originals(exhibit: Exhibit, rule: str, known: Cloud | None) -> NDArray[np.int64]:
+    """Each sample's nearest training image under the rule."""
+    if _sees(rule, known):
+        assert known is not None and known.samples is not None
+        return (known.samples @ known.train.T).argmax(axis=1)
+    return np.array([row["nearest"] for row in exhibit.rows], np.int64)
+
+
+def _names(
+    exhibit: Exhibit, every: Mapping[str, Shelf], originals: NDArray[np.int64], copies: NDArray
+) -> dict[str, list[str]]:
+    """What hovering says."""
+    train = every["training"].names
+    drawn = zip(exhibit.rows, originals, copies, strict=True)
+    return {
+        "unseen": [f"{name}, unseen" for name in every["unseen"].names]
+        if "unseen" in every
+        else [],
+        "generated": [
+            f"seed {row['seed']}, copy of {train[i]}" if copy else f"seed {row['seed']}, not a copy"
+            for row, i, copy in drawn
+        ],
+        "training": [f"{name}, training image" for name in train],
+    }
+
+
+def _parts(points: Plane, copies: NDArray[np.bool_]) -> list[tuple[str, str, NDArray[np.int64]]]:
+    """Mark, kind and positions of what is drawn alike; of unseen images an even subset."""
+    step = max(1, -(-len(points.heldout) // UNSEEN_SHOWN))
+    return [
+        ("unseen", "unseen", np.arange(0, len(points.heldout), step)),
+        ("new", "generated", np.flatnonzero(~copies)),
+        ("copy", "generated", np.flatnonzero(copies)),
+        ("training", "training", np.arange(len(points.train))),
+    ]
+
+
+def show(
+    run: Run,
+    exhibit: Exhibit,
+    ruling: Ruling,
+    known: Cloud | None,
+    every: Mapping[str, Shelf],
+    chosen: tuple[str, int],
+    search: Callable[[Run, str, int], None],
+) -> None:
+    """The map of all images of a run.
+
+    Args:
+        chosen: kind and position of the searched image.
+        search: what a click does, given kind and key of the clicked image.
+    """
+    pictured = st.segmented_control(
+        "Pictures of",
+        ["Training", "Generated", "Unseen"] if "unseen" in every else ["Training", "Generated"],
+        default="Training",
+        key="pictured",
+        required=True,
+        bind="query-params",
+    ).lower()
+    points = plane(run, exhibit, ruling.rule, known)
+    corners, originals = window(points), _originals(exhibit, ruling.rule, known)
+    names = _names(exhibit, every, originals, ruling.copies)
+    layers, kept = [], []
+    for mark, kind, some in _parts(points, ruling.copies):
+        at = points.of(kind)[some]
+        layers.append(Layer(mark, at, [names[kind][i] for i in some]))
+        kept.append(Kept(kind, some.tolist()))
+    at = points.of(pictured)
+    some = apart(at, corners)
+    sources = thumbnails(every[pictured].images[some])
+    layers.append(Layer("picture", at[some], [names[pictured][i] for i in some], sources))
+    kept.append(Kept(pictured, some))
+    copies = np.flatnonzero(ruling.copies)
+    figure = image_map(
+        layers,
+        np.stack([points.samples[copies], points.train[originals[copies]]], axis=1),
+        corners,
+        (corners[1] - corners[0]) / (ACROSS, DOWN),
+        points.of(chosen[0])[chosen[1]] if chosen[0] in every else None,
+        run.config.arm,
+    )
+    arm, key = run.config.arm, f"map-{ruling.rule}-{run.name}"
+    st.plotly_chart(
+        figure,
+        key=key,
+        on_select=lambda: _clicked(run, exhibit, key, kept, search),
+        selection_mode="points",
+        config=charts.STILL,
+        alt=f"Map of {len(points.train)} training, {len(points.samples)} generated and some unseen "
+        f"images; {len(copies)} copies are joined to their originals.",
+    )
+    where = "the encoder" if _sees(ruling.rule, known) else "pixels"
+    st.markdown(
+        f":small[■ training image · {words.tinted('● copy, joined to its original', arm)} · "
+        f"{words.tinted('× generated, no copy', arm)} · :gray[○ unseen]]"
+    )
+    st.caption(
+        "Pictures where there is room; click one to search by it. The plane of the real images' "
+        f"two principal directions in {where}: {words.percent(points.share)} of their variance."
+    )
+
+
+def _clicked(
+    run: Run,
+    exhibit: Exhibit,
+    key: str,
+    kept: Sequence[Kept],
+    search: Callable[[Run, str, int], None],
+) -> None:
+    points = st.session_state[key].selection.points
+    if points and points[0]["curve_number"] < len(kept):
+        layer = kept[points[0]["curve_number"]]
+        position = layer.keys[points[0]["point_index"]]
+        seed = exhibit.rows[position]["seed"] if layer.kind == "generated" else position
+        search(run, layer.kind, int(seed))

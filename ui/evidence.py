@@ -16,6 +16,7 @@ from ui.encoded import Cloud
 from ui.exhibit import Exhibit
 from ui.pictures import Images, difference, row
 from ui.ruling import Ruling
+from ui.teacher import control, hidden
 
 ORDERS = ("Worst", "Median", "Random", "One seed")
 ROWS = 6
@@ -102,7 +103,7 @@ def show_row(
             mark = f"{words.tinted('**= copy**', run.config.arm)} of *{names[0]}*"
         st.markdown(f"{mark} · {ruling.word} **{score:.{ruling.digits}f}**")
         st.caption(f"{label} · {found.numbers}{ruling.percentile(score)}")
-        if "seed" in verdict:
+        if "seed" in verdict and not hidden("shuffle"):
             _actions(run, verdict["seed"])
 
 
@@ -140,41 +141,39 @@ def _dealt() -> int:
     return int(deal) if deal.isdecimal() and len(deal) < 7 else 0
 
 
+@control("shuffle")
+def _order() -> str:
+    return st.segmented_control(
+        "Rows", ORDERS, default="Worst", key="rows", required=True, bind="query-params"
+    )
+
+
+@control("shuffle")
+def _seed(run: Run, first: int) -> int:
+    key = f"seed-{run.name}"
+    return st.number_input("Seed", 0, 2**31 - 1, first, key=key, bind="query-params", width=180)
+
+
 def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> None:
     """Rows in the order a visitor chooses."""
+    first, last = min(exhibit.at), max(exhibit.at)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        order = st.segmented_control(
-            "Rows", ORDERS, default="Worst", key="rows", required=True, bind="query-params"
-        )
-        deal = _dealt()
-        if order == "Random":
+        order, deal = _order(), _dealt()
+        seed = _seed(run, first) if order == "One seed" else None
+        if order == "Random" and not hidden("shuffle"):
             st.button(
                 "Draw others",
                 icon=":material/shuffle:",
                 on_click=lambda: st.query_params.update(deal=str(deal + 1)),
             )
-        if order == "One seed":
-            first = min(exhibit.at)
-            seed = st.number_input(
-                "Seed",
-                0,
-                2**31 - 1,
-                first,
-                key=f"seed-{run.name}",
-                bind="query-params",
-                width=180,
-            )
     st.caption(
         "From left to right: generated · nearest training image · second nearest · nearest unseen "
         "image · difference to the nearest (three times as bright; black where equal).",
     )
-    if order != "One seed":
+    if seed is None:
         for position in choose(ruling.closeness, order, ROWS, deal):
             show_row(run, exhibit, ruling, known, position)
     elif seed in exhibit.at:
         show_row(run, exhibit, ruling, known, exhibit.at[seed])
     else:
-        st.caption(
-            f"No sample of seed {seed} here; these are seeds {first} to {max(exhibit.at)}. "
-            "Sample it above."
-        )
+        st.caption(f"No sample of seed {seed} here, only of {first} to {last}. Sample it above.")

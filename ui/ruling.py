@@ -23,8 +23,9 @@ from ui import charts, data, encoded, words
 from ui.charts.verdicts import histogram
 from ui.encoded import Cloud
 from ui.exhibit import Exhibit
+from ui.teacher import control
 
-RULES = {"ratio": "Pixels: d1/d2", "similarity": "Encoder: similarity"}
+RULES = {"ratio": "Pixels", "similarity": "Encoder"}
 Scores = NDArray[np.float32]
 
 
@@ -134,15 +135,7 @@ def verdict(rule: str, exhibit: Exhibit, samples: Scores, unseen: Scores | None)
 def choose(run: Run, exhibit: Exhibit, known: Cloud | None) -> Ruling:
     """The rule and its threshold, both in the address."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        rule = st.segmented_control(
-            "Rule",
-            list(RULES),
-            default="ratio",
-            format_func=RULES.__getitem__,
-            key="rule",
-            required=True,
-            bind="query-params",
-        )
+        rule = _rule()
         samples, unseen = scores(run, exhibit, rule, known)
         if samples is None:
             encoded.offer(run, len(exhibit.images) + len(data.sets(run).train))
@@ -150,21 +143,42 @@ def choose(run: Run, exhibit: Exhibit, known: Cloud | None) -> Ruling:
             rule = "ratio"
             samples, unseen = scores(run, exhibit, rule, known)
         stored = verdict(rule, exhibit, samples, unseen)
-        side = "below" if rule == "ratio" else "above"
-        threshold = st.slider(
-            f"Call it a copy when {'d1/d2' if rule == 'ratio' else 'similarity'} is {side}",
-            0.05,
-            1.0,
-            round(stored["threshold"], 3),
-            0.001,
-            format="%.3f",
-            key=f"{rule}-{run.name}{'-live' if exhibit.live else ''}",
-            bind="query-params",
-            width=480,
-            help="The stored rule: at most 1 % of the unseen images it was set on count as copies"
-            + (", and never above 1/3." if rule == "ratio" else "."),
-        )
+        key = f"{rule}-{run.name}{'-live' if exhibit.live else ''}"
+        threshold = _threshold(rule, key, round(stored["threshold"], 3))
     return Ruling(rule, samples, unseen, stored, threshold)
+
+
+@control("threshold")
+def _rule() -> str:
+    return st.segmented_control(
+        "Rule",
+        list(RULES),
+        default="ratio",
+        format_func=RULES.__getitem__,
+        key="rule",
+        required=True,
+        bind="query-params",
+        help="*Pixels*: the distance to the nearest training image over that to the second nearest."
+        " *Encoder*: similarity in a small network that sees through mirroring and small shifts.",
+    )
+
+
+@control("threshold")
+def _threshold(rule: str, key: str, default: float) -> float:
+    side = "d1/d2 is below" if rule == "ratio" else "similarity is above"
+    return st.slider(
+        f"Call it a copy when {side}",
+        0.05,
+        1.0,
+        default,
+        0.001,
+        format="%.3f",
+        key=key,
+        bind="query-params",
+        width=480,
+        help="The stored rule: at most 1 % of the unseen images it was set on count as copies"
+        + (", and never above 1/3." if rule == "ratio" else "."),
+    )
 
 
 def applied(run: Run, exhibit: Exhibit, known: Cloud | None, like: Ruling) -> Ruling | None:

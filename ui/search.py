@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from ambient.corpus import to_rows
 from ambient.run import Run
 from ui import charts, data, embedding, encoded, uploads, words
-from ui.charts.embedding import Layer, image_map
 from ui.encoded import Cloud
 from ui.exhibit import Exhibit, Shelf
 from ui.pictures import Images, captioned, enlarge, png
@@ -26,6 +24,12 @@ KINDS = {
     "Uploaded": "uploaded",
 }
 HEADS = {"training": "Training images", "unseen": "Unseen images", "generated": "Generated images"}
+WHAT = {
+    "generated": "generated",
+    "training": "a training image",
+    "unseen": "never seen by the model",
+    "uploaded": "yours",
+}
 SHOWN = 6
 
 
@@ -72,6 +76,7 @@ def _choose(run: Run, exhibit: Exhibit, known: Cloud | None, every: dict[str, Sh
         kind = KINDS[label]
         shelf = every[kind] if own is None or kind != "uploaded" else own
         seeds = exhibit.at
+        first = int(np.argmin([r["ratio"] for r in exhibit.rows]))  # the worst row
         options: list[int] = list(seeds) if kind == "generated" else list(range(len(shelf.names)))
         at = seeds if kind == "generated" else {i: i for i in options}
         chosen = st.selectbox(
@@ -80,6 +85,7 @@ def _choose(run: Run, exhibit: Exhibit, known: Cloud | None, every: dict[str, Sh
             format_func=lambda i: (
                 shelf.names[at[i]] if kind == "generated" else f"{i}: {shelf.names[i]}"
             ),
+            index=first if kind == "generated" else 0,
             key=f"search-{kind}-{run.name}",
             bind="query-params",
             width=340,
@@ -134,7 +140,9 @@ def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> Non
         if known is None or known.samples is None:
             encoded.offer(run, sum(len(s.images) for s in every.values()))
     with right:
-        _map(run, exhibit, ruling, known, every, subject)
+        embedding.show(
+            run, exhibit, ruling, known, every, (subject.kind, subject.position), _clicked
+        )
     words.under(
         "search",
         "*d* is the distance over pixels, *s* the similarity in the encoder; the rule above says "
@@ -149,9 +157,9 @@ def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> Non
 def _neighbors(
     subject: Subject, every: dict[str, Shelf], found: dict[str, list[dict[str, Any]]]
 ) -> None:
-    st.image(png(enlarge(subject.image)), width=120, alt=f"The searched image: {subject.name}.")
-    what = {"training": "a training image", "unseen": "an unseen image"}
-    st.markdown(f"**{subject.name}**, {what.get(subject.kind, f'{subject.kind}')}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.image(png(enlarge(subject.image)), width=120, alt=f"Searched by: {subject.name}.")
+        st.markdown(f"**{subject.name}**  \n{WHAT[subject.kind]}", width="content")
     for kind, rows in found.items():
         first = rows[0]
         st.caption(f"{HEADS[kind]}, nearest: *{first['name']}*")
@@ -169,86 +177,7 @@ def _neighbors(
         )
 
 
-def _layers(
-    exhibit: Exhibit, points: embedding.Plane, every: dict[str, Shelf], names: Sequence[str]
-) -> list[Layer]:
-    layers = []
-    if "unseen" in every:
-        step = max(1, -(-len(points.heldout) // embedding.UNSEEN_SHOWN))
-        some = range(0, len(points.heldout), step)
-        unseen = [f"{every['unseen'].names[i]}, unseen" for i in some]
-        layers.append(Layer("unseen", points.heldout[::step], unseen, some))
-    seeds = [r["seed"] for r in exhibit.rows]
-    layers.append(Layer("generated", points.samples, names, seeds))
-    train = [f"{name}, training image" for name in every["training"].names]
-    layers.append(Layer("training", points.train, train, range(len(train))))
-    return layers
-
-
-def _map(
-    run: Run,
-    exhibit: Exhibit,
-    ruling: Ruling,
-    known: Cloud | None,
-    every: dict[str, Shelf],
-    subject: Subject,
-) -> None:
-    points = embedding.plane(run, exhibit, ruling.rule, known)
-    space = "encoder" if ruling.rule == "similarity" and known else "pixels"
-    corners = embedding.window(points)
-    originals = _originals(exhibit, ruling, known)
-    copies = np.flatnonzero(ruling.copies)
-    train = every["training"]
-    named = [
-        f"seed {row['seed']}" + (f", copy of {train.names[original]}" if copy else ", generated")
-        for row, original, copy in zip(exhibit.rows, originals, ruling.copies, strict=True)
-    ]  # fmt: skip
-    shown = embedding.apart(points.train, corners)
-    pictures = dict(
-        zip(embedding.thumbnails(train.images[shown]), points.train[shown], strict=True)
-    )
-    places = {"training": points.train, "unseen": points.heldout, "generated": points.samples}
-    place = places.get(subject.kind)
-    layers = _layers(exhibit, points, every, named)
-    figure = image_map(
-        layers,
-        np.stack([points.samples[copies], points.train[originals[copies]]], axis=1),
-        pictures,
-        corners,
-        (corners[1] - corners[0]) / (embedding.ACROSS, embedding.DOWN),
-        None if place is None else place[subject.position],
-        run.config.arm,
-    )
-    st.markdown(
-        f"■ training images (pictured where there is room) · "
-        f"{words.tinted('● generated', run.config.arm)} · :gray[○ unseen] · "
-        f"{words.tinted('lines', run.config.arm)} join copies to their originals"
-    )
-    key = f"map-{space}-{run.name}"
-    st.plotly_chart(
-        figure,
-        key=key,
-        on_select=lambda: _clicked(run, st.session_state[key].selection.points, layers),
-        selection_mode="points",
-        config=charts.STILL,
-        alt=f"Map of {len(points.train)} training, {len(points.samples)} generated and some unseen "
-        f"images; {len(copies)} copies are joined to their originals.",
-    )
-    st.caption(
-        f"Two principal directions of the real images in {space}; they hold "
-        f"{words.percent(points.share)} of the variance."
-    )
-
-
-def _originals(exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> NDArray[np.int64]:
-    if ruling.rule == "similarity" and known is not None and known.samples is not None:
-        return (known.samples @ known.train.T).argmax(axis=1)
-    return np.array([row["nearest"] for row in exhibit.rows])
-
-
-def _clicked(run: Run, points: list[dict[str, Any]], layers: Sequence[Layer]) -> None:
-    """Search by the point that was clicked."""
-    if points and points[0]["curve_number"] < len(layers):
-        layer = layers[points[0]["curve_number"]]
-        st.session_state["search-in"] = layer.kind.capitalize()
-        st.session_state[f"search-{layer.kind}-{run.name}"] = layer.keys[points[0]["point_index"]]
+def _clicked(run: Run, kind: str, key: int) -> None:
+    """Search by what was clicked on the map."""
+    st.session_state["search-in"] = kind.capitalize()
+    st.session_state[f"search-{kind}-{run.name}"] = key

@@ -20,6 +20,7 @@ from ui.exhibit import Exhibit, Shelf
 from ui.own_image import MEGABYTES, decode
 from ui.pictures import Images, arm_color, gallery
 from ui.ruling import Ruling
+from ui.teacher import hidden
 
 MAX_FILES = 300
 IN_ROWS, IN_GALLERY = 6, 36
@@ -93,6 +94,9 @@ def show(run: Run, like: Ruling, known: Cloud | None) -> None:
         like: the rule on the page, whose threshold holds here too.
     """
     c = run.config
+    if hidden("open"):
+        st.caption("This link leaves out pictures of one's own.")
+        return
     st.markdown(
         f"Are your pictures copies of these {c.n_train} training images? Each is cropped to a "
         f"square and shrunk to {c.side}×{c.side} pixels, as the training images were. They stay in "

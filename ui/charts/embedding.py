@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,86 +18,91 @@ Points = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Layer:
-    """Images of one kind: where they lie, what hovering says, and their keys for a search."""
+    """Points that look alike.
 
-    kind: str
+    Attributes:
+        mark: a name in `MARKS`.
+        at: (n, 2), where they lie.
+        names: what hovering says.
+        pictures: a thumbnail each, as addresses that hold them; none for plain marks.
+    """
+
+    mark: str
     at: Points
     names: Sequence[str]
-    keys: Sequence[int]
+    pictures: Sequence[str] = ()
 
 
-MARKS = {  # symbol and size: kinds differ by shape, not by color alone
-    "unseen": ("circle-open", 5),
-    "generated": ("circle", 6),
-    "training": ("square", 7),
+MARKS = {  # symbol, size, opacity: kinds differ by shape, not by color alone
+    "unseen": ("circle-open", 5, 0.7),
+    "new": ("x-thin-open", 5, 0.6),
+    "copy": ("circle", 6, 0.8),
+    "training": ("square", 7, 0.8),
+    "picture": ("square", 24, 0.0),  # answers to the pointer; the picture lies below
 }
 
 
 def image_map(
     layers: Sequence[Layer],
     lines: Points,
-    pictures: Mapping[str, Points],
     corners: tuple[Points, Points],
     cell: Points,
     chosen: Points | None,
     arm: str,
 ) -> go.Figure:
-    """Points of every kind.
+    """Points of every kind, one trace a layer.
 
     Args:
         lines: (n, 2, 2), from copies to their originals.
-        pictures: thumbnails, by their address; drawn where they lie.
+        corners: of the map, low and high.
         cell: width and height of a thumbnail.
         chosen: the searched image, ringed.
     """
-    color, figure = arm_color(arm), go.Figure()
-    figure.update_layout(images=_images(pictures, cell))
-    tones = {"unseen": NEUTRAL, "generated": color, "training": text_color()}
+    color, ink = arm_color(arm), text_color()
+    tones = {"unseen": NEUTRAL, "new": color, "copy": color, "training": ink, "picture": ink}
+    figure = go.Figure()
     for layer in layers:
-        symbol, size = MARKS[layer.kind]
-        faint = {"opacity": 0.75}
+        symbol, size, opacity = MARKS[layer.mark]
+        still = {"marker": {"opacity": opacity}}  # a click must not fade the others
         figure.add_scatter(
             x=layer.at[:, 0],
             y=layer.at[:, 1],
             mode="markers",
-            marker={"color": tones[layer.kind], "symbol": symbol, "size": size, **faint},
-            selected={"marker": faint},
-            unselected={"marker": faint},
+            marker={"color": tones[layer.mark], "symbol": symbol, "size": size, "opacity": opacity},
+            selected=still,
+            unselected=still,
             text=np.array(layer.names),
             hovertemplate="%{text}<extra></extra>",
         )
     gaps = np.full((len(lines), 1, 2), np.nan, np.float32)
-    strokes = np.concatenate([np.reshape(lines, (-1, 2, 2)), gaps], axis=1).reshape(-1, 2)
+    strokes = np.concatenate([lines, gaps], axis=1).reshape(-1, 2)
     figure.add_scatter(
         x=strokes[:, 0],
         y=strokes[:, 1],
         mode="lines",
-        line={"color": rgba(color, 0.5), "width": 1},
+        line={"color": rgba(color, 0.6), "width": 1},
         hoverinfo="skip",
     )
     if chosen is not None:
         figure.add_scatter(
-            x=[chosen[0]],
-            y=[chosen[1]],
+            x=chosen[:1],
+            y=chosen[1:],
             mode="markers",
-            marker={
-                "color": text_color(),
-                "symbol": "circle-open",
-                "size": 26,
-                "line": {"width": 4},
-            },
+            marker={"color": ink, "symbol": "circle-open", "size": 34, "line": {"width": 4}},
             hoverinfo="skip",
         )
     low, high = corners
     figure.update_xaxes(range=[low[0], high[0]], visible=False)
     figure.update_yaxes(range=[low[1], high[1]], visible=False)
-    return finish(figure, 640, clickmode="event+select")
+    return finish(figure, 620, clickmode="event+select", images=_images(layers, cell))
 
 
-def _images(pictures: Mapping[str, Points], cell: Points) -> list[dict[str, Any]]:
+def _images(layers: Sequence[Layer], cell: Points) -> list[dict[str, Any]]:
     form = {"xref": "x", "yref": "y", "xanchor": "center", "yanchor": "middle", "layer": "below"}
     size = {"sizex": float(cell[0]), "sizey": float(cell[1])}
     return [
-        {"source": source, "x": float(at[0]), "y": float(at[1]), **size, **form}
-        for source, at in pictures.items()
+        {"source": source, "x": float(x), "y": float(y), **size, **form}
+        for layer in layers
+        if layer.pictures
+        for source, (x, y) in zip(layer.pictures, layer.at, strict=True)
     ]
