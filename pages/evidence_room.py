@@ -9,7 +9,7 @@ from ui.sampling import draw_now
 
 VIEWS = ("Rows", "Two rules", "Search", "Twins", "Your pictures")
 
-enter(
+bar = enter(
     "Evidence room",
     "Judge for yourself: every generated image beside the training images nearest to it, and the "
     "nearest image the model never saw.",
@@ -20,6 +20,7 @@ with errors_in_words():
     shown = draw_now(run, expanded=stored is None) or stored
     if shown is None:
         words.no_verdict(run)
+    words.bar(bar, [run], shown.verdicts.get("step"), shown.live)
     known = encoded.cloud(run, shown.images, shown.sha256)
     rule = ruling.choose(run, shown, known)
     ruling.show(run, shown, rule)

@@ -5,7 +5,7 @@ import streamlit as st
 from ui import data, frozen, pair, splicing, trade, training, words
 from ui.frame import control, enter, errors_in_words
 
-enter(
+bar = enter(
     "Move the cutoff",
     "Above the cutoff the network never sees a clean image, only one fixed noisy copy of each. "
     "Move it and watch copies and quality.",
@@ -28,6 +28,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         )
 standard, run = table[n][0.0], table[n][cutoff]
 with errors_in_words():
+    words.bar(bar, [standard, run] if cutoff else [standard])
     verdicts, baseline = data.report(run), data.report(standard)
     if verdicts is None or baseline is None:
         words.no_verdict(run if baseline else standard)

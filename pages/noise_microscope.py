@@ -5,7 +5,7 @@ import streamlit as st
 from ui import clone_test, data, levels, microscope, words
 from ui.frame import control, enter, errors_in_words
 
-enter(
+bar = enter(
     "Noise microscope",
     "A diffusion model is one denoiser for every noise level. Memory shows where it denoises its "
     "training images better than images it never saw.",
@@ -25,6 +25,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         words.missing(f"Run {run.name} has no stored curves yet.", f"{command} --store")
         st.stop()
     step = microscope.choose_step(run)
+    words.bar(bar, [run], step)
     sigmas = [p["sigma"] for p in curves["levels"]]
     sigma = microscope.choose_level(sigmas, levels.peak(curves)["sigma"])
 level = curves["levels"][sigmas.index(sigma)]
@@ -57,9 +58,10 @@ st.markdown(f"{levels.in_theory(curves)}  \n{levels.in_practice(curves)}", width
 levels.chart(run, curves, sigma, specimens[0])
 words.under(
     "noise-levels",
-    "Follow one noise level down all panels; click a point to see the pictures behind it. Where "
-    "unseen and training images part, the network has memorized; where a noisy image no longer "
-    "says which image it was, nothing could. *Certainty*: of the best guess which training image "
+    "Follow one noise level down all panels. "
+    + ("Click a point to see the pictures behind it. " if levels.clickable() else "")
+    + "Where unseen and training images part, the network has memorized; where a noisy image no "
+    "longer says which image it was, nothing could. *Certainty*: of the best guess which training image "
     "it was. *Identity*: the share of that question it answers. *Unseen in reach*: unseen "
     "images that could pass for noisy training images.",
     [

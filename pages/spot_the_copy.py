@@ -5,7 +5,7 @@ import streamlit as st
 from ui import data, game, pair, words
 from ui.frame import enter, errors_in_words, hidden
 
-enter(
+bar = enter(
     "New, or a copy?",
     "Two networks learned from the same few images and start from the same noise. "
     "Under each generated image stands the training image nearest to it. "
@@ -21,6 +21,7 @@ with choice:
     n, cutoff = pair.choose(table)
 runs = {"standard": table[n][0.0], "ambient": table[n][cutoff]}
 with errors_in_words():
+    words.bar(bar, list(runs.values()))
     reports = {arm: data.report(run) for arm, run in runs.items()}
     for arm, run in runs.items():
         if reports[arm] is None:

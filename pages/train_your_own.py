@@ -6,7 +6,7 @@ from ambient.errors import InputError
 from ui import choices, data, training, words
 from ui.frame import control, enter, errors_in_words, hidden
 
-enter(
+bar = enter(
     "Train your own",
     "Pick a card or set the fields, then watch the loss and the newest samples. Training goes on "
     "when you close this page.",
@@ -43,6 +43,7 @@ if own:
     with control("settings"):
         name = st.selectbox("Your runs", list(own), key="mine", bind="query-params", width=420)
     with errors_in_words():
+        words.bar(bar, [own[name]], live=own[name].state["status"] in training.ACTIVE)
         training.watch(own[name])
     st.stop()
 
@@ -54,4 +55,5 @@ st.subheader("Meanwhile: a finished run, replayed", anchor=False)
 with control("settings"):
     name = st.selectbox("Finished run", finished, key="replayed", bind="query-params", width=420)
 with errors_in_words():
+    words.bar(bar, [data.find(name)])
     training.replay(data.find(name))

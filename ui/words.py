@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ambient import run as store
 from ambient.config import Config
@@ -96,6 +97,31 @@ def provenance(
         if verdicts.get("checkpoint_sha256"):
             parts.append(f"weights {verdicts['checkpoint_sha256'][:8]}")
     return " · ".join([*parts, "live" if live else "stored"])
+
+
+def bar(
+    place: DeltaGenerator, runs: Sequence[Run], step: int | None = None, live: bool = False
+) -> None:
+    """The quiet line under a page's title: the runs it shows.
+
+    Args:
+        place: what `frame.enter` returned.
+        step: the step of training shown, where it is not the last.
+    """
+
+    def each(values: Iterable[str]) -> str:
+        return " and ".join(dict.fromkeys(values))
+
+    configs = [r.config for r in runs]
+    parts = [
+        each(Path(c.corpus).name for c in configs),
+        each(f"n = {c.n_train}" for c in configs),
+        each(arm_name(c) for c in configs),
+        each(f"step {step or _step(r, None):,}" for r in runs),
+        each(f"seed {c.seed}" for c in configs),
+        "live" if live else "stored",
+    ]
+    place.caption(" · ".join(parts))
 
 
 def under(
