@@ -30,6 +30,7 @@ encoder: $(VENV)/.test           ## retrain assets/encoder
 
 assets: $(VENV)/.run             ## train, judge and store the runs of assets/runs.json; resumable
 	$(BIN)/python scripts/build_runs.py
+	$(BIN)/python scripts/build_microscope.py
 
 protocol: $(VENV)/.run           ## answer "how much less does ambient copy?" from the bundled runs
 	$(BIN)/python scripts/protocol.py

@@ -61,8 +61,8 @@ words.under(
     "Follow one noise level down all panels. "
     + ("Click a point to see the pictures behind it. " if levels.clickable() else "")
     + "Where unseen and training images part, the network has memorized; where a noisy image no "
-    "longer says which image it was, nothing could. *Certainty*: of the best guess which training image "
-    "it was. *Identity*: the share of that question it answers. *Unseen in reach*: unseen "
+    "longer says which image it was, nothing could. *Certainty*: of the best guess which training "
+    "image it was. *Identity*: the share of that question it answers. *Unseen in reach*: unseen "
     "images that could pass for noisy training images.",
     [
         words.provenance(run, None, step=curves.get("step")),

@@ -1,4 +1,4 @@
-"""What the bundled networks make of two images at every noise level: `make microscope`.
+"""What the bundled networks make of two images at every noise level: part of `make assets`.
 
 Writes assets/microscope/NAME.npz for every bundled run with curves: the training and the unseen
 image that the noise microscope opens with, so that it opens without torch.

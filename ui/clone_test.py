@@ -14,12 +14,13 @@ from ambient.run import Run
 from ui import data, levels, noise, words
 from ui.microscope import Specimen
 from ui.pictures import FRAME, NEUTRAL, Images, arm_color, enlarge, equals, png
+from ui.teacher import control, hidden
 
 if TYPE_CHECKING:
     from ui.live_denoiser import Return
 
 SEEDS = tuple(range(1, 7))  # noises; 0 is that of the pictures above
-KINDS = ("training image", "unseen image", "generated image")
+KINDS = ("training", "unseen", "generated")
 REMEMBERED = 16
 
 
@@ -34,13 +35,11 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
         width=760,
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        kind = st.segmented_control(
-            "Test", KINDS, default=KINDS[0], key="clone", required=True, bind="query-params"
-        )
+        kind = _kind()
         origin = _generated(run) if kind == KINDS[2] else specimens[KINDS.index(kind)]
-        go = bool(run.steps) and st.button(
-            "Run the clone test", type="primary", icon=":material/play_arrow:"
-        )
+        go = False
+        if run.steps and not hidden("live"):
+            go = st.button("Run the clone test", type="primary", icon=":material/play_arrow:")
     key = (str(run.path), step, origin.sha256, origin.kind, sigma)
     known = st.session_state.setdefault("clones", {})
     found: list[Return] = list(known.get(key, ()))
@@ -71,6 +70,14 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
     )
 
 
+@control("settings")
+def _kind() -> str:
+    return st.segmented_control(
+        "Which image", KINDS, default=KINDS[0], key="clone", required=True, bind="query-params"
+    )
+
+
+@control("settings")
 def _generated(run: Run) -> Specimen:
     images, seeds = data.samples(run)
     chosen = st.number_input(
@@ -99,7 +106,7 @@ def _result(run: Run, origin: Specimen, found: Sequence[Return]) -> str:
     home = sum(r.home for r in found)
     names = data.sets(run).train_names
     away = list(dict.fromkeys(names[r.nearest] for r in found if not r.home))
-    text = f"{shown}Below: what came of each. **{home} of {len(found)} came back** (framed, =)"
+    text = f"{shown}Below: what came of each. **{home} of {len(found)} came back**, framed"
     return text + (f"; nearest to the others: {', '.join(away)}." if away else ".")
 
 

@@ -13,6 +13,7 @@ from ui import charts, data, words
 from ui.charts.levels import mark, noise_levels
 from ui.microscope import Specimen, nearest_level
 from ui.noise import strip
+from ui.teacher import hidden
 
 Level = Mapping[str, Any]
 Curves = Mapping[str, Any]
@@ -120,6 +121,13 @@ def rows(curves: Curves) -> list[dict[str, Any]]:
     return table
 
 
+def clickable() -> bool:
+    """Not by finger: plotly keeps every touch of a chart that takes clicks, so on a phone one could
+    not scroll past it."""
+    agent = st.context.headers.get("User-Agent") or ""
+    return not hidden("settings") and not any(word in agent for word in ("Mobi", "Android", "iPad"))
+
+
 @st.cache_data(max_entries=32, show_spinner=False)
 def _figure(
     path: str, changed: int, image: str, dark: bool, _run: Run, _specimen: Specimen
@@ -145,7 +153,7 @@ def chart(run: Run, curves: Curves, sigma: float, specimen: Specimen) -> None:
         figure,
         key=key,
         config=charts.STILL,
-        on_select=pick,
+        on_select=pick if clickable() else "ignore",
         selection_mode="points",
         alt=f"Aligned panels against noise level for {words.run_name(run)}: a training image under "
         f"growing noise, the error on training and unseen images, their ratio, which peaks at "

@@ -17,6 +17,7 @@ from ambient.errors import InputError
 from ambient.run import Run
 from ui import data, noise, own_image, words
 from ui.pictures import NEUTRAL, Images, arm_color, enlarge, png
+from ui.teacher import control, hidden
 
 PACKS = ASSETS / "microscope"  # made by scripts/build_microscope.py
 KINDS = ("training", "unseen")
@@ -154,16 +155,18 @@ def ask(run: Run, step: int, specimens: Sequence[Specimen], levels: Sequence[flo
         del known[old]
 
 
+@control("settings")
 def choose_level(levels: Sequence[float], usual: float) -> float:
     """The slider over the stored levels; `?sigma=` in the address."""
     if st.session_state.get("sigma", levels[0]) not in levels:  # the cutoff of another run
         now = st.session_state["sigma"]
         st.session_state["sigma"] = nearest_level(levels, now)
+    digits = 3 if len({f"{s:.3g}" for s in levels}) == len(levels) else 6
     return st.select_slider(
         "Noise level σ",
         levels,
         value=usual,
-        format_func=lambda s: f"{s:.3g}",
+        format_func=lambda s: f"{s:.{digits}g}",
         key="sigma",
         bind="query-params",
         width=620,
@@ -174,6 +177,7 @@ def nearest_level(levels: Sequence[float], sigma: float) -> float:
     return min(levels, key=lambda s: abs(np.log(s / sigma)))
 
 
+@control("settings")
 def choose_step(run: Run) -> int:
     """Which stored weights; `?step=` in the address."""
     if len(run.steps) < 2:
@@ -213,9 +217,10 @@ def _choose(
     usual = found.positions[kind] if found else 0
     if st.session_state.get(kind, labels[0]) not in labels:  # of another run
         st.session_state[kind] = labels[usual]
-    chosen = st.selectbox(
-        label, labels, index=usual, key=kind, bind="query-params", disabled=disabled
-    )
+    with control("settings"):
+        chosen = st.selectbox(
+            label, labels, index=usual, key=kind, bind="query-params", disabled=disabled
+        )
     position = labels.index(chosen)
     return Specimen(images[position], names[position], kind, position)
 
@@ -233,6 +238,8 @@ def _labels(names: tuple[str, ...]) -> list[str]:
 
 def _own_picture(run: Run) -> Specimen | None:
     """The visitor's picture in the run's size; one clear line where it cannot be read."""
+    if hidden("open"):
+        return None
     with st.popover("Use your own", icon=":material/upload:", type="tertiary"):
         file = st.file_uploader(
             "A picture of yours, in place of the unseen one",
@@ -277,6 +284,8 @@ def _tile(image: Images, caption: str, alt: str) -> None:
 
 def _offer_to_ask(run: Run, step: int, specimen: Specimen) -> None:
     """A tile with a button where no picture is stored."""
+    if hidden("live"):
+        return
     tile = st.container(
         width=TILE,
         height=TILE,
@@ -312,10 +321,11 @@ def origins(images: Images, weights: Sequence[float], color: str, tile: int = 16
     """Images side by side, each over a bar as long as its weight."""
     tiles = [enlarge(x, tile) for x in images]
     side, gap, bar = tiles[0].width, 20, 14
-    sheet = Image.new("RGBA", (len(tiles) * (side + gap) - gap, side + 12 + bar), (0, 0, 0, 0))
+    size = (len(tiles) * (side + gap), side + 24 + bar)  # a margin, for corners are rounded
+    sheet = Image.new("RGBA", size, (0, 0, 0, 0))
     pen = ImageDraw.Draw(sheet)
     for k, (picture, weight) in enumerate(zip(tiles, weights, strict=True)):
-        x, y = k * (side + gap), side + 12
+        x, y = gap // 2 + k * (side + gap), side + 12
         sheet.paste(picture, (x, 0))
         pen.rectangle((x, y, x + side - 1, y + bar - 1), outline=NEUTRAL, width=2)
         if weight * side >= 1:

@@ -19,7 +19,7 @@ TITLES = {  # of the panels from top to bottom, with their shares of the height
     "ratio": ("How many times worse on unseen images", 0.18),
     "returns": ("How many come back from here", 0.17),
     "posterior": ("How much one noisy image gives away", 0.17),
-    "visits": ("Where training looks (area) and sampling steps", 0.12),
+    "visits": ("Training (area) and sampling steps", 0.12),
 }
 HEIGHT = 1180
 TICKS = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
@@ -62,7 +62,17 @@ def noise_levels(
 def mark(figure: go.Figure, sigma: float, line: Mapping[str, Any] | None = None) -> None:
     """One line at a level through all panels and the gaps between them."""
     line = line or {"color": text_color(), "width": 1.5}
-    figure.add_shape(type="line", xref="x", yref="paper", x0=sigma, x1=sigma, y0=0, y1=1, line=line)
+    figure.add_shape(
+        type="line",
+        xref="x",
+        yref="paper",
+        x0=sigma,
+        x1=sigma,
+        y0=0,
+        y1=1,
+        line=line,
+        layer="below",
+    )
 
 
 def _panels(titles: Mapping[str, tuple[str, float]]) -> go.Figure:
@@ -231,13 +241,21 @@ def _name_lines(figure: go.Figure, levels: Rows, color: str, row: Mapping[str, i
 
 
 def _name_returns(figure: go.Figure, levels: Rows, color: str, row: int) -> None:
-    """Names at the heights where the three falling lines are apart."""
+    """Names beside the falling lines: of the two that fall first, one on each side of the pair."""
     known = [p for p in levels if p.get("return_train") is not None]
-    for name, text, tone, height, anchor in (
-        ("return_train", "training images  ", color, 0.6, "right"),
-        ("return_heldout", "  unseen", NEUTRAL, 0.6, "left"),
-        ("return_generated", "its samples  ", color, 0.4, "right"),
+
+    def falls(name: str, height: float) -> Mapping[str, Any]:
+        return next((p for p in known if p[name] < height), known[-1])
+
+    first, second = sorted(
+        (("return_heldout", "unseen", NEUTRAL), ("return_generated", "its samples", color)),
+        key=lambda line: falls(line[0], 0.5)["sigma"],
+    )
+    for (name, text, tone), height, anchor in (
+        (("return_train", "training images  ", color), 0.6, "right"),
+        ((first[0], f"{first[1]}  ", first[2]), 0.4, "right"),
+        ((second[0], f"  {second[1]}", second[2]), 0.7, "left"),
     ):
-        p = min(known, key=lambda p: abs(p[name] - height))
+        p = falls(name, height)
         place = {"row": row, "xanchor": anchor, "yanchor": "middle"}
         label(figure, p["sigma"], p[name], text, tone, **place)
