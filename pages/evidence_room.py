@@ -26,8 +26,9 @@ with errors_in_words():
     ruling.show(run, shown, rule)
 words.under(
     "evidence",
-    "Beyond the dashed line a sample is called a copy. A good line has many samples and hardly "
-    "any unseen image beyond it.",
+    "Pixels: d1/d2 is the distance to the nearest training image over that to the second nearest. "
+    "Encoder: features that survive mirroring and small shifts. Beyond the dashed line a sample is "
+    "called a copy; a good line has many samples and hardly any unseen image beyond it.",
     [words.provenance(run, shown.verdicts, shown.live)],
     lambda: shown.verdicts["samples"],
     f"python -m ambient evaluate {words.address(run)} --json -",

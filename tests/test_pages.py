@@ -16,7 +16,7 @@ from ambient.config import configure
 from ambient.copies import find_copies, find_neighbors
 from ambient.corpus import Split, load_corpus, split_corpus, to_unit
 from ambient.run import open_run, write_sheet
-from ui import evidence, frame, words
+from ui import evidence, frame, ruling, words
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [name for name, *_ in frame.PAGES]
@@ -217,17 +217,22 @@ def test_threshold_moves_both_rates(app: AppTest, planted: Path) -> None:
     assert words.percent(report["copies"]["ratio"]["rate"]) in app.metric[0].value
     app.slider[0].set_value(0.9).run()
     assert not app.exception
-    rate, ci95, alarm, _ = evidence.rates_at(0.9, report)
+    ratios, unseen = _scores(report)
+    rate, ci95, alarm, _ = ruling.rates_at("ratio", 0.9, ratios, unseen)
     assert rate == np.mean([r["ratio"] < 0.9 for r in report["samples"]])
     assert words.percent(rate) in app.metric[0].value
     assert app.metric[0].delta == words.interval(ci95)
     assert words.percent(alarm) in app.metric[1].value
 
 
+def _scores(report: dict) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([r["ratio"] for r in report["samples"]]), np.array(report["heldout_ratios"])
+
+
 def test_stored_threshold_gives_the_stored_rates(planted: Path) -> None:
     report = _report(planted, f"digits-{N}-standard")
     rule = report["copies"]["ratio"]
-    assert evidence.rates_at(rule["threshold"], report) == (
+    assert ruling.rates_at("ratio", rule["threshold"], *_scores(report)) == (
         rule["rate"],
         tuple(rule["ci95"]),
         rule["heldout_rate"],
@@ -236,11 +241,12 @@ def test_stored_threshold_gives_the_stored_rates(planted: Path) -> None:
 
 
 def test_worst_rows_have_the_smallest_ratios() -> None:
-    ratios = np.random.default_rng(0).random(50).tolist()
+    ratios = np.random.default_rng(0).random(50)
     worst = evidence.choose(ratios, "Worst", 6, 0)
-    assert [ratios[i] for i in worst] == sorted(ratios)[:6]
+    assert ratios[worst].tolist() == sorted(ratios)[:6]
     median = evidence.choose(ratios, "Median", 6, 0)
-    assert sorted(ratios)[22] <= min(ratios[i] for i in median)
+    assert sorted(ratios)[22] <= ratios[median].min()
+    assert ratios[median].max() <= sorted(ratios)[28]
     assert len(set(evidence.choose(ratios, "Random", 6, 0))) == 6
 
 

@@ -42,7 +42,8 @@ def show(run: Run, exhibit: Exhibit, known: Cloud | None) -> None:
         return
     st.markdown(
         "Pixels miss a copy that is mirrored, shifted or recolored. The encoder was trained to "
-        "see through that, and may find two different images alike. Where they differ, look.",
+        "see through that, and may find two different images alike. Each rule is at its own "
+        "threshold here. Where they differ, look.",
         width=760,
     )
     kinds = sorted_out(exhibit.rows)

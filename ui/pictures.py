@@ -152,9 +152,9 @@ def captioned(images: Images, marks: Sequence[str], color: str, tile: int = 128)
 
 
 def clusters(
-    groups: Sequence[Images], framed: Sequence[Sequence[bool]], color: str, width: int = 1440
+    groups: Sequence[Images], framed: Sequence[Sequence[bool]], color: str, width: int = 1080
 ) -> bytes:
-    """Groups of images in rows of text width: close within a group, apart between groups."""
+    """Groups of images in rows: close within a group, apart between groups."""
     tile, seam, gap, margin = 64, 2, 32, 7
     places, x, y = [], 0, 0
     for i, images in enumerate(groups):

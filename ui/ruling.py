@@ -223,10 +223,10 @@ def rates(run: Run, exhibit: Exhibit, ruling: Ruling, what: str) -> None:
     null = stored.get("null")
     if null:
         words.rate_metric(
-            "Samples: called copies of images their model never saw",
+            "Copies of images it never saw",
             null["rate"],
             null["ci95"],
             "unseen",
-            help=f"The null: {null['n_train']} unseen images play the training set, at the rule's "
-            "own threshold. What it calls copies here cannot be copies.",
+            help=f"The null: {null['n_train']} unseen images play the training set, and the rule "
+            "is set on the others. What it calls copies here cannot be copies.",
         )

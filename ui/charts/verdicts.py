@@ -10,10 +10,7 @@ from ui.charts import finish, ink
 from ui.pictures import NEUTRAL, arm_color
 
 BINS = 40
-AXES = {
-    "ratio": "d1/d2: distance to the nearest training image over that to the second",
-    "similarity": "similarity to the most similar training image",
-}
+AXES = {"ratio": "d1/d2", "similarity": "similarity to the nearest training image"}
 
 
 def histogram(
@@ -46,8 +43,7 @@ def histogram(
             customdata=share,
             hovertemplate=f"{name}: %{{customdata:.1f}} % at %{{x:.3f}}<extra></extra>",
         )
-        inside = 0.5 if ratio else 0.02
-        _text(figure, inside, 1.0 if sign > 0 else 0.0, name, tone, "center" if ratio else "left")
+        _text(figure, 0.38 if ratio else 0.02, sign, name, tone)
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
     figure.add_vline(x=threshold, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
     figure.add_annotation(
@@ -71,15 +67,16 @@ def _floor(samples: NDArray[np.float32], unseen: NDArray[np.float32] | None) -> 
     return max(-1.0, np.floor(10 * lowest) / 10)
 
 
-def _text(figure: go.Figure, x: float, y: float, text: str, tone: str, anchor: str) -> None:
+def _text(figure: go.Figure, x: float, side: int, text: str, tone: str) -> None:
+    """A label at the upper (1) or lower (-1) edge."""
     figure.add_annotation(
         x=x,
-        y=y,
+        y=(side + 1) / 2,
         xref="paper",
         yref="paper",
         text=text,
         font={"color": ink(tone), "size": 15},
         showarrow=False,
-        xanchor=anchor,
-        yanchor="top" if y else "bottom",
+        xanchor="left",
+        yanchor="top" if side > 0 else "bottom",
     )
