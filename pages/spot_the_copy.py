@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import data, game, pair, words
+from ui import data, deal, game, pair, words
 from ui.frame import enter, errors_in_words, hidden
 
 bar = enter(
@@ -38,18 +38,13 @@ with ambient_rate:
     label = f"Ambient model, cutoff {cutoff:g}: copied"
     words.rate_metric(label, rule["rate"], rule["ci95"], "ambient")
 
-deal = st.session_state.setdefault("deal", 0)
 with errors_in_words():
-    seeds = pair.common_seeds(runs, reports, deal)
+    seeds = pair.common_seeds(runs, reports, deal.number())
     for column, (arm, run) in zip(st.columns(2, gap="large"), runs.items(), strict=True):
         with column:
             pair.show_gallery(run, reports[arm], seeds)
 if not hidden("shuffle"):
-    st.button(
-        "Show other samples",
-        icon=":material/shuffle:",
-        on_click=lambda: st.session_state.update(deal=deal + 1),
-    )
+    st.button("Show other samples", icon=":material/shuffle:", on_click=deal.again)
 words.under(
     "spot-the-copy",
     "Compare the same place left and right: both models began with the same noise there. A copy is "

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from ambient.run import Run
-from ui import data, words
+from ui import data, deal, words
 from ui.pictures import arm_color, lettered
 
 LETTERS = "ABCDEF"
@@ -32,7 +32,7 @@ def _deal(verdicts: Mapping[str, Any], seeds: set[int], hand: int) -> tuple[list
 @st.fragment
 def play(run: Run, verdicts: Mapping[str, Any]) -> None:
     """Dealt at once; the answer shows each sample's nearest training image."""
-    hand = st.session_state.setdefault("hand", 0)
+    hand = deal.number("hand")
     seeds, odd_is_copy = _deal(verdicts, set(data.samples(run)[1].tolist()), hand)
     if not seeds:
         return
@@ -62,7 +62,8 @@ def play(run: Run, verdicts: Mapping[str, Any]) -> None:
             "Deal again",
             icon=":material/style:",
             type="tertiary",
-            on_click=lambda: st.session_state.update(hand=hand + 1),
+            on_click=deal.again,
+            args=("hand",),
         )
     if guess:
         right = guess == answer
