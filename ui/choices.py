@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ambient.config import ARMS, Config, configure
 from ambient.corpus import BUNDLED
@@ -57,26 +58,29 @@ def _outcome(preset: Preset) -> str:
 def fields() -> dict[str, Any]:
     """The fields of a run, filled by a card or by hand.
 
-    They have no bounds of their own: `config` says in words what is wrong, where a bounded field
-    would silently keep the value before.
+    All are in the address. They have no bounds of their own: `config` says in words what is wrong,
+    where a bounded field would silently keep the value before.
     """
-    for name, value in _settings(FIRST).items():
-        st.session_state.setdefault(f"train-{name}", value)
+    first = _settings(FIRST)
 
-    def key(name: str) -> str:
-        return f"train-{name}"
+    def bound(name: str) -> dict[str, Any]:
+        return {"key": f"train-{name}", "bind": "query-params"}
+
+    def number(column: DeltaGenerator, label: str, name: str, step: float, **more: Any) -> float:
+        return column.number_input(label, value=first[name], step=step, **bound(name), **more)
 
     a, b, c, d = st.columns(4)
-    corpus = a.selectbox("Images", BUNDLED, key=key("corpus"))
-    n_train = b.number_input("How many to train on", step=1, key=key("n_train"))
-    arm = c.selectbox("Training", list(ARMS), key=key("arm"), help="  \n".join(
-        f"**{name}**: {what}" for name, what in ARMS.items()))  # fmt: skip
-    cutoff = d.number_input("Cutoff", step=0.1, key=key("cutoff"), disabled=arm == "standard")
+    corpus = a.selectbox("Images", BUNDLED, BUNDLED.index(first["corpus"]), **bound("corpus"))
+    n_train = number(b, "How many to train on", "n_train", 1)
+    arms = list(ARMS)
+    about = "  \n".join(f"**{name}**: {what}" for name, what in ARMS.items())
+    arm = c.selectbox("Training", arms, arms.index(first["arm"]), help=about, **bound("arm"))
+    cutoff = number(d, "Cutoff", "cutoff", 0.1, disabled=arm == "standard")
     a, b, c, d = st.columns(4)
-    steps = a.number_input("Steps", step=100, key=key("steps"))
-    batch = b.number_input("Images a step", step=1, key=key("batch"))
-    width = c.number_input("Network width", step=16, key=key("width"))
-    seed = d.number_input("Seed", step=1, key=key("seed"))
+    steps = number(a, "Steps", "steps", 100)
+    batch = number(b, "Images a step", "batch", 1)
+    width = number(c, "Network width", "width", 16)
+    seed = number(d, "Seed", "seed", 1)
     return {
         "corpus": corpus,
         "n_train": int(n_train),
@@ -86,7 +90,7 @@ def fields() -> dict[str, Any]:
         "batch": int(batch),
         "width": int(width),
         "seed": int(seed),
-        "lr": st.session_state[key("lr")],
+        "lr": st.session_state.get("train-lr", first["lr"]),
     }
 
 

@@ -73,6 +73,7 @@ def replay(run: Run) -> None:
             steps[-1],
             format_func=lambda s: f"{s:,}",
             key=f"step-{run.name}",
+            bind="query-params",
         )
     left, right = st.columns(2, gap="large")
     with left:
