@@ -261,6 +261,14 @@ def test_a_link_opens_run_level_and_images(app: AppTest) -> None:
     assert "unseen image: bread" in alts
 
 
+def test_an_earlier_network_is_asked_and_told_apart_from_the_curves(app: AppTest) -> None:
+    _open(app, run="emoji-300-standard", step="1800")
+    assert app.selectbox(key="step").value == 1800
+    asked = [b.key for b in app.button if b.label == "Ask the network"]
+    assert asked == ["ask-training", "ask-unseen"]
+    assert "Curves and rates are of step 18,000, the pictures of step 1,800." in _page_text(app)
+
+
 def test_a_level_of_another_run_gives_way_to_the_nearest(app: AppTest) -> None:
     _open(app, run="emoji-100-ambient-1.0", sigma="1")
     assert app.select_slider(key="sigma").value == 1.0

@@ -58,11 +58,11 @@ def in_theory(curves: Curves) -> str:
     first = next((p for p in levels if p["coverage"] > IN_REACH), None)
     if first is None:
         return (
-            "**In theory**, copying is necessary only at low noise; with these images that is the "
-            "whole range, for no unseen one ever passes for a noisy training image."
+            "**In theory** (the paper), copying is necessary only at low noise; with these images "
+            "that is the whole range, for no unseen one ever passes for a noisy training image."
         )
     return (
-        "**In theory**, copying is only *necessary* at low noise: below level "
+        "**In theory** (the paper), copying is only *necessary* at low noise: below level "
         f"{first['sigma']:.2g} hardly any unseen image could pass for a noisy training image; "
         "above, more and more could, and nothing forces a network to tell them apart."
     )

@@ -155,6 +155,11 @@ def ask(run: Run, step: int, specimens: Sequence[Specimen], levels: Sequence[flo
         del known[old]
 
 
+def forget_level() -> None:
+    """Another run begins at its own widest gap, as its link does."""
+    st.session_state.pop("sigma", None)
+
+
 @control("settings")
 def choose_level(levels: Sequence[float], usual: float) -> float:
     """The slider over the stored levels; `?sigma=` in the address."""
@@ -185,10 +190,9 @@ def choose_step(run: Run) -> int:
     if st.session_state.get("step", run.last_step) not in run.steps:
         st.session_state["step"] = run.last_step
     return st.selectbox(
-        "Trained for",
+        "Training step",
         run.steps,
         index=len(run.steps) - 1,
-        format_func=lambda s: f"{s:,} steps",
         key="step",
         bind="query-params",
         width=180,
