@@ -2,7 +2,8 @@
 
 Resumable: a run is trained in runs/bundled/NAME, goes on where it stands, and is copied to
 assets/runs/NAME when its report and curves are there. Finished runs are left alone; delete a
-folder (or just its reports) to make it again.
+folder (or just its reports) to make it again. With --weights runs are only trained: the workshop
+then holds the weights of every stage, which most stored runs leave out.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ambient import sweep
 from ambient.archive import PARTS
 from ambient.corpus import ASSETS, to_bytes, to_unit
 from ambient.corruption import corrupt
-from ambient.run import BUNDLED_RUNS, Run, open_run, step_name
+from ambient.run import BUNDLED_RUNS, Run, as_picture, open_run, step_name
+from ambient.sampler import sampler_of, trajectory
 
 SPEC = ASSETS / "runs.json"
 WORKSHOP = Path("runs/bundled")
 STAGE_SAMPLES = 400
+TRAJECTORY_SEEDS = 12
+TRAJECTORY_CUTOFFS = (0.0, 1.0)  # what the pages show first
 
 
 def command(*words: object) -> None:
@@ -93,27 +98,50 @@ def write_frozen(run: Run, path: Path) -> None:
     Image.fromarray(np.concatenate(list(noisy), axis=1)).save(path)
 
 
-def build(name: str, spec: dict[str, object]) -> None:
-    if (BUNDLED_RUNS / name / "curves.json").exists():
-        return
+def write_trajectory(run: Run, path: Path) -> None:
+    """How the first 12 seeds form: one row a sampling step, the denoised pictures there.
+
+    The PNG says itself where its rows lie (`sigmas`) and whose they are (`checkpoint_sha256`).
+    """
+    c, seeds = run.config, range(TRAJECTORY_SEEDS)
+    taken = list(trajectory(run.denoiser(), seeds, (c.channels, c.side, c.side), sampler_of(c)))
+    rows = [np.concatenate(list(to_bytes(record.denoised.numpy())), axis=1) for record in taken]
+    about = PngInfo()
+    about.add_text("sigmas", json.dumps([record.sigma for record in taken]))
+    about.add_text("seeds", json.dumps(list(seeds)))
+    about.add_text("checkpoint_sha256", run.checkpoint_sha256())
+    as_picture(np.concatenate(rows)).save(path, optimize=True, pnginfo=about)
+
+
+def build(name: str, spec: dict[str, object], weights_only: bool) -> None:
     keep_stages = bool(spec.pop("keep_stages", False))
-    train(name, spec)
-    judge(name)
-    store(name, keep_stages)
-    print(f"{name}: stored", flush=True)
+    if weights_only:
+        train(name, spec)
+        return
+    target = BUNDLED_RUNS / name
+    if not (target / "curves.json").exists():
+        train(name, spec)
+        judge(name)
+        store(name, keep_stages)
+        print(f"{name}: stored", flush=True)
+    run, forming = open_run(target), target / "trajectory.png"
+    if run.config.cutoff in TRAJECTORY_CUTOFFS and not forming.exists():
+        write_trajectory(run, forming)
+        print(f"{name}: trajectory of {forming.stat().st_size / 1000:.0f} kB", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=2, help="runs at once, one thread each")
     parser.add_argument("--only", nargs="*", help="names of runs (default: all)")
+    parser.add_argument("--weights", action="store_true", help="only train, into runs/bundled")
     args = parser.parse_args()
     spec = json.loads(SPEC.read_text(encoding="utf-8"))
     wanted = {n: {**spec["common"], **s} for n, s in spec["runs"].items()}
     if args.only:
         wanted = {n: wanted[n] for n in args.only}
     with ThreadPoolExecutor(args.workers) as pool:
-        for done in [pool.submit(build, n, s) for n, s in wanted.items()]:
+        for done in [pool.submit(build, n, s, args.weights) for n, s in wanted.items()]:
             done.result()
 
 

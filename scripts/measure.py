@@ -3,12 +3,16 @@
 - suggestion.json: the cutoff suggested before any training, for several n and splits.
 - surgery.json: copies when one run works above a switch and another below it.
 - cost.json: seconds and memory of an ambient step against a standard one.
+- along.json: denoising error on training and unseen images at every judged stage whose weights are
+  in assets/runs or below runs/. Stages measured before stay. `python scripts/build_runs.py
+  --weights` (or the sweep, for n = 100) trains what is missing.
 
 Writes assets/results/*.json. With names, only those: `python scripts/measure.py cost`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -16,21 +20,36 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ambient.config import configure
 from ambient.corpus import ASSETS, load_corpus, split_corpus, to_bytes, to_unit
+from ambient.curves import intervals
 from ambient.denoiser import Denoiser
 from ambient.evaluation import sets_of
-from ambient.run import Run, open_run, write_atomically
+from ambient.loss import denoising_loss
+from ambient.noise import derive_seed, lognormal_sigmas
+from ambient.run import (
+    BUNDLED_RUNS,
+    Run,
+    list_runs,
+    open_run,
+    read_json,
+    step_name,
+    write_atomically,
+)
 from ambient.sampler import sample, sampler_of
 from ambient.surgery import spliced
-from ambient.theory import cutoff_report
+from ambient.theory import cutoff_report, shuffled
 from ambient.trainer import Trainer
 from ambient.verdicts import judge_images
+from ambient.weights import load_weights
 
 RESULTS = ASSETS / "results"
 SPLITS = (0, 1, 2)
@@ -38,6 +57,7 @@ SIZES = {"emoji": (50, 100, 200, 300, 1000), "digits": (50,)}
 PAIRS = [(f"emoji-{n}-standard", f"emoji-{n}-ambient-1.0") for n in (100, 300)]
 SWITCHES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 SAMPLES = 400
+IMAGES, NOISES = 100, 16  # of each kind whose errors are measured; noises an image
 
 
 def suggestion() -> dict[str, Any]:
@@ -131,10 +151,71 @@ def _peak(arm: str, cutoff: float) -> float:
     return usage.ru_maxrss / 1000
 
 
+def along() -> dict[str, Any]:
+    """Error on training and on unseen images, stage by stage of every bundled run."""
+    before = (read_json(RESULTS / "along.json") or {}).get("rows", [])
+    known = {row["checkpoint_sha256"]: row for row in before}
+    rows, missing = [], []
+    for run in list_runs(BUNDLED_RUNS):
+        for step in run.sheet_steps:
+            sha256 = (run.report(step) or {}).get("checkpoint_sha256")
+            weights = _weights(run, step, sha256)
+            if sha256 in known:
+                rows.append(known[sha256])
+            elif weights is None:
+                missing.append(f"{run.name} step {step:,}")
+            else:
+                rows.append({"run": run.name, "step": step, **_errors(run, weights)})
+                rows[-1]["checkpoint_sha256"] = sha256
+                print(rows[-1], flush=True)
+    print(f"no weights at hand: {', '.join(missing) or 'none'}")
+    return {"images": IMAGES, "noises": NOISES, "seed": 0, "rows": rows}
+
+
+def _weights(run: Run, step: int, sha256: str | None) -> Path | None:
+    """The weights of a stage, wherever they were trained: known by the hash in its report."""
+    name = f"checkpoints/{step_name(step)}.safetensors"
+    for path in (run.path / name, *sorted(Path("runs").glob(f"**/{name}"))):
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256:
+            return path
+    return None
+
+
+def _errors(run: Run, weights: Path) -> dict[str, Any]:
+    """Mean errors of both kinds with image-bootstrap intervals.
+
+    The error is the loss of ordinary training, on clean images, whatever the run's arm, so that
+    runs compare. Image i of either kind gets the same noises, at every stage of every run.
+    """
+    corpus, denoiser = run.corpus(), load_weights(weights, run.config)
+    split = run.split(corpus)
+    errors = []
+    for positions, whole in zip(shuffled(split, 0), (split.train, split.heldout), strict=True):
+        images = to_unit(corpus.images[whole[np.sort(positions[:IMAGES])]])
+        errors.append(_error_of_each(run, denoiser, torch.from_numpy(images)))
+    train, heldout = errors
+    means = {"loss_train": float(train.mean()), "loss_heldout": float(heldout.mean())}
+    return means | intervals(train, heldout, seed=0)
+
+
+def _error_of_each(run: Run, denoiser: Denoiser, images: Tensor) -> NDArray[np.float64]:
+    """One error an image: the mean over noise levels drawn as training draws them."""
+    c, errors = run.config, []
+    with torch.inference_mode():
+        for i, image in enumerate(images):
+            generator = torch.Generator().manual_seed(derive_seed(0, i, 0xA106))
+            sigma = lognormal_sigmas(NOISES, c.p_mean, c.p_std, generator)
+            clean = image.expand(NOISES, *image.shape)
+            args = (clean, clean, sigma, 0.0, c.sigma_data, generator)
+            errors.append(float(denoising_loss(denoiser, "standard", *args).mean()))
+    return np.array(errors)
+
+
 MEASURED: dict[str, Callable[[], dict[str, Any]]] = {
     "suggestion": suggestion,
     "surgery": surgery,
     "cost": cost,
+    "along": along,
 }
 
 

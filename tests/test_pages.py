@@ -80,8 +80,11 @@ def _plant(folder: Path, arm: str, cutoff: float, copied: int) -> None:
     }
     (path / "report.json").write_text(json.dumps(report))
     np.savez_compressed(path / "samples.npz", images=images, seeds=np.arange(SAMPLES))
+    (path / "reports").mkdir()
     for step in (50, 100):
         write_sheet(path / "sheets" / f"{store.step_name(step)}.png", images[:36])
+        stage = json.dumps({**report, "step": step})
+        (path / "reports" / f"{store.step_name(step)}.json").write_text(stage)
     lines = [{"step": s, "loss": 1 / s, "images_per_second": 9.0, "seconds": s} for s in (10, 100)]
     (path / "metrics.jsonl").write_text("".join(json.dumps(m) + "\n" for m in lines))
     levels = [

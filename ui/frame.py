@@ -33,6 +33,7 @@ PAGE = "page"  # the name of the page at hand
 
 PAGES = (
     ("spot_the_copy", "Spot the copy", "compare", "Which generated images are copies?"),
+    ("watch_it_memorize", "Watch it memorize", "timeline", "Step by step, samples become copies."),
     (
         "noise_microscope",
         "Noise microscope",

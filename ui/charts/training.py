@@ -1,11 +1,17 @@
-"""Against the training step: loss, copies."""
+"""Against the training step: loss, copies, errors on training and unseen images."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from ui.charts import Rows, finish, ink, rgba
+from ambient.config import Config
+from ui.charts import Rows, finish, ink, label, rgba, text_color
 from ui.pictures import NEUTRAL, arm_color
 
 
@@ -60,3 +66,163 @@ def copied_along(stages: Rows, arm: str, steps: int, mark: int | None = None) ->
     figure.update_xaxes(range=[0, 1.02 * steps])
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
     return finish(figure, 230)
+
+
+def _whiskers(rows: Rows, name: str, ends: str, scale: float, color: str) -> dict[str, Any]:
+    """95 % intervals as error bars."""
+    return {
+        "type": "data",
+        "array": [scale * (r[ends][1] - r[name]) for r in rows],
+        "arrayminus": [scale * (r[name] - r[ends][0]) for r in rows],
+        "color": color,
+        "thickness": 1.5,
+        "width": 3,
+    }
+
+
+def copies_and_errors(
+    stages: Mapping[str, Rows], errors: Mapping[str, Rows], mark: int, guess: int | None = None
+) -> go.Figure:
+    """Copied share above, errors below, of up to two runs over one axis of steps.
+
+    Args:
+        stages, errors: rows of a run's stages, by arm.
+        mark: the step the pictures are of. guess: the step a visitor said, if any.
+    """
+    measured = any(errors.values())
+    figure = make_subplots(
+        rows=2 if measured else 1, cols=1, shared_xaxes=True, vertical_spacing=0.09
+    )
+    end = max(rows[-1]["step"] for rows in stages.values())
+    for arm, rows in stages.items():
+        _copies(figure, rows, arm)
+    _baseline(figure, next(iter(stages.values())))
+    for arm, rows in errors.items():
+        for kind, dash, text in (("heldout", "dot", "unseen"), ("train", "solid", "training")):
+            _error(figure, rows, arm, kind, dash, f"{arm}, {text}")
+    figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
+    if guess:
+        figure.add_vline(x=guess, line={"color": text_color(), "width": 2, "dash": "dot"})
+        place = {"xanchor": "center", "yref": "y domain", "y": 1.0, "yanchor": "bottom"}
+        figure.add_annotation(x=guess, text="your guess", showarrow=False, **place)
+    figure.update_xaxes(range=[0, 1.42 * end], tickvals=_ticks(end), tickformat=",")
+    figure.update_xaxes(title_text="training step", row=2 if measured else 1, col=1)
+    figure.update_yaxes(title_text="copies, %", rangemode="tozero", row=1, col=1)
+    if measured:
+        ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1]
+        figure.update_yaxes(
+            title_text="error", type="log", tickvals=ticks, ticktext=ticks, row=2, col=1
+        )
+    return finish(figure, 560 if measured else 300, top=24)
+
+
+def _ticks(end: int) -> list[float]:
+    """About four round steps up to the end."""
+    size = 10 ** math.floor(math.log10(end / 4))
+    step = next(m * size for m in (1, 2, 5, 10) if m * size >= end / 4)
+    return [i * step for i in range(end // step + 1)]
+
+
+def _copies(figure: go.Figure, rows: Rows, arm: str) -> None:
+    color = arm_color(arm)
+    figure.add_scatter(
+        x=[r["step"] for r in rows],
+        y=[100 * r["rate"] for r in rows],
+        mode="lines+markers",
+        line={"color": color, "width": 3},
+        marker={"size": 8, "symbol": "diamond" if arm == "standard" else "circle"},
+        error_y=_whiskers(rows, "rate", "ci95", 100, color),
+        hovertemplate=f"{arm}, step %{{x:,}}: %{{y:.1f}} % copies<extra></extra>",
+        row=1,
+        col=1,
+    )
+    last = rows[-1]
+    label(figure, last["step"], 100 * last["rate"], arm, color, xshift=10, yanchor="middle")
+
+
+def _baseline(figure: go.Figure, rows: Rows) -> None:
+    figure.add_scatter(
+        x=[r["step"] for r in rows],
+        y=[100 * r["heldout_rate"] for r in rows],
+        mode="lines",
+        line={"color": NEUTRAL, "width": 2, "dash": "dot"},
+        hovertemplate="unseen images, step %{x:,}: %{y:.1f} % called copies<extra></extra>",
+        row=1,
+        col=1,
+    )
+    last = rows[-1]
+    label(
+        figure, last["step"], 100 * last["heldout_rate"], "unseen", NEUTRAL, xshift=10,
+        yanchor="middle",
+    )  # fmt: skip
+
+
+def _error(figure: go.Figure, rows: Rows, arm: str, kind: str, dash: str, text: str) -> None:
+    if not rows:
+        return
+    color, name = arm_color(arm), f"loss_{kind}"
+    figure.add_scatter(
+        x=[r["step"] for r in rows],
+        y=[r[name] for r in rows],
+        mode="lines+markers",
+        line={"color": color, "width": 2, "dash": dash},
+        marker={"size": 6, "symbol": "diamond" if arm == "standard" else "circle"},
+        error_y=_whiskers(rows, name, f"{name}_ci95", 1, color),
+        hovertemplate=f"{text}, step %{{x:,}}: %{{y:.3g}}<extra></extra>",
+        row=2,
+        col=1,
+    )
+    last = rows[-1]
+    figure.add_annotation(
+        x=last["step"],
+        y=math.log10(last[name]),
+        text=text,
+        font={"color": ink(color), "size": 14},
+        showarrow=False,
+        xanchor="left",
+        xshift=10,
+        row=2,
+        col=1,
+    )
+
+
+def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int) -> go.Figure:
+    """Copied share against step of every stored size; thick lines for the size at hand.
+
+    Args:
+        lines: config, name of the training images, and rows of the stages of each run.
+    """
+    figure = go.Figure()
+    for config, name, rows in lines:
+        color, on = arm_color(config.arm), config.n_train == n
+        text = name if config.arm == "standard" else f"{name}, ambient"
+        figure.add_scatter(
+            x=[r["step"] for r in rows],
+            y=[100 * r["rate"] for r in rows],
+            mode="lines+markers",
+            line={"color": rgba(color, 1 if on else 0.45), "width": 4 if on else 2},
+            marker={"size": 9 if on else 5},
+            hovertemplate=f"{text}, step %{{x:,}}: %{{y:.1f}} % copies<extra></extra>",
+        )
+        last = rows[-1]
+        figure.add_annotation(
+            x=math.log10(last["step"]),
+            y=100 * last["rate"],
+            text=f"<b>{text}</b>" if on else text,
+            font={"color": ink(color), "size": 14},
+            showarrow=False,
+            xanchor="left",
+            xshift=10,
+        )
+    figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
+    ends = [r[i]["step"] for _, _, r in lines for i in (0, -1)]
+    ticks = [100, 200, 500, 1000, 2000, 5000, 10000, 20000]
+    figure.update_xaxes(
+        title_text="training step",
+        type="log",
+        tickvals=ticks,
+        ticktext=[f"{t:,}" for t in ticks],
+        range=[math.log10(0.9 * min(ends)), math.log10(2.6 * max(ends))],
+    )
+    figure.update_yaxes(title_text="copies, %", rangemode="tozero")
+    return finish(figure, 420)

@@ -1,0 +1,52 @@
+"""A network along its training: the same noise at every stage, copies and errors beside it."""
+
+import streamlit as st
+
+from ui import data, scrubber, watch, words
+from ui.frame import enter, errors_in_words
+
+enter(
+    "Watch it memorize",
+    "The same noise, again and again, while a network learns. It first draws new pictures; then, "
+    "step by step, some of them turn into training images. Drag the training step.",
+)
+with errors_in_words():
+    table = watch.table()
+if not table:
+    words.missing("No stored run with its stages yet.", "make assets")
+    st.stop()
+*numbers, choice = st.columns([3, 3, 3, 2.8], gap="medium")
+with choice:
+    n = watch.choose_size(table, 100)
+    runs = table[n]
+    covered, guess = watch.guess_first(runs)
+if covered:
+    watch.ask(runs)
+    st.stop()
+
+with errors_in_words():
+    steps = watch.steps(runs)
+    index = scrubber.chosen("step", steps, len(steps) - 1)
+    step = steps[index]
+    watch.headline(runs, step, numbers)
+    if guess is not None:
+        watch.verdict(runs, guess)
+    pictures, curves = st.columns([5, 3], gap="large")
+    with pictures:
+        watch.scrub_training(runs, steps, index)
+    with curves:
+        watch.show_curves(runs, step, guess)
+words.under(
+    "watch-it-memorize",
+    "Every sample stands above the training image nearest to it; a frame with an equals sign marks "
+    "a copy. *Error*: how far the network's guess is from the clean image, averaged over noise "
+    "levels as training draws them. Copies come as the errors on training and unseen images part."
+    + watch.missing_errors(runs),
+    [words.provenance(run, data.stages(run)[step], step=step) for run in runs.values()],
+    lambda: watch.rows(runs),
+    "make assets && python scripts/measure.py along",
+)
+
+with errors_in_words():
+    watch.show_forming(runs)
+    watch.show_sizes(table, n, step)

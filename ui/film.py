@@ -1,0 +1,106 @@
+"""Pictures that change with a step, cell by cell, packed into one small PNG.
+
+A film's rows are its frames, its columns the cells of all its panels. Everything is drawn at the
+images' own size; whoever shows it enlarges it to hard-edged pixels.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from ui.pictures import PAPER, Images, enlarge, png
+
+TILE = 32  # the smallest side of an image in a cell: 8-pixel digits are enlarged to it
+MARGIN, SEAM, FRAME = 3, 7, 2  # in pixels, around and between images of that size
+
+Cell = Image.Image
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Cells under one title.
+
+    Attributes:
+        title: names what is shown; `tone` is its color: orange, blue or gray.
+        frames: the cells at every step, all of one size.
+        captions, alts: at every step, a line under the cells and what they show in words.
+    """
+
+    title: str
+    tone: str
+    frames: Sequence[Sequence[Cell]]
+    captions: Sequence[str]
+    alts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Film:
+    """Panels that change together, and the one strip that holds all their cells."""
+
+    panels: Sequence[Panel]
+    strip: bytes
+
+    @classmethod
+    def of(cls, panels: Sequence[Panel]) -> Film:
+        width, height = panels[0].frames[0][0].size
+        rows = [[c for p in panels for c in p.frames[i]] for i in range(len(panels[0].frames))]
+        strip = Image.new("RGBA", (width * len(rows[0]), height * len(rows)), (0, 0, 0, 0))
+        for y, row in enumerate(rows):
+            for x, cell in enumerate(row):
+                strip.paste(cell, (x * width, y * height))
+        return cls(panels, png(strip))
+
+    @property
+    def address(self) -> str:
+        """The strip as an address that holds it."""
+        return f"data:image/png;base64,{base64.b64encode(self.strip).decode()}"
+
+    def sheet(self, panel: int, frame: int, columns: int, scale: int = 4) -> bytes:
+        """The cells of one panel at one step as a picture of its own."""
+        cells = self.panels[panel].frames[frame]
+        width, height = cells[0].size
+        rows = -(-len(cells) // columns)
+        sheet = Image.new("RGBA", (columns * width, rows * height), (0, 0, 0, 0))
+        for i, cell in enumerate(cells):
+            sheet.paste(cell, (i % columns * width, i // columns * height))
+        size = (sheet.width * scale, sheet.height * scale)
+        return png(sheet.resize(size, Image.Resampling.NEAREST))
+
+
+def pair(image: Images, nearest: Images, copy: bool, color: str) -> Cell:
+    """An image above its nearest training image, framed if it is a copy."""
+    top, below = enlarge(image, TILE), enlarge(nearest, TILE)
+    cell = _blank(top.width, top.height + SEAM + below.height)
+    cell.paste(top, (MARGIN, MARGIN))
+    cell.paste(below, (MARGIN, MARGIN + top.height + SEAM))
+    if copy:
+        _mark(cell, MARGIN + top.height + SEAM // 2, color)
+    return cell
+
+
+def single(image: Images, copy: bool, color: str) -> Cell:
+    """An image alone, framed if it is a copy."""
+    tile = enlarge(image, TILE)
+    cell = _blank(tile.width, tile.height + SEAM // 2)
+    cell.paste(tile, (MARGIN, MARGIN))
+    if copy:
+        _mark(cell, cell.height - MARGIN - SEAM // 2, color)
+    return cell
+
+
+def _blank(width: int, height: int) -> Cell:
+    return Image.new("RGBA", (width + 2 * MARGIN, height + 2 * MARGIN), (0, 0, 0, 0))
+
+
+def _mark(cell: Cell, y: int, color: str) -> None:
+    """The frame and the equals sign of a copy, not by color alone."""
+    pen, x = ImageDraw.Draw(cell), cell.width // 2
+    pen.rounded_rectangle((0, 0, cell.width - 1, cell.height - 1), 4, outline=color, width=FRAME)
+    pen.ellipse((x - 6, y - 6, x + 5, y + 5), fill=PAPER)
+    pen.ellipse((x - 5, y - 5, x + 4, y + 4), fill=color)
+    for dy in (-3, 1):
+        pen.rectangle((x - 3, y + dy, x + 2, y + dy + 1), fill=PAPER)
