@@ -17,7 +17,16 @@ if not runs:
 with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     names = sorted(runs, key=lambda k: data.curves(runs[k]) is None)
     with control("settings"):
-        run = runs[st.selectbox("Run", names, key="run", bind="query-params", width=300)]
+        run = runs[
+            st.selectbox(
+                "Run",
+                names,
+                key="run",
+                bind="query-params",
+                width=300,
+                on_change=microscope.forget_level,
+            )
+        ]
     with errors_in_words():
         curves = data.curves(run)
     command = f"python -m ambient curves {words.address(run)}"

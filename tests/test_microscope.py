@@ -269,12 +269,20 @@ def test_an_earlier_network_is_asked_and_told_apart_from_the_curves(app: AppTest
     assert "Curves and rates are of step 18,000, the pictures of step 1,800." in _page_text(app)
 
 
-def test_a_level_of_another_run_gives_way_to_the_nearest(app: AppTest) -> None:
+def test_a_chosen_level_that_another_run_lacks_gives_way_to_the_nearest(app: AppTest) -> None:
     _open(app, run="emoji-100-ambient-1.0", sigma="1")
     assert app.select_slider(key="sigma").value == 1.0
     app.selectbox(key="run").set_value("emoji-100-standard").run()
     assert not app.exception
     assert app.select_slider(key="sigma").value == 0.99239
+
+
+def test_where_no_level_was_chosen_another_run_begins_at_its_own_widest_gap(app: AppTest) -> None:
+    _open(app, run="emoji-100-standard")
+    app.selectbox(key="run").set_value("emoji-100-ambient-1.0").run()
+    assert not app.exception
+    widest = levels.peak(open_run("emoji-100-ambient-1.0").curves() or {})
+    assert app.select_slider(key="sigma").value == widest["sigma"]
 
 
 def test_the_network_is_asked_in_one_click(app: AppTest) -> None:

@@ -156,8 +156,9 @@ def ask(run: Run, step: int, specimens: Sequence[Specimen], levels: Sequence[flo
 
 
 def forget_level() -> None:
-    """Another run begins at its own widest gap, as its link does."""
-    st.session_state.pop("sigma", None)
+    """A level that nobody chose: another run begins at its own widest gap, as its link does."""
+    if "sigma" not in st.query_params:
+        st.session_state.pop("sigma", None)
 
 
 @control("settings")
