@@ -42,7 +42,7 @@ words.under(
     "a copy. *Error*: how far the network's guess is from the clean image, averaged over noise "
     "levels as training draws them. Copies come as the errors on training and unseen images part."
     + watch.missing_errors(runs),
-    [words.provenance(run, data.stages(run)[step], step=step) for run in runs.values()],
+    [words.provenance(run, data.report(run, step), step=step) for run in runs.values()],
     lambda: watch.rows(runs),
     "make assets && python scripts/measure.py along",
 )

@@ -33,6 +33,28 @@ Rows = list[dict[str, Any]]
 Runs = Mapping[str, Run]
 
 
+def copies(run: Run) -> Rows:
+    """The judged stages of a run: copied share, and what the rule says of unseen images."""
+    return _copies(str(run.path), data.stamp(run.path / "reports"))
+
+
+@st.cache_resource(max_entries=32)
+def _copies(path: str, changed: int) -> Rows:
+    run = store.open_run(path)
+    rows = []
+    for step, report in data.stages(run).items():
+        rule = report["copies"]["ratio"]
+        kept = ("rate", "ci95", "heldout_rate", "heldout_ci95")
+        row = {"run": run.name, "step": step, "n_samples": report["n_samples"]}
+        rows.append({**row, **{k: rule[k] for k in kept}})
+        rows[-1]["checkpoint_sha256"] = report["checkpoint_sha256"]
+    return rows
+
+
+def at_step(run: Run, step: int) -> dict[str, Any]:
+    return next(row for row in copies(run) if row["step"] == step)
+
+
 def table() -> dict[int, dict[str, Run]]:
     """Bundled runs with judged stages by number of training images: standard, and ambient beside.
 
@@ -40,7 +62,7 @@ def table() -> dict[int, dict[str, Run]]:
     """
     found: dict[int, dict[float, Run]] = {}
     for run in data.bundled():
-        if run.config.arm in ("standard", "ambient") and len(data.stages(run)) > 1:
+        if run.config.arm in ("standard", "ambient") and len(copies(run)) > 1:
             found.setdefault(run.config.n_train, {}).setdefault(run.config.cutoff, run)
     return {n: _pair(runs) for n, runs in sorted(found.items()) if 0.0 in runs}
 
@@ -70,7 +92,7 @@ def choose_size(runs: Mapping[int, Runs], usual: int) -> int:
 
 def steps(runs: Runs) -> list[int]:
     """The stages that every one of them has."""
-    return sorted(set.intersection(*(set(data.stages(run)) for run in runs.values())))
+    return sorted(set.intersection(*({r["step"] for r in copies(run)} for run in runs.values())))
 
 
 @dataclass(frozen=True)
@@ -146,7 +168,7 @@ def scrub_training(runs: Runs, at: list[int], index: int) -> None:
 def errors(run: Run) -> Rows:
     """Stored errors of a run's stages, those of the weights that its reports are of."""
     found = _along(data.stamp(ALONG)).get(run.name, [])
-    hashes = {r.get("checkpoint_sha256") for r in data.stages(run).values()}
+    hashes = {row["checkpoint_sha256"] for row in copies(run)}
     return [row for row in found if row["checkpoint_sha256"] in hashes]
 
 
@@ -158,24 +180,6 @@ def _along(changed: int) -> dict[str, Rows]:
     return by_run
 
 
-def copies(run: Run) -> Rows:
-    """The judged stages of a run: copied share with its interval, and the unseen images'."""
-    rows = []
-    for step, report in data.stages(run).items():
-        rule = report["copies"]["ratio"]
-        rows.append(
-            {
-                "run": run.name,
-                "step": step,
-                "rate": rule["rate"],
-                "ci95": rule["ci95"],
-                "heldout_rate": rule["heldout_rate"],
-                "n_samples": report["n_samples"],
-            }
-        )
-    return rows
-
-
 def onset(run: Run) -> int:
     """The first judged step with at least 10 % copies, `NEVER` if there is none."""
     return next((row["step"] for row in copies(run) if row["rate"] >= ONSET), NEVER)
@@ -185,7 +189,7 @@ def headline(runs: Runs, step: int, columns: Any) -> None:
     """The copied shares at this step, and what the same rule says of unseen images."""
     rule = {}
     for column, (arm, run) in zip(columns, runs.items(), strict=False):
-        rule = data.stages(run)[step]["copies"]["ratio"]
+        rule = at_step(run, step)
         with column:
             label = f"{panel_name(run)}, step {step:,}: copied"
             words.rate_metric(label, rule["rate"], rule["ci95"], arm)
@@ -199,20 +203,16 @@ def show_curves(runs: Runs, step: int, guess: int | None) -> None:
     stages = {arm: copies(run) for arm, run in runs.items()}
     measured = {arm: errors(run) for arm, run in runs.items()}
     figure = training_charts.copies_and_errors(stages, measured, step, guess)
-    said = [f"{panel_name(run)} {words.percent(_at(stages[arm], step)['rate'])} copies"
+    said = [f"{panel_name(run)} {words.percent(at_step(run, step)['rate'])} copies"
             for arm, run in runs.items()]  # fmt: skip
     charts.show(figure, "along", f"Against training step; at step {step:,}: {'; '.join(said)}.")
-
-
-def _at(rows: Rows, step: int) -> dict[str, Any]:
-    return next(row for row in rows if row["step"] == step)
 
 
 def missing_errors(runs: Runs) -> str:
     """Where errors could not be measured for want of weights, in a sentence."""
     parts = []
     for run in runs.values():
-        have, all_of_them = len(errors(run)), len(data.stages(run))
+        have, all_of_them = len(errors(run)), len(copies(run))
         if have < all_of_them:
             known = f"{have} of its {all_of_them} stages" if have else "none of its stages"
             parts.append(f"of {panel_name(run).lower()}, weights of {known} are stored")
@@ -406,7 +406,7 @@ def ask(runs: Runs) -> None:
             f"step are {ONSET:.0%} of its samples copies for the first time?",
             width=760,
         )
-        options = [*data.stages(run), NEVER]
+        options = [*(row["step"] for row in copies(run)), NEVER]
         guess = st.select_slider(
             "Your guess: training step",
             options,
@@ -432,7 +432,7 @@ def verdict(runs: Runs, guess: int) -> None:
         last = stages[-1]
         found = f"never up to step {last['step']:,}: {words.percent(last['rate'])} there"
     else:
-        row = _at(stages, first)
+        row = at_step(run, first)
         found = f"step {first:,}, with {words.percent(row['rate'])} ({words.interval(row['ci95'])})"
     right = guess == first
     st.markdown(
