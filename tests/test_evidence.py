@@ -32,6 +32,7 @@ from ui import (
 )
 from ui.encoded import Cloud
 from ui.exhibit import Exhibit, Shelf
+from ui.subject import Subject
 
 ROOT = Path(__file__).resolve().parent.parent
 VIEWS = {  # and what only this view says
@@ -123,11 +124,12 @@ def test_every_view_opens_cold_under_both_rules(
 def test_one_row_is_linked_by_its_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: Exhibit
 ) -> None:
-    app = _open(tmp_path, monkeypatch, run=NAME, rows="One seed", **{f"seed-{NAME}": "17"})
+    app = _open(tmp_path, monkeypatch, run=NAME, rows="One seed", seed="17")
     assert len(app.get("image")) == 1
     assert f"Seed 17 · d1 = {shown.rows[shown.at[17]]['d1']:.2f}" in _text(app)
-    app.number_input(key=f"seed-{NAME}").set_value(5000).run()
+    app.number_input(key="one-seed").set_value(5000).run()
     assert "No sample of seed 5000" in _text(app)
+    assert app.query_params["seed"] == "5000"
     assert not app.get("image")
 
 
@@ -152,6 +154,22 @@ def test_a_row_leads_to_its_search(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not app.exception
     assert app.selectbox(key=f"search-generated-{NAME}").value == seed
     assert f"**seed {seed}**" in _text(app)
+    assert app.query_params["image"] == f"generated-{seed}"
+    app.button_group(key="search-in").set_value("training").run()
+    app.selectbox(key=f"search-training-{NAME}").set_value(7).run()
+    assert app.query_params["image"] == "training-7"
+    link = _open(tmp_path, monkeypatch, run=NAME, view="Search", image="training-7")
+    assert link.selectbox(key=f"search-training-{NAME}").value == 7
+    assert "a training image" in _text(link)
+
+
+@pytest.mark.parametrize("image", ["training-9999", "uploaded-0", "generated-x", "<b>", "-1"])
+def test_a_link_to_no_image_shows_the_sample_most_of_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: Exhibit, image: str
+) -> None:
+    app = _open(tmp_path, monkeypatch, run=NAME, view="Search", image=image)
+    worst = min(shown.rows, key=lambda r: r["ratio"])["seed"]
+    assert app.selectbox(key=f"search-generated-{NAME}").value == worst
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -202,7 +220,7 @@ def test_search_is_exact_and_leaves_the_image_itself_out() -> None:
     images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), dtype=np.uint8)
     images[9] = images[4]
     shelf = Shelf(images, [str(i) for i in range(30)], None)
-    subject = search.Subject("training", 4, "4", images[4], None)
+    subject = Subject("training", 4, "4", images[4], None)
     rows = images.reshape(30, -1).astype(np.float32) / 127.5 - 1
     found = search.nearest(subject, "training", shelf, rows, "ratio")
     distances = np.linalg.norm(rows - rows[4], axis=1)

@@ -168,7 +168,7 @@ def show(
     known: Cloud | None,
     every: Mapping[str, Shelf],
     chosen: tuple[str, int],
-    search: Callable[[Run, str, int], None],
+    search: Callable[[str, int], None],
 ) -> None:
     """The map of all images of a run.
 
@@ -210,7 +210,7 @@ def show(
     st.plotly_chart(
         figure,
         key=key,
-        on_select=lambda: _clicked(run, exhibit, key, kept, search),
+        on_select=lambda: _clicked(exhibit, key, kept, search),
         selection_mode="points",
         config=charts.STILL,
         alt=f"Map of {len(points.train)} training, {len(points.samples)} generated and some unseen "
@@ -228,15 +228,14 @@ def show(
 
 
 def _clicked(
-    run: Run,
     exhibit: Exhibit,
     key: str,
     kept: Sequence[Kept],
-    search: Callable[[Run, str, int], None],
+    search: Callable[[str, int], None],
 ) -> None:
     points = st.session_state[key].selection.points
     if points and points[0]["curve_number"] < len(kept):
         layer = kept[points[0]["curve_number"]]
         position = layer.keys[points[0]["point_index"]]
         seed = exhibit.rows[position]["seed"] if layer.kind == "generated" else position
-        search(run, layer.kind, int(seed))
+        search(layer.kind, int(seed))

@@ -11,11 +11,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.run import Run
-from ui import data, words
+from ui import data, deal, words
 from ui.encoded import Cloud
 from ui.exhibit import Exhibit
 from ui.pictures import Images, difference, row
 from ui.ruling import Ruling
+from ui.subject import look_for
 from ui.teacher import control, hidden
 
 ORDERS = ("Worst", "Median", "Random", "One seed")
@@ -110,19 +111,18 @@ def show_row(
 def _actions(run: Run, seed: int) -> None:
     def only() -> None:
         st.session_state["rows"] = "One seed"
-        st.session_state[f"seed-{run.name}"] = seed
+        st.query_params["seed"] = str(seed)
 
-    def search() -> None:
+    def by_this() -> None:
         st.session_state["view"] = "Search"
-        st.session_state["search-in"] = "Generated"
-        st.session_state[f"search-generated-{run.name}"] = seed
+        look_for("generated", seed)
 
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Search by this",
             icon=":material/image_search:",
             type="tertiary",
-            on_click=search,
+            on_click=by_this,
             key=f"search-by-{run.name}-{seed}",
         )
         st.button(
@@ -135,12 +135,6 @@ def _actions(run: Run, seed: int) -> None:
         )
 
 
-def _dealt() -> int:
-    """Which random rows, from the address."""
-    deal = st.query_params.get("deal", "0")
-    return int(deal) if deal.isdecimal() and len(deal) < 7 else 0
-
-
 @control("shuffle")
 def _order() -> str:
     return st.segmented_control(
@@ -149,29 +143,39 @@ def _order() -> str:
 
 
 @control("shuffle")
-def _seed(run: Run, first: int) -> int:
-    key = f"seed-{run.name}"
-    return st.number_input("Seed", 0, 2**31 - 1, first, key=key, bind="query-params", width=180)
+def _seed(first: int) -> int:
+    """From the address, where the field writes what it is moved to."""
+    asked = st.query_params.get("seed", "")
+    st.session_state["one-seed"] = int(asked) if asked.isdecimal() and len(asked) < 10 else first
+    return st.number_input(
+        "Seed",
+        0,
+        2**31 - 1,
+        step=1,
+        key="one-seed",
+        on_change=lambda: st.query_params.update(seed=str(st.session_state["one-seed"])),
+        width=180,
+    )
 
 
 def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> None:
     """Rows in the order a visitor chooses."""
     first, last = min(exhibit.at), max(exhibit.at)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        order, deal = _order(), _dealt()
-        seed = _seed(run, first) if order == "One seed" else None
+        order = _order()
+        seed = _seed(first) if order == "One seed" else None
         if order == "Random" and not hidden("shuffle"):
             st.button(
                 "Draw others",
                 icon=":material/shuffle:",
-                on_click=lambda: st.query_params.update(deal=str(deal + 1)),
+                on_click=deal.again,
             )
     st.caption(
         "From left to right: generated · nearest training image · second nearest · nearest unseen "
         "image · difference to the nearest (three times as bright; black where equal).",
     )
     if seed is None:
-        for position in choose(ruling.closeness, order, ROWS, deal):
+        for position in choose(ruling.closeness, order, ROWS, deal.number()):
             show_row(run, exhibit, ruling, known, position)
     elif seed in exhibit.at:
         show_row(run, exhibit, ruling, known, exhibit.at[seed])

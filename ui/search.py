@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,8 @@ from ui.encoded import Cloud
 from ui.exhibit import Exhibit, Shelf
 from ui.pictures import Images, captioned, enlarge, png
 from ui.ruling import Ruling
+from ui.subject import Subject, choose, look_for
 
-KINDS = {
-    "Generated": "generated",
-    "Training": "training",
-    "Unseen": "unseen",
-    "Uploaded": "uploaded",
-}
 HEADS = {"training": "Training images", "unseen": "Unseen images", "generated": "Generated images"}
 WHAT = {
     "generated": "generated",
@@ -33,67 +27,20 @@ WHAT = {
 SHOWN = 6
 
 
-@dataclass(frozen=True)
-class Subject:
-    """The image that is searched by, its kind and position among its kind."""
-
-    kind: str
-    position: int
-    name: str
-    image: Images
-    features: NDArray[np.float32] | None
-
-
 def shelves(run: Run, exhibit: Exhibit, known: Cloud | None) -> dict[str, Shelf]:
     both = data.sets(run)
     drawn = tuple(f"seed {r['seed']}" for r in exhibit.rows)
     made = known.samples if known else None
     return {
+        "generated": Shelf(exhibit.images, drawn, made),
         "training": Shelf(both.train, both.train_names, known.train if known else None),
         "unseen": Shelf(both.heldout, both.heldout_names, known.heldout if known else None),
-        "generated": Shelf(exhibit.images, drawn, made),
     }
 
 
 @st.cache_resource(max_entries=9, show_spinner=False)
 def _rows(key: str, _images: Images) -> NDArray[np.float32]:
     return to_rows(_images)
-
-
-def _choose(run: Run, exhibit: Exhibit, known: Cloud | None, every: dict[str, Shelf]) -> Subject:
-    """Which image; kind and image are in the address."""
-    own = uploads.kept(run, known)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        kinds = [k for k in KINDS if k != "Uploaded" or own is not None]
-        label = st.segmented_control(
-            "Search by an image that is",
-            kinds,
-            default="Generated",
-            key="search-in",
-            required=True,
-            bind="query-params",
-        )
-        kind = KINDS[label]
-        shelf = every[kind] if own is None or kind != "uploaded" else own
-        seeds = exhibit.at
-        first = int(np.argmin([r["ratio"] for r in exhibit.rows]))  # the worst row
-        options: list[int] = list(seeds) if kind == "generated" else list(range(len(shelf.names)))
-        at = seeds if kind == "generated" else {i: i for i in options}
-        chosen = st.selectbox(
-            "Image",
-            options,
-            format_func=lambda i: (
-                shelf.names[at[i]] if kind == "generated" else f"{i}: {shelf.names[i]}"
-            ),
-            index=first if kind == "generated" else 0,
-            key=f"search-{kind}-{run.name}",
-            bind="query-params",
-            width=340,
-            help="Type to find one, or click a point of the map.",
-        )
-    position = at[chosen]
-    features = None if shelf.features is None else shelf.features[position]
-    return Subject(kind, position, shelf.names[position], shelf.images[position], features)
 
 
 def nearest(
@@ -126,9 +73,9 @@ def _key(run: Run, kind: str, exhibit: Exhibit) -> str:
 
 def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> None:
     """The searched image with its nearest ones, and the map it lies on."""
-    every = shelves(run, exhibit, known)
-    every = {kind: shelf for kind, shelf in every.items() if len(shelf.images)}
-    subject = _choose(run, exhibit, known, every)
+    every = {k: shelf for k, shelf in shelves(run, exhibit, known).items() if len(shelf.images)}
+    own = uploads.kept(run, known)
+    subject = choose(run, exhibit, every | ({"uploaded": own} if own is not None else {}))
     found = {
         kind: nearest(subject, kind, shelf, _rows(_key(run, kind, exhibit), shelf.images),
                       ruling.rule)
@@ -140,9 +87,8 @@ def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> Non
         if known is None or known.samples is None:
             encoded.offer(run, sum(len(s.images) for s in every.values()))
     with right:
-        embedding.show(
-            run, exhibit, ruling, known, every, (subject.kind, subject.position), _clicked
-        )
+        chosen = (subject.kind, subject.position)
+        embedding.show(run, exhibit, ruling, known, every, chosen, look_for)
     words.under(
         "search",
         "*d* is the distance over pixels, *s* the similarity in the encoder; the rule above says "
@@ -160,7 +106,10 @@ def _neighbors(
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.image(png(enlarge(subject.image)), width=120, alt=f"Searched by: {subject.name}.")
         st.markdown(f"**{subject.name}**  \n{WHAT[subject.kind]}", width="content")
-    for kind, rows in found.items():
+    for kind in HEADS:
+        rows = found.get(kind)
+        if not rows:
+            continue
         first = rows[0]
         st.caption(f"{HEADS[kind]}, nearest: *{first['name']}*")
         marks = [
@@ -175,9 +124,3 @@ def _neighbors(
             width="stretch",
             alt=f"{HEADS[kind]} nearest to {subject.name}: {names}.",
         )
-
-
-def _clicked(run: Run, kind: str, key: int) -> None:
-    """Search by what was clicked on the map."""
-    st.session_state["search-in"] = kind.capitalize()
-    st.session_state[f"search-{kind}-{run.name}"] = key
