@@ -207,6 +207,21 @@ def test_predict_then_reveal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert app.button_group(key="n").value == 100  # the reveal is applied once
 
 
+def test_copying_is_guessed_before_it_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = next(s for s in STEPS if s.name == "onset")
+    app = _app(tmp_path, monkeypatch, lesson=str(step.number))
+    assert app.button(key="lesson-next").proto.type == "secondary"
+    assert not app.metric
+    _ran(next(b for b in app.button if b.label == "Reveal").click().run())
+    assert app.button(key="lesson-next").proto.type == "primary"
+    assert app.metric and app.get("plotly_chart")
+    found = step.found()
+    assert found is not None and found.right is not None
+    assert f"{found.right:,.0f}" in _text(app)  # the page and the lesson's answer agree
+
+
 def test_an_answer_is_kept_until_the_next_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,25 +51,21 @@ def copied(run: str) -> Finding | None:
 
 
 def onset(run: str) -> Finding | None:
-    """How far into training the copied share first rises above what the rule says of unseen ones.
+    """The first judged stage at which copying has set in, as the page that watches it says."""
+    from ui import watch
 
-    That is the first judged stage whose interval lies above the unseen images' share.
-    """
-    found = _judged(run)
-    stages = data.stages(found[0]) if found else {}
+    found = next((r for r in data.bundled() if r.name == run), None)
+    stages = watch.copies(found) if found else []
     if found is None or not stages:
         return None
-    steps = found[0].config.steps
-    for step, report in stages.items():
-        rule = report["copies"]["ratio"]
-        if rule["ci95"][0] > rule["heldout_rate"]:
-            return Finding(
-                step / steps,
-                f"At step {step:,} of {steps:,}, {_measured(rule)} are copies, for the first time "
-                f"more than the {words.percent(rule['heldout_rate'])} of unseen images that the "
-                "rule mistakes for copies.",
-            )
-    return Finding(None, f"Up to step {steps:,}, no more copies than among unseen images.")
+    first = watch.onset(found)
+    row = watch.at_step(found, first or stages[-1]["step"])
+    when = "At" if first else "Not even at the last"
+    return Finding(
+        float(first) if first else None,
+        f"{when} step **{row['step']:,}** of {found.config.steps:,}: {_measured(row)} are copies. "
+        f"Of unseen images, the rule calls {words.percent(row['heldout_rate'])} copies.",
+    )
 
 
 def widest_gap(run: str) -> Finding | None:

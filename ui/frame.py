@@ -14,14 +14,13 @@ from streamlit.navigation.page import StreamlitPage
 
 from ambient.errors import InputError
 from ui import lesson, teacher, terms
-from ui.teacher import control, given, hidden
+from ui.teacher import control, hidden
 
 __all__ = [
     "PAGES",
     "control",
     "enter",
     "errors_in_words",
-    "given",
     "hidden",
     "navigate",
     "settle_again",

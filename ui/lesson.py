@@ -76,6 +76,8 @@ def steps() -> tuple[Step, ...]:
 
 def as_text(value: Any) -> str:
     """A value as the address writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -93,6 +95,10 @@ def _answered(step: Step) -> bool:
     return bool(st.session_state.get(step.answer_key))
 
 
+def _revealed(step: Step) -> bool:
+    return any(str(k).startswith("onset-told-") for k in st.session_state)
+
+
 def _moved(step: Step, keys: list[str]) -> bool:
     return any(_stands(k) not in (None, as_text(step.state[k])) for k in keys)
 
@@ -104,6 +110,7 @@ def _reached(step: Step, state: State) -> bool:
 TESTS: dict[str, Callable[..., bool]] = {
     "guessed": _guessed,
     "answered": _answered,
+    "revealed": _revealed,
     "moved": _moved,
     "reached": _reached,
 }

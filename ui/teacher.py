@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
-
-T = TypeVar("T")
 
 GROUPS = {
     "settings": "Choosing runs, sizes, cutoffs and steps",
@@ -64,15 +61,6 @@ def control(group: str) -> Iterator[None]:
     with place.container():
         yield
     place.empty()
-
-
-def given(key: str, options: Sequence[T], default: T, format_func: Callable[[T], str] = str) -> T:
-    """What a hidden control stands at: from the address, else from the lesson, else its default."""
-    asked = st.query_params.get(key)
-    if asked is not None:
-        return next((o for o in options if format_func(o) == asked), default)
-    known = st.session_state.get(key, default)
-    return known if known in options else default
 
 
 def reset() -> None:
