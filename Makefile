@@ -8,7 +8,7 @@ TORCH_INDEX ?=
 BIN = $(VENV)/bin
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test lint assets corpora encoder protocol screenshots clean
+.PHONY: run test lint assets corpora encoder features protocol screenshots clean
 
 run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -28,9 +28,13 @@ corpora: $(VENV)/.test           ## rebuild assets/corpora from its sources
 encoder: $(VENV)/.test           ## retrain assets/encoder
 	$(BIN)/python scripts/train_encoder.py
 
+features: $(VENV)/.run           ## what the encoder makes of bundled pictures, into assets/features
+	$(BIN)/python scripts/build_features.py
+
 assets: $(VENV)/.run             ## train, judge and store the runs of assets/runs.json; resumable
 	$(BIN)/python scripts/build_runs.py
 	$(BIN)/python scripts/build_microscope.py
+	$(BIN)/python scripts/build_features.py
 
 protocol: $(VENV)/.run           ## answer "how much less does ambient copy?" from the bundled runs
 	$(BIN)/python scripts/protocol.py

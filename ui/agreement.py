@@ -12,7 +12,7 @@ from ambient.run import Run
 from ui import data, words
 from ui.encoded import Cloud
 from ui.exhibit import Exhibit
-from ui.pictures import row
+from ui.pictures import Images, row
 
 KINDS = (
     ("both", (True, True), "Both call it a copy"),
@@ -63,6 +63,11 @@ def show(run: Run, exhibit: Exhibit, known: Cloud | None) -> None:
     )
 
 
+@st.cache_data(max_entries=64, show_spinner=False)
+def _strip(images: Images) -> bytes:
+    return row(list(images))
+
+
 def _cell(
     run: Run, exhibit: Exhibit, known: Cloud | None, title: str, positions: list[int]
 ) -> None:
@@ -80,8 +85,8 @@ def _cell(
         pictures.append(both.train[encoder])
         names.append(both.train_names[encoder])
     st.image(
-        row(list(np.stack(pictures))),
-        width=480,
+        _strip(np.stack(pictures)),
+        width="stretch",
         alt=f"{title}: the sample of seed {verdict['seed']}, nearest training images "
         f"{' and '.join(names)}.",
     )

@@ -100,11 +100,16 @@ def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> Non
     )
 
 
+@st.cache_data(max_entries=128, show_spinner=False)
+def _strip(images: Images, marks: tuple[str, ...], color: str) -> bytes:
+    return captioned(images, marks, color)
+
+
 def _neighbors(
     subject: Subject, every: dict[str, Shelf], found: dict[str, list[dict[str, Any]]]
 ) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.image(png(enlarge(subject.image)), width=120, alt=f"Searched by: {subject.name}.")
+        st.image(png(enlarge(subject.image, 128)), alt=f"Searched by: {subject.name}.")
         st.markdown(f"**{subject.name}**  \n{WHAT[subject.kind]}", width="content")
     for kind in HEADS:
         rows = found.get(kind)
@@ -120,7 +125,7 @@ def _neighbors(
         images = every[kind].images[[row["position"] for row in rows]]
         names = "; ".join(f"{r['name']}, distance {r['distance']:.2f}" for r in rows)
         st.image(
-            captioned(images, marks, charts.text_color()),
+            _strip(images, tuple(marks), charts.text_color()),
             width="stretch",
             alt=f"{HEADS[kind]} nearest to {subject.name}: {names}.",
         )
