@@ -110,11 +110,12 @@ def test_the_address_sets_the_frame_and_a_foreign_one_is_dropped(at: str, frame:
 def test_the_component_gets_the_strip_and_the_words() -> None:
     app = _open(at="20")
     sent = [json.loads(e.proto.json) for e in app.get("bidi_component")]
-    assert len(sent) == 2  # two scrubbers on a page
-    for data in sent:
+    assert len(sent) == 4  # two scrubbers on a page, each with its strip
+    for held, data in zip(sent[::2], sent[1::2], strict=True):
         assert data["index"] == 1
         assert data["labels"] == ["step 10", "step 20", "step 30"]
-        assert base64.b64decode(data["strip"].partition(",")[2]) == _film().strip
+        assert base64.b64decode(held["strip"].partition(",")[2]) == _film().strip
+        assert held["film"] == data["film"]
         assert [p["cells"] for p in data["panels"]] == [2, 2]
         assert data["panels"][1]["alts"][1] == "panel 1, frame 1"
 

@@ -7,6 +7,7 @@ images' own size; whoever shows it enlarges it to hard-edged pixels.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ class Film:
 
     panels: Sequence[Panel]
     strip: bytes
+    sha256: str
 
     @classmethod
     def of(cls, panels: Sequence[Panel]) -> Film:
@@ -52,7 +54,8 @@ class Film:
         for y, row in enumerate(rows):
             for x, cell in enumerate(row):
                 strip.paste(cell, (x * width, y * height))
-        return cls(panels, png(strip))
+        packed = png(strip)
+        return cls(panels, packed, hashlib.sha256(packed).hexdigest())
 
     @property
     def address(self) -> str:

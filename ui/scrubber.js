@@ -8,6 +8,7 @@ const LARGEST = 5 // times a cell is enlarged at most
 const PAUSE_AFTER_KEYS = 300 // milliseconds: several presses are one move
 
 const scrubbers = new WeakMap()
+const strips = (globalThis.ambientStrips ??= new Map()) // filled by strip.js
 
 class Scrubber {
   constructor(root) {
@@ -18,11 +19,12 @@ class Scrubber {
     this.output = root.querySelector("output")
     this.panels = root.querySelector(".panels")
     this.still = matchMedia("(prefers-reduced-motion: reduce)")
-    this.strip = new Image()
     this.parts = []
     this.resized = new ResizeObserver(() => this.draw())
     this.resized.observe(this.panels)
     this.still.onchange = () => this.face()
+    this.arrived = () => this.load()
+    addEventListener("ambient-strip", this.arrived)
     this.input.onpointerdown = () => { this.held = true; this.stop() }
     this.input.onpointerup = this.input.onpointercancel = () => { this.held = false }
     this.input.onkeydown = () => { this.keys = true; this.stop() }
@@ -37,7 +39,7 @@ class Scrubber {
 
   update(data, send) {
     this.send = send
-    const fresh = this.data?.strip !== data.strip
+    const fresh = this.data?.film !== data.film
     const moved = fresh || this.data.index !== data.index
     this.data = data
     this.label.textContent = data.label
@@ -48,10 +50,15 @@ class Scrubber {
     if (moved && (fresh || !(this.held || this.playing || this.waiting))) this.input.value = data.index
     this.face()
     this.draw()
-    if (fresh) {
-      this.strip.src = data.strip
-      this.strip.decode().then(() => this.draw())
-    }
+    this.load()
+  }
+
+  // The strip comes once, on its own: a release sends only what changes.
+  load() {
+    const address = strips.get(this.data.film)
+    if (!address || this.shown === this.data.film) return
+    this.shown = this.data.film
+    this.strip = Object.assign(new Image(), { onload: () => this.draw(), src: address })
   }
 
   build() {
@@ -89,7 +96,7 @@ class Scrubber {
   paint({ canvas, cells, first }, i) {
     const room = this.panels.clientWidth
     const [w, h] = this.data.cell
-    if (!room || !this.strip.naturalWidth) return
+    if (!room || this.shown !== this.data.film || !this.strip.complete) return
     const columns = divisors(cells).findLast((c) => room / c >= SMALLEST) ?? 1
     const shown = Math.min(room / columns, LARGEST * w)
     const scale = Math.max(1, Math.ceil((shown * devicePixelRatio) / w))
@@ -162,6 +169,7 @@ class Scrubber {
     this.stop()
     clearTimeout(this.waiting)
     this.resized.disconnect()
+    removeEventListener("ambient-strip", this.arrived)
     this.still.onchange = null
   }
 }

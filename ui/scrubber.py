@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -20,6 +21,10 @@ _HTML, _CSS, _JS = (
     (HERE / f"scrubber.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
 )
 _mount = st.components.v2.component("ambient_scrubber", html=_HTML, css=_CSS, js=_JS)
+# Apart, since Streamlit sends an element that did not change as a reference only.
+_hold = st.components.v2.component(
+    "ambient_strip", js=(HERE / "strip.js").read_text(encoding="utf-8")
+)
 
 
 def chosen(name: str, options: Sequence[int], usual: int) -> int:
@@ -69,30 +74,33 @@ def scrubber(
         if isinstance(frame, int) and 0 <= frame < len(labels):
             on_release(frame)
 
-    _mount(
-        key=key,
-        data={
-            "strip": film.address,
-            "cell": film.panels[0].frames[0][0].size,
-            "panels": [
-                {
-                    "title": p.title,
-                    "tone": p.tone,
-                    "cells": len(p.frames[0]),
-                    "captions": list(p.captions),
-                    "alts": list(p.alts),
-                }
-                for p in film.panels
-            ],
-            "labels": list(labels),
-            "index": index,
-            "label": label,
-            "controls": not hidden("settings"),
-            "period": min(700, PERIOD // len(labels)),
-        },
-        on_released_change=released,
-    )
+    with st.container(gap=None):
+        _hold(key=f"{key}-strip", data={"film": film.sha256, "strip": film.address})
+        _mount(key=key, data=_data(film, labels, index, label), on_released_change=released)
     return index
+
+
+def _data(film: Film, labels: Sequence[str], index: int, label: str) -> dict[str, Any]:
+    """What the browser needs beside the strip."""
+    return {
+        "film": film.sha256,
+        "cell": film.panels[0].frames[0][0].size,
+        "panels": [
+            {
+                "title": p.title,
+                "tone": p.tone,
+                "cells": len(p.frames[0]),
+                "captions": list(p.captions),
+                "alts": list(p.alts),
+            }
+            for p in film.panels
+        ],
+        "labels": list(labels),
+        "index": index,
+        "label": label,
+        "controls": not hidden("settings"),
+        "period": min(700, PERIOD // len(labels)),
+    }
 
 
 def _native(

@@ -23,7 +23,7 @@ from ui.film import single as single_cell
 from ui.pictures import Images, arm_color
 from ui.teacher import control, hidden
 
-SHOWN = 8  # seeds 0 to 7, in both films
+SHOWN = 8  # samples along training, seeds 0 to 7
 ONSET = 0.1  # copying has set in when this share of the samples are copies
 NEVER = 0  # the guess that it never does
 ALONG = ASSETS / "results" / "along.json"
@@ -247,6 +247,7 @@ class Forming:
 
     images: Images
     sigmas: tuple[float, ...]
+    seeds: tuple[int, ...]
     checkpoint_sha256: str
 
 
@@ -263,19 +264,20 @@ def _forming(path: str, changed: int) -> Forming:
     about, side = picture.text, run.config.side  # type: ignore[attr-defined]  # PNG text
     pixels = np.atleast_3d(np.asarray(picture))
     grid = pixels.reshape(pixels.shape[0] // side, side, -1, side, pixels.shape[2])
-    sigmas = tuple(json.loads(about["sigmas"]))
-    return Forming(grid.transpose(0, 2, 1, 3, 4), sigmas, about["checkpoint_sha256"])
+    images = np.ascontiguousarray(grid.transpose(0, 2, 1, 3, 4))
+    sigmas, seeds = (tuple(json.loads(about[name])) for name in ("sigmas", "seeds"))
+    return Forming(images, sigmas, seeds, about["checkpoint_sha256"])
 
 
 def _forming_panel(run: Run, found: Forming) -> Panel:
     color, frames, captions, alts = arm_color(run.config.arm), [], [], []
     for sigma, images in zip(found.sigmas, found.images, strict=True):
-        stage = judge(run, images[:SHOWN])
+        stage = judge(run, images)
         cells = zip(stage.images, stage.copies, strict=True)
         frames.append([single_cell(image, copy, color) for image, copy in cells])
         captions.append(_counted(stage.copies))
         alts.append(
-            f"{panel_name(run)}: {SHOWN} denoised pictures at noise level {sigma:.3g}; "
+            f"{panel_name(run)}: {len(images)} denoised pictures at noise level {sigma:.3g}; "
             f"{sum(stage.copies)} are copies of a training image."
         )
     tone = TONES.get(run.config.arm, "gray")
@@ -320,7 +322,11 @@ def show_forming(runs: Runs) -> None:
         "At high noise the guess is a mean of many pictures; it becomes one picture, and sometimes "
         "a training image, on the way down. A frame with an equals sign marks a guess that is "
         "already a copy.",
-        [f"{words.provenance(run, None)} · seeds 0 to {SHOWN - 1}" for run in kept.values()],
+        [
+            f"{words.provenance(run, None)} · seeds 0 to {max(have[arm].seeds)} · weights "
+            f"{have[arm].checkpoint_sha256[:8]}"
+            for arm, run in kept.items()
+        ],
         lambda: _forming_rows(kept),
         "make assets",
     )
@@ -332,7 +338,7 @@ def _forming_rows(runs: Runs) -> Rows:
         found = forming(run)
         for i, sigma in enumerate(found.sigmas if found else ()):
             stage = judge(run, found.images[i])  # type: ignore[union-attr]
-            for seed, (name, copy) in enumerate(zip(stage.names, stage.copies, strict=True)):
+            for seed, name, copy in zip(found.seeds, stage.names, stage.copies, strict=True):
                 row = {"run": run.name, "sampling_step": i + 1, "sigma": sigma, "seed": seed}
                 table.append({**row, "nearest": name, "copy": copy})
     return table
