@@ -105,6 +105,7 @@ def test_a_threshold_in_the_address_is_the_one_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: Exhibit
 ) -> None:
     app = _open(tmp_path, monkeypatch, run=NAME, rule="Encoder", **{f"similarity-{NAME}": "0.7"})
+    assert "similarity in the encoder > 0.700" in _text(app)
     share = np.mean([r["similarity"] > 0.7 for r in shown.rows])
     assert words.percent(share) in app.metric[0].value
 
@@ -340,6 +341,22 @@ def test_a_hundred_pictures_have_a_rate(run: Run, known: Cloud) -> None:
     alike = ruling.applied(run, judged, seen, replace(like, rule="similarity", threshold=0.99))
     assert alike is not None
     assert alike.copies.all()
+
+
+def test_many_pictures_are_all_in_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    both = data.sets(run)
+    pictures = [*both.train[:5], *both.heldout[:5]]
+    app = _open(tmp_path, monkeypatch, view="Your pictures", run=NAME, rule="Encoder")
+    app.file_uploader(key=uploads.KEY).set_value(
+        [(f"{i}.png", _png(x), "image/png") for i, x in enumerate(pictures)]
+    ).run()
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert sorted(table["picture"]) == [f"{i}.png" for i in range(10)]
+    assert set(table[table["copy"]]["nearest training image"]) == set(both.train_names[:5])
+    assert len(app.get("image")) == uploads.IN_ROWS + 1
 
 
 def test_uploaded_names_are_harmless() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ambient.corpus import to_rows
 from ambient.run import Run
-from ui import charts, data, words
+from ui import charts, data, evidence, words
 from ui.charts.embedding import Layer, image_map
 from ui.encoded import Cloud
 from ui.exhibit import Exhibit, Shelf
@@ -124,14 +124,6 @@ class Kept:
     keys: Sequence[int]
 
 
-def _originals(exhibit: Exhibit, rule: str, known: Cloud | None) -> NDArray[np.int64]:
-    """Each sample's nearest training image under the rule."""
-    if _sees(rule, known):
-        assert known is not None and known.samples is not None
-        return (known.samples @ known.train.T).argmax(axis=1)
-    return np.array([row["nearest"] for row in exhibit.rows], np.int64)
-
-
 def _names(
     exhibit: Exhibit, every: Mapping[str, Shelf], originals: NDArray[np.int64], copies: NDArray
 ) -> dict[str, list[str]]:
@@ -185,7 +177,7 @@ def show(
         bind="query-params",
     ).lower()
     points = plane(run, exhibit, ruling.rule, known)
-    corners, originals = window(points), _originals(exhibit, ruling.rule, known)
+    corners, originals = window(points), evidence.originals(exhibit, ruling, known)
     names = _names(exhibit, every, originals, ruling.copies)
     layers, kept = [], []
     for mark, kind, some in _parts(points, ruling.copies):

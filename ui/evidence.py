@@ -71,6 +71,13 @@ def by_encoder(known: Cloud, position: int, groups: NDArray[np.int64]) -> Found:
     return Found(nearest, int(other.argmax()), unseen, numbers)
 
 
+def originals(exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> NDArray[np.int64]:
+    """The position of each sample's nearest training image under the rule."""
+    if ruling.rule == "similarity" and known is not None and known.samples is not None:
+        return (known.samples @ known.train.T).argmax(axis=1)
+    return np.array([row["nearest"] for row in exhibit.rows], np.int64)
+
+
 @st.cache_data(max_entries=256, show_spinner=False)
 def _strip(images: Images) -> bytes:
     """Five pictures side by side; the last one made from the first two."""

@@ -73,6 +73,14 @@ class Ruling:
         return score < self.limit if self.rule == "ratio" else score > self.limit
 
     @property
+    def sources(self) -> list[str]:
+        """The rule in a line, where it is another than the one a report's provenance names."""
+        if self.rule == "ratio" and not self.moved:
+            return []
+        sign = "d1/d2 <" if self.rule == "ratio" else "similarity in the encoder >"
+        return [f"here a copy is what has {sign} {self.limit:.3f}"]
+
+    @property
     def copies(self) -> NDArray[np.bool_]:
         """Which samples are copies."""
         return self.samples < self.limit if self.rule == "ratio" else self.samples > self.limit

@@ -135,31 +135,37 @@ def _verdicts(run: Run, exhibit: Exhibit, like: Ruling, known: Cloud | None) -> 
     for position in order[:IN_ROWS]:
         evidence.show_row(run, exhibit, found, known, position)
     if len(order) > IN_ROWS:
-        _rest(run, exhibit, found, copies, order)
+        _rest(run, exhibit, found, known, copies, order)
     words.under(
         "own-pictures",
         "Nearest to being copies first. From left to right: yours · nearest training image · "
         "second nearest · nearest unseen image · difference to the nearest.",
-        [words.provenance(run, exhibit.verdicts, live=True)],
+        [words.provenance(run, exhibit.verdicts, live=True), *found.sources],
         lambda: exhibit.rows,
         f"python -m ambient audit --generated YOUR_FOLDER --train {run.config.corpus} --json -",
     )
 
 
 def _rest(
-    run: Run, exhibit: Exhibit, found: Ruling, copies: Sequence[bool], order: Sequence[int]
+    run: Run,
+    exhibit: Exhibit,
+    found: Ruling,
+    known: Cloud | None,
+    copies: Sequence[bool],
+    order: Sequence[int],
 ) -> None:
-    both, some = data.sets(run), list(order[:IN_GALLERY])
-    nearest = [row["nearest"] for row in exhibit.rows]
+    """What comes after the rows in one picture, and every picture in a table."""
+    both, some = data.sets(run), list(order[IN_ROWS:IN_GALLERY])
+    nearest = evidence.originals(exhibit, found, known)
     st.image(
         gallery(
             exhibit.images[some],
-            both.train[[nearest[i] for i in some]],
+            both.train[nearest[some]],
             [copies[i] for i in some],
             arm_color(run.config.arm),
         ),
         width="stretch",
-        alt=f"{len(some)} of your pictures above their nearest training images; "
+        alt=f"{len(some)} more of your pictures above their nearest training images; "
         f"{sum(copies[i] for i in some)} are copies.",
     )
     st.dataframe(
