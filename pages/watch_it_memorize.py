@@ -5,7 +5,7 @@ import streamlit as st
 from ui import data, scrubber, watch, words
 from ui.frame import enter, errors_in_words
 
-enter(
+bar = enter(
     "Watch it memorize",
     "The same noise, again and again, while a network learns. It first draws new pictures; then, "
     "step by step, some of them turn into training images. Drag the training step.",
@@ -28,6 +28,7 @@ with errors_in_words():
     steps = watch.steps(runs)
     index = scrubber.chosen("step", steps, len(steps) - 1)
     step = steps[index]
+    words.bar(bar, list(runs.values()), step)
     watch.headline(runs, step, numbers)
     if guess is not None:
         watch.verdict(runs, guess)

@@ -8,13 +8,12 @@ import streamlit as st
 
 from ambient import run as store
 from ambient.archive import export_run
-from ambient.copies import RATIO_CAP, find_neighbors
-from ambient.corpus import to_rows
 from ambient.run import Run
-from ui import charts, data, words
+from ui import charts, data, scrubber, words
 from ui.charts import training as training_charts
-from ui.pictures import Images, arm_color, gallery
-from ui.teacher import control, hidden
+from ui.pictures import arm_color, gallery
+from ui.teacher import hidden
+from ui.watch import Stage, judge, scrub_training
 
 ACTIVE = ("queued", "running")
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
@@ -32,31 +31,27 @@ STATUS = {
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _nearest(path: str, step: int, changed: int) -> tuple[Images, Images, tuple[bool, ...]]:
-    """The first samples of a contact sheet, their nearest training images, which are copies."""
+def _stage(path: str, step: int, changed: int) -> Stage:
+    """The first samples of a contact sheet beside the training images nearest to them."""
     run = store.open_run(path)
-    both, sheet = data.sets(run), run.sheet(step)
+    sheet = run.sheet(step)
     assert sheet is not None  # its step was listed
-    images = sheet[:SHOWN]
-    found = find_neighbors(to_rows(images), to_rows(both.train), both.groups)
-    copies = tuple(bool(r < RATIO_CAP) for r in found.ratio)
-    return images, both.train[found.nearest], copies
+    return judge(run, sheet[:SHOWN])
 
 
 def sheet_with_nearest(run: Run, step: int) -> None:
     """The same seeds at a step of training, copies framed."""
     path = run.path / "sheets" / f"{store.step_name(step)}.png"
-    images, nearest, copies = _nearest(str(run.path), step, data.stamp(path))
+    stage = _stage(str(run.path), step, data.stamp(path))
     st.image(
-        gallery(images, nearest, copies, arm_color(run.config.arm)),
+        gallery(stage.images, stage.nearest, stage.copies, arm_color(run.config.arm)),
         width="stretch",
         alt=f"Samples of seeds 0 to {SHOWN - 1} at step {step} above their nearest training "
-        f"images; "
-        f"{sum(copies)} are copies.",
+        f"images; {sum(stage.copies)} are copies.",
     )
     st.caption(
         f"Step {step:,}, seeds 0 to {SHOWN - 1}, each above its nearest training image: "
-        f"{sum(copies)} are copies (d1/d2 < 1/3)."
+        f"{sum(stage.copies)} are copies (d1/d2 < 1/3)."
     )
 
 
@@ -66,18 +61,11 @@ def replay(run: Run) -> None:
     if not steps:
         return
     stages = data.path(run)
-    with control("settings"):
-        step = st.select_slider(
-            "Training step",
-            steps,
-            steps[-1],
-            format_func=lambda s: f"{s:,}",
-            key=f"step-{run.name}",
-            bind="query-params",
-        )
+    index = scrubber.chosen("step", steps, len(steps) - 1)
+    step = steps[index]
     left, right = st.columns(2, gap="large")
     with left:
-        sheet_with_nearest(run, step)
+        scrub_training({run.config.arm: run}, steps, index, SHOWN)
     with right:
         if stages:
             figure = training_charts.copied_along(stages, run.config.arm, run.config.steps, step)

@@ -153,10 +153,11 @@ def training_film(runs: Runs, at: list[int], count: int = SHOWN) -> Film:
     return _training(paths, tuple(at), count, changed)
 
 
-def scrub_training(runs: Runs, at: list[int], index: int) -> None:
+def scrub_training(runs: Runs, at: list[int], index: int, count: int = SHOWN) -> None:
+    """The training scrubber; its step goes into the address."""
     labels = [f"step {step:,}" for step in at]
     scrubber.scrubber(
-        training_film(runs, at),
+        training_film(runs, at, count),
         labels,
         index,
         f"training-{'-'.join(run.name for run in runs.values())}",
@@ -311,7 +312,7 @@ def show_forming(runs: Runs) -> None:
             tuple(str(run.path) for run in kept.values()),
             tuple(data.stamp(run.path / "trajectory.png") for run in kept.values()),
         ),
-        [f"step {i} of {count}, noise level {s:.2g}" for i, s in zip(options, sigmas, strict=True)],
+        [f"{i} of {count}, noise {s:.2g}" for i, s in zip(options, sigmas, strict=True)],
         index,
         f"forming-{'-'.join(run.name for run in kept.values())}",
         "Sampling step",
