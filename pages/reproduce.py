@@ -42,7 +42,7 @@ with st.container(horizontal=True, gap="small"):
         lambda: figures.archive(every),
         "ambient-explorer.zip",
         "application/zip",
-        type="primary",
+        type=words.prominent(),
         icon=":material/folder_zip:",
         on_click="ignore",
         help="A CSV of each figure, galleries as PNG, charts as pages that save SVG, the stored "

@@ -22,7 +22,7 @@ def new_run() -> None:
         choices.cards()
         chosen = choices.fields()
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-            go = st.button("Train", type="primary", icon=":material/play_arrow:")
+            go = st.button("Train", type=words.prominent(), icon=":material/play_arrow:")
             st.caption(choices.estimate(chosen), width="content")
         if go:
             try:

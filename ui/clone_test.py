@@ -39,7 +39,9 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
         origin = _generated(run) if kind == KINDS[2] else specimens[KINDS.index(kind)]
         go = False
         if run.steps and not hidden("live"):
-            go = st.button("Run the clone test", type="primary", icon=":material/play_arrow:")
+            go = st.button(
+                "Run the clone test", type=words.prominent(), icon=":material/play_arrow:"
+            )
     key = (str(run.path), step, origin.sha256, origin.kind, sigma)
     known = st.session_state.setdefault("clones", {})
     found: list[Return] = list(known.get(key, ()))

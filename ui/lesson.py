@@ -17,7 +17,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from ambient.corpus import ASSETS
-from ui import answers, teacher
+from ui import answers, teacher, words
 
 AT = "lesson"  # the step's number: in the address, and in the session
 GOING = "lesson-going"  # a step and its state, to be shown at the next run
@@ -206,7 +206,7 @@ def _head(step: Step, done: bool) -> None:
     last = step.number == len(every)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":gray[{step.number} of {len(every)}]  **{step.title}**", width="stretch")
-        kind: Literal["primary", "secondary"] = "primary" if done else "secondary"
+        kind = words.prominent() if done else "secondary"
         with st.container(horizontal=True, width="content", gap="xsmall"):
             if step.number > 1:
                 _button("Back", "arrow_back", "tertiary", go, every[step.number - 2])

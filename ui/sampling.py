@@ -7,6 +7,7 @@ import time
 import streamlit as st
 
 from ambient.run import Run
+from ui import words
 from ui.exhibit import Exhibit
 from ui.pictures import grid
 from ui.teacher import hidden
@@ -32,7 +33,9 @@ def draw_now(run: Run, expanded: bool) -> Exhibit | None:
             count = columns[1].selectbox("Samples", COUNTS, most if expanded else 0)
             sampler = columns[2].selectbox("Sampler", SAMPLERS)
             steps = columns[3].number_input("Steps", 2, 200, 18)
-            go = st.form_submit_button("Sample", type="primary", icon=":material/play_arrow:")
+            go = st.form_submit_button(
+                "Sample", type=words.prominent(), icon=":material/play_arrow:"
+            )
         if go:
             seeds = tuple(range(int(first), int(first) + count))
             bar, slot = st.progress(0.0, "Loading the network"), st.empty()

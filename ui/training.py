@@ -214,7 +214,7 @@ def offer_cutoff(standard: Run) -> None:
     st.subheader("Another cutoff? Train it", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         cutoff = st.number_input("Cutoff to train", 0.05, 99.0, 0.7, 0.1, width=180)
-        go = st.button("Set it up", icon=":material/model_training:", type="primary")
+        go = st.button("Set it up", icon=":material/model_training:", type=words.prominent())
     st.caption(f"The same {c.n_train} images, {c.steps:,} steps; the form shows how long it takes.")
     if go:
         fields = ("corpus", "n_train", "steps", "batch", "lr", "width", "seed")

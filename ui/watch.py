@@ -424,7 +424,7 @@ def ask(runs: Runs) -> None:
         )
         st.button(
             "Reveal",
-            type="primary",
+            type=words.prominent(),
             icon=":material/visibility:",
             on_click=lambda: st.session_state.update({told: guess}),
         )

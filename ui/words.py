@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -35,6 +35,15 @@ def arm_name(config: Config) -> str:
 def run_name(run: Run) -> str:
     c = run.config
     return f"{Path(c.corpus).name}, n = {c.n_train}, {arm_name(c)}"
+
+
+def prominent() -> Literal["primary", "secondary"]:
+    """The type of a page's main button.
+
+    On a dark page, the primary color is light, for it is the color of chosen words; Streamlit would
+    write white on it.
+    """
+    return "secondary" if st.context.theme.type == "dark" else "primary"
 
 
 def tinted(text: str, arm: str) -> str:
