@@ -4,11 +4,13 @@ VENV   ?= .venv
 PORT   ?= 8501
 # A CPU-only torch is smaller: make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
+SPEC   ?= assets/sweeps/emoji-100/spec.json
 
 BIN = $(VENV)/bin
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test lint assets corpora encoder features protocol screenshots clean
+.PHONY: run test lint assets corpora encoder features sweep protocol measurements results \
+        screenshots clean
 
 run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -36,8 +38,17 @@ assets: $(VENV)/.run             ## train, judge and store the runs of assets/ru
 	$(BIN)/python scripts/build_microscope.py
 	$(BIN)/python scripts/build_features.py
 
-protocol: $(VENV)/.run           ## answer "how much less does ambient copy?" from the bundled runs
+sweep: $(VENV)/.run              ## train and judge every run of SPEC into its table (hours; resumable)
+	$(BIN)/python scripts/build_sweep.py $(SPEC)
+
+protocol: $(VENV)/.run           ## measure copies of the n = 300 runs by a protocol fixed beforehand
 	$(BIN)/python scripts/protocol.py
+
+measurements: $(VENV)/.run       ## suggested cutoffs, surgery and cost, for docs/results.md
+	$(BIN)/python scripts/measure.py
+
+results: $(VENV)/.run            ## docs/results.md from the bundled tables and measurements
+	$(BIN)/python scripts/results.py
 
 screenshots: $(VENV)/.test       ## docs/screenshots from a running app
 	$(BIN)/python scripts/screenshots.py

@@ -9,7 +9,7 @@
    1,000 fresh seeds, 100,000 on, and the difference to the standard run with a paired bootstrap
    interval over seeds.
 
-Writes assets/results/protocol.json and docs/results.md.
+Writes assets/results/protocol.json; `make results` puts it into words.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run, write_atomically
 
 N_TRAIN, FRESH, COUNT, SLACK = 300, 100_000, 1000, 1.05
 RESULT = ASSETS / "results" / "protocol.json"
-PAGE = ASSETS.parent / "docs" / "results.md"
 
 
 def rate(report: dict[str, Any]) -> float:
@@ -111,71 +110,10 @@ def run_protocol() -> dict[str, Any]:
     }
 
 
-def page(result: dict[str, Any]) -> str:
-    """The answer in words and a table, every figure from the result."""
-
-    def share(low: float, high: float) -> str:
-        return f"{low:.1%} to {high:.1%}"
-
-    lines = [
-        "# Results",
-        "",
-        "Made by `make protocol` from the bundled n = 300 runs; raw figures in",
-        "`assets/results/protocol.json`. One run an arm: the intervals hold for these models and",
-        "say nothing of how other training seeds would come out.",
-        "",
-        "The protocol was fixed beforehand (`scripts/protocol.py`): choose cutoff and stage",
-        "on seeds 0 to 999, at a Frechet distance at most 5 % above the standard run's; report on",
-        "1,000 fresh seeds.",
-        "",
-        "Chosen on the first seeds (copies, Frechet): standard "
-        f"{result['standard'][0]:.1%}, {result['standard'][1]:.3f}; "
-        + "; ".join(f"cutoff {c} {r:.1%}, {f:.3f}" for c, (r, f) in result["candidates"].items())
-        + ".",
-        "",
-        "| run | step | copies | 95 % | unseen called copies | similar | Frechet "
-        "| less than standard |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in result["rows"]:
-        gap, low, high = row["difference"]
-        less = f"{-gap:.1%} ({share(-high, -low)})" if gap or low or high else "-"
-        lines.append(
-            f"| {row['run']} | {row['step']} | {row['copies']:.1%} | {share(*row['copies_ci95'])} "
-            f"| {row['heldout']:.1%} | {row['similar']:.1%} | {row['frechet']:.3f} | {less} |"
-        )
-    chosen, early = result["cutoff"], result["early_step"]
-    lines += [
-        "",
-        "Chosen cutoff: "
-        + (f"{chosen:g}." if chosen is not None else "none is within 5 % of the standard run.")
-        + f" Chosen early stage of the standard run: step {early}.",
-        "",
-        "## Along the whole path",
-        "",
-        "Copies / Frechet distance of the judged stages, 400 samples each (seeds 0 to 399).",
-        "",
-        "| step | " + " | ".join(result["paths"]) + " |",
-        "|---|" + "---|" * len(result["paths"]),
-    ]
-    for stage in zip(*result["paths"].values(), strict=False):
-        cells = " | ".join(f"{r:.1%} / {f:.3f}" for _, r, f in stage)
-        lines.append(f"| {stage[0][0]} | {cells} |")
-    lines += [
-        "",
-        "Two cautions. Stopping the standard run early is a rival of the cutoff: the table shows",
-        "it where its quality allows. And this Frechet distance is nearly flat along training",
-        "(`assets/runs/*/reports`), so equal distance is a weak promise of equal quality: look",
-        "at the pictures too.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def main() -> None:
     result = run_protocol()
     write_atomically(RESULT, json.dumps(result, indent=1) + "\n")
-    write_atomically(PAGE, page(result))
-    print(f"wrote {RESULT.name} and {PAGE.name}")
+    print(f"wrote {RESULT.name}")
 
 
 if __name__ == "__main__":

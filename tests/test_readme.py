@@ -8,11 +8,21 @@ import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from ambient.run import open_run
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_results_are_the_protocols() -> None:
@@ -28,23 +38,48 @@ def test_results_are_the_protocols() -> None:
     assert f"{sentence}{-100 * low:.0f})" in README
 
 
-def test_the_results_page_is_made_of_the_protocols_file() -> None:
-    spec = importlib.util.spec_from_file_location("protocol", ROOT / "scripts/protocol.py")
-    assert spec is not None
-    assert spec.loader is not None
-    protocol = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(protocol)
-    result = json.loads(protocol.RESULT.read_text(encoding="utf-8"))
-    assert protocol.page(result) == protocol.PAGE.read_text(encoding="utf-8")
+def test_the_results_page_is_made_of_the_bundled_files() -> None:
+    results = _script("results")
+    assert results.page() == results.PAGE.read_text(encoding="utf-8")
 
 
-def test_results_at_100_are_the_reports() -> None:
-    rates = []
-    for name in ("emoji-100-standard", "emoji-100-ambient-1.0"):
-        report = open_run(name).report()
-        assert report is not None
-        rates.append(100 * report["copies"]["ratio"]["rate"])
-    assert f"{rates[0]:.0f} % copies without a cutoff, {rates[1]:.0f} % at cutoff 1" in README
+def test_results_at_100_are_the_sweeps() -> None:
+    results = _script("results")
+    sweep = results.Sweep(results.SWEEP)
+
+    def at(arm: str, cutoff: float) -> float:
+        return 100 * sweep.at_end((arm, cutoff), results.copies).value
+
+    def less(control: str, cutoff: float) -> tuple[float, float, float]:
+        m = sweep.difference((control, cutoff), results.AMBIENT, results.copies)
+        return 100 * m.value, 100 * m.low, 100 * m.high
+
+    text = " ".join(README.split())
+    assert f"{at('standard', 0):.0f} % of samples are copies without a cutoff" in text
+    gap, low, high = less("standard", 0.0)
+    fall = f"{at('ambient', 1):.0f} % at cutoff 1: {gap:.0f} points fewer ({low:.0f} to {high:.0f})"
+    assert fall in text
+    gap, low, high = less("fresh", 1.0)
+    assert f"ambient copies {gap:.0f} points fewer ({low:.0f} to {high:.0f})" in text
+    assert low < 0 < high
+    gap, low, high = less("reweight", 1.0)
+    assert f"{gap:.0f} points more than ambient ({low:.0f} to {high:.0f})" in text
+    for quality in results.QUALITY.values():
+        found, _, _ = sweep.at_equal_quality(results.AMBIENT, ("standard", 0.0), quality, False)
+        assert found.high >= 0, "ambient beats early stopping: say so"
+    flagged = 100 * sweep.at_end(("standard", 0.0), lambda r: r["heldout"]).value
+    assert f"unseen images the rule flags {flagged:.1f} %. - Redrawing" in text
+
+
+def test_surgery_is_as_the_readme_says() -> None:
+    results = _script("results")
+    rows = [r for r in results.load("surgery")["rows"] if r["n_train"] == 100]
+    ends = [r["copies"] for r in rows if r["switch"] is None]
+    for below in {r["below"] for r in rows}:
+        column = sorted(
+            (r["switch"], r["copies"]) for r in rows if r["switch"] and r["below"] == below
+        )
+        assert results.crossing(column, sum(ends) / 2) < 0.4
 
 
 def test_the_example_prints_a_real_number() -> None:
