@@ -13,6 +13,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ def judge(name: str) -> None:
         command("curves", run.path, "--store")
 
 
-def store(name: str, keep_stages: bool) -> None:
+def store(name: str, keep_stages: list[int]) -> None:
     """Copy what is bundled: everything but resume states, and weights of the last step only."""
     run, target = open_run(WORKSHOP / name), BUNDLED_RUNS / name
     shutil.rmtree(target, ignore_errors=True)
@@ -85,7 +86,7 @@ def store(name: str, keep_stages: bool) -> None:
         write_frozen(run, target / "frozen.png")
     weights = target / "checkpoints"
     weights.mkdir()
-    for step in stages(run) if keep_stages else run.steps[-1:]:
+    for step in [*keep_stages, run.last_step]:
         shutil.copy(run.checkpoint(step), weights)
 
 
@@ -113,8 +114,8 @@ def write_trajectory(run: Run, path: Path) -> None:
     as_picture(np.concatenate(rows)).save(path, optimize=True, pnginfo=about)
 
 
-def build(name: str, spec: dict[str, object], weights_only: bool) -> None:
-    keep_stages = bool(spec.pop("keep_stages", False))
+def build(name: str, spec: dict[str, Any], weights_only: bool) -> None:
+    keep_stages: list[int] = spec.pop("keep_stages", [])
     if weights_only:
         train(name, spec)
         return
