@@ -350,5 +350,9 @@ def test_terms_are_one_click_away(app: AppTest) -> None:
     from ui.terms import TERMS
 
     _open(app, "evidence_room")
+    app.session_state["terms"] = True
+    app.run()
     shown = "\n".join(m.value for m in app.markdown)
     assert all(f"**{term}**" in shown for term in TERMS)
+    app.text_input(key="term").set_value("Ledoit").run()
+    assert not any(f"**{term}**" in m.value for m in app.markdown for term in TERMS)

@@ -35,6 +35,13 @@ TERMS = {
 
 
 def popover() -> None:
-    with st.popover("Terms", icon=":material/dictionary:", type="tertiary"):
+    """What it holds runs once it is opened; the field also lets the keyboard into it."""
+    with st.popover(
+        "Terms", icon=":material/dictionary:", type="tertiary", key="terms", on_change="rerun"
+    ) as place:
+        if not place.open:
+            return
+        asked = st.text_input("Find a word", key="term", type="search", live=True).strip().lower()
         for term, meaning in TERMS.items():
-            st.markdown(f"**{term}**  \n{meaning}")
+            if asked in f"{term} {meaning}".lower():
+                st.markdown(f"**{term}**  \n{meaning}")

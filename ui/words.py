@@ -164,7 +164,7 @@ def under(
         )
         with st.popover("Command", icon=":material/terminal:", type="tertiary"):
             st.caption("Redraws the numbers of this figure")
-            st.code(command, language="bash", wrap_lines=True)
+            st.code(command, language=None, wrap_lines=True)
 
 
 def no_verdict(run: Run) -> NoReturn:
@@ -184,4 +184,4 @@ def duration(seconds: float) -> str:
 def missing(what: str, command: str) -> None:
     """An honest empty state: what is not there, and the command that makes it."""
     st.info(f"{what} This command makes it:", icon=":material/hourglass_empty:", width=760)
-    st.code(command, language="bash", width=760)
+    st.code(command, language=None, width=760)
