@@ -41,11 +41,11 @@ words.under(
     "watch-it-memorize",
     "Every sample stands above the training image nearest to it; a frame with an equals sign marks "
     "a copy. *Error*: how far the network's guess is from the clean image, averaged over noise "
-    "levels as training draws them. Copies come as the errors on training and unseen images part."
-    + watch.missing_errors(runs),
+    "levels as training draws them; solid on training images, dotted on unseen ones. Watch what "
+    "comes first: errors that part, or copies." + watch.missing_errors(runs),
     [words.provenance(run, data.report(run, step), step=step) for run in runs.values()],
     lambda: watch.rows(runs),
-    "make assets && python scripts/measure.py along",
+    "make assets\npython scripts/build_runs.py --weights\npython scripts/measure.py along",
 )
 
 with errors_in_words():

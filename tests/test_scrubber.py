@@ -59,8 +59,8 @@ def test_a_copy_is_marked_by_shape_and_color() -> None:
     plain = film.pair(_image(9), _image(9), False, WARM)
     marked = film.pair(_image(9), _image(9), True, WARM)
     assert plain.size == marked.size
-    assert plain.getpixel((0, plain.height // 3))[3] == 0
-    assert marked.getpixel((0, marked.height // 3))[:3] == (0xD5, 0x5E, 0x00)
+    assert plain.getpixel((2, plain.height // 3))[3] == 0
+    assert marked.getpixel((2, marked.height // 3))[:3] == (0xD5, 0x5E, 0x00)
     changed = np.asarray(plain) != np.asarray(marked)
     sign = changed[film.MARGIN + 32 : film.MARGIN + 32 + film.SEAM]
     assert sign[:, marked.width // 2].any()  # the equals sign between the two

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from ui.pictures import PAPER, Images, enlarge, png
 
 TILE = 32  # the smallest side of an image in a cell: 8-pixel digits are enlarged to it
-MARGIN, SEAM, FRAME = 3, 7, 2  # in pixels, around and between images of that size
+MARGIN, SEAM, FRAME = 5, 7, 2  # in pixels, around and between images of that size
 
 Cell = Image.Image
 
@@ -102,7 +102,7 @@ def _blank(width: int, height: int) -> Cell:
 def _mark(cell: Cell, y: int, color: str) -> None:
     """The frame and the equals sign of a copy, not by color alone."""
     pen, x = ImageDraw.Draw(cell), cell.width // 2
-    pen.rounded_rectangle((0, 0, cell.width - 1, cell.height - 1), 4, outline=color, width=FRAME)
+    pen.rounded_rectangle((1, 1, cell.width - 2, cell.height - 2), 4, outline=color, width=FRAME)
     pen.ellipse((x - 6, y - 6, x + 5, y + 5), fill=PAPER)
     pen.ellipse((x - 5, y - 5, x + 4, y + 4), fill=color)
     for dy in (-3, 1):

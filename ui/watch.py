@@ -213,11 +213,12 @@ def missing_errors(runs: Runs) -> str:
     """Where errors could not be measured for want of weights, in a sentence."""
     parts = []
     for run in runs.values():
-        have, all_of_them = len(errors(run)), len(copies(run))
-        if have < all_of_them:
-            known = f"{have} of its {all_of_them} stages" if have else "none of its stages"
-            parts.append(f"of {panel_name(run).lower()}, weights of {known} are stored")
-    return f" Errors are shown where weights are at hand: {'; '.join(parts)}." if parts else ""
+        have, stages = len(errors(run)), len(copies(run))
+        if have < stages:
+            parts.append(f"{panel_name(run).lower()}: {have} of {stages}")
+    if not parts:
+        return ""
+    return f" Errors are of the stages whose weights were at hand ({'; '.join(parts)})."
 
 
 def rows(runs: Runs) -> Rows:
@@ -347,7 +348,7 @@ def _forming_rows(runs: Runs) -> Rows:
 
 def show_sizes(every: Mapping[int, Runs], n: int, step: int) -> None:
     """Copied share against training step for every stored size."""
-    st.subheader("More images, later copies", anchor=False)
+    st.subheader("How soon, from how many images", anchor=False)
     st.markdown(_in_words(every), width=760)
     lines = {run.name: (run.config, size_name(run), copies(run))
              for runs in every.values() for run in runs.values()}  # fmt: skip
@@ -375,8 +376,9 @@ def _in_words(every: Mapping[int, Runs]) -> str:
         run = runs["standard"]
         first, end = onset(run), copies(run)[-1]["step"]
         when = f"by step {first:,}" if first else f"not within {end:,} steps"
-        parts.append(f"**{size_name(run)}** {when}")
-    return f"The standard model copies in {ONSET:.0%} of its samples: {', '.join(parts)}."
+        parts.append(f"from **{size_name(run)}** {when}")
+    share = words.percent(ONSET)
+    return f"{share} of the standard model's samples are copies: {', '.join(parts)}."
 
 
 def guess_first(runs: Runs) -> tuple[bool, int | None]:
@@ -410,7 +412,7 @@ def ask(runs: Runs) -> None:
         c = run.config
         st.markdown(
             f"A standard model learns from {size_name(run)}, {c.batch} images a step. At which "
-            f"step are {ONSET:.0%} of its samples copies for the first time?",
+            f"step are {words.percent(ONSET)} of its samples copies for the first time?",
             width=760,
         )
         options = [*(row["step"] for row in copies(run)), NEVER]

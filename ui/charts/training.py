@@ -14,6 +14,9 @@ from ambient.config import Config
 from ui.charts import Rows, finish, ink, label, rgba, text_color
 from ui.pictures import NEUTRAL, arm_color
 
+KINDS = {"heldout": ("dot", "unseen"), "train": ("solid", "training")}  # line and name
+NEAR = 1.3  # errors closer than this factor have labels that overlap
+
 
 def loss(lines: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figure:
     """Training loss, raw and smoothed, to the run's last step."""
@@ -98,8 +101,9 @@ def copies_and_errors(
         _copies(figure, rows, arm)
     _baseline(figure, next(iter(stages.values())))
     for arm, rows in errors.items():
-        for kind, dash, text in (("heldout", "dot", "unseen"), ("train", "solid", "training")):
-            _error(figure, rows, arm, kind, dash, f"{arm}, {text}")
+        for kind, (dash, text) in KINDS.items():
+            _error(figure, rows, arm, kind, dash, text)
+    _name_errors(figure, errors)
     figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
     if guess:
         figure.add_vline(x=guess, line={"color": text_color(), "width": 2, "dash": "dot"})
@@ -168,22 +172,43 @@ def _error(figure: go.Figure, rows: Rows, arm: str, kind: str, dash: str, text: 
         line={"color": color, "width": 2, "dash": dash},
         marker={"size": 6, "symbol": "diamond" if arm == "standard" else "circle"},
         error_y=_whiskers(rows, name, f"{name}_ci95", 1, color),
-        hovertemplate=f"{text}, step %{{x:,}}: %{{y:.3g}}<extra></extra>",
+        hovertemplate=f"{arm}, {text} images, step %{{x:,}}: %{{y:.3g}}<extra></extra>",
         row=2,
         col=1,
     )
-    last = rows[-1]
-    figure.add_annotation(
-        x=last["step"],
-        y=math.log10(last[name]),
-        text=text,
-        font={"color": ink(color), "size": 14},
-        showarrow=False,
-        xanchor="left",
-        xshift=10,
-        row=2,
-        col=1,
-    )
+
+
+def _name_errors(figure: go.Figure, errors: Mapping[str, Rows]) -> None:
+    """A label at the end of every error line; labels that would overlap move apart."""
+    ends = [
+        (rows[-1][f"loss_{kind}"], rows[-1]["step"], arm_color(arm), text)
+        for arm, rows in errors.items()
+        if rows
+        for kind, (_, text) in KINDS.items()
+    ]
+    ends.sort()
+    for i, (value, step, color, text) in enumerate(ends):
+        below = i > 0 and value < NEAR * ends[i - 1][0]
+        above = i + 1 < len(ends) and ends[i + 1][0] < NEAR * value
+        figure.add_annotation(
+            x=step,
+            y=math.log10(value),
+            text=text,
+            font={"color": ink(color), "size": 14},
+            showarrow=False,
+            xanchor="left",
+            xshift=10,
+            yshift=9 * (below - above),
+            row=2,
+            col=1,
+        )
+
+
+def _beside(last: Mapping[str, Any], end: int) -> dict[str, Any]:
+    """Where a line's name stands: right of its end, but above it where the chart ends too."""
+    if last["step"] == end:
+        return {"xanchor": "right", "xshift": 0, "yshift": 16}
+    return {"xanchor": "left", "xshift": 10, "yshift": 0 if last["rate"] > 0.03 else 10}
 
 
 def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int) -> go.Figure:
@@ -192,7 +217,7 @@ def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int)
     Args:
         lines: config, name of the training images, and rows of the stages of each run.
     """
-    figure = go.Figure()
+    figure, end = go.Figure(), max(rows[-1]["step"] for _, _, rows in lines)
     for config, name, rows in lines:
         color, on = arm_color(config.arm), config.n_train == n
         text = name if config.arm == "standard" else f"{name}, ambient"
@@ -211,8 +236,7 @@ def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int)
             text=f"<b>{text}</b>" if on else text,
             font={"color": ink(color), "size": 14},
             showarrow=False,
-            xanchor="left",
-            xshift=10,
+            **_beside(last, end),
         )
     figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
     ends = [r[i]["step"] for _, _, r in lines for i in (0, -1)]
@@ -222,7 +246,7 @@ def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int)
         type="log",
         tickvals=ticks,
         ticktext=[f"{t:,}" for t in ticks],
-        range=[math.log10(0.9 * min(ends)), math.log10(2.6 * max(ends))],
+        range=[math.log10(0.9 * min(ends)), math.log10(1.2 * max(ends))],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
     return finish(figure, 420)
