@@ -246,7 +246,7 @@ def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int)
         type="log",
         tickvals=ticks,
         ticktext=[f"{t:,}" for t in ticks],
-        range=[math.log10(0.9 * min(ends)), math.log10(1.2 * max(ends))],
+        range=[math.log10(0.9 * min(ends)), math.log10(1.6 * max(ends))],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
     return finish(figure, 420)
