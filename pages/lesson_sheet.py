@@ -1,4 +1,4 @@
-"""The lesson on paper: every step with room to write; with `?answers=1`, what is stored."""
+"""The lesson on paper: every step with room to write; with `?answers=true`, what is stored."""
 
 import streamlit as st
 

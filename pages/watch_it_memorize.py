@@ -29,6 +29,7 @@ with errors_in_words():
     index = scrubber.chosen("step", steps, len(steps) - 1)
     step = steps[index]
     words.bar(bar, list(runs.values()), step)
+    words.bar(bar, list(runs.values()), step)
     watch.headline(runs, step, numbers)
     if guess is not None:
         watch.verdict(runs, guess)

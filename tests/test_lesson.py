@@ -298,6 +298,6 @@ def test_the_sheet_is_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert found is not None and found.text not in _text(app)
     _ran(app.toggle(key="answers").set_value(True).run())
     assert found.text in _text(app)
-    app = _app(tmp_path, monkeypatch, answers="true", lesson="2")
+    app = _app(tmp_path, monkeypatch, answers="true")
     _ran(app.switch_page("pages/lesson_sheet.py").run())
     assert found.text in _text(app)

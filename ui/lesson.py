@@ -194,10 +194,10 @@ def panel(page: str) -> None:
 
 
 def _hint(step: Step, done: bool) -> str:
-    """What to use, as long as it was not used."""
-    if done:
-        return ":green[:material/check: Done.]"
-    return "" if step.question else f":gray[Use **{step.control}** below.]"
+    """What to use, as long as it was not used; a question speaks for itself."""
+    if step.question:
+        return ""
+    return ":green[:material/check: Done.]" if done else f":gray[Use **{step.control}** below.]"
 
 
 def _head(step: Step, done: bool) -> None:

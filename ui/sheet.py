@@ -62,7 +62,7 @@ def _answer(step: lesson.Step) -> str:
 
 
 def show(entry: Entry) -> None:
-    """A step on the page, kept together when it is printed."""
+    """A step on the page."""
     with st.container(border=True, gap="small"):
         st.markdown(f"**{entry.title}** :small[:gray[{entry.link}]]")
         st.markdown(entry.text, width=760)
@@ -90,7 +90,7 @@ def html(answers: bool) -> str:
     body = "".join(_section(e) for e in entries(answers))
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{TITLE}</title>'
-        f"<style>{STYLE}</style><h1>{TITLE}</h1><p>Name:</p>{body}</html>\n"
+        f"<style>{STYLE}</style><h1>{TITLE}</h1><p>Name: {'_' * 30}</p>{body}</html>\n"
     )
 
 
