@@ -356,3 +356,19 @@ def test_terms_are_one_click_away(app: AppTest) -> None:
     assert all(f"**{term}**" in shown for term in TERMS)
     app.text_input(key="term").set_value("Ledoit").run()
     assert not any(f"**{term}**" in m.value for m in app.markdown for term in TERMS)
+
+
+def test_cards_show_the_stored_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ambient.presets import PRESETS
+
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path / "runs"))
+    text = _text(
+        _open(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60), "train_your_own")
+    )
+    for preset in PRESETS.values():
+        report = open_run(preset.shown_by).report()
+        assert report is not None
+        rule = report["copies"]["ratio"]
+        assert f"{words.percent(rule['rate'])}**] copied" in text
+        alarms = f"unseen images: {words.percent(rule['heldout_rate'])}"
+        assert f"{words.interval(rule['ci95'])} · {alarms}" in text

@@ -52,7 +52,8 @@ def _outcome(preset: Preset) -> str:
         return ":gray[outcome not stored yet]"
     rule = found["copies"]["ratio"]
     rate = words.tinted(f"**{words.percent(rule['rate'])}**", preset.choices["arm"])
-    return f"{rate} copied  \n:small[:gray[{words.interval(rule['ci95'])}]]"
+    alarms = f"unseen images: {words.percent(rule['heldout_rate'])}"
+    return f"{rate} copied  \n:small[:gray[{words.interval(rule['ci95'])} · {alarms}]]"
 
 
 def fields() -> dict[str, Any]:
