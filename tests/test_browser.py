@@ -164,7 +164,7 @@ def test_a_move_of_the_cutoff_shows_its_stored_result(tmp_path: Path) -> None:
     with server(tmp_path) as address, tab() as (page, errors):
         expect = playwright.expect
         page.goto(f"{address}/move_the_cutoff?n=300")
-        slider = page.get_by_role("slider")
+        slider = page.get_by_role("slider", name="Cutoff")
         expect(slider).to_be_visible(timeout=60_000)
         at_rest(page)
         slider.press("Home")
