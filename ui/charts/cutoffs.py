@@ -141,7 +141,7 @@ def copies_against_cutoff(field: Field, suggested: float | None, selected: float
     if suggested:
         figure.add_vline(x=suggested, line={"color": ink(NEUTRAL), "width": 2, "dash": "dot"})
         place = {"yref": "paper", "xshift": 6, "yshift": -8, "yanchor": "top"}
-        _write(figure, math.log10(suggested), 1, "suggested before training", NEUTRAL, **place)
+        _write(figure, math.log10(suggested), 1, "suggested", NEUTRAL, **place)
     ticks = [_NEVER, *(p.cutoff for p in ambient)]
     names = ["none", *(f"{p.cutoff:g}" for p in ambient)]
     figure.update_xaxes(
