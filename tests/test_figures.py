@@ -108,3 +108,14 @@ def test_a_rival_that_is_as_good_is_named() -> None:
         [path[-1], point("ambient", 2, 0.05, 0.3)], field.paths, "", "make assets", 100
     )
     assert "No earlier stage" in cutoffs.against_stopping_early(better, "ambient-1")
+
+
+def test_the_valley_shows_the_final_reports_where_there_is_no_sweep() -> None:
+    runs = data.with_cutoffs()[300]
+    field = cutoffs.field(runs, 300)
+    assert {p.cutoff for p in field.ends} == set(runs)
+    for point in field.ends:
+        report = data.report(runs[point.cutoff])
+        assert report is not None
+        assert point.rate == report["copies"]["ratio"]["rate"]
+    assert f"{report['n_samples']:,} samples" in field.about

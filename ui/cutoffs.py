@@ -75,9 +75,14 @@ class Field:
     n_samples: int
 
 
-def field(runs: Mapping[float, Run], n: int, measure: str) -> Field:
-    """The sweep at n training images; without one, the bundled runs."""
-    return _sweep_field(n, measure) or _runs_field(runs, n, measure)
+def field(runs: Mapping[float, Run], n: int, measure: str | None = None) -> Field:
+    """The sweep at n training images; without one, the bundled runs.
+
+    Args:
+        measure: of quality, a name in `MEASURES`; without one, only copies are to be compared, and
+            bundled runs are shown by their final reports, which have the most samples.
+    """
+    return _sweep_field(n, measure or next(iter(MEASURES))) or _runs_field(runs, n, bool(measure))
 
 
 def measures(n: int) -> list[str]:
@@ -143,8 +148,8 @@ def _sweep_field(n: int, measure: str) -> Field | None:
     return Field([p[-1] for p in paths.values()], paths, about, command, samples)
 
 
-def _runs_field(runs: Mapping[float, Run], n: int, measure: str) -> Field:
-    points, path, samples = data.quality_points(runs, n)
+def _runs_field(runs: Mapping[float, Run], n: int, along: bool) -> Field:
+    points, path, samples = data.quality_points(runs, n, along)
 
     def point(p: Mapping[str, Any], arm: str, cutoff: float, step: int) -> Point:
         low, high = p["ci95"]

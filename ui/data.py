@@ -233,12 +233,15 @@ def _point(run: Run, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def quality_points(
-    runs: Mapping[float, Run], n: int
+    runs: Mapping[float, Run], n: int, along: bool
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
     """Finished models and the standard model's stages, comparable: the same number of samples.
 
     A Frechet distance falls with the number of samples, so each model is shown by the report of
     its last stage where all have one, as the stages are, and otherwise by its final report.
+
+    Args:
+        along: whether stages are asked for; without them the final reports have more samples.
 
     Returns:
         Points of all runs and controls of this size, the path of stages, samples behind each.
@@ -246,7 +249,7 @@ def quality_points(
     arms = ("standard", "ambient")
     controls = [r for r in bundled() if r.config.n_train == n and r.config.arm not in arms]
     every = [*runs.values(), *controls]
-    last = {r.name: path(r)[-1:] for r in every}
+    last = {r.name: path(r)[-1:] if along else [] for r in every}
     if all(last.values()):
         points = [p for found in last.values() for p in found]
         return points, path(runs[0.0]), points[0]["n_samples"]

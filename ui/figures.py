@@ -146,30 +146,37 @@ def _levels(run: Run) -> Iterator[Figure]:
 
 def _cutoffs(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
     measure = next(iter(cutoffs.MEASURES))
-    field = cutoffs.field(runs, n, measure)
+    valley, plane = cutoffs.field(runs, n), cutoffs.field(runs, n, measure)
     suggested = cutoffs.suggestion(n)
-    rates = "; ".join(f"{p.label} {words.percent(p.rate)}" for p in field.ends)
     usual = _pair(runs)[1].config.cutoff
-    common: dict[str, Any] = {
-        "page": "move_the_cutoff",
-        "query": {"n": str(n)},
-        "command": field.command,
-        "sources": [field.about],
-        "rows": lambda: cutoffs.rows(field),
-    }
-    yield Figure(
-        f"copies-against-cutoff-{n}",
-        f"Copies against the cutoff, n = {n}",
-        f"Copies against the cutoff: {rates}.",
-        **common,
-        chart=lambda: copies_against_cutoff(field, suggested and suggested.value, usual),
+
+    def figure(
+        name: str, title: str, field: cutoffs.Field, chart: Callable[[], go.Figure]
+    ) -> Figure:
+        rates = "; ".join(f"{p.label} {words.percent(p.rate)}" for p in field.ends)
+        return Figure(
+            f"{name}-{n}",
+            f"{title}, n = {n}",
+            f"{title}: {rates}.",
+            "move_the_cutoff",
+            {"n": str(n)},
+            field.command,
+            [field.about],
+            lambda: cutoffs.rows(field),
+            chart=chart,
+        )
+
+    yield figure(
+        "copies-against-cutoff",
+        "Copies against the cutoff",
+        valley,
+        lambda: copies_against_cutoff(valley, suggested and suggested.value, usual),
     )
-    yield Figure(
-        f"quality-against-copies-{n}",
-        f"Quality against copies, n = {n}",
-        f"Copies against {measure}: {rates}.",
-        **common,
-        chart=lambda: quality_against_copies(field, measure, f"ambient-{usual:g}"),
+    yield figure(
+        "quality-against-copies",
+        f"Copies against {measure}",
+        plane,
+        lambda: quality_against_copies(plane, measure, f"ambient-{usual:g}"),
     )
 
 

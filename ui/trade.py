@@ -17,7 +17,7 @@ def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
     """Copies at every stored cutoff, with the one suggested before any training."""
     st.subheader("How much cutoff?", anchor=False)
     with errors_in_words():
-        measured = cutoffs.field(runs, n, next(iter(cutoffs.MEASURES)))
+        measured = cutoffs.field(runs, n)
         suggested = cutoffs.suggestion(n)
     charts.show(
         copies_against_cutoff(measured, suggested and suggested.value, cutoff),

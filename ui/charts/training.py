@@ -27,7 +27,7 @@ def loss(lines: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figur
         x=x, y=y, mode="lines", line={"color": rgba(color, 0.3), "width": 1}, hoverinfo="skip"
     )
     if len(y) > 5:
-        weights = np.ones(15)
+        weights = np.ones(min(15, len(y) // 6 * 2 + 1))  # a third of a short run at most
         smooth = np.convolve(y, weights, "same") / np.convolve(np.ones_like(y), weights, "same")
         figure.add_scatter(
             x=x,
