@@ -93,12 +93,17 @@ def train(args: argparse.Namespace) -> None:
     else:
         if not args.out:
             raise InputError("train needs --out RUN (a new folder) or --resume RUN.")
-        torch.set_num_threads(args.threads)
+        torch.set_num_threads(_positive("threads", args.threads))
         dtype = hardware.faster_dtype(device) if args.dtype == "auto" else args.dtype
         start = preset(args.preset) if args.preset else None
         corpus = load_corpus(args.corpus or (start.corpus if start else "emoji"), side=args.side)
         for note in corpus.notes:
             say(note)
+        if args.arm == "ambient" and args.cutoff is None:
+            raise InputError(
+                "train --arm ambient needs --cutoff, a noise level such as 1.0; suggest-cutoff "
+                "names one for your images, and 0 is ordinary training."
+            )
         given = {k: getattr(args, k) for k in CONFIG_CHOICES if getattr(args, k) is not None}
         choices = {**(start.choices if start else {}), **given}
         run = start_run(Path(args.out), configure(corpus, dtype=dtype, **choices))
@@ -163,6 +168,12 @@ def evaluate(args: argparse.Namespace) -> None:
     run = open_run(args.run)
     how = sampler_of(run.config, sampler=args.sampler, steps=args.steps)
     n = _positive("n", args.n)
+    kept = run.report(args.step) if args.store else None
+    if kept and kept["n_samples"] > n:
+        raise InputError(
+            f"'{run.path}' has a stored report of {kept['n_samples']} samples and --n is {n}; give "
+            "as many, leave --store out, or delete that report."
+        )
     records = run_evaluation(run, n, args.seed, args.step, how, args.features)
     *_, images, report = _last(records, "image")
     if args.store and args.step is None:
@@ -194,8 +205,13 @@ def _summary(report: dict[str, Any]) -> str:
     return (
         f"{report['run']}{step}: {rule['rate']:.1%} copies (95 % {low:.1%} to "
         f"{high:.1%}) by d1/d2 < {rule['threshold']:.3f}, which flags {rule['heldout_rate']:.1%} "
-        f"of unseen images; {distance}."
+        f"of unseen images; {_similar(report)}{distance}."
     )
+
+
+def _similar(report: dict[str, Any]) -> str:
+    rule = report["copies"]["similarity"]
+    return f"by {rule['features']} {rule['rate']:.1%}; " if rule else ""
 
 
 def curves(args: argparse.Namespace) -> None:
@@ -245,8 +261,9 @@ def audit(args: argparse.Namespace) -> None:
     )
     if args.json:
         put_json(args.json, report)
-    for warning in report["warnings"]:
-        say(warning)
+    if report["copies"]["ratio"]["rate"] is not None:  # else the summary is made of them
+        for warning in report["warnings"]:
+            say(warning)
     say(_summary({**report, "run": args.generated, "step": None}))
 
 

@@ -207,11 +207,12 @@ def noise_level_curves(
             f"run '{run.name}' trained on {len(split.train)} of {len(corpus)} images, which leaves "
             f"{len(split.heldout)} unseen ones; curves compare with at least 2. Train on fewer."
         )
+    step = run.last_step if step is None else step  # a run in training may go on meanwhile
     levels, how = noise_levels(config.cutoff), sampler_of(config, steps=RETURN_STEPS)
     subset = Subset.draw(split, images, returns, noises, seed)
     pack: dict[str, Any] = {
         "run": run.name,
-        "step": run.last_step if step is None else step,
+        "step": step,
         "checkpoint_sha256": run.checkpoint_sha256(step),
         "cutoff": config.cutoff,
         "subset": {

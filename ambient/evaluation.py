@@ -54,6 +54,7 @@ def evaluate(
     corpus = run.corpus()
     split = run.split(corpus)
     how = how or sampler_of(run.config)
+    step = run.last_step if step is None else step  # a run in training may go on meanwhile
     drawn: list[Images] = []
     for batch in draw(run, range(seed, seed + n), how, step):
         drawn.append(batch)

@@ -33,6 +33,9 @@ from ambient.run import Run, open_run, read_json, write_atomically
 CHOICES = {
     "corpus", "n_train", "arm", "cutoff", "steps", "batch", "lr", "width", "threads", "dtype"
 }  # fmt: skip
+FIELDS = {"about", "common", "arms", "seeds", "stages", "samples"}
+WORDS = {"corpus", "arm", "dtype"}
+NUMBERS = {"cutoff", "lr"}  # may have a fraction; all other choices are whole
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ def read_sweep(path: Path) -> Sweep:
     spec = read_json(path)
     if spec is None:
         raise InputError(f"'{path}' does not exist; expected a sweep's spec (JSON).")
+    if unknown := sorted(set(spec) - FIELDS):
+        raise InputError(f"'{path}' has '{unknown[0]}'; expected {', '.join(sorted(FIELDS))}.")
     common, arms, seeds = spec.get("common", {}), spec.get("arms"), spec.get("seeds", [0])
     stages, samples = spec.get("stages", 5), spec.get("samples", 400)
     if not isinstance(arms, list) or not arms or not all(isinstance(a, dict) for a in arms):
@@ -81,6 +86,11 @@ def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[s
     if unknown := sorted(set(choices) - CHOICES):
         known = ", ".join(sorted(CHOICES))
         raise InputError(f"'{path}' has the choice '{unknown[0]}'; expected some of {known}.")
+    for name, value in {**choices, "seed": seed}.items():
+        kinds = str if name in WORDS else (int, float) if name in NUMBERS else int
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            kind = "a word" if kinds is str else "a whole number" if kinds is int else "a number"
+            raise InputError(f"'{path}': {name} is {value!r}; expected {kind}.")
     choices = dict(choices)
     corpus = load_corpus(choices.pop("corpus", "emoji"))
     steps = choices.get("steps", 3000)
@@ -158,7 +168,8 @@ def _is_done(folder: Path, spec: Sweep) -> bool:
     run = open_run(folder)
     reports = [run.report(s) for s in stages_of(run, spec.stages)]
     curves = run.curves()
-    return all(reports) and curves is not None and curves["step"] == run.config.steps
+    judged = all(r and r["n_samples"] == spec.samples for r in reports)
+    return judged and curves is not None and curves["step"] == run.config.steps
 
 
 def _do(folder: Path, config: Config, spec: Sweep) -> None:
@@ -167,7 +178,7 @@ def _do(folder: Path, config: Config, spec: Sweep) -> None:
     train_run(folder, config, log)
     run = open_run(folder)
     for step in stages_of(run, spec.stages):
-        if run.report(step) is None:
+        if (run.report(step) or {}).get("n_samples") != spec.samples:
             command(log, "evaluate", folder, "--step", step, "--n", spec.samples, "--store")
     if (run.curves() or {}).get("step") != run.config.steps:
         command(log, "curves", folder, "--store")

@@ -123,8 +123,8 @@ def judge_images(sets: ImageSets, features: str | None = None, seed: int = 0) ->
         }
         for record, value in zip(records, similar, strict=True):
             record["similarity"] = round(float(value), 4)
-            record["copy_by_similarity"] = bool(value > limit)
-        copies["agreement"] = agreement(records)
+            record["copy_by_similarity"] = bool(value > limit) if len(unseen_similar) else None
+        copies["agreement"] = agreement(records) if len(unseen_similar) else None
         if min(len(sets.samples), len(sets.heldout)) >= MIN_SAMPLES:
             distances = quality(cloud.samples, cloud.train, cloud.heldout, features, seed)
             distances |= texture(sets.samples, sets.train, sets.heldout, seed)
@@ -132,7 +132,7 @@ def judge_images(sets: ImageSets, features: str | None = None, seed: int = 0) ->
     return {
         "copies": copies,
         "quality": distances,
-        "calibrated_on": LEFT_OUT if _leave_out(sets) else UNSEEN,
+        "calibrated_on": LEFT_OUT if _leave_out(sets) else UNSEEN if len(unseen) else None,
         "warnings": warnings,
         "heldout_ratios": [round(float(r), 4) for r in unseen],
         "samples": records,

@@ -193,3 +193,27 @@ def test_a_terminated_run_is_saved_and_goes_on(tmp_path: Path) -> None:
     run = open_run(tmp_path / "run")
     assert run.state["status"] == "paused"
     assert run.last_step == run.state["step"] >= 10
+
+
+def test_a_stored_report_is_not_replaced_by_a_smaller_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = open_run("digits-50-standard").report()
+    assert main(["evaluate", "digits-50-standard", "--n", "3", "--store"]) == 2
+    said = capsys.readouterr().err
+    assert "stored report of 1000 samples and --n is 3" in said
+    assert open_run("digits-50-standard").report() == before
+
+
+def test_ambient_without_a_cutoff_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--arm", "ambient", "--out", str(tmp_path / "r")]) == 2
+    assert "needs --cutoff" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("side", ["-8", "0", "5000"])
+def test_a_size_that_is_none_is_one_line(side: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["suggest-cutoff", "--corpus", "emoji", "--side", side]) == 2
+    assert f"side is {side}; expected" in capsys.readouterr().err

@@ -54,6 +54,9 @@ def test_a_table_comes_back_from_finished_runs(tmp_path: Path) -> None:
         ({"arms": [{"arm": "standard", "depth": 3}]}, "the choice 'depth'"),
         ({"arms": [{"arm": "standard"}] * 2}, "twice"),
         ({"seeds": []}, "'seeds' a list"),
+        ({"stage": 2}, "has 'stage'"),
+        ({"common": {**SPEC["common"], "steps": 4.5}}, "steps is 4.5; expected a whole number"),
+        ({"common": {**SPEC["common"], "corpus": 5}}, "corpus is 5; expected a word"),
         ({"stages": 0}, "'stages' is 0"),
     ],
 )
@@ -75,3 +78,14 @@ def test_a_folder_of_another_run_is_not_overwritten(
     command = ["sweep", "--spec", str(tmp_path / "spec.json"), "--out", str(tmp_path / "s")]
     assert main(command) == 2
     assert "trained with steps 5 and the spec asks for 4" in capsys.readouterr().err
+
+
+@pytest.mark.xdist_group("sweep")
+def test_another_number_of_samples_is_judged_anew(tmp_path: Path) -> None:
+    arms = [{"arm": "standard"}]
+    command = ["sweep", "--out", str(tmp_path / "s"), "--spec"]
+    for samples in (100, 120):
+        spec = write(tmp_path / "spec.json", arms=arms, samples=samples)
+        assert main([*command, str(spec)]) == 0
+        table = json.loads((tmp_path / "s" / "table.json").read_text())
+        assert {r["n_samples"] for r in table["rows"]} == {samples}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +183,31 @@ def test_a_bundled_report_is_what_its_stored_samples_say() -> None:
         run, corpus, run.split(corpus), images, int(seeds[0]), None, sampler_of(run.config)
     )
     assert json.loads(json.dumps(again)) == stored
+
+
+def test_without_anything_to_calibrate_on_nothing_is_concluded(emoji: Corpus) -> None:
+    few, none = emoji.images[:20], emoji.images[:0]
+    sets = ImageSets(few[:5], few, none, np.arange(20), np.arange(0))
+    found = judge_images(sets, "encoder-64")
+    assert found["copies"]["similarity"]["rate"] is None
+    assert found["copies"]["agreement"] is None
+    assert found["calibrated_on"] is None
+    assert all(s["similarity"] > 0.999 for s in found["samples"])
+    assert all(s["copy_by_similarity"] is None for s in found["samples"])
+
+
+def test_a_report_is_of_the_weights_that_were_there_when_it_began(
+    tiny_run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "training"
+    shutil.copytree(tiny_run.path, folder)
+    newest = open_run(folder).checkpoint(20)
+    weights = newest.read_bytes()
+    newest.unlink()
+    steps = evaluate(open_run(folder), 100)
+    next(steps)
+    newest.write_bytes(weights)
+    *_, (_, _, _, report) = steps
+    assert report is not None
+    assert report["step"] == 10
+    assert report["checkpoint_sha256"] == open_run(folder).checkpoint_sha256(10)
