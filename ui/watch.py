@@ -192,7 +192,8 @@ def headline(runs: Runs, step: int, columns: Any) -> None:
     for column, (arm, run) in zip(columns, runs.items(), strict=False):
         rule = at_step(run, step)
         with column:
-            label = f"{panel_name(run)}, step {step:,}: copied"
+            samples = f"{rule['n_samples']:,}"
+            label = f"{panel_name(run)}, step {step:,}: copied, of {samples} samples"
             words.rate_metric(label, rule["rate"], rule["ci95"], arm)
     with columns[len(runs)]:
         label = "Unseen real images: called copies"
