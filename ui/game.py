@@ -42,6 +42,9 @@ def play(run: Run, verdicts: Mapping[str, Any]) -> None:
     st.space("medium")
     st.subheader(f"Your turn: which one of these six is {kind}?", anchor=False)
     guess = st.session_state.get(f"guess-{hand}")
+    if guess and st.session_state.get("guessed-hand") != hand:
+        st.session_state["guessed-hand"] = hand
+        st.rerun()  # once: the lesson's step above is outside of this fragment, and may be done
     st.image(
         lettered(
             some.images,
