@@ -169,7 +169,8 @@ def evaluate(args: argparse.Namespace) -> None:
     how = sampler_of(run.config, sampler=args.sampler, steps=args.steps)
     n = _positive("n", args.n)
     kept = run.report(args.step) if args.store else None
-    if kept and kept["n_samples"] > n:
+    current = kept and kept["checkpoint_sha256"] == run.checkpoint_sha256(args.step)
+    if kept and current and kept["n_samples"] > n:
         raise InputError(
             f"'{run.path}' has a stored report of {kept['n_samples']} samples and --n is {n}; give "
             "as many, leave --store out, or delete that report."

@@ -28,7 +28,7 @@ import numpy as np
 from ambient.config import Config, configure
 from ambient.corpus import load_corpus
 from ambient.errors import InputError
-from ambient.run import Run, open_run, read_json, write_atomically
+from ambient.run import Run, open_run, read_json, step_name, write_atomically
 
 CHOICES = {
     "corpus", "n_train", "arm", "cutoff", "steps", "batch", "lr", "width", "threads", "dtype"
@@ -179,6 +179,7 @@ def _do(folder: Path, config: Config, spec: Sweep) -> None:
     run = open_run(folder)
     for step in stages_of(run, spec.stages):
         if (run.report(step) or {}).get("n_samples") != spec.samples:
+            (folder / "reports" / f"{step_name(step)}.json").unlink(missing_ok=True)
             command(log, "evaluate", folder, "--step", step, "--n", spec.samples, "--store")
     if (run.curves() or {}).get("step") != run.config.steps:
         command(log, "curves", folder, "--store")
