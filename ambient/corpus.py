@@ -189,8 +189,8 @@ def load_corpus(spec: str | Path, *, side: int | None = None) -> Corpus:
     Raises:
         InputError: nothing there, not images, too small, or no network for a first download.
     """
-    if side is not None and not 4 <= side <= 1024:
-        raise InputError(f"side is {side}; expected a size in pixels from 4 to 1024.")
+    if side is not None and not MIN_SIDE <= side <= MAX_SIDE:
+        raise InputError(f"side is {side}; expected {MIN_SIDE} to {MAX_SIDE} pixels.")
     name = str(spec)
     path = Path(spec).expanduser()
     if path.exists() and name not in (*BUNDLED, *TORCHVISION):
