@@ -193,9 +193,9 @@ def opening(sweep: Sweep) -> list[str]:
     lines += paragraph(
         f"The sweep: 100 emoji at 32x32, {sweep.last_step:,} steps of 32 images, a network of "
         f"{parameters() / 1e6:.1f} M parameters; {len(seeds)} seeds, each with its own split, "
-        f"weights, batches and noise; five stages each judged on {sweep.n_samples} samples of the same sampler seeds. "
-        "A mean over seeds stands beside its 95 % Student t interval, of differences after "
-        "pairing by seed. "
+        f"weights, batches and noise; five stages each judged on {sweep.n_samples} samples of "
+        "the same sampler seeds. A mean over seeds stands beside its 95 % Student t interval, of "
+        "differences after pairing by seed. "
         f"With {len(seeds)} seeds such intervals are wide, and honest."
     )
     if sweep.missing:
