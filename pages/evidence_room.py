@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from ui import agreement, encoded, evidence, exhibit, ruling, search, twins, uploads, words
+from ui import words
+from ui.evidence_room import agreement, encoded, evidence, exhibit, ruling, search, twins, uploads
+from ui.evidence_room.open_run import pick
+from ui.evidence_room.sampling import draw_now
 from ui.frame import enter, errors_in_words
-from ui.open_run import pick
-from ui.sampling import draw_now
 
 VIEWS = ("Rows", "Two rules", "Search", "Twins", "Your pictures")
 

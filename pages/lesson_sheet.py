@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import sheet
 from ui.frame import enter, hidden
+from ui.lesson import sheet
 
 enter(
     "The lesson as a sheet",

@@ -2,8 +2,11 @@
 
 import streamlit as st
 
-from ui import data, frozen, pair, splicing, trade, training, words
+from ui import data, words
 from ui.frame import control, enter, errors_in_words
+from ui.move_the_cutoff import frozen, splicing, trade
+from ui.spot_the_copy import pair
+from ui.train_your_own import training
 
 bar = enter(
     "Move the cutoff",

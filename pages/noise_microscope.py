@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from ui import clone_test, data, levels, microscope, words
+from ui import data, words
 from ui.frame import control, enter, errors_in_words
+from ui.noise_microscope import clone_test, levels, microscope
 
 bar = enter(
     "Noise microscope",

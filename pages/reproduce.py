@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from ui import charts, cutoffs, data, figures, words
+from ui import charts, data, words
 from ui.frame import enter, errors_in_words
+from ui.move_the_cutoff import cutoffs
+from ui.reproduce import figures
 
 COLUMNS = 3
 

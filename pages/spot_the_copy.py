@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from ui import data, deal, game, pair, words
+from ui import data, words
 from ui.frame import enter, errors_in_words, hidden
+from ui.spot_the_copy import deal, game, pair
 
 bar = enter(
     "New, or a copy?",

@@ -3,8 +3,9 @@
 import streamlit as st
 
 from ambient.errors import InputError
-from ui import choices, data, training, words
+from ui import data, words
 from ui.frame import control, enter, errors_in_words, hidden
+from ui.train_your_own import choices, training
 
 bar = enter(
     "Train your own",

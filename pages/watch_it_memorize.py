@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from ui import data, scrubber, watch, words
+from ui import data, scrubber, words
 from ui.frame import enter, errors_in_words
+from ui.watch_it_memorize import watch
 
 bar = enter(
     "Watch it memorize",

@@ -14,7 +14,7 @@ import torch
 from ambient.corpus import ASSETS, BUNDLED, load_corpus
 from ambient.features import DEFAULT, encode
 from ambient.run import BUNDLED_RUNS, list_runs
-from ui.encoded import FOLDER, digest
+from ui.evidence_room.encoded import FOLDER, digest
 
 
 def write(path: Path, images: np.ndarray) -> None:

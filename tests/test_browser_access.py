@@ -139,7 +139,7 @@ CROSS_OFF = """() => {
 
 def test_what_moves_stands_still_for_who_asks(tmp_path: Path) -> None:
     """Our own component plays only when asked, and never where little motion is wished for."""
-    for path in (ROOT / "ui").glob("*.css"):
+    for path in (ROOT / "ui").rglob("*.css"):
         text = path.read_text(encoding="utf-8")
         if "animation" in text or "transition" in text:
             assert "prefers-reduced-motion" in text, path

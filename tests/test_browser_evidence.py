@@ -10,7 +10,8 @@ from PIL import Image
 
 from ambient.run import open_run
 from tests.test_browser import at_rest, playwright, server, tab
-from ui import data, embedding, encoded, exhibit
+from ui import data
+from ui.evidence_room import embedding, encoded, exhibit
 
 NAME = "emoji-300-standard"
 

@@ -17,9 +17,9 @@ from ambient import run as store
 from ambient.copies import judge
 from ambient.corpus import BUNDLED, load_corpus
 from ambient.run import Run, open_run
-from ui import (
+from ui import data, words
+from ui.evidence_room import (
     agreement,
-    data,
     embedding,
     encoded,
     evidence,
@@ -28,11 +28,10 @@ from ui import (
     search,
     twins,
     uploads,
-    words,
 )
-from ui.encoded import Cloud
-from ui.exhibit import Exhibit, Shelf
-from ui.subject import Subject
+from ui.evidence_room.encoded import Cloud
+from ui.evidence_room.exhibit import Exhibit, Shelf
+from ui.evidence_room.subject import Subject
 
 ROOT = Path(__file__).resolve().parent.parent
 VIEWS = {  # and what only this view says

@@ -14,7 +14,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ambient.__main__ import parser
-from ui import cutoffs, data, figures, frame, words
+from ui import data, frame, words
+from ui.move_the_cutoff import cutoffs
+from ui.reproduce import figures
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ui import answers, data, frame, lesson, sheet, teacher, words
+from ui import data, frame, lesson, teacher, words
+from ui.lesson import answers, sheet
 
 ROOT = Path(__file__).parent.parent
 STEPS = lesson.steps()

@@ -17,7 +17,8 @@ from ambient import denoiser
 from ambient.corpus import load_corpus, to_unit
 from ambient.errors import InputError
 from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run
-from ui import data, levels, microscope, noise, own_image
+from ui import data
+from ui.noise_microscope import levels, microscope, noise, own_image
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED = list_runs(BUNDLED_RUNS)
@@ -102,7 +103,7 @@ def test_every_bundled_run_stores_the_answers_of_its_own_weights(run: Run) -> No
 
 
 def test_stored_answers_are_what_the_network_says() -> None:
-    from ui import live_denoiser
+    from ui.noise_microscope import live_denoiser
 
     run = open_run(SMALL)
     found, both = microscope.pack(run), data.sets(run)

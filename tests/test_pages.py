@@ -16,7 +16,8 @@ from ambient.config import configure
 from ambient.copies import find_copies, find_neighbors
 from ambient.corpus import Split, load_corpus, split_corpus, to_unit
 from ambient.run import open_run, write_sheet
-from ui import evidence, frame, ruling, words
+from ui import frame, words
+from ui.evidence_room import evidence, ruling
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [name for name, *_ in frame.PAGES]

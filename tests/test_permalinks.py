@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ui import frame, ruling
+from ui import frame
+from ui.evidence_room import ruling
 
 ROOT = Path(__file__).parent.parent
 KINDS = ("button_group", "selectbox", "select_slider", "slider", "number_input", "toggle")

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ui import film
 from ui.pictures import COOL, WARM
+from ui.scrubber import film
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -12,7 +12,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.run import BUNDLED_RUNS, open_run, step_name
-from ui import watch, words
+from ui import words
+from ui.watch_it_memorize import watch
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUR = (50, 100, 300, 1000)

@@ -10,8 +10,8 @@ import streamlit as st
 
 from ambient.run import Run
 from ui import data, words
-from ui.encoded import Cloud
-from ui.exhibit import Exhibit
+from ui.evidence_room.encoded import Cloud
+from ui.evidence_room.exhibit import Exhibit
 from ui.pictures import Images, row
 
 KINDS = (

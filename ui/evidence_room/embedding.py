@@ -14,12 +14,13 @@ from PIL import Image
 
 from ambient.corpus import to_rows
 from ambient.run import Run
-from ui import charts, data, evidence, words
+from ui import charts, data, words
 from ui.charts.embedding import Layer, image_map
-from ui.encoded import Cloud
-from ui.exhibit import Exhibit, Shelf
+from ui.evidence_room import evidence
+from ui.evidence_room.encoded import Cloud
+from ui.evidence_room.exhibit import Exhibit, Shelf
+from ui.evidence_room.ruling import Ruling
 from ui.pictures import Images
-from ui.ruling import Ruling
 
 UNSEEN_SHOWN = 400
 ACROSS, DOWN = 22, 20  # so many thumbnails fit side by side

@@ -18,7 +18,7 @@ from plotly.offline import get_plotlyjs
 from ambient import __version__
 from ambient.corpus import ASSETS
 from ambient.run import Run
-from ui import cutoffs, data, splicing, words
+from ui import data, words
 from ui.charts.cutoffs import (
     copies_against_cutoff,
     copies_against_switch,
@@ -28,7 +28,8 @@ from ui.charts.gap import gap
 from ui.charts.levels import noise_levels
 from ui.charts.training import copied_along
 from ui.charts.verdicts import histogram
-from ui.noise import strip
+from ui.move_the_cutoff import cutoffs, splicing
+from ui.noise_microscope.noise import strip
 from ui.pictures import arm_color, gallery
 
 Rows = Sequence[Mapping[str, Any]]

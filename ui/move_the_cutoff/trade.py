@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import streamlit as st
 
 from ambient.run import Run
-from ui import charts, cutoffs, data, words
+from ui import charts, data, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
 from ui.frame import errors_in_words
+from ui.move_the_cutoff import cutoffs
 from ui.teacher import control
 
 

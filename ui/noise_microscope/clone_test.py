@@ -11,13 +11,14 @@ from PIL import Image, ImageDraw
 
 from ambient.corpus import to_bytes
 from ambient.run import Run
-from ui import data, levels, noise, words
-from ui.microscope import Specimen
+from ui import data, words
+from ui.noise_microscope import levels, noise
+from ui.noise_microscope.microscope import Specimen
 from ui.pictures import FRAME, NEUTRAL, Images, arm_color, enlarge, equals, png
 from ui.teacher import control, hidden
 
 if TYPE_CHECKING:
-    from ui.live_denoiser import Return
+    from ui.noise_microscope.live_denoiser import Return
 
 SEEDS = tuple(range(1, 7))  # noises; 0 is that of the pictures above
 KINDS = ("training", "unseen", "generated")
@@ -47,7 +48,7 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
     found: list[Return] = list(known.get(key, ()))
     slot = st.empty()
     if go:
-        from ui import live_denoiser
+        from ui.noise_microscope import live_denoiser
 
         found, bar = [], st.progress(0.0, "Loading the network")
         for one in live_denoiser.returns(run, step, origin, sigma, SEEDS):

@@ -12,7 +12,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.run import Run
-from ui import data, encoded
+from ui import data
+from ui.evidence_room import encoded
 from ui.pictures import Images
 
 

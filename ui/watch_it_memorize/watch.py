@@ -15,12 +15,13 @@ from ambient import run as store
 from ambient.copies import RATIO_CAP, find_neighbors
 from ambient.corpus import ASSETS, to_rows
 from ambient.run import Run
-from ui import charts, data, pair, scrubber, words
+from ui import charts, data, scrubber, words
 from ui.charts import training as training_charts
-from ui.film import Film, Panel
-from ui.film import pair as pair_cell
-from ui.film import single as single_cell
 from ui.pictures import Images, arm_color
+from ui.scrubber.film import Film, Panel
+from ui.scrubber.film import pair as pair_cell
+from ui.scrubber.film import single as single_cell
+from ui.spot_the_copy import pair
 from ui.teacher import control, hidden
 
 SHOWN = 8  # samples along training, seeds 0 to 7

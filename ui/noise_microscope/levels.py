@@ -11,8 +11,8 @@ import streamlit as st
 from ambient.run import Run
 from ui import charts, data, words
 from ui.charts.levels import mark, noise_levels
-from ui.microscope import Specimen, nearest_level
-from ui.noise import strip
+from ui.noise_microscope.microscope import Specimen, nearest_level
+from ui.noise_microscope.noise import strip
 from ui.teacher import hidden
 
 Level = Mapping[str, Any]

@@ -13,7 +13,7 @@ from ui import charts, data, scrubber, words
 from ui.charts import training as training_charts
 from ui.pictures import arm_color, gallery
 from ui.teacher import hidden
-from ui.watch import Stage, judge, scrub_training
+from ui.watch_it_memorize.watch import Stage, judge, scrub_training
 
 ACTIVE = ("queued", "running")
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often

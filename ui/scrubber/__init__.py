@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui.film import Film
+from ui.scrubber.film import Film
 from ui.teacher import control, hidden
 
 HERE = Path(__file__).parent

@@ -19,10 +19,11 @@ from ambient.copies import (
     similarity_threshold,
 )
 from ambient.run import Run
-from ui import charts, data, encoded, words
+from ui import charts, data, words
 from ui.charts.verdicts import histogram
-from ui.encoded import Cloud
-from ui.exhibit import Exhibit
+from ui.evidence_room import encoded
+from ui.evidence_room.encoded import Cloud
+from ui.evidence_room.exhibit import Exhibit
 from ui.teacher import control
 
 RULES = {"ratio": "Pixels", "similarity": "Encoder"}

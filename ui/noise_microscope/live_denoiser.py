@@ -12,8 +12,9 @@ from ambient.corpus import to_bytes, to_rows, to_unit
 from ambient.curves import RETURN_STEPS, is_home
 from ambient.run import Run
 from ambient.sampler import finish, sampler_of
-from ui import data, live, noise
-from ui.microscope import Answer, Specimen
+from ui import data, live
+from ui.noise_microscope import noise
+from ui.noise_microscope.microscope import Answer, Specimen
 from ui.pictures import Images
 
 

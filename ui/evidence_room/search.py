@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from ambient.corpus import to_rows
 from ambient.run import Run
-from ui import charts, data, embedding, encoded, uploads, words
-from ui.encoded import Cloud
-from ui.exhibit import Exhibit, Shelf
+from ui import charts, data, words
+from ui.evidence_room import embedding, encoded, uploads
+from ui.evidence_room.encoded import Cloud
+from ui.evidence_room.exhibit import Exhibit, Shelf
+from ui.evidence_room.ruling import Ruling
+from ui.evidence_room.subject import Subject, choose, look_for
 from ui.pictures import Images, captioned, enlarge, png
-from ui.ruling import Ruling
-from ui.subject import Subject, choose, look_for
 
 HEADS = {"training": "Training images", "unseen": "Unseen images", "generated": "Generated images"}
 WHAT = {

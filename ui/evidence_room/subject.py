@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.run import Run
-from ui.exhibit import Exhibit, Shelf
+from ui.evidence_room.exhibit import Exhibit, Shelf
 from ui.pictures import Images
 
 

@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 from ambient.corpus import ASSETS, to_bytes, to_rows, to_unit
 from ambient.errors import InputError
 from ambient.run import Run
-from ui import data, noise, own_image, words
+from ui import data, words
+from ui.noise_microscope import noise, own_image
 from ui.pictures import NEUTRAL, Images, arm_color, enlarge, png
 from ui.teacher import control, hidden
 
@@ -145,7 +146,7 @@ def ask(run: Run, step: int, specimens: Sequence[Specimen], levels: Sequence[flo
     Raises:
         InputError: unusable weights, or another visitor's work takes too long.
     """
-    from ui import live_denoiser
+    from ui.noise_microscope import live_denoiser
 
     known = _asked()
     for specimen in specimens:

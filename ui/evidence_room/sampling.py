@@ -8,7 +8,7 @@ import streamlit as st
 
 from ambient.run import Run
 from ui import words
-from ui.exhibit import Exhibit
+from ui.evidence_room.exhibit import Exhibit
 from ui.pictures import grid
 from ui.teacher import hidden
 

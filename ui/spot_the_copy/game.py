@@ -9,8 +9,9 @@ import numpy as np
 import streamlit as st
 
 from ambient.run import Run
-from ui import data, deal, words
+from ui import data, words
 from ui.pictures import arm_color, lettered
+from ui.spot_the_copy import deal
 
 LETTERS = "ABCDEF"
 

@@ -10,9 +10,10 @@ import streamlit as st
 
 from ambient.copies import RATIO_CAP
 from ambient.run import Run
-from ui import charts, cutoffs, data, words
+from ui import charts, data, words
 from ui.charts.cutoffs import copies_against_switch
 from ui.frame import errors_in_words
+from ui.move_the_cutoff import cutoffs
 from ui.pictures import arm_color, gallery
 from ui.teacher import control, hidden
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ambient.run import Run
-from ui import cutoffs, data, words
+from ui import data, words
+from ui.move_the_cutoff import cutoffs
 
 
 class Finding(NamedTuple):
@@ -52,7 +53,7 @@ def copied(run: str) -> Finding | None:
 
 def onset(run: str) -> Finding | None:
     """The first judged stage at which copying has set in, as the page that watches it says."""
-    from ui import watch
+    from ui.watch_it_memorize import watch
 
     found = next((r for r in data.bundled() if r.name == run), None)
     stages = watch.copies(found) if found else []

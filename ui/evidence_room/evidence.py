@@ -11,12 +11,13 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.run import Run
-from ui import data, deal, words
-from ui.encoded import Cloud
-from ui.exhibit import Exhibit
+from ui import data, words
+from ui.evidence_room.encoded import Cloud
+from ui.evidence_room.exhibit import Exhibit
+from ui.evidence_room.ruling import Ruling
+from ui.evidence_room.subject import look_for
 from ui.pictures import Images, difference, row
-from ui.ruling import Ruling
-from ui.subject import look_for
+from ui.spot_the_copy import deal
 from ui.teacher import control, hidden
 
 ORDERS = ("Worst", "Median", "Random", "One seed")

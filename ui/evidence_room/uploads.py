@@ -14,12 +14,13 @@ from ambient.config import Config
 from ambient.copies import MIN_SAMPLES
 from ambient.errors import InputError
 from ambient.run import Run
-from ui import data, encoded, evidence, ruling, words
-from ui.encoded import Cloud
-from ui.exhibit import Exhibit, Shelf
-from ui.own_image import MEGABYTES, decode
+from ui import data, words
+from ui.evidence_room import encoded, evidence, ruling
+from ui.evidence_room.encoded import Cloud
+from ui.evidence_room.exhibit import Exhibit, Shelf
+from ui.evidence_room.ruling import Ruling
+from ui.noise_microscope.own_image import MEGABYTES, decode
 from ui.pictures import Images, arm_color, gallery
-from ui.ruling import Ruling
 from ui.teacher import hidden
 
 MAX_FILES = 300

@@ -2,7 +2,7 @@
 
 A step (`assets/lesson.json`) has a text, a page, the state to show it in, the control it points at
 and a test of being done. `?lesson=3` on any page opens step 3 on its own page, once; whatever the
-visitor moves afterwards stays. A question is answered from stored reports (`ui/answers.py`), and
+visitor moves afterwards stays. A question is answered from stored reports (`answers.py`), and
 only after the visitor has said what to expect.
 """
 
@@ -17,7 +17,8 @@ from typing import Any, Literal
 import streamlit as st
 
 from ambient.corpus import ASSETS
-from ui import answers, teacher, words
+from ui import teacher, words
+from ui.lesson import answers
 
 AT = "lesson"  # the step's number: in the address, and in the session
 GOING = "lesson-going"  # a step and its state, to be shown at the next run

@@ -1,0 +1,1 @@
+"""What `pages/evidence_room.py` shows."""

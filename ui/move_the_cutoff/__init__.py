@@ -1,0 +1,1 @@
+"""What `pages/move_the_cutoff.py` shows."""

@@ -1,0 +1,1 @@
+"""What `pages/noise_microscope.py` shows."""

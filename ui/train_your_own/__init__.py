@@ -1,0 +1,1 @@
+"""What `pages/train_your_own.py` shows."""
