@@ -55,15 +55,25 @@ def submit(config: Config, folder: Path = RUNS) -> Run:
 
 
 def resume(run: Run) -> None:
-    """Queue a paused, interrupted or failed run again, to go on where it stands."""
-    if run.state["status"] not in ACTIVE:
+    """Queue a paused, interrupted or failed run again, to go on where it stands.
+
+    Raises:
+        InputError: its folder cannot be written.
+    """
+    with _locked(run.path.parent):
+        if run.state["status"] in ACTIVE:
+            return
         (run.path / STOP_FILE).unlink(missing_ok=True)
         _queue(run)
-        advance(run.path.parent)
+    advance(run.path.parent)
 
 
 def request_stop(run: Run) -> None:
-    """Ask a run to save and pause; a queued one leaves the queue at once."""
+    """Ask a run to save and pause; a queued one leaves the queue at once.
+
+    Raises:
+        InputError: its folder cannot be written.
+    """
     with _locked(run.path.parent):
         if run.state["status"] == "queued":
             write_atomically(run.path / "state.json", json.dumps({**run.state, "status": "paused"}))
@@ -72,8 +82,14 @@ def request_stop(run: Run) -> None:
 
 
 def advance(folder: Path = RUNS) -> None:
-    """Mark dead runs as interrupted and start the next queued one if the slot is free. Cheap."""
-    if not folder.is_dir():
+    """Mark dead runs as interrupted and start the next queued one if the slot is free. Cheap.
+
+    Who may only read the folder changes nothing.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
         return
     with _locked(folder):
         runs = list_runs(folder)
@@ -137,9 +153,9 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".lock").touch()
+        with FileLock(folder / ".lock"):
+            yield
     except OSError as e:
         raise InputError(
             f"'{folder}' cannot be written ({e.strerror}); set AMBIENT_RUNS to a folder of yours."
         ) from e
-    with FileLock(folder / ".lock"):
-        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -14,7 +15,8 @@ import pytest
 from ambient import worker
 from ambient.config import Config, configure
 from ambient.corpus import Corpus
-from ambient.run import Run, list_runs
+from ambient.errors import InputError
+from ambient.run import Run, list_runs, start_run
 
 
 @pytest.fixture
@@ -88,3 +90,17 @@ def test_a_queued_run_can_be_taken_back(tmp_path: Path, config: Config) -> None:
     assert second.state["status"] == "paused"
     worker.request_stop(first)
     wait_until(first, lambda s: s["status"] == "paused")
+
+
+def test_a_full_disk_is_one_line_and_changes_nothing(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    run = start_run(tmp_path / "mine", config)
+    before = run.state
+    monkeypatch.setattr(worker, "write_atomically", full)
+    with pytest.raises(InputError, match="No space left on device.*AMBIENT_RUNS"):
+        worker.resume(run)
+    assert run.state == before

@@ -8,6 +8,7 @@ import streamlit as st
 
 from ambient import run as store
 from ambient.archive import export_run
+from ambient.errors import InputError
 from ambient.run import Run
 from ui import charts, data, scrubber, words
 from ui.charts import training as training_charts
@@ -164,10 +165,9 @@ def _status_line(run: Run, state: dict[str, Any]) -> None:
 
             before = worker.position(run)
             st.caption(f"Runs before this one: {before}", width="content")
-        if status in ACTIVE:
-            st.button("Stop and save", icon=":material/pause:", on_click=_stop, args=(run,))
-        elif step < steps:
-            st.button("Go on", icon=":material/play_arrow:", on_click=_resume, args=(run,))
+        stop = status in ACTIVE and st.button("Stop and save", icon=":material/pause:")
+        resting = status not in ACTIVE and step < steps
+        go_on = resting and st.button("Go on", icon=":material/play_arrow:")
         if run.steps and status not in ACTIVE:
             st.page_link(
                 "pages/evidence_room.py",
@@ -192,18 +192,15 @@ def _status_line(run: Run, state: dict[str, Any]) -> None:
         text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         lines = text.strip().splitlines()[-1:]
         st.caption("It ended early" + (f": {lines[0][-300:]}" if lines else "."))
+    if stop or go_on:
+        from ambient import worker
 
-
-def _stop(run: Run) -> None:
-    from ambient import worker
-
-    worker.request_stop(run)
-
-
-def _resume(run: Run) -> None:
-    from ambient import worker
-
-    worker.resume(run)
+        try:
+            (worker.request_stop if stop else worker.resume)(run)
+        except InputError as e:
+            st.error(str(e), icon=":material/error:")
+        else:
+            st.rerun()
 
 
 def offer_cutoff(standard: Run) -> None:
