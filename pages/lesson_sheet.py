@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ui import teacher
 from ui.frame import enter, hidden
 from ui.lesson import sheet
 
@@ -31,6 +32,7 @@ if not hidden("teacher"):
             type="tertiary",
             on_click="ignore",
         )
+    teacher.warn_if_local()
 else:
     answers = False
 for step in sheet.entries(answers):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import data, words
+from ui import data, lesson, words
 from ui.frame import control, enter, errors_in_words
 from ui.noise_microscope import clone_test, levels, microscope
 
@@ -39,11 +39,10 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     sigmas = [p["sigma"] for p in curves["levels"]]
     sigma = microscope.choose_level(sigmas, levels.peak(curves)["sigma"])
 level = curves["levels"][sigmas.index(sigma)]
-subset = curves["subset"]
-drawn = f"{len(subset['train'])} training and {len(subset['heldout'])} unseen images"
 
-st.subheader(levels.headline(level, run.config.arm), anchor=False)
-st.caption(levels.about_gap(level, curves, step))
+if not lesson.covered("gap"):
+    st.subheader(levels.headline(level, run.config.arm), anchor=False)
+    st.caption(levels.about_gap(level, curves, step))
 with errors_in_words():
     specimens = []
     for choose in (microscope.choose_training, microscope.choose_unseen):
@@ -64,23 +63,8 @@ words.under(
 )
 
 st.subheader("All noise levels at once", anchor=False)
-st.markdown(f"{levels.in_theory(curves)}  \n{levels.in_practice(curves)}", width=760)
-levels.chart(run, curves, sigma, specimens[0])
-words.under(
-    "noise-levels",
-    "Follow one noise level down all panels. "
-    + ("Click a point to see the pictures behind it. " if levels.clickable() else "")
-    + "Where unseen and training images part, the network has memorized; where a noisy image no "
-    "longer says which image it was, nothing could. *Certainty*: of the best guess which training "
-    "image it was. *Identity*: the share of that question it answers. *Unseen in reach*: unseen "
-    "images that could pass for noisy training images.",
-    [
-        words.provenance(run, None, step=curves.get("step")),
-        f"{drawn}, {subset['noises']} noises each",
-    ],
-    lambda: levels.rows(curves),
-    f"{command} --json curves.json",
-)
+if not lesson.covered("gap"):
+    levels.show(run, curves, sigma, specimens[0])
 
 with errors_in_words():
     clone_test.show(run, step, specimens, level)

@@ -70,6 +70,9 @@ def test_the_lesson_from_its_button_to_its_end(tmp_path: Path) -> None:
             at_rest(page)
             name = "Finish" if step is STEPS[-1] else "Next"
             page.get_by_role("button", name=name, exact=True).click()
+        playwright.expect(page.get_by_text("What you found")).to_be_visible(timeout=20_000)
+        at_rest(page)
+        page.get_by_role("button", name="Close", exact=True).click()
         playwright.expect(page).not_to_have_url(re.compile("lesson"), timeout=20_000)
         assert errors == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -153,8 +154,66 @@ def test_the_lesson_leads_from_start_to_end_and_back(
     assert app.query_params["lesson"] == str(len(STEPS) - 1)
     _press(app, "lesson-next")
     _press(app, "lesson-finish")
-    assert "lesson" not in app.query_params
+    assert app.query_params["lesson"] == lesson.END
     assert not any(b.key == "lesson-next" for b in app.button)
+    for step in STEPS:  # what was found, all in one place
+        found = step.found()
+        assert found is not None and found.text in _text(app)
+    _press(app, "lesson-close")
+    assert "lesson" not in app.query_params
+    assert "What you found" not in _text(app)
+
+
+def test_the_end_sets_what_was_said_beside_what_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = STEPS[-2]
+    said = next(k for k in step.options if k != step.right())
+    app = _app(tmp_path, monkeypatch, lesson=str(step.number))
+    _ran(app.button_group(key=step.answer_key).set_value(said).run())
+    _press(app, "lesson-next")
+    _press(app, "lesson-finish")
+    assert f"You said: {step.options[said].lower()}." in _text(app)
+    _press(app, "lesson-begin again")
+    assert f"1 of {len(STEPS)}" in _text(app)
+
+
+@pytest.mark.parametrize("step", [s for s in STEPS if s.question], ids=lambda s: s.name)
+def test_the_page_does_not_tell_before_the_answer(
+    step: lesson.Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, right = step.found(), step.right()
+    assert found is not None and right is not None
+    intervals = re.findall(r"interval: ([\d.]+ to [\d.]+)", found.text)
+    numbers = intervals or re.findall(r"\*\*([\d.]+)\*\*", found.text)
+    new = numbers[1:] if step.name in ("cutoff", "more") else numbers  # the first is on show
+    app = _app(tmp_path, monkeypatch, lesson=str(step.number))
+    charts = len(app.get("plotly_chart"))
+    shown = [m.delta for m in app.metric if m.label != "Copied without a cutoff"]
+    shown += [e.value for e in [*app.subheader, *app.caption]]
+    assert [text for text in shown if any(number in text for number in new)] == []
+    _ran(app.button_group(key=step.answer_key).set_value(right).run())
+    assert found.text in _text(app)
+    last = max((s.number for s in STEPS for part in step.covers if part in s.covers), default=0)
+    if last == step.number:
+        assert len(app.get("plotly_chart")) > charts
+
+
+def test_what_is_covered_waits_for_the_last_question_about_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, last = [s for s in STEPS if "valley" in s.covers]
+    line = f"Shown once step {last.number} is answered"
+    app = _app(tmp_path, monkeypatch, lesson=str(first.number))
+    assert line in _text(app)
+    _ran(app.button_group(key=first.answer_key).set_value("more").run())
+    assert line in _text(app)
+    _press(app, "lesson-next")
+    assert line in _text(app)
+    _ran(app.button_group(key=last.answer_key).set_value("more").run())
+    assert line not in _text(app)
+    _press(app, "lesson-leave")
+    assert "Shown once" not in _text(app)  # without the lesson, nothing is covered
 
 
 def test_the_lesson_can_be_left_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,11 +230,14 @@ def test_the_visitors_own_changes_stay(tmp_path: Path, monkeypatch: pytest.Monke
     assert app.select_slider(key="cutoff-300").value == 2.0
     _ran(app.run())
     assert app.select_slider(key="cutoff-300").value == 2.0
-    assert app.button(key="lesson-next").proto.type == "secondary"  # not yet done
-    _ran(app.select_slider(key="cutoff-300").set_value(1.0).run())
-    assert app.button(key="lesson-next").proto.type == "primary"
-    _ran(app.select_slider(key="cutoff-300").set_value(4.0).run())
-    assert app.button(key="lesson-next").proto.type == "primary"  # done stays done
+
+
+def test_done_stays_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = _app(tmp_path, monkeypatch, lesson=str(len(STEPS)))
+    assert app.button(key="lesson-finish").proto.type == "secondary"
+    for rows in ("Median", "Worst"):
+        _ran(app.button_group(key="rows").set_value(rows).run())
+        assert app.button(key="lesson-finish").proto.type == "primary"
 
 
 def test_the_address_comes_before_a_steps_state(

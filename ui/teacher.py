@@ -25,6 +25,7 @@ GROUPS = {
     "teacher": "This menu",
 }
 HIDDEN = "hide"  # in the address, and in the session: a click in the navigation drops the address
+LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 NEEDED = "lesson-needs"  # groups that the lesson's step points at
 
 
@@ -94,6 +95,7 @@ def _menu(begin: Callable[[], None]) -> None:
     st.markdown("**A link for your class**: this page as it stands, without these controls.")
     names = st.multiselect("Hide", list(GROUPS), format_func=GROUPS.__getitem__, key="teach-hide")
     st.code(link(names), language=None, wrap_lines=True)
+    warn_if_local()
     st.caption("What a hidden control had chosen stays in view.")
     st.page_link(
         "pages/lesson_sheet.py", label="The lesson as a sheet", icon=":material/print:", help=""
@@ -102,6 +104,20 @@ def _menu(begin: Callable[[], None]) -> None:
         "Reset for the next class", icon=":material/restart_alt:", on_click=_again, args=(begin,)
     )
     st.caption("Forgets choices and answers in this tab and begins the lesson.")
+
+
+def base() -> str:
+    """The address of the app, without a page; empty where no browser asked."""
+    parts = urlsplit(st.context.url or "")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rpartition('/')[0]}" if parts.netloc else ""
+
+
+def warn_if_local() -> None:
+    if urlsplit(base()).hostname in LOCAL:
+        st.caption(
+            ":material/warning: This address works on this computer only. Open the app by the "
+            "*Network URL* that it prints at its start; links made there work for everyone near."
+        )
 
 
 def link(names: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 A step (`assets/lesson.json`) has a text, a page, the state to show it in, the control it points at
 and a test of being done. `?lesson=3` on any page opens step 3 on its own page, once; whatever the
 visitor moves afterwards stays. A question is answered from stored reports (`answers.py`), and
-only after the visitor has said what to expect.
+only after the visitor has said what to expect; until then, what would tell it is covered.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ui import teacher, words
 from ui.lesson import answers
 
 AT = "lesson"  # the step's number: in the address, and in the session
+END = "done"  # in the place of a number: what was found, step by step
 GOING = "lesson-going"  # a step and its state, to be shown at the next run
 PENDING = "lesson-pending"  # state to apply when the step's page runs
 DONE = "lesson-done"
@@ -37,6 +38,7 @@ class Step:
     done: the name of a test in `TESTS` and what the test is given.
     finding: the name of a function in `answers.ANSWERS` and what it is given.
     options: of the question, by key; `reveal` is the state that shows the answer on the page.
+    covers: parts of its page that would tell the answer (`covered`).
     """
 
     number: int
@@ -53,6 +55,7 @@ class Step:
     question: str = ""
     options: dict[str, str] = field(default_factory=dict)
     reveal: dict[str, Any] = field(default_factory=dict)
+    covers: list[str] = field(default_factory=list)
 
     @property
     def answer_key(self) -> str:
@@ -104,16 +107,11 @@ def _moved(step: Step, keys: list[str]) -> bool:
     return any(_stands(k) not in (None, as_text(step.state[k])) for k in keys)
 
 
-def _reached(step: Step, state: State) -> bool:
-    return all(_stands(k) == as_text(v) for k, v in state.items())
-
-
 TESTS: dict[str, Callable[..., bool]] = {
     "guessed": _guessed,
     "answered": _answered,
     "revealed": _revealed,
     "moved": _moved,
-    "reached": _reached,
 }
 
 
@@ -148,15 +146,35 @@ def begin() -> None:
     go(steps()[0])
 
 
+def finish() -> None:
+    st.session_state[AT] = st.query_params[AT] = END
+
+
 def leave() -> None:
     st.session_state.pop(AT, None)
     st.query_params.pop(AT, None)
 
 
+def _at() -> str:
+    """The number in the address; after a click in the navigation, that of the step at hand."""
+    return str(st.query_params.get(AT, st.session_state.get(AT)))
+
+
 def _asked() -> Step | None:
-    """The step of the address; after a click in the navigation, the one at hand."""
-    number = st.query_params.get(AT, st.session_state.get(AT))
-    return next((s for s in steps() if str(s.number) == str(number)), None)
+    return next((s for s in steps() if str(s.number) == _at()), None)
+
+
+def covered(part: str) -> bool:
+    """Whether a question about a part of the page, at this step or a later one, is still open.
+
+    A line then stands in its place.
+    """
+    here = _asked()
+    asking = [s for s in steps()[here.number - 1 :] if part in s.covers] if here else []
+    waiting = [s.number for s in asking if not _answered(s)]
+    if waiting:
+        st.caption(f":material/visibility_off: Shown once step {waiting[-1]} is answered.")
+    return bool(waiting)
 
 
 def _arrive(step: Step, page: str) -> None:
@@ -180,6 +198,8 @@ def panel(page: str) -> None:
     step = _asked()
     if step is None:
         st.session_state.pop(teacher.NEEDED, None)
+        if _at() == END:
+            _summary()
         return
     _arrive(step, page)
     here = page == step.page
@@ -212,7 +232,7 @@ def _head(step: Step, done: bool) -> None:
             if step.number > 1:
                 _button("Back", "arrow_back", "tertiary", go, every[step.number - 2])
             if last:
-                _button("Finish", "check", kind, leave)
+                _button("Finish", "check", kind, finish)
             else:
                 _button("Next", "arrow_forward", kind, go, every[step.number])
                 _button("Leave", "close", "tertiary", leave)
@@ -255,6 +275,28 @@ def _reveal(step: Step) -> None:
     """Once answered, the page shows the answer too."""
     if st.session_state.get(step.answer_key) and step.reveal:
         go(step, {**step.state, **step.reveal})
+
+
+def _summary() -> None:
+    """What each step came to, beside what the visitor had said."""
+    st.session_state[AT] = st.query_params[AT] = END
+    with st.container(border=True, key="lesson-panel", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown("**What you found**", width="stretch")
+            with st.container(horizontal=True, width="content", gap="xsmall"):
+                _button("Begin again", "restart_alt", "tertiary", begin)
+                _button("Close", "check", words.prominent(), leave)
+        st.markdown("\n".join(f"{s.number}. {_found(s)}" for s in steps()), width=860)
+
+
+def _found(step: Step) -> str:
+    found, said, right = step.found(), st.session_state.get(step.answer_key), step.right()
+    text = f"**{step.title}** {found.text if found else 'Not stored here.'}"
+    if step.question and right:
+        text = f"**{step.question}** {step.options[right]}. {found.text if found else ''}"
+    if said:
+        text += f" :gray[You said: {step.options[said].lower()}.]"
+    return text
 
 
 def offer() -> None:

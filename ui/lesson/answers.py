@@ -51,6 +51,22 @@ def copied(run: str) -> Finding | None:
     )
 
 
+def odd_one(run: str) -> Finding | None:
+    """The answer of the first deal of the guessing game."""
+    from ui.spot_the_copy import game
+
+    found = _judged(run)
+    dealt = game.dealt(*found, hand=0) if found else None
+    if found is None or dealt is None:
+        return None
+    rule = found[1]["copies"]["ratio"]
+    return Finding(
+        None,
+        f"In the first deal, **{dealt.answer} is {dealt.kind}**: {dealt.why} Of all "
+        f"{found[1]['n_samples']:,} samples of this model, {_measured(rule)} are copies.",
+    )
+
+
 def onset(run: str) -> Finding | None:
     """The first judged stage at which copying has set in, as the page that watches it says."""
     from ui.watch_it_memorize import watch
@@ -94,8 +110,13 @@ def compared(first: str, second: str) -> Finding | None:
     return Finding(
         "more" if more else "fewer" if fewer else "same",
         f"{words.arm_name(a[0].config).capitalize()}: {_measured(old)}. "
-        f"{words.arm_name(b[0].config).capitalize()}: {_measured(new)}.",
+        f"{words.arm_name(b[0].config).capitalize()}: {_measured(new)}."
+        + _distances(data.frechet(a[1]), data.frechet(b[1])),
     )
+
+
+def _distances(old: float | None, new: float | None) -> str:
+    return f" Fréchet distance {old:.3g} and {new:.3g}." if old and new else ""
 
 
 def stopping_early(n: int, cutoff: float) -> Finding | None:
@@ -154,7 +175,7 @@ def line_drawn(run: str) -> Finding | None:
 
 ANSWERS: dict[str, Callable[..., Finding | None]] = {
     f.__name__: f
-    for f in (copied, onset, widest_gap, compared, stopping_early, decided, line_drawn)
+    for f in (copied, odd_one, onset, widest_gap, compared, stopping_early, decided, line_drawn)
 }
 
 

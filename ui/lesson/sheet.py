@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ui import lesson
+from ui.teacher import base
 
 LINES = 3  # to write on, under each step
 TITLE = "Ambient Explorer: a ten-minute lesson"
@@ -43,7 +44,7 @@ def entries(answers: bool) -> list[Entry]:
 def _entry(step: lesson.Step, answers: bool) -> Entry:
     return Entry(
         f"{step.number}. {step.title} ({step.minutes} min)",
-        f"/{step.page}?lesson={step.number}",
+        f"{base()}/{step.page}?lesson={step.number}",
         step.text,
         step.question,
         list(step.options.values()),

@@ -10,7 +10,7 @@ import streamlit as st
 
 from ambient.copies import RATIO_CAP
 from ambient.run import Run
-from ui import charts, data, words
+from ui import charts, data, lesson, words
 from ui.charts.cutoffs import copies_against_switch
 from ui.frame import errors_in_words
 from ui.move_the_cutoff import cutoffs
@@ -71,6 +71,8 @@ def show(runs: Mapping[float, Run], n: int) -> None:
             bind="query-params",
             width=520,
         )
+    if lesson.covered("splice"):
+        return
     at = {r["below"]: r for r in rows if r["switch"] == switch}
     for column, (below, above) in zip(
         st.columns(2, gap="medium"), ((standard, ambient), (ambient, standard)), strict=True

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from ambient.run import Run
-from ui import charts, data, words
+from ui import charts, data, lesson, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
 from ui.frame import errors_in_words
 from ui.move_the_cutoff import cutoffs
@@ -17,6 +17,8 @@ from ui.teacher import control
 def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
     """Copies at every stored cutoff, with the one suggested before any training."""
     st.subheader("How much cutoff?", anchor=False)
+    if lesson.covered("valley"):
+        return
     with errors_in_words():
         measured = cutoffs.field(runs, n)
         suggested = cutoffs.suggestion(n)
@@ -46,6 +48,8 @@ def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
 def show_quality(runs: Mapping[float, Run], n: int, selected: str) -> None:
     """Every way of training in the plane of quality and copies, early stages included."""
     st.subheader("Fewer copies, at which quality?", anchor=False)
+    if lesson.covered("quality"):
+        return
     names = cutoffs.measures(n)
     measure = names[0]
     if len(names) > 1:

@@ -128,6 +128,29 @@ def clickable() -> bool:
     return not hidden("settings") and not any(word in agent for word in ("Mobi", "Android", "iPad"))
 
 
+def show(run: Run, curves: Curves, sigma: float, specimen: Specimen) -> None:
+    """What theory says, what was measured, and all panels on one axis of noise levels."""
+    st.markdown(f"{in_theory(curves)}  \n{in_practice(curves)}", width=760)
+    _chart(run, curves, sigma, specimen)
+    subset = curves["subset"]
+    words.under(
+        "noise-levels",
+        "Follow one noise level down all panels. "
+        + ("Click a point to see the pictures behind it. " if clickable() else "")
+        + "Where unseen and training images part, the network has memorized; where a noisy image "
+        "no longer says which image it was, nothing could. *Certainty*: of the best guess which "
+        "training image it was. *Identity*: the share of that question it answers. *Unseen in "
+        "reach*: unseen images that could pass for noisy training images.",
+        [
+            words.provenance(run, None, step=curves.get("step")),
+            f"{len(subset['train'])} training and {len(subset['heldout'])} unseen images, "
+            f"{subset['noises']} noises each",
+        ],
+        lambda: rows(curves),
+        f"python -m ambient curves {words.address(run)} --json curves.json",
+    )
+
+
 @st.cache_data(max_entries=32, show_spinner=False)
 def _figure(
     path: str, changed: int, image: str, dark: bool, _run: Run, _specimen: Specimen
@@ -136,7 +159,7 @@ def _figure(
     return noise_levels(data.curves(_run) or {}, _run.config.arm, strip(_specimen.image))
 
 
-def chart(run: Run, curves: Curves, sigma: float, specimen: Specimen) -> None:
+def _chart(run: Run, curves: Curves, sigma: float, specimen: Specimen) -> None:
     """The panels; a click on a point moves the slider to its level."""
     key, levels = f"levels-{run.name}", [p["sigma"] for p in curves["levels"]]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,36 +11,67 @@ import streamlit as st
 
 from ambient.run import Run
 from ui import data, words
+from ui.data import Shown
 from ui.pictures import arm_color, lettered
 from ui.spot_the_copy import deal
 
 LETTERS = "ABCDEF"
 
 
-def _deal(verdicts: Mapping[str, Any], seeds: set[int], hand: int) -> tuple[list[int], bool]:
-    """Six seeds and whether the odd one is the copy: the rarer kind is the odd one."""
-    rows = [r for r in verdicts["samples"] if r["seed"] in seeds]
+@dataclass(frozen=True)
+class Deal:
+    """Six samples, one of them unlike the others.
+
+    Attributes:
+        odd_is_copy: whether the odd one is the copy, or the only new one.
+        threshold: of the rule that says so, on d1/d2.
+    """
+
+    six: Shown
+    odd_is_copy: bool
+    threshold: float
+
+    @property
+    def answer(self) -> str:
+        return LETTERS[self.six.copies.index(self.odd_is_copy)]
+
+    @property
+    def kind(self) -> str:
+        return "a copy" if self.odd_is_copy else "new"
+
+    @property
+    def why(self) -> str:
+        ratio = self.six.rows[LETTERS.index(self.answer)]["ratio"]
+        return (
+            f"its distance to the nearest training image is {ratio:.2f} of that to the second "
+            f"nearest (a copy is below {self.threshold:.2f})."
+        )
+
+
+def dealt(run: Run, verdicts: Mapping[str, Any], hand: int) -> Deal | None:
+    """A deal by its number, the rarer kind as the odd one; None where there are too few."""
+    stored = set(data.samples(run)[1].tolist())
+    rows = [r for r in verdicts["samples"] if r["seed"] in stored]
     copies = [r["seed"] for r in rows if r["copy"]]
     others = [r["seed"] for r in rows if not r["copy"]]
     odd_is_copy = len(copies) < len(others)
     rare, common = (copies, others) if odd_is_copy else (others, copies)
     if not rare or len(common) < 5:
-        return [], odd_is_copy
+        return None
     rng = np.random.default_rng([hand, 6])
     picked = [int(rng.choice(rare)), *rng.choice(common, 5, replace=False).tolist()]
-    return [picked[i] for i in rng.permutation(6)], odd_is_copy
+    six = data.shown(run, verdicts, [picked[i] for i in rng.permutation(6)])
+    return Deal(six, odd_is_copy, verdicts["copies"]["ratio"]["threshold"])
 
 
 @st.fragment
 def play(run: Run, verdicts: Mapping[str, Any]) -> None:
     """Dealt at once; the answer shows each sample's nearest training image."""
     hand = deal.number("hand")
-    seeds, odd_is_copy = _deal(verdicts, set(data.samples(run)[1].tolist()), hand)
-    if not seeds:
+    on_table = dealt(run, verdicts, hand)
+    if on_table is None:
         return
-    some = data.shown(run, verdicts, seeds)
-    answer = LETTERS[some.copies.index(odd_is_copy)]
-    kind = "a copy" if odd_is_copy else "new"
+    six, answer, kind = on_table.six, on_table.answer, on_table.kind
     st.space("medium")
     st.subheader(f"Your turn: which one of these six is {kind}?", anchor=False)
     guess = st.session_state.get(f"guess-{hand}")
@@ -48,10 +80,10 @@ def play(run: Run, verdicts: Mapping[str, Any]) -> None:
         st.rerun()  # once: the lesson's step above is outside of this fragment, and may be done
     st.image(
         lettered(
-            some.images,
+            six.images,
             LETTERS,
-            some.nearest if guess else None,
-            some.copies,
+            six.nearest if guess else None,
+            six.copies,
             arm_color(run.config.arm),
         ),
         width="stretch",
@@ -70,15 +102,10 @@ def play(run: Run, verdicts: Mapping[str, Any]) -> None:
             args=("hand",),
         )
     if guess:
-        right = guess == answer
-        ratio = some.rows[LETTERS.index(answer)]["ratio"]
-        st.markdown(
-            f"**{'Yes' if right else 'No'}, {answer} is {kind}**: its distance to the nearest "
-            f"training image is {ratio:.2f} of that to the second nearest "
-            f"(a copy is below {verdicts['copies']['ratio']['threshold']:.2f}).",
-        )
+        said = "Yes" if guess == answer else "No"
+        st.markdown(f"**{said}, {answer} is {kind}**: {on_table.why}")
+    seeds = ", ".join(str(row["seed"]) for row in six.rows)
     st.caption(
-        f"Six samples of the {words.arm_name(run.config)} model, "
-        f"seeds {', '.join(map(str, seeds))}. "
-        "Without the training images beside them, copies are hard to tell."
+        f"Six samples of the {words.arm_name(run.config)} model, seeds {seeds}. By looks one can "
+        "only guess; the training images beside them decide."
     )
