@@ -6,19 +6,19 @@ A corpus is plain numpy, so that pages show training images without loading torc
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from einops import rearrange, reduce
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from ambient import untrusted
 from ambient.errors import InputError
+from ambient.untrusted import guarded, plain, read_npz
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 BUNDLED = ("emoji", "digits")
@@ -27,8 +27,9 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
 TWIN_RMS = 0.145  # in [-1, 1] units; an L2 distance of 8 at 32x32x3
 MIN_SIDE, MAX_SIDE, DEFAULT_SIDE = 8, 128, 32
-MAX_PIXELS = 50_000_000  # one picture; more is a decompression bomb
+KEPT_SIDE = 2 * MAX_SIDE  # of a picture, once read
 MAX_IMAGES = 60_000
+MAX_ZIP_BYTES = 8_000_000_000  # of all pictures in a zip; they are read one by one
 
 
 @dataclass(frozen=True)
@@ -183,183 +184,208 @@ def load_corpus(spec: str | Path, *, side: int | None = None) -> Corpus:
     Args:
         spec: `emoji`, `digits`; `mnist`, `fashion-mnist`, `cifar10` (downloaded by torchvision on
             first use); a folder or zip of pictures; or an npz with `images` uint8 (n, h, w[, c]).
-        side: crop to a square and resize to this many pixels. Default: keep the size when all
-            pictures share one that the network accepts, else 32.
+        side: crop pictures to a square and resize to this many pixels. Default: keep the size when
+            all pictures share one that the network accepts, else 32. Bundled images and those of
+            an npz are never resized: another `side` than theirs is refused.
 
     Raises:
         InputError: nothing there, not images, too small, or no network for a first download.
     """
-    if side is not None and not MIN_SIDE <= side <= MAX_SIDE:
-        raise InputError(f"side is {side}; expected {MIN_SIDE} to {MAX_SIDE} pixels.")
+    if side is not None and (not MIN_SIDE <= side <= MAX_SIDE or side % 4):
+        raise InputError(
+            f"side is {side}; expected {MIN_SIDE} to {MAX_SIDE} pixels, a multiple of 4."
+        )
     name = str(spec)
-    path = Path(spec).expanduser()
-    if path.exists() and name not in (*BUNDLED, *TORCHVISION):
-        name = str(path.resolve())  # a run must find its images from any working folder
+    unknown = (
+        f"'{plain(name)}' is no corpus: expected one of {', '.join([*BUNDLED, *TORCHVISION])}, or "
+        "an existing folder, .zip or .npz of images."
+    )
     if name in BUNDLED:
-        return _load_npz(ASSETS / "corpora" / f"{name}.npz", name)
+        return _load_npz(ASSETS / "corpora" / f"{name}.npz", name, side)
     if name in TORCHVISION:
         return _load_torchvision(name, side)
-    if path.is_dir():
-        return _from_pictures(name, _folder_pictures(path), side)
-    if path.suffix == ".zip" and path.is_file():
-        return _from_pictures(name, _zip_pictures(path), side)
-    if path.suffix == ".npz" and path.is_file():
-        return _load_npz(path, name)
-    known = ", ".join([*BUNDLED, *TORCHVISION])
-    raise InputError(
-        f"'{name}' is no corpus: expected one of {known}, or an existing folder, .zip or .npz "
-        "of images."
-    )
+    with guarded(unknown):
+        path = Path(spec).expanduser().resolve()  # a run must find it from any working folder
+        is_folder, is_file = path.is_dir(), path.is_file()
+    if is_folder:
+        return _from_pictures(str(path), _folder_pictures(path), side)
+    if is_file and path.suffix.lower() == ".zip":
+        return _from_pictures(str(path), _zip_pictures(path), side)
+    if is_file and path.suffix.lower() == ".npz":
+        return _load_npz(path, str(path), side)
+    raise InputError(unknown)
 
 
-def _load_npz(path: Path, name: str) -> Corpus:
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            fields = {k: data[k] for k in data.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
-        raise InputError(f"'{path}' cannot be read as an npz file ({e}); save it again.") from e
-    if "images" not in fields:
-        found = ", ".join(sorted(fields)) or "nothing"
-        raise InputError(f"'{path}' holds {found}; expected an array named 'images'.")
+def _load_npz(path: Path, name: str, side: int | None) -> Corpus:
+    fields = read_npz(path, path.name, ["images"], ["names", "categories", "groups", "license"])
     images = fields["images"]
     if images.ndim == 3:
         images = images[..., None]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise InputError(
-            f"'{path}': 'images' is {fields['images'].dtype} {fields['images'].shape}; "
-            "expected uint8 (n, h, w), (n, h, w, 1) or (n, h, w, 3)."
+            f"'{path.name}': 'images' is {plain(fields['images'].dtype)} "
+            f"{plain(fields['images'].shape)}; expected uint8 (n, h, w), (n, h, w, 1) or "
+            "(n, h, w, 3)."
         )
-    _check_shape(name, images)
-    blank = np.full(len(images), "")
+    _check_shape(path.name, images)
+    height, width = images.shape[1:3]
+    if side not in (None, height) or side not in (None, width):
+        raise InputError(
+            f"'{Path(name).name}' has {height}x{width} images where {side}x{side} are "
+            "wanted; only a folder or zip of pictures is resized."
+        )
+    n, numbers = len(images), np.arange(len(images))
+    for field, kinds in (("names", "iuU"), ("categories", "iuU"), ("groups", "iu")):
+        found = fields.get(field, numbers)
+        if found.shape != (n,) or found.dtype.kind not in kinds:
+            raise InputError(
+                f"'{path.name}': '{field}' is {plain(found.dtype)} {plain(found.shape)}; expected "
+                f"one for each of {n} images, or leave it out."
+            )
     return Corpus(
         name=name,
-        images=images,
-        names=tuple(fields.get("names", np.arange(len(images)).astype(str)).tolist()),
-        categories=tuple(fields.get("categories", blank).tolist()),
+        images=np.ascontiguousarray(images),
+        names=tuple(map(plain, fields.get("names", numbers).tolist())),
+        categories=tuple(map(plain, fields.get("categories", np.full(n, "")).tolist())),
         groups=fields["groups"].astype(np.int64) if "groups" in fields else twin_groups(images),
-        license=str(fields.get("license", "yours")),
+        license=plain(fields.get("license", "yours"), 500),
     )
 
 
-def _check_shape(name: str, images: NDArray[np.uint8]) -> None:
+def _check_shape(label: str, images: NDArray[np.uint8]) -> None:
     n, h, w, _ = images.shape
     if n < 4:
-        raise InputError(
-            f"'{name}' has {n} images; at least 4 are needed (2 to train, 2 held out)."
-        )
+        raise InputError(f"'{label}' has {n} images; at least 4 are needed.")
     if n > MAX_IMAGES:
-        raise InputError(f"'{name}' has {n} images; at most {MAX_IMAGES} are read at once.")
+        raise InputError(f"'{label}' has {n} images; at most {MAX_IMAGES} are read at once.")
     if min(h, w) < MIN_SIDE or max(h, w) > MAX_SIDE or h % 4 or w % 4:
         raise InputError(
-            f"'{name}' has {h}x{w} images; expected sides from {MIN_SIDE} to {MAX_SIDE} pixels, "
+            f"'{label}' has {h}x{w} images; expected sides from {MIN_SIDE} to {MAX_SIDE} pixels, "
             "multiples of 4. Pass a folder or zip to have them resized."
         )
 
 
-def decode_picture(data: bytes, label: str) -> Image.Image:
+def decode_picture(
+    data: bytes, label: str, formats: Sequence[str] = untrusted.PICTURES
+) -> Image.Image:
     """One picture from bytes, upright, transparency on white, as RGB or gray (L).
 
+    At most 256 pixels a side: nothing larger is ever used.
+
     Raises:
-        InputError: not a picture, too many pixels, or a side under 8 pixels.
+        InputError: not a picture, too many pixels, a side under 8 pixels, or a mere strip.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise InputError(
-                    f"'{label}' has {opened.width}x{opened.height} pixels; expected at most "
-                    f"{MAX_PIXELS // 1_000_000} million. Shrink it."
-                )
-            picture = ImageOps.exif_transpose(opened)
-            gray = picture.mode in ("1", "L", "I", "I;16", "F")
-            rgba = picture.convert("RGBA")
-    except InputError:
-        raise
-    except (
-        UnidentifiedImageError,
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-    ) as e:
+    picture = untrusted.read_picture(data, label, formats)
+    short, long = sorted(picture.size)
+    if short < MIN_SIDE:
         raise InputError(
-            f"'{label}' is not a readable picture; expected PNG, JPEG, WebP, BMP or GIF. "
-            "Remove or replace it."
-        ) from e
-    if min(rgba.size) < MIN_SIDE:
-        raise InputError(
-            f"'{label}' is {rgba.width}x{rgba.height} pixels; expected at least "
+            f"'{plain(label)}' is {picture.width}x{picture.height} pixels; expected at least "
             f"{MIN_SIDE}x{MIN_SIDE}. Remove it or use a larger version."
         )
-    flat = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return flat.convert("L" if gray else "RGB")
-
-
-def _folder_pictures(folder: Path) -> Iterator[tuple[str, bytes]]:
-    for path in sorted(
-        p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
-    ):
-        yield str(path.relative_to(folder)), path.read_bytes()
-
-
-def _zip_pictures(path: Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in sorted(archive.infolist(), key=lambda i: i.filename):
-                wanted = Path(info.filename).suffix.lower() in SUFFIXES
-                if wanted and "__MACOSX" not in info.filename:
-                    if info.file_size > 4 * MAX_PIXELS:
-                        raise InputError(
-                            f"'{info.filename}' unpacks to {info.file_size} bytes; expected up to "
-                            f"{4 * MAX_PIXELS}. Shrink it."
-                        )
-                    yield info.filename, archive.read(info)
-    except (zipfile.BadZipFile, OSError, RuntimeError) as e:
-        raise InputError(f"'{path}' cannot be read as a zip file ({e}); pack it again.") from e
-
-
-def _from_pictures(name: str, pictures: Iterator[tuple[str, bytes]], side: int | None) -> Corpus:
-    names: list[str] = []
-    decoded: list[Image.Image] = []
-    for label, data in pictures:
-        if len(decoded) == MAX_IMAGES:
-            raise InputError(f"'{name}' has more than {MAX_IMAGES} pictures; use fewer.")
-        picture = decode_picture(data, label)
-        if max(picture.size) > 2 * MAX_SIDE:  # keep memory bounded: nothing larger is ever used
-            picture = ImageOps.contain(
-                picture, (2 * MAX_SIDE, 2 * MAX_SIDE), Image.Resampling.LANCZOS
-            )
-        names.append(label)
-        decoded.append(picture)
-    if not decoded:
+    if short * KEPT_SIDE < long * MIN_SIDE:
         raise InputError(
-            f"'{name}' holds no pictures; expected files with {', '.join(sorted(SUFFIXES))}."
+            f"'{plain(label)}' is {picture.width}x{picture.height} pixels; expected at most "
+            f"{KEPT_SIDE // MIN_SIDE} times as long as wide, for a square is cut out of it."
         )
-    return _stack(name, names, decoded, side)
+    if long > KEPT_SIDE:
+        return ImageOps.contain(picture, (KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
+    return picture
 
 
-def _stack(name: str, names: list[str], pictures: list[Image.Image], side: int | None) -> Corpus:
-    sizes = {p.size for p in pictures}
-    width, height = next(iter(sizes))
-    accepted = len(sizes) == 1 and width == height and MIN_SIDE <= width <= 64 and width % 4 == 0
-    target = side or (width if accepted else DEFAULT_SIDE)
-    notes = []
-    if sizes != {(target, target)}:
-        notes.append(
-            f"{len(pictures)} pictures cropped to a square and resized to {target}x{target}."
+def _is_picture(name: Path | PurePosixPath) -> bool:
+    """By its suffix, but not what macOS leaves beside pictures; the content is checked later."""
+    dropping = name.name.startswith(".") or "__MACOSX" in name.parts
+    return name.suffix.lower() in SUFFIXES and not dropping
+
+
+def _folder_pictures(folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if _is_picture(name) and path.is_file():
+            yield str(name), partial(_file_bytes, path)
+
+
+def _file_bytes(path: Path) -> bytes:
+    closed = f"'{plain(path.name)}' cannot be read. Remove it, or allow reading."
+    with guarded(closed), path.open("rb") as f:
+        return f.read(untrusted.MAX_PICTURE_BYTES + 1)
+
+
+def _zip_pictures(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    with untrusted.open_zip(path, path.name, MAX_ZIP_BYTES) as archive:
+        for member in sorted(archive.infolist(), key=lambda m: m.filename):
+            if _is_picture(PurePosixPath(member.filename)) and not member.is_dir():
+                yield (
+                    member.filename,
+                    partial(untrusted.read_member, archive, member, untrusted.MAX_PICTURE_BYTES),
+                )
+
+
+def _from_pictures(
+    name: str, pictures: Iterator[tuple[str, Callable[[], bytes]]], side: int | None
+) -> Corpus:
+    """All that can be read; what cannot is named in the notes, and an error if it is all."""
+    label = plain(Path(name).name)
+    places: list[str] = []
+    squares: list[Image.Image] = []
+    sizes: list[tuple[int, int]] = []
+    refused: list[str] = []
+    for place, read in pictures:
+        if len(squares) == MAX_IMAGES:
+            raise InputError(f"'{label}' has more than {MAX_IMAGES} pictures; use fewer.")
+        try:
+            picture = decode_picture(read(), place)
+        except InputError as e:
+            refused.append(str(e))
+            continue
+        places.append(place)
+        sizes.append(picture.size)
+        squares.append(_square(picture, side))
+    if refused and not squares:
+        only = "" if len(refused) == 1 else f"none of {len(refused)} pictures can be used: "
+        raise InputError(only + refused[0])
+    if not squares:
+        raise InputError(
+            f"'{label}' holds no pictures; expected files with {', '.join(sorted(SUFFIXES))}."
         )
-        box = (target, target)
-        pictures = [ImageOps.fit(p, box, Image.Resampling.LANCZOS) for p in pictures]
-    mode = "L" if all(p.mode == "L" for p in pictures) else "RGB"
-    images = np.stack([np.atleast_3d(np.asarray(p.convert(mode))) for p in pictures])
-    _check_shape(name, images)
+    corpus = _stack(name, places, squares)
+    return replace(corpus, notes=tuple(_notes(corpus.images.shape[1], sizes, refused)))
+
+
+def _notes(side: int, sizes: Sequence[tuple[int, int]], refused: Sequence[str]) -> Iterator[str]:
+    if resized := sum(size != (side, side) for size in sizes):
+        yield (
+            f"{resized} of {len(sizes)} pictures cropped to a square and resized to {side}x{side}."
+        )
+    if refused:
+        more = f" And {len(refused) - 1} more." if len(refused) > 1 else ""
+        yield f"{len(refused)} of {len(sizes) + len(refused)} pictures left out: {refused[0]}{more}"
+
+
+def _square(picture: Image.Image, side: int | None) -> Image.Image:
+    """Its middle at `side` pixels; without one, a size that the network accepts is kept."""
+    width, height = picture.size
+    accepted = width == height and width <= 64 and width % 4 == 0
+    box = (side or (width if accepted else DEFAULT_SIDE),) * 2
+    return picture if picture.size == box else ImageOps.fit(picture, box, Image.Resampling.LANCZOS)
+
+
+def _stack(name: str, places: Sequence[str], squares: Sequence[Image.Image]) -> Corpus:
+    """Squares at one size: their own, or 32 where they differ."""
+    sides = {p.width for p in squares}
+    side = sides.pop() if len(sides) == 1 else DEFAULT_SIDE
+    squares = [_square(p, side) for p in squares]
+    mode = "L" if all(p.mode == "L" for p in squares) else "RGB"
+    images = np.stack([np.atleast_3d(np.asarray(p.convert(mode))) for p in squares])
+    _check_shape(plain(Path(name).name), images)
+    folders = [str(Path(place).parent) for place in places]
     return Corpus(
         name=name,
         images=images,
-        names=tuple(names),
-        categories=tuple(str(Path(n).parent) if Path(n).parent != Path() else "" for n in names),
+        names=tuple(map(plain, places)),
+        categories=tuple("" if f == "." else plain(f) for f in folders),
         groups=twin_groups(images),
         license="yours",
-        notes=tuple(notes),
     )
 
 
@@ -380,4 +406,4 @@ def _load_torchvision(name: str, side: int | None) -> Corpus:
     if pictures[0].size == (28, 28):  # two halvings need a multiple of 4 behind the unshuffle
         side = side or 32
         pictures = [ImageOps.expand(p, border=2) for p in pictures] if side == 32 else pictures
-    return _stack(name, labels, pictures, side)
+    return _stack(name, labels, [_square(p, side) for p in pictures])

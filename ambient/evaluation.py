@@ -14,6 +14,7 @@ from ambient.errors import InputError
 from ambient.features import FEATURES, find_space
 from ambient.run import Run
 from ambient.sampler import SamplerConfig, sample, sampler_of
+from ambient.untrusted import plain
 from ambient.verdicts import Images, ImageSets, judge_images
 
 
@@ -129,14 +130,14 @@ def audit(
         A report (docs/reports.md), `run` and `checkpoint_sha256` None.
 
     Raises:
-        InputError: a set that cannot be read, or sets of different channels.
+        InputError: a set that cannot be read, or sets of different sizes or channels.
     """
     find_space(features).load()
-    known = load_corpus(train, side=side)
-    size = side or known.images.shape[1]
-    made = load_corpus(generated, side=size)
-    unseen = load_corpus(heldout, side=size) if heldout else None
-    notes = [note for c in (known, made, unseen) if c for note in c.notes]
+    known = _read("train", train, side)
+    made = _read("generated", generated, side, known)
+    unseen = _read("heldout", heldout, side, known) if heldout else None
+    given = {"train": known, "generated": made, "heldout": unseen}
+    notes = [f"{which}: {note}" for which, c in given.items() if c for note in c.notes]
     sets, removed = sets_to_audit(made, known, unseen)
     if removed:
         notes.append(f"{removed} held-out images are twins of training images and were left out.")
@@ -163,6 +164,21 @@ def audit(
         "warnings": notes + judged["warnings"],
         "samples": records,
     }
+
+
+def _read(which: str, spec: str | Path, side: int | None, like: Corpus | None = None) -> Corpus:
+    """One of the sets of an audit, in the form of another; what is wrong with it names it."""
+    try:
+        found = load_corpus(spec, side=side or (like.images.shape[1] if like else None))
+    except InputError as e:
+        raise InputError(f"{which}: {e}") from e
+    if like and found.images.shape[3] != like.images.shape[3]:
+        color = {1: "gray", 3: "in color"}
+        raise InputError(
+            f"{which}: '{plain(Path(spec).name)}' is {color[found.images.shape[3]]} and the "
+            f"training images are {color[like.images.shape[3]]}; convert one of them."
+        )
+    return found
 
 
 def sets_to_audit(made: Corpus, known: Corpus, unseen: Corpus | None) -> tuple[ImageSets, int]:

@@ -162,8 +162,8 @@ def bad_input(tmp_path: Path, what: str) -> Path:
         ("empty", "holds no pictures; expected files with"),
         ("npz", "holds pictures; expected an array named 'images'"),
         ("float npz", r"'images' is float64 \(9, 8, 8, 3\); expected uint8"),
-        ("pickle", "cannot be read as an npz file"),
-        ("cut zip", "cannot be read as a zip file"),
+        ("pickle", "not a readable npz file: 'images.npy' is a pickle"),
+        ("cut zip", "'x.zip' is not a readable zip file"),
         ("missing", "is no corpus: expected one of emoji, digits"),
     ],
 )

@@ -151,13 +151,21 @@ def test_an_audit_reads_folders_and_leaves_out_twins(emoji: Corpus, tmp_path: Pa
 def test_sets_of_different_shapes_are_refused(
     digits: Corpus, emoji: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    np.savez(tmp_path / "gray.npz", images=digits.images[:120])
+    np.savez(tmp_path / "small.npz", images=digits.images[:120])
+    np.savez(tmp_path / "gray.npz", images=emoji.images[:120, ..., :1])
     np.savez(tmp_path / "color.npz", images=emoji.images[:120])
-    command = ["audit", "--generated", str(tmp_path / "gray.npz"), "--train"]
-    assert main([*command, str(tmp_path / "color.npz")]) == 2
-    said = capsys.readouterr().err
-    assert "samples are 8x8x1 and the training images 32x32x3" in said
-    assert said.count("\n") == 1
+    np.savez(tmp_path / "few.npz", images=emoji.images[:3])
+    for generated, train, message in (
+        ("small", "color", "generated: 'small.npz' has 8x8 images where 32x32 are wanted"),
+        ("gray", "color", "generated: 'gray.npz' is gray and the training images are in color"),
+        ("few", "color", "generated: 'few.npz' has 3 images; at least 4 are needed"),
+        ("color", "few", "train: 'few.npz' has 3 images; at least 4 are needed"),
+    ):
+        files = [str(tmp_path / f"{name}.npz") for name in (generated, train)]
+        assert main(["audit", "--generated", files[0], "--train", files[1]]) == 2
+        said = capsys.readouterr().err
+        assert message in said
+        assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("run", list_runs(BUNDLED_RUNS), ids=lambda run: run.name)

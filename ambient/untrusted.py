@@ -1,0 +1,433 @@
+"""The door for what others hand over: pictures, zips, npz, JSON and the header of safetensors.
+
+Nothing here trusts a name, a declared size or a suffix. Contents are known by their first bytes,
+sizes are checked before memory is taken, nothing is written, and every refusal is one line of
+`InputError` that names the thing by what it was called, never by where it lies on this machine.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import mmap
+import re
+import stat
+import struct
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from safetensors import safe_open
+
+from ambient.errors import InputError
+
+PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+MAX_PIXELS = 40_000_000  # of one picture
+MAX_PICTURE_BYTES = 4 * MAX_PIXELS  # an uncompressed one of that size
+MAX_MEMBERS = 100_000
+MAX_RATIO = 200  # deflate reaches 1,032 on zeros; pictures stay below 2, text below 20
+SMALL = 10_000_000  # bytes that may unpack from anything
+MAX_TENSOR_HEADER = 1_000_000  # bytes; our own need 10,000
+MAX_TEXT = 500  # characters
+
+MAGIC = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"PK": "a zip archive",
+    b"%PDF": "a PDF document",
+    b"\x7fELF": "a program",
+    b"MZ": "a program",
+    b"#!": "a script",
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a rar archive",
+    b"\x93NUMPY": "a numpy array",
+    b"\x80": "a Python pickle",
+    b"II*\0": "a TIFF picture",
+    b"MM\0*": "a TIFF picture",
+}
+MARKUP = {
+    b"<svg": "an SVG drawing",
+    b"<?xml": "an XML or SVG document",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+}
+
+
+def kind(data: bytes) -> str:
+    """What the first bytes say: one of `PICTURES`, another kind in words, or ''."""
+    if not data:
+        return "an empty file"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp":
+        return "a HEIC, AVIF or video file"
+    words = data[:200].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    binary = (name for magic, name in MAGIC.items() if data.startswith(magic))
+    markup = (name for magic, name in MARKUP.items() if words.startswith(magic))
+    return next(binary, next(markup, ""))
+
+
+def plain(value: object, most: int = 120) -> str:
+    """Any text as one harmless line of at most `most` characters; a long one keeps its end."""
+    text = str(value)
+    text = text if len(text) <= most else "..." + text[3 - most :]
+    return "".join(c if c.isprintable() and c not in "<>`" else "_" for c in text)
+
+
+@contextmanager
+def guarded(complaint: str) -> Iterator[None]:
+    """Whatever a decoder raises on foreign bytes becomes `complaint`.
+
+    No decoder lists its errors: beside OSError and ValueError, damaged bytes make them raise
+    struct, zlib and index errors, overflow, endless recursion and want of memory.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as e:
+        raise InputError(complaint) from e
+
+
+# Pictures
+
+
+def read_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> Image.Image:
+    """One picture, upright, transparency on white, as RGB or gray (L); of many frames, the first.
+
+    Raises:
+        InputError: too large in bytes or pixels (before anything is decoded), not one of
+            `formats` by its content, or damaged.
+    """
+    label, found = plain(label), kind(data)
+    if len(data) > MAX_PICTURE_BYTES:
+        raise InputError(
+            f"'{label}' has {len(data) // 1_000_000} MB; expected a picture of at most "
+            f"{MAX_PICTURE_BYTES // 1_000_000} MB. Shrink it."
+        )
+    other = f" but {found}" if found and found not in PICTURES else ""
+    complaint = (
+        f"'{label}' is not a readable picture{other}; expected {', '.join(formats[:-1])} or "
+        f"{formats[-1]}. Remove or replace it."
+    )
+    if found not in formats:
+        raise InputError(complaint)
+    with guarded(complaint):
+        try:
+            opened = Image.open(io.BytesIO(data), formats=[found])
+        except Image.DecompressionBombError as e:
+            raise InputError(_too_many(label, "far too many")) from e
+        with opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise InputError(_too_many(label, f"{opened.width}x{opened.height}"))
+            return _flat(_eight_bits(ImageOps.exif_transpose(opened)))
+
+
+def _too_many(label: str, size: str) -> str:
+    return (
+        f"'{label}' is a picture of {size} pixels; expected at most "
+        f"{MAX_PIXELS // 1_000_000} million. Shrink it."
+    )
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Pillow clips 16-bit gray at 255 where it should scale it."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.asarray(picture) / 257).round().clip(0, 255).astype(np.uint8))
+
+
+def _flat(picture: Image.Image) -> Image.Image:
+    mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
+    if not picture.has_transparency_data:
+        return picture.convert(mode)
+    clear = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert(mode)
+
+
+# Zips and npz
+
+
+def open_zip(source: bytes | Path, label: str, max_bytes: int) -> zipfile.ZipFile:
+    """A zip whose directory holds no trap; its members are to be read with `read_member`.
+
+    Args:
+        source: the zip, or its path.
+        label: what to call it.
+        max_bytes: all members may unpack to.
+
+    Raises:
+        InputError: no zip or a damaged one; too many members, too large, or packed too densely;
+            members that are encrypted, links, doubled, or would leave their folder.
+    """
+    label = plain(label)
+    damaged = f"'{label}' is not a readable zip file; pack it again."
+    with guarded(damaged):
+        if _directory_entries(source) > MAX_MEMBERS:
+            raise InputError(f"'{label}' has more than {MAX_MEMBERS} files; use fewer.")
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        archive = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
+    try:
+        members = archive.infolist()
+        unpacked = sum(m.file_size for m in members)
+        if unpacked > max_bytes:
+            raise InputError(
+                f"'{label}' unpacks to {unpacked // 1_000_000} MB; expected at most "
+                f"{max_bytes // 1_000_000} MB."
+            )
+        if unpacked > max(SMALL, MAX_RATIO * size):
+            raise InputError(
+                f"'{label}' unpacks to {unpacked // size} times its size, as a zip bomb does; "
+                f"expected at most {MAX_RATIO} times."
+            )
+        if len({_place(m) for m in members}) < len(members):
+            raise InputError(f"'{label}' holds two files of one name; pack it again.")
+        for member in members:
+            _check_member(member, label, size)
+    except InputError:
+        archive.close()
+        raise
+    return archive
+
+
+def _directory_entries(source: bytes | Path) -> int:
+    """How many members a zip could have; `zipfile` would make an object of each."""
+    entry = re.compile(b"PK\x01\x02")
+    if isinstance(source, bytes):
+        return sum(1 for _ in entry.finditer(source))
+    with source.open("rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return sum(1 for _ in entry.finditer(content))
+
+
+def _place(member: zipfile.ZipInfo) -> PurePosixPath:
+    return PurePosixPath(member.filename.replace("\\", "/"))
+
+
+def _check_member(member: zipfile.ZipInfo, label: str, size: int) -> None:
+    place, stored = _place(member), member.compress_type == zipfile.ZIP_STORED
+    faults = {
+        "is encrypted": member.flag_bits & 1,
+        "is a link": stat.S_ISLNK(member.external_attr >> 16),
+        "would leave its folder": place.is_absolute()
+        or ".." in place.parts
+        or re.match("[A-Za-z]:", member.filename),
+        "is packed by a rare method": not stored and member.compress_type != zipfile.ZIP_DEFLATED,
+        "has another size than it says": (stored and member.file_size != member.compress_size)
+        or member.header_offset + member.compress_size > size,
+    }
+    for fault, found in faults.items():
+        if found:
+            name = plain(member.filename)
+            raise InputError(f"'{label}': '{name}' {fault}; pack the plain files again.")
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, max_bytes: int) -> bytes:
+    """The content of a member, never more than it declared.
+
+    Raises:
+        InputError: more than `max_bytes`, cut short, or not what its checksum says.
+    """
+    name, size = plain(member.filename), member.file_size
+    if size > max_bytes:
+        raise InputError(
+            f"'{name}' unpacks to {size} bytes; expected at most {max_bytes}. Shrink it."
+        )
+    damaged = f"'{name}' is damaged: the zip was cut short or changed; pack it again."
+    with guarded(damaged), archive.open(member) as content:
+        data = content.read(size)
+        if len(data) != size:
+            raise InputError(damaged)
+    return data
+
+
+def read_npz(
+    source: bytes | Path,
+    label: str,
+    needed: Sequence[str],
+    optional: Sequence[str] = (),
+    max_bytes: int = 1_000_000_000,
+) -> dict[str, NDArray[Any]]:
+    """The arrays of an npz that are asked for; each header is believed only where the size fits.
+
+    Raises:
+        InputError: no npz or a damaged one, a `needed` array missing, or one of Python objects.
+    """
+    label = plain(label)
+    with open_zip(source, label, max_bytes) as archive:
+        members = {
+            m.filename.removesuffix(".npy"): m
+            for m in archive.infolist()
+            if m.filename.endswith(".npy")
+        }
+        for name in needed:
+            if name not in members:
+                found = plain(", ".join(sorted(members)) or "no arrays")
+                raise InputError(f"'{label}' holds {found}; expected an array named '{name}'.")
+        wanted = [name for name in (*needed, *optional) if name in members]
+        return {name: _read_array(archive, members[name], label) for name in wanted}
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, label: str) -> NDArray[Any]:
+    damaged = f"'{label}' is not a readable npz file (array '{member.filename}'); save it again."
+    with guarded(damaged):
+        with archive.open(member) as content:
+            version = np.lib.format.read_magic(content)
+            headers = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }
+            shape, _, dtype = headers[version](content)
+            body = member.file_size - content.tell()
+        if dtype.hasobject:
+            raise InputError(
+                f"'{label}' is not a readable npz file: '{member.filename}' is a pickle of Python "
+                "objects, which could run code; save plain numbers."
+            )
+        if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize != body:
+            raise InputError(damaged)
+        with archive.open(member) as content:
+            array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+    return array
+
+
+# JSON
+
+Leaf = Callable[[Any], bool]  # its docstring says what is expected
+Shape = Leaf | None | tuple["Shape", ...] | Sequence["Shape"] | Mapping[str, "Shape"]
+
+
+def number(value: Any) -> bool:
+    """a number"""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def positive(value: Any) -> bool:
+    """a number above 0"""
+    return number(value) and value > 0
+
+
+def share(value: Any) -> bool:
+    """a number from 0 to 1"""
+    return number(value) and 0 <= value <= 1
+
+
+def whole(value: Any) -> bool:
+    """a whole number from 0"""
+    return isinstance(value, int) and number(value) and value >= 0
+
+
+def text(value: Any) -> bool:
+    """a text"""
+    return isinstance(value, str)
+
+
+def flag(value: Any) -> bool:
+    """true or false"""
+    return isinstance(value, bool)
+
+
+def read_json(data: bytes, label: str) -> Any:
+    """JSON of finite numbers below 2**63 and of short, plain texts: no markup, no links.
+
+    Raises:
+        InputError: anything else.
+    """
+    with guarded(f"'{plain(label)}' is not readable JSON."):
+        value = json.loads(data.decode("utf-8"))
+        for leaf in _leaves(value):
+            if isinstance(leaf, str):
+                harmless = leaf.isprintable() and not re.search(r"[<>\[\]`]|://", leaf)
+                if len(leaf) > MAX_TEXT or not harmless:
+                    raise InputError(
+                        f"'{plain(label)}' holds the text '{plain(leaf, 40)}'; expected at most "
+                        f"{MAX_TEXT} characters without markup or links."
+                    )
+            elif number(leaf) and not abs(leaf) < 2**63:  # NaN and infinity are not below
+                raise InputError(
+                    f"'{plain(label)}' holds the number {plain(leaf, 40)}; expected finite ones."
+                )
+    return value
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value
+        for part in value.values():
+            yield from _leaves(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _leaves(part)
+    else:
+        yield value
+
+
+def check_shape(value: Any, shape: Shape, place: str) -> None:
+    """Compare JSON with what it should look like; keys that no shape names are let through.
+
+    Args:
+        shape: a leaf such as `number`; None; a tuple of alternatives; [each], or [low, high] of
+            exactly that many; or a mapping of keys, those ending in '?' optional.
+        place: what to call the value.
+
+    Raises:
+        InputError: names the first place that differs.
+    """
+    if complaint := _misfit(value, shape, place):
+        raise InputError(complaint)
+
+
+def _misfit(value: Any, shape: Shape, place: str) -> str:
+    """What is said of the first part of a value that differs, or ''."""
+    if isinstance(shape, tuple):
+        found = [_misfit(value, one, place) for one in shape]
+        return "" if "" in found else found[0]
+    if isinstance(shape, Mapping) and isinstance(value, dict):
+        for key, part in shape.items():
+            name = key.rstrip("?")
+            if name in value:
+                if complaint := _misfit(value[name], part, f"{place}: {name}"):
+                    return complaint
+            elif name == key:
+                return f"{place} has no '{name}'."
+        return ""
+    if isinstance(shape, list) and isinstance(value, list) and len(shape) in (1, len(value)):
+        each = shape * len(value) if len(shape) == 1 else shape
+        pairs = enumerate(zip(value, each, strict=True))
+        complaints = (_misfit(v, one, f"{place}[{i}]") for i, (v, one) in pairs)
+        return next(filter(None, complaints), "")
+    if value is None if shape is None else callable(shape) and shape(value):
+        return ""
+    words = shape.__doc__ if callable(shape) else "something else"
+    return f"{place} is {plain(json.dumps(value)[:60], 40)}; expected {words}."
+
+
+# Weights
+
+
+def tensor_shapes(path: Path, label: str) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Names of a safetensors file's tensors with dtype and shape, from its header alone.
+
+    Raises:
+        InputError: no safetensors file, or its header and its size do not agree.
+    """
+    complaint = (
+        f"'{plain(label)}' is not a whole safetensors file; copy, download or export it again."
+    )
+    with guarded(complaint):
+        with path.open("rb") as f:
+            (length,) = struct.unpack("<Q", f.read(8))
+        if length > MAX_TENSOR_HEADER:
+            raise InputError(complaint)
+        with safe_open(path, "numpy") as tensors:
+            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
+            return {n: (s.get_dtype(), tuple(s.get_shape())) for n, s in slices.items()}
