@@ -3,23 +3,109 @@
 from __future__ import annotations
 
 import io
-import json
 import math
+import re
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from einops import rearrange, repeat
 from PIL import Image
 
+from ambient import untrusted
+from ambient.config import Config
+from ambient.corpus import BUNDLED, MAX_SIDE, MIN_SIDE, load_corpus
 from ambient.errors import InputError
-from ambient.run import Run, as_picture, open_run
+from ambient.run import Run, as_picture, open_run, step_name
+from ambient.untrusted import Shape, flag, number, plain, positive, share, text, whole
 
-# Everything a run may bring; other members of a zip are ignored, whatever they are called.
-PARTS = ("config.json", "metrics.jsonl", "report.json", "curves.json", "samples.npz")
+# Everything a run may bring, and its most bytes; other members of a zip are ignored.
+MAX_BYTES = {
+    "config.json": 100_000,
+    "metrics.jsonl": 8_000_000,
+    "report.json": 8_000_000,
+    "curves.json": 1_000_000,
+    "samples.npz": 200_000_000,
+    "sheets": 10_000_000,
+    "checkpoints": 200_000_000,
+}
+PARTS = tuple(name for name in MAX_BYTES if "." in name)
 MAX_UNPACKED = 200_000_000
+
+# What an uploaded config may ask for: nothing that a page or a resumed training could choke on.
+RANGES = {
+    "n_train": (2, 60_000),
+    "steps": (1, 10_000_000),
+    "checkpoint_every": (1, 10_000_000),
+    "batch": (1, 4096),
+    "threads": (1, 256),
+    "side": (MIN_SIDE, MAX_SIDE),
+    "channels": (1, 3),
+    "width": (16, 512),
+    "patch": (1, 4),
+    "lr_hold": (1, 10_000_000),
+    "warmup": (1, 10_000_000),
+    "ema": (0, 1),
+    "p_mean": (-10, 10),
+    "p_std": (0.01, 10),
+    "sigma_data": (0.001, 2),
+}
+PAIR: Shape = [number, number]
+NULL: Shape = ({"n_train": whole, "rate": share, "ci95": PAIR}, None)
+RATES: dict[str, Shape] = {"rate": share, "ci95": PAIR, "heldout_rate": share, "heldout_ci95": PAIR}
+RULE: dict[str, Shape] = {"threshold": share, "null?": NULL}
+RULES: tuple[Shape, ...] = ({**RULE, **RATES}, {**RULE, **dict.fromkeys(RATES)})
+SAMPLE: Shape = {
+    "seed": whole,
+    "nearest": whole,
+    "second": whole,
+    "d1": number,
+    "d2": number,
+    "ratio": number,
+    "copy": flag,
+    "similarity?": (number, None),
+    "copy_by_similarity?": (flag, None),
+    "nearest_heldout": (whole, None),
+    "d_heldout": (number, None),
+}
+QUALITY: Shape = {
+    "features": text,
+    "frechet": (number, None),
+    **dict.fromkeys(("frechet_train", "frechet_heldout"), (number, None)),
+}
+REPORT: Shape = {
+    "run": text,
+    "step": whole,
+    "checkpoint_sha256": text,
+    "corpus": {"name": text, "n_train": whole, "n_heldout": whole, "sha256": text},
+    "n_samples": whole,
+    "copies": {"ratio": RULES, "similarity": (*RULES, None)},
+    "quality": (QUALITY, None),
+    "warnings": [text],
+    "heldout_ratios": [number],
+    "samples": [SAMPLE],
+}
+RETURNS = [f"return_{kind}" for kind in ("train", "heldout", "generated")]
+LEVEL: Shape = {
+    **dict.fromkeys(("sigma", "loss_train", "loss_heldout", "gap_ratio"), positive),
+    **dict.fromkeys(("loss_ideal", "train_density"), number),
+    **dict.fromkeys(("posterior_max", "leakage", "coverage"), share),
+    "gap_ratio_ci95": PAIR,
+    **{f"{name}?": (share, None) for name in RETURNS},
+    **{f"{name}_ci95?": (PAIR, None) for name in RETURNS},
+}
+CURVES: Shape = {
+    "step": whole,
+    "checkpoint_sha256": text,
+    "cutoff": number,
+    "subset": {"train": [whole], "heldout": [whole], "noises": whole},
+    "sampler_sigmas?": [positive],
+    "levels": [LEVEL],
+}
+METRIC: Shape = dict.fromkeys(("step", "loss", "images_per_second", "seconds"), number)
 
 
 def export_run(run: Run) -> bytes:
@@ -102,87 +188,160 @@ def import_run(source: bytes | Path, into: Path) -> Run:
     """Unpack an exported run below `into` and open it; nothing is left behind if that fails.
 
     Only the files a run consists of are unpacked, under names of our own, so a zip cannot write
-    elsewhere. Weights are checked when the run's denoiser is built here.
+    elsewhere; each is read to its end here, so that no page meets a broken one.
 
     Args:
         source: the zip, or its path.
         into: folder of runs; the new folder is named after the content.
 
     Raises:
-        InputError: not a zip, no run in it, too large, or a run that does not load.
+        InputError: not a zip, no run in it, too large, a run that does not load or whose parts do
+            not belong together, or one of images that are not bundled.
     """
     into.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=into))
     try:
-        _unpack(io.BytesIO(source) if isinstance(source, bytes) else source, scratch)
+        _unpack(source, scratch)
         run = open_run(scratch)
-        _check(run)
+        _check_config(run.config)
+        _check_parts(run)
         target = into / f"{run.config.label}-{run.checkpoint_sha256()[:8]}"
-        if target.exists():
-            return open_run(target)
-        scratch.rename(target)
+        if not target.exists():
+            scratch.rename(target)
         return open_run(target)
+    except InputError as e:
+        here = (f"{scratch}/", f"{scratch.name}/")
+        raise InputError(re.sub("|".join(map(re.escape, here)), "", str(e))) from e
+    except OSError as e:
+        raise InputError(
+            f"this run could not be stored ({e.strerror}); make room for it and try again."
+        ) from e
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _unpack(source: io.BytesIO | Path, folder: Path) -> None:
-    try:
-        with zipfile.ZipFile(source) as archive:
-            members = {_tail(i.filename): i for i in archive.infolist()}
-            wanted = {name: i for name, i in members.items() if name}
-            if "config.json" not in wanted:
-                raise InputError(
-                    "this zip holds no run (no config.json); expected one made by "
-                    "`python -m ambient export`."
-                )
-            size = sum(i.file_size for i in wanted.values())
-            if size > MAX_UNPACKED:
-                raise InputError(
-                    f"this zip unpacks to {size // 1_000_000} MB; expected at most "
-                    f"{MAX_UNPACKED // 1_000_000} MB."
-                )
-            for name, info in wanted.items():
-                target = folder / name
-                target.parent.mkdir(exist_ok=True)
-                with archive.open(info) as member:
-                    target.write_bytes(member.read(info.file_size))
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as e:
-        raise InputError(f"this is not a readable zip file ({e}); export the run again.") from e
+def _unpack(source: bytes | Path, folder: Path) -> None:
+    with untrusted.open_zip(source, "this upload", MAX_UNPACKED) as archive:
+        parts = [(part, m) for m in archive.infolist() if (part := _part(m.filename))]
+        names = [part for part, _ in parts]
+        if "config.json" not in names:
+            raise InputError(
+                "this zip holds no run (no config.json); expected one made by "
+                "`python -m ambient export`."
+            )
+        if len(set(names)) < len(names):
+            raise InputError("this zip holds more than one run; expected one.")
+        for part, member in parts:
+            data = untrusted.read_member(archive, member, MAX_BYTES[part.partition("/")[0]])
+            _check_json(data, part)
+            target = folder / part
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(data)
 
 
-def _tail(name: str) -> str:
+def _part(name: str) -> str:
     """The place of a zip member inside a run folder, or '' for what does not belong there."""
     path = Path(name)
     if path.name in PARTS:
         return path.name
-    for folder, suffix in (("checkpoints", ".safetensors"), ("sheets", ".png")):
-        stem = path.stem
-        numbered = stem.startswith("step-") and stem[5:].isdigit() and len(stem) == 11
-        if path.parent.name == folder and path.suffix == suffix and numbered:
-            return f"{folder}/{path.name}"
-    return ""
+    numbered = r"(?:.*/)?(checkpoints/step-[0-9]{6,8}\.safetensors|sheets/step-[0-9]{6,8}\.png)"
+    found = re.fullmatch(numbered, name)
+    return found[1] if found else ""
 
 
-def _check(run: Run) -> None:
-    """Load everything once, so that a broken run is refused at the door."""
-    run.denoiser()
-    run.metrics()
-    for part in (run.report(), run.curves()):
-        if part is not None:
-            json.dumps(part, allow_nan=False)
-    try:
-        stored, c = run.samples(), run.config
-        if stored and stored[0].shape[1:] != (c.side, c.side, c.channels):
+def _check_json(data: bytes, part: str) -> None:
+    """Refuse JSON that no run of ours would hold."""
+    if part == "metrics.jsonl":
+        for i, line in enumerate(data.splitlines(), 1):
+            place = f"{part} line {i}"
+            untrusted.check_shape(untrusted.read_json(line, place), METRIC, place)
+    elif part.endswith(".json"):
+        shapes: dict[str, Shape] = {"report.json": REPORT, "curves.json": CURVES}
+        untrusted.check_shape(untrusted.read_json(data, part), shapes.get(part, {}), part)
+
+
+def _check_config(config: Config) -> None:
+    """Images are known by name only: a path in an upload would make a server read its own files."""
+    for name, (low, high) in RANGES.items():
+        if not low <= getattr(config, name) <= high:
             raise InputError(
-                f"this run's samples are {stored[0].shape[1:]}, its config says "
-                f"{c.side}x{c.side}x{c.channels}; export it again."
+                f"config.json: {name} is {plain(getattr(config, name), 40)}; expected {low} to "
+                f"{high}."
             )
-        run.sheet()
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, Image.DecompressionBombError) as e:
-        raise InputError(f"this run's pictures are not readable ({e}); export it again.") from e
+    if config.corpus not in BUNDLED:
+        raise InputError(
+            f"this run's images are '{plain(config.corpus, 60)}'; an uploaded run may only name "
+            f"{' or '.join(BUNDLED)}. Unpack it where its images are, and open that folder."
+        )
+    images = load_corpus(config.corpus)
+    found = (images.sha256, *images.images.shape[1::2])
+    if found != (config.corpus_sha256, config.side, config.channels):
+        raise InputError(
+            f"config.json: this run was trained on other images than '{config.corpus}' here; "
+            "expected the same hash, side and channels. Train it again."
+        )
+    if config.patch == 3 or config.side % (4 * config.patch):
+        raise InputError(
+            f"config.json: patch is {config.patch}; expected 1, 2 or 4, a quarter of which divides "
+            f"the side, {config.side}."
+        )
+
+
+def _check_parts(run: Run) -> None:
+    """Load everything once and compare it: a broken run is refused at the door."""
+    split = run.split(run.corpus())
+    run.denoiser()
+    for step in run.sheet_steps:
+        _check_sheet(run, step)
+    seeds = _check_samples(run)
+    if report := run.report():
+        _check_report(report, run.config.n_train, len(split.heldout), seeds)
+    if (curves := run.curves()) and not curves["levels"]:
+        raise InputError("curves.json has no noise levels; make the curves and export again.")
+
+
+def _check_report(
+    report: dict[str, Any], n_train: int, n_heldout: int, seeds: list[int] | None
+) -> None:
+    rows, corpus = report["samples"], report["corpus"]
+    near = [row[key] for row in rows for key in ("nearest", "second")]
+    unseen = [row["nearest_heldout"] for row in rows if row["nearest_heldout"] is not None]
+    fits = {
+        "samples": len(rows) == report["n_samples"] > 0,
+        "corpus": (corpus["n_train"], corpus["n_heldout"]) == (n_train, n_heldout),
+        "nearest": max(near, default=-1) < n_train,
+        "nearest_heldout": max(unseen, default=-1) < n_heldout,
+        "seed": seeds is None or sorted(seeds) == sorted(row["seed"] for row in rows),
+    }
+    if wrong := [field for field, fit in fits.items() if not fit]:
+        raise InputError(
+            f"report.json: '{wrong[0]}' does not fit this run's config, images or samples; "
+            "evaluate it and export it again."
+        )
+
+
+def _check_sheet(run: Run, step: int) -> None:
+    name = f"sheets/{step_name(step)}.png"
+    untrusted.read_picture((run.path / name).read_bytes(), name, ("PNG",))
+    pixels = run.sheet(step)
+    if pixels is None or pixels.dtype != np.uint8:
+        raise InputError(f"'{name}' is no picture of 8 bits a channel; export the run again.")
+
+
+def _check_samples(run: Run) -> list[int] | None:
+    path, c = run.path / "samples.npz", run.config
+    if not path.exists():
+        return None
+    stored = untrusted.read_npz(path, path.name, ["images", "seeds"])
+    images, seeds = stored["images"], stored["seeds"]
+    shape = (len(seeds) if seeds.ndim else 0, c.side, c.side, c.channels)
+    if images.dtype != np.uint8 or seeds.dtype != np.int64 or images.shape != shape or not shape[0]:
+        raise InputError(
+            f"samples.npz holds images {plain(images.dtype)} {plain(images.shape)} and seeds "
+            f"{plain(seeds.dtype)} {plain(seeds.shape)}; expected uint8 (n, {c.side}, {c.side}, "
+            f"{c.channels}) and int64 (n,). Export the run again."
+        )
+    return [int(seed) for seed in seeds]
 
 
 def check_samples_path(path: Path) -> Path:

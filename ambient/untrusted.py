@@ -116,9 +116,9 @@ def read_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> 
             f"{MAX_PICTURE_BYTES // 1_000_000} MB. Shrink it."
         )
     other = f" but {found}" if found and found not in PICTURES else ""
+    names = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
     complaint = (
-        f"'{label}' is not a readable picture{other}; expected {', '.join(formats[:-1])} or "
-        f"{formats[-1]}. Remove or replace it."
+        f"'{label}' is not a readable picture{other}; expected {names}. Remove or replace it."
     )
     if found not in formats:
         raise InputError(complaint)
