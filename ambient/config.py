@@ -24,6 +24,7 @@ ARMS = {
 }
 MAX_CUTOFF = 100.0
 MAX_BATCH = 4096
+MAX_SEED = 2**63 - 1  # the largest that generators of noise take
 
 
 def check_cutoff(cutoff: float) -> None:
@@ -33,6 +34,14 @@ def check_cutoff(cutoff: float) -> None:
             f"cutoff is {cutoff}; expected a noise level from 0 (ordinary training) to below "
             f"{MAX_CUTOFF:.0f}, in units of images in [-1, 1]."
         )
+
+
+def check_seed(name: str, seed: int) -> None:
+    """Raises InputError unless 0 <= seed < 2**63."""
+    if seed < 0:
+        raise InputError(f"{name} is {seed}; expected 0 or more.")
+    if seed > MAX_SEED:
+        raise InputError(f"{name} is {seed}; expected at most {MAX_SEED}.")
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class Config:
     dtype: str  # the network's arithmetic: float32 or bfloat16
     checkpoint_every: int
     version: str = __version__
+    parent: str = ""  # run@step whose weights it started from; none: from scratch
 
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
@@ -80,8 +90,7 @@ class Config:
         if self.arm not in ("standard", "ambient") and not self.cutoff:
             raise InputError(f"arm '{self.arm}' needs a cutoff above 0; pass one, such as 1.0.")
         for name in ("seed", "split_seed"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}; expected 0 or more.")
+            check_seed(name, getattr(self, name))
         if self.batch > MAX_BATCH:
             raise InputError(f"batch is {self.batch}; expected {MAX_BATCH} or fewer.")
         for name in ("n_train", "steps", "batch", "checkpoint_every", "threads"):
@@ -101,7 +110,10 @@ class Config:
         return f"{Path(self.corpus).stem or 'corpus'}-{self.n_train}-{self.arm}{cutoff}"
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+        fields = dataclasses.asdict(self)
+        if not self.parent:
+            del fields["parent"]
+        return json.dumps(fields, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, path: Path) -> Config:
@@ -156,8 +168,7 @@ def configure(
         InputError: any choice the run could not be trained with.
     """
     check_cutoff(cutoff)
-    if split_seed < 0:
-        raise InputError(f"split_seed is {split_seed}; expected 0 or more.")
+    check_seed("split_seed", split_seed)
     split = split_corpus(corpus, n_train, split_seed)
     side, channels = corpus.images.shape[1], corpus.images.shape[3]
     return Config(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
+import zipfile
+import zlib
 from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 
 from ambient.config import Config
 from ambient.corpus import Corpus, split_corpus, to_bytes, to_unit
@@ -18,72 +24,114 @@ from ambient.denoiser import EDM
 from ambient.errors import InputError
 from ambient.run import (
     SHEET_SIDE,
+    START_FILE,
     STOP_FILE,
+    YIELD,
     Run,
+    mark_failed,
     process_started,
     step_name,
+    unwritten,
     write_atomically,
     write_sheet,
 )
 from ambient.sampler import sample, sampler_of
 from ambient.trainer import Trainer, TrainStep, train
-from ambient.weights import save_weights
+from ambient.weights import load_weights, save_weights
 
 LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels
 HEARTBEAT = 2.0  # seconds between writes of state.json
+SAVE_EVERY = 30.0  # seconds between resume states: what a killed process loses at most
 KEPT_STATES = 2  # should the newest resume state be damaged, the one before it is whole
-
-
-def mark_failed(run: Run, reason: str) -> None:
-    """Say in state.json that the run ended, and why."""
-    state = {**run.state, "status": "failed", "error": reason}
-    write_atomically(run.path / "state.json", json.dumps(state) + "\n")
+DAMAGE = (  # what reading a damaged zip, pickle or tensor raises
+    RuntimeError, EOFError, OSError, KeyError, ValueError, NotImplementedError,
+    UnpicklingError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+HANDOVER = 20.0  # seconds that a run's new process waits for the one before it to be gone
 
 
 def record(
-    run: Run, corpus: Corpus, device: torch.device | None = None
+    run: Run,
+    corpus: Corpus,
+    device: torch.device | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> Generator[TrainStep, None, None]:
     """Train `run` from where it stands to its last step, writing its folder as it goes.
 
     Yields the trainer's records. Ends early, saved and resumable, when the caller closes the
-    generator or a file named `stop` appears in the folder.
+    generator or a file named `stop` appears in the folder. One process at a time: whoever is
+    killed leaves a folder that the next one goes on with, bit for bit.
+
+    Args:
+        save_every: seconds between resume states, beside those of the stored stages.
 
     Raises:
-        InputError: the run has weights but no resume state to go on from.
+        InputError: another process trains the run, or it has weights but no resume state.
         FloatingPointError: the loss is no longer a number; the last checkpoint stays.
+        OSError: the folder can no longer be written; all that was stored before stays whole.
     """
-    config = run.config
+    try:
+        with FileLock(run.path / ".lock", timeout=HANDOVER):
+            yield from _record(run, corpus, device or torch.device("cpu"), save_every)
+    except Timeout as e:
+        raise InputError(
+            f"run '{run.path}' is being trained by another process; wait for it, or stop it first."
+        ) from e
+    except OSError as e:
+        reason = unwritten(run.path, e)
+        mark_failed(run, reason)
+        raise OSError(reason) from e
+    except FloatingPointError as e:
+        mark_failed(run, str(e))
+        raise
+
+
+def _record(
+    run: Run, corpus: Corpus, device: torch.device, save_every: float
+) -> Generator[TrainStep, None, None]:
+    config, stop = run.config, run.path / STOP_FILE
     torch.set_num_threads(config.threads)
-    trainer = _trainer(config, corpus, device or torch.device("cpu"))
+    trainer = _trainer(run, corpus, device)
     window = _restore(run, trainer)
-    if trainer.step and trainer.step not in run.steps:  # a crash came between the two writes
-        _checkpoint(run, trainer, window)
+    if trainer.step not in run.steps and _is_stage(config, trainer.step):
+        _store_stage(run, trainer)  # the process before ended between the two
     log = _Log(run, trainer, window)
     log.state("running")
-    try:
+    saved, reason = time.monotonic(), None
+    with suppress(GeneratorExit):  # closed by its caller, it ends as if asked to stop
         for done in train(trainer):
             log.add(done)
-            due = done.step % config.checkpoint_every == 0 or done.step == config.steps
-            if due:
-                _checkpoint(run, trainer, log.losses)
+            stage = _is_stage(config, done.step)
+            if stage or time.monotonic() - saved > save_every:
+                _save(run, trainer, log.losses)
+                saved = time.monotonic()
+            if stage:
+                _store_stage(run, trainer)
             yield done
-            if (run.path / STOP_FILE).exists() and done.step < config.steps:
+            if stop.exists() and done.step < config.steps:
+                reason = stop.read_text(encoding="utf-8")
                 break
-    except FloatingPointError:
-        log.state("failed")
-        raise
-    finally:
-        if log.status == "running":
-            if trainer.step and trainer.step not in run.steps:
-                _checkpoint(run, trainer, log.losses)
-            log.state("done" if trainer.step >= config.steps else "paused")
-        (run.path / STOP_FILE).unlink(missing_ok=True)
+    if trainer.step not in (0, *run.resume_steps):
+        _save(run, trainer, log.losses)
+    if trainer.step not in (0, *run.steps) and reason != YIELD:
+        _store_stage(run, trainer)
+    stop.unlink(missing_ok=True)
+    at_rest = "queued" if reason == YIELD else "paused"
+    log.state("done" if trainer.step >= config.steps else at_rest)
 
 
-def _trainer(config: Config, corpus: Corpus, device: torch.device) -> Trainer:
+def _is_stage(config: Config, step: int) -> bool:
+    return step > 0 and (step % config.checkpoint_every == 0 or step == config.steps)
+
+
+def _trainer(run: Run, corpus: Corpus, device: torch.device) -> Trainer:
+    config = run.config
     split = split_corpus(corpus, config.n_train, config.split_seed)
     images = torch.from_numpy(to_unit(corpus.images[split.train]))
-    return Trainer(config, images, split.train, device)
+    trainer = Trainer(config, images, split.train, device)
+    if config.parent:
+        trainer.start_from(load_weights(run.path / START_FILE, config))
+    return trainer
 
 
 class _Log:
@@ -97,7 +145,7 @@ class _Log:
         self.elapsed = before[-1]["seconds"] if before else 0.0
         self.pace = 0.0
         self.last_beat = 0.0
-        self.status = "queued"
+        self.began = time.monotonic()
 
     def add(self, done: TrainStep) -> None:
         self.losses.append(done.loss)
@@ -118,7 +166,7 @@ class _Log:
             self.state("running")
 
     def state(self, status: str) -> None:
-        self.status, self.last_beat = status, time.monotonic()
+        self.last_beat = time.monotonic()
         step, steps = self.trainer.step, self.trainer.config.steps
         record: dict[str, Any] = {
             "status": status,
@@ -127,27 +175,31 @@ class _Log:
             "pid": os.getpid(),
             "pid_started": process_started(os.getpid()),
             "heartbeat": time.time(),
+            "running_seconds": round(self.last_beat - self.began, 1),
             "seconds_per_step": round(self.pace, 4),
             "eta_seconds": round(self.pace * (steps - step), 1),
         }
         write_atomically(self.path / "state.json", json.dumps(record) + "\n")
 
 
-def _checkpoint(run: Run, trainer: Trainer, window: list[float]) -> None:
-    """Weights to keep, a resume state, and the same 36 seeds as a picture."""
+def _save(run: Run, trainer: Trainer, window: list[float]) -> None:
+    """A resume state; all but the newest few are removed."""
+    buffer = io.BytesIO()
+    torch.save({**trainer.state(), "losses": window}, buffer)
+    write_atomically(_resume_path(run, trainer.step), buffer.getbuffer())
+    for old in run.resume_steps[:-KEPT_STATES]:
+        _resume_path(run, old).unlink()
+
+
+def _store_stage(run: Run, trainer: Trainer) -> None:
+    """The same 36 seeds as a picture, then the weights: where they are, the stage is whole."""
     name = step_name(trainer.step)
-    folder = run.path / "resume"
-    folder.mkdir(exist_ok=True)
-    scratch = folder / f"{name}.part"
-    with scratch.open("wb") as f:
-        torch.save({**trainer.state(), "losses": window}, f)
-        f.flush()
-        os.fsync(f.fileno())
-    scratch.replace(folder / f"{name}.pt")
-    for old in sorted(folder.glob("step-*.pt"))[:-KEPT_STATES]:
-        old.unlink()
-    save_weights(run.path / "checkpoints" / f"{name}.safetensors", trainer.average)
     write_sheet(run.path / "sheets" / f"{name}.png", sheet_samples(run, trainer.average))
+    save_weights(run.path / "checkpoints" / f"{name}.safetensors", trainer.average)
+
+
+def _resume_path(run: Run, step: int) -> Path:
+    return run.path / "resume" / f"{step_name(step)}.pt"
 
 
 def sheet_samples(run: Run, denoiser: EDM) -> np.ndarray:
@@ -167,27 +219,44 @@ def _restore(run: Run, trainer: Trainer) -> list[float]:
     Raises:
         InputError: there are weights but no whole resume state: nothing is touched.
     """
-    window: list[float] = []
-    for path in sorted((run.path / "resume").glob("step-*.pt"), reverse=True):
+    states = (_read_state(_resume_path(run, s)) for s in reversed(run.resume_steps))
+    state = next((s for s in states if s), None)
+    if state:
         try:
-            state = torch.load(path, weights_only=True, map_location=trainer.device)
             trainer.load_state(state)
-        except (RuntimeError, EOFError, OSError, KeyError, ValueError, UnpicklingError):
-            continue  # damaged; the one before it is whole
-        window = state["losses"]
-        break
-    else:
-        if run.steps:
+        except (RuntimeError, KeyError, TypeError, ValueError) as e:
             raise InputError(
-                f"run '{run.path}' has weights of step {run.last_step} but no readable resume "
-                "state, so it cannot go on; train a new run."
-            )
+                f"the resume state in '{run.path}' is not of the network in its config "
+                f"(width {run.config.width}); keep config and resume state together."
+            ) from e
+    elif run.steps:
+        raise InputError(
+            f"run '{run.path}' has weights of step {run.last_step} but no readable resume "
+            "state, so it cannot go on; train a new run."
+        )
     kept = [m for m in run.metrics() if m["step"] <= trainer.step]
     text = "".join(json.dumps(m) + "\n" for m in kept)
     if (run.path / "metrics.jsonl").exists():
         write_atomically(run.path / "metrics.jsonl", text)
+    for step in run.resume_steps:
+        if step > trainer.step:
+            _resume_path(run, step).unlink()
     for step in run.steps:
         if step > trainer.step:
             (run.path / "checkpoints" / f"{step_name(step)}.safetensors").unlink()
             (run.path / "sheets" / f"{step_name(step)}.png").unlink(missing_ok=True)
-    return window
+    for scratch in run.path.glob("*/.step-*"):  # of a process that was killed as it wrote
+        scratch.unlink()
+    return state["losses"] if state else []
+
+
+def _read_state(path: Path) -> dict[str, Any] | None:
+    """A resume state, or None if a single bit of it is not as it was written."""
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch.load does not compare checksums
+            if archive.testzip():
+                return None
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except DAMAGE:
+        return None
+    return state

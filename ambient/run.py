@@ -6,13 +6,17 @@ that can go on, resume/. Opening one reads JSON and safetensors and never execut
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,20 +33,43 @@ if TYPE_CHECKING:
     from ambient.denoiser import EDM
 
 BUNDLED_RUNS = ASSETS / "runs"
-STOP_FILE = "stop"  # its presence asks a training run to save and pause
+STOP_FILE = "stop"  # its presence asks a training run to save and end; it may say `YIELD`
+ACTIVE = ("queued", "running")  # every other status is a run at rest
+YIELD = "yield"  # end as queued, because somebody else's run has waited long enough
+PLACE_FILE = "place.json"  # where a run stands in the queue
+START_FILE = "start.safetensors"  # the weights that a run with a parent starts from
 STALE = 60.0  # seconds without a heartbeat: gone, where processes cannot be looked up
 SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Readers see the old file or the new one, never half of it, even after a power cut."""
+def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
+    """Readers see the old file or the new one, never half of it, even after a power cut.
+
+    Raises:
+        OSError: not written; the old file is whole and nothing is left beside it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    with scratch.open("w", encoding="utf-8") as f:
-        f.write(text)
-        f.flush()
-        os.fsync(f.fileno())
-    scratch.replace(path)
+    try:
+        with scratch.open("wb") as f:
+            f.write(content.encode() if isinstance(content, str) else content)
+            f.flush()
+            os.fsync(f.fileno())
+        scratch.replace(path)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def is_full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def unwritten(folder: Path, error: OSError) -> str:
+    """What a failed write means for a person, in one line."""
+    if is_full(error):
+        return f"the disk is full: '{folder}' could not be written; make room, then go on."
+    return f"'{folder}' could not be written ({error.strerror}); make it writable, then go on."
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -83,6 +110,11 @@ def is_training(run: Run) -> bool:
     return time.time() - state.get("heartbeat", 0.0) < STALE
 
 
+def fingerprint(token: str | None) -> str | None:
+    """What a run folder stores of its owner's token."""
+    return None if token is None else hashlib.sha256(token.encode()).hexdigest()
+
+
 def step_name(step: int) -> str:
     return f"step-{step:06d}"
 
@@ -116,6 +148,22 @@ class Run:
     @property
     def last_step(self) -> int:
         return self.steps[-1] if self.steps else 0
+
+    @property
+    def resume_steps(self) -> list[int]:
+        """Steps with a stored resume state, ascending."""
+        return _numbered(self.path / "resume", ".pt")
+
+    @property
+    def saved_step(self) -> int:
+        """The step the run would go on from, if its newest resume state is whole."""
+        return max(self.last_step, *self.resume_steps[-1:], 0)
+
+    @property
+    def owner(self) -> str | None:
+        """The fingerprint of who may change the run; None: anyone."""
+        stored = read_json(self.path / "owner.json")
+        return stored["sha256"] if stored else None
 
     def metrics(self) -> list[dict[str, float]]:
         """The lines of metrics.jsonl; a last line cut short by a crash is left out."""
@@ -204,7 +252,7 @@ class Run:
 
 
 def _numbered(folder: Path, suffix: str) -> list[int]:
-    found = (re.fullmatch(r"step-(\d{6})", p.stem) for p in folder.glob(f"*{suffix}"))
+    found = (re.fullmatch(r"step-(\d{6,})", p.stem) for p in folder.glob(f"*{suffix}"))
     return sorted(int(m[1]) for m in found if m)
 
 
@@ -223,10 +271,10 @@ def as_picture(pixels: NDArray[np.uint8]) -> Image.Image:
 
 def write_sheet(path: Path, images: NDArray[np.uint8]) -> None:
     """36 images (36, h, w, c) as one lossless picture, 6 x 6, row by row."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    as_picture(rearrange(images, "(a b) h w c -> (a h) (b w) c", a=SHEET_SIDE)).save(
-        path, optimize=True
-    )
+    sheet = as_picture(rearrange(images, "(a b) h w c -> (a h) (b w) c", a=SHEET_SIDE))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    write_atomically(path, buffer.getbuffer())
 
 
 def open_run(path: str | Path) -> Run:
@@ -246,26 +294,88 @@ def open_run(path: str | Path) -> Run:
     return Run(folder, Config.from_json(folder / "config.json"))
 
 
-def start_run(path: Path, config: Config) -> Run:
+def start_run(path: Path, config: Config, start: tuple[Run, int | None] | None = None) -> Run:
     """Create a run folder for `config`.
 
+    Args:
+        start: a run and one of its steps (None: the last), whose weights the new run starts
+            from: they are copied, and named as `parent` in the new config.
+
     Raises:
-        InputError: the folder holds something already, or cannot be created.
+        InputError: the folder holds something already or cannot be created, or the weights to
+            start from are missing or of another shape.
     """
     if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
         raise InputError(f"'{path}' exists already; choose another --out, or --resume it.")
+    if start:
+        parent, step = start
+        weights = parent.checkpoint(step)
+        config = _descend(config, parent, int(weights.stem.removeprefix("step-")))
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if start:
+            shutil.copyfile(weights, path / START_FILE)
+        write_atomically(path / "config.json", config.to_json())
     except OSError as e:
+        shutil.rmtree(path, ignore_errors=True)
         raise InputError(f"'{path}' cannot be created ({e.strerror}); choose another --out.") from e
-    write_atomically(path / "config.json", config.to_json())
     return open_run(path)
 
 
+def lengthen(run: Run, steps: int) -> Run:
+    """Raise the steps of a run at rest: what it then becomes is a run started with that length.
+
+    Raises:
+        InputError: not more steps than it has, or nothing stored to go on from.
+    """
+    if steps <= run.config.steps:
+        raise InputError(
+            f"steps is {steps}; run '{run.name}' is set to {run.config.steps}: expected more."
+        )
+    if run.steps and not run.resume_steps:
+        raise InputError(
+            f"run '{run.name}' has weights but no resume state, so it cannot go on; start a new "
+            "run from its weights."
+        )
+    longer = replace(run.config, steps=steps)
+    write_atomically(run.path / "config.json", longer.to_json())
+    return replace(run, config=longer)
+
+
+def settle(run: Run) -> None:
+    """Say of a run that no process trains what it has come to: done, or interrupted."""
+    status = "done" if run.last_step >= run.config.steps else "interrupted"
+    if run.state["status"] != status:
+        state = {**run.state, "status": status, "step": run.saved_step}
+        write_atomically(run.path / "state.json", json.dumps(state) + "\n")
+        (run.path / STOP_FILE).unlink(missing_ok=True)
+
+
+def mark_failed(run: Run, reason: str) -> None:
+    """Say in state.json that the run ended, and why, if it can be written at all."""
+    state = {**run.state, "status": "failed", "step": run.saved_step, "error": reason}
+    with suppress(OSError):  # else the queue finds the process gone, and says so
+        write_atomically(run.path / "state.json", json.dumps(state) + "\n")
+
+
+def _descend(config: Config, parent: Run, step: int) -> Config:
+    """The same config with its parent, if the parent's weights fit."""
+
+    def shape(c: Config) -> str:
+        return f"{c.channels} channels, width {c.width} and patch {c.patch}"
+
+    if shape(config) != shape(parent.config):
+        raise InputError(
+            f"run '{parent.name}' has {shape(parent.config)}, the new run {shape(config)}; "
+            "weights only start a network of their own shape."
+        )
+    return replace(config, parent=f"{parent.name}@{step}")
+
+
 def list_runs(folder: Path) -> list[Run]:
-    """The usable runs in a folder, by name; unusable ones are left out."""
+    """The usable runs in a folder, by name; unusable and half-made ones are left out."""
     runs = []
-    for config in sorted(folder.glob("*/config.json")):
+    for config in sorted(folder.glob("[!.]*/config.json")):
         try:
             runs.append(Run(config.parent, Config.from_json(config)))
         except InputError:

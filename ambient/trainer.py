@@ -112,6 +112,11 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
         }
 
+    def start_from(self, denoiser: EDM) -> None:
+        """Begin with the weights of `denoiser` instead of fresh ones."""
+        for mine in (self.denoiser, self.average):
+            mine.load_state_dict(denoiser.state_dict())
+
     def load_state(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.denoiser.load_state_dict(state["weights"])
