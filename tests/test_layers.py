@@ -13,11 +13,12 @@ ROOT = Path(__file__).parent.parent
 # Left never imports right: a module may import only from layers before its own.
 LAYERS = [
     {"errors"},
+    {"untrusted"},
     {"corpus", "noise", "neighbors"},
     {"config", "unet", "denoiser", "copies", "hardware", "comparison"},
     {"corruption", "loss", "sampler", "presets", "features", "theory"},
     {"trainer", "quality", "run"},
-    {"weights"},
+    {"weights", "limits"},
     {"recorder", "curves", "surgery", "verdicts"},
     {"evaluation", "archive", "worker", "sweep"},
     {"commands"},

@@ -1,0 +1,151 @@
+"""What visitors of a public server may ask for. Without `AMBIENT_PUBLIC=1` nothing is capped.
+
+| environment variable    | default    | caps                                             |
+|-------------------------|------------|--------------------------------------------------|
+| AMBIENT_MAX_STEPS       | 10000      | steps of a run                                   |
+| AMBIENT_MAX_BATCH       | 128        | images a step                                    |
+| AMBIENT_MAX_WIDTH       | 64         | channels at the network's finest level           |
+| AMBIENT_MAX_PARAMETERS  | 3000000    | weights of the network                           |
+| AMBIENT_MAX_N_TRAIN     | 2000       | training images                                  |
+| AMBIENT_MAX_SIDE        | 64         | pixels along an image's side                     |
+| AMBIENT_MAX_QUEUED      | 20         | runs queued or running, of all visitors          |
+| AMBIENT_MAX_QUEUED_EACH | 2          | runs queued or running, of one visitor           |
+| AMBIENT_MAX_DISK        | 2000000000 | bytes of the runs folder                         |
+| AMBIENT_MAX_MEMORY      | 2000000000 | bytes that training takes beside torch and images |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ambient.config import Config
+from ambient.errors import InputError
+from ambient.run import ACTIVE, fingerprint, list_runs
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Caps, infinite where nothing is capped. See the table above."""
+
+    steps: float = 10_000
+    batch: float = 128
+    width: float = 64
+    parameters: float = 3_000_000
+    n_train: float = 2_000
+    side: float = 64
+    queued: float = 20
+    queued_each: float = 2
+    disk: float = 2e9
+    memory: float = 2e9
+
+    @classmethod
+    def here(cls) -> Limits:
+        """The caps that this process's environment asks for.
+
+        Raises:
+            InputError: a variable that is not a number.
+        """
+        if os.environ.get("AMBIENT_PUBLIC", "") in ("", "0"):
+            return UNLIMITED
+        usual = dataclasses.asdict(cls())
+        return cls(**{k: _read(f"AMBIENT_MAX_{k.upper()}", v) for k, v in usual.items()})
+
+    def check(self, config: Config, folder: Path, owner: str | None = None) -> None:
+        """Refuse a run that this server does not train, or not now.
+
+        Args:
+            folder: the runs folder.
+            owner: the token of who asks.
+
+        Raises:
+            InputError: the first cap that is exceeded, and by what.
+        """
+        if self == UNLIMITED:
+            return
+        for name in ("steps", "batch", "width", "n_train", "side"):
+            _refuse_above(name, getattr(config, name), getattr(self, name))
+        _refuse_above("the number of parameters", parameters(config), self.parameters)
+        active = [r for r in list_runs(folder) if r.state.get("status") in ACTIVE]
+        mine = sum(r.owner == fingerprint(owner) for r in active)
+        if mine >= self.queued_each:
+            raise InputError(
+                f"{mine} runs of yours are training or waiting, and this server takes "
+                f"{self.queued_each:g} at a time; wait for one to end, or stop it."
+            )
+        if len(active) >= self.queued:
+            raise InputError(
+                f"{len(active)} runs are training or waiting, and this server takes "
+                f"{self.queued:g}; try again later."
+            )
+        if math.isfinite(self.disk) and (held := bytes_of(folder)) >= self.disk:
+            raise InputError(
+                f"the runs folder holds {held / 1e6:.0f} MB of at most {self.disk / 1e6:.0f} MB; "
+                "delete a run."
+            )
+
+    def cap_memory(self) -> None:
+        """Let this process grow by at most `memory` bytes from here on, where the kernel can."""
+        if math.isinf(self.memory) or not sys.platform.startswith("linux"):
+            return
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        allowed = pages * resource.getpagesize() + int(self.memory)
+        resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+UNLIMITED = Limits(**{f.name: math.inf for f in dataclasses.fields(Limits)})
+
+
+def _read(name: str, default: float) -> float:
+    value = os.environ.get(name, "")
+    try:
+        return float(value or default)
+    except ValueError as e:
+        raise InputError(f"{name} is '{value}'; expected a number, such as {default:g}.") from e
+
+
+def _refuse_above(name: str, value: int, cap: float) -> None:
+    if value > cap:
+        raise InputError(
+            f"{name} is {value}; this server trains at most {cap:g}. Choose less, or run "
+            "Ambient Explorer on a machine of yours."
+        )
+
+
+def bytes_of(folder: Path) -> int:
+    """Size of all files below a folder; what vanishes meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def parameters(config: Config) -> int:
+    """Weights of a run's network, counted without building it (or loading torch)."""
+    w, emb, pixels = config.width, 4 * config.width, config.channels * config.patch**2
+
+    def layer(a: int, b: int, kernel: int = 1) -> int:
+        return a * b * kernel**2 + b
+
+    def block(a: int, b: int) -> int:
+        norms = 2 * a + 2 * b
+        skip = layer(a, b) if a != b else 0
+        return norms + layer(a, b, 3) + layer(emb, 2 * b) + layer(b, b, 3) + skip
+
+    embed = layer(w, emb) + layer(emb, emb)
+    ends = layer(pixels, w, 3) + 2 * w + layer(w, pixels, 3)
+    encode = block(w, w) + 3 * block(2 * w, 2 * w)  # the middle one too
+    attention = 4 * w + layer(2 * w, 6 * w) + layer(2 * w, 2 * w)
+    between = layer(w, 2 * w, 2) + layer(2 * w, 2 * w, 2)  # and back up
+    back = layer(2 * w, w, 2) + layer(2 * w, 2 * w, 2)
+    decode = block(2 * w, w) + block(4 * w, 2 * w)
+    return embed + ends + encode + attention + between + back + decode
