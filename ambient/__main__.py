@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from ambient import __version__, commands
 from ambient.commands import check_json_target, say
-from ambient.config import ARMS
+from ambient.config import ARMS, check_seed
 from ambient.errors import InputError
 from ambient.presets import PRESETS
 
@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
     c = command("train", commands.train)
     c.add_argument("--out", metavar="RUN", help="a new folder")
     c.add_argument("--resume", metavar="RUN", help="go on with a run folder")
+    c.add_argument("--from", metavar="RUN", help="start with its weights and settings")
+    c.add_argument("--from-step", type=int, metavar="K", help="its stored step (default: the last)")
     c.add_argument("--preset", help="; ".join(f"{k}: {v.title}" for k, v in PRESETS.items()))
     c.add_argument("--corpus", help="see `corpora` (default: emoji)")
     c.add_argument("--side", type=int, help="resize pictures to this many pixels")
@@ -50,13 +52,13 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--split-seed", type=int, help="which ones (default: 0)")
     c.add_argument("--arm", help="; ".join(f"{k}: {v}" for k, v in ARMS.items()))
     c.add_argument("--cutoff", type=float, help="noise level sigma_n of the frozen copies")
-    c.add_argument("--steps", type=int, help="default: 3000")
+    c.add_argument("--steps", type=int, help="default: 3000; with --resume: train to this many")
     c.add_argument("--batch", type=int, help="default: 32")
     c.add_argument("--lr", type=float, help="default: 0.001")
     c.add_argument("--width", type=int, help="default: 48 (1.3 million parameters)")
     c.add_argument("--seed", type=int, help="default: 0")
-    c.add_argument("--threads", type=int, default=1, help="default: 1; more pay on a quiet machine")
-    c.add_argument("--dtype", default="auto", help="auto (the faster one here), float32, bfloat16")
+    c.add_argument("--threads", type=int, help="default: 1; more pay on a quiet machine")
+    c.add_argument("--dtype", help="default: auto (the faster one here), or float32, bfloat16")
     c.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     c.add_argument("--checkpoint-every", type=int, help="steps (default: a tenth of the run)")
 
@@ -131,8 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         check_json_target(getattr(args, "json", None) or "-")
-        if (getattr(args, "seed", None) or 0) < 0:
-            raise InputError(f"--seed is {args.seed}; expected 0 or more.")
+        check_seed("--seed", getattr(args, "seed", None) or 0)
         args.body(args)
     except KeyboardInterrupt:
         say("stopped.")

@@ -11,22 +11,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ambient.config import configure
+from ambient.config import check_seed, configure
 from ambient.corpus import BUNDLED, TORCHVISION, load_corpus, to_bytes
 from ambient.errors import InputError
 from ambient.presets import preset
 from ambient.run import (
     BUNDLED_RUNS,
+    PLACE_FILE,
     STOP_FILE,
+    Run,
     is_training,
+    lengthen,
     list_runs,
+    mark_failed,
     open_run,
+    settle,
     start_run,
     step_name,
     write_atomically,
 )
 
 if TYPE_CHECKING:
+    import torch
+
+    from ambient.corpus import Corpus
     from ambient.denoiser import Denoiser
 
 
@@ -72,62 +80,106 @@ def corpora(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train into a run folder, or go on with one."""
-    import torch
-
     from ambient import hardware
-    from ambient.recorder import mark_failed, record
+    from ambient.limits import Limits
+    from ambient.recorder import record
 
-    device, corpus = hardware.choose_device(args.device), None
-    if args.resume:
-        run = open_run(args.resume)
-        if is_training(run) and run.state["pid"] != os.getpid():
-            raise InputError(
-                f"run '{run.path}' is being trained by process {run.state['pid']}; "
-                "wait for it, or stop it first."
-            )
-        if run.config.steps <= run.last_step:
-            say(f"'{run.path}' is done: {run.last_step} of {run.config.steps} steps.")
-            return
-        if run.state["status"] != "running":  # the queue starts a run as running: its stop counts
-            (run.path / STOP_FILE).unlink(missing_ok=True)
-    else:
-        if not args.out:
-            raise InputError("train needs --out RUN (a new folder) or --resume RUN.")
-        torch.set_num_threads(_positive("threads", args.threads))
-        dtype = hardware.faster_dtype(device) if args.dtype == "auto" else args.dtype
-        start = preset(args.preset) if args.preset else None
-        corpus = load_corpus(args.corpus or (start.corpus if start else "emoji"), side=args.side)
-        for note in corpus.notes:
-            say(note)
-        if args.arm == "ambient" and args.cutoff is None:
-            raise InputError(
-                "train --arm ambient needs --cutoff, a noise level such as 1.0; suggest-cutoff "
-                "names one for your images, and 0 is ordinary training."
-            )
-        given = {k: getattr(args, k) for k in CONFIG_CHOICES if getattr(args, k) is not None}
-        choices = {**(start.choices if start else {}), **given}
-        run = start_run(Path(args.out), configure(corpus, dtype=dtype, **choices))
+    device = hardware.choose_device(args.device)
+    run, corpus = _resumed(args) if args.resume else _started(args, device)
+    if run is None:
+        return
     try:
-        steps = record(run, corpus or run.corpus(), device)
-        with _StopRequest() as stop, _progress(run.config.steps, "step") as bar:
-            for done in steps:
-                bar.update(done.step - bar.n)
-                if done.step % 10 == 0:
-                    bar.set_postfix(loss=f"{done.loss:.4f}", refresh=False)
-                if stop.asked:
-                    break
-            steps.close()
-    except (InputError, FloatingPointError) as e:
+        corpus = corpus or run.corpus()
+        Limits.here().cap_memory()
+    except InputError as e:
         mark_failed(run, str(e))
         raise
-    step = run.last_step
+    steps = record(run, corpus, device)
+    with _StopRequest() as stop, _progress(run.config.steps, "step") as bar:
+        for done in steps:
+            bar.update(done.step - bar.n)
+            if done.step % 10 == 0:
+                bar.set_postfix(loss=f"{done.loss:.4f}", refresh=False)
+            if stop.asked:
+                break
+        steps.close()
+    step = run.saved_step
     if step >= run.config.steps:
         say(f"done, step {step}. Next: python -m ambient evaluate {run.path}")
+    elif run.state["status"] == "queued":
+        say(f"saved at step {step}: another run's turn; the queue goes on with this one.")
     else:
         say(
             f"stopped as asked, saved at step {step}. "
             f"Go on with: python -m ambient train --resume {run.path}"
         )
+
+
+def _resumed(args: argparse.Namespace) -> tuple[Run | None, None]:
+    """The run to go on with; None where there is nothing left to do."""
+    for name in (*START_CHOICES, *CONFIG_CHOICES):
+        if getattr(args, name) is not None and name != "steps":
+            raise InputError(
+                f"--{name.replace('_', '-')} goes with a new run; --resume takes only --steps, to "
+                "train longer, and --device. For other settings: train --out NEW --from RUN."
+            )
+    run = open_run(args.resume)
+    if is_training(run) and run.state["pid"] != os.getpid():
+        raise InputError(
+            f"run '{run.path}' is being trained by process {run.state['pid']}; "
+            "wait for it, or stop it first."
+        )
+    if args.steps is not None:
+        run = lengthen(run, args.steps)
+    if run.config.steps <= run.last_step:
+        settle(run)
+        say(f"'{run.path}' is done: {run.last_step} of {run.config.steps} steps.")
+        return None, None
+    if run.state["status"] != "running":  # the queue starts a run as running: its stop counts
+        for name in (STOP_FILE, PLACE_FILE):
+            (run.path / name).unlink(missing_ok=True)
+    return run, None
+
+
+def _started(args: argparse.Namespace, device: torch.device) -> tuple[Run, Corpus]:
+    """A new run of the choices given, on top of a preset's or of those of the run it is from."""
+    import torch
+
+    from ambient import hardware
+
+    if not args.out:
+        raise InputError("train needs --out RUN (a new folder) or --resume RUN.")
+    source = getattr(args, "from")
+    if source and args.preset:
+        raise InputError("--from and --preset both bring settings; give one of them.")
+    if args.from_step is not None and not source:
+        raise InputError("--from-step is a step of a run; name the run with --from RUN.")
+    parent = open_run(source) if source else None
+    basis = parent.config if parent else None
+    chosen = preset(args.preset) if args.preset else None
+    choices = {"threads": 1, **(chosen.choices if chosen else {})}
+    if basis:
+        choices = {k: getattr(basis, k) for k in CONFIG_CHOICES if k != "checkpoint_every"}
+    choices |= {k: getattr(args, k) for k in CONFIG_CHOICES if getattr(args, k) is not None}
+    if args.arm == "standard" and args.cutoff is None:
+        choices["cutoff"] = 0.0
+    if args.arm == "ambient" and args.cutoff is None and not choices.get("cutoff"):
+        raise InputError(
+            "train --arm ambient needs --cutoff, a noise level such as 1.0; suggest-cutoff "
+            "names one for your images, and 0 is ordinary training."
+        )
+    torch.set_num_threads(_positive("threads", choices["threads"]))
+    dtype = args.dtype or (basis.dtype if basis else "auto")
+    dtype = hardware.faster_dtype(device) if dtype == "auto" else dtype
+    if parent and not args.corpus and args.side is None:
+        corpus = parent.corpus()
+    else:
+        usual = basis.corpus if basis else chosen.corpus if chosen else "emoji"
+        corpus = load_corpus(args.corpus or usual, side=args.side)
+    for note in corpus.notes:
+        say(note)
+    config = configure(corpus, dtype=dtype, **choices)
+    return start_run(Path(args.out), config, (parent, args.from_step) if parent else None), corpus
 
 
 def sample(args: argparse.Namespace) -> None:
@@ -146,6 +198,7 @@ def sample(args: argparse.Namespace) -> None:
         raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
     c, how = run.config, sampler_of(run.config, sampler=args.sampler, steps=args.steps)
     seeds = range(args.seed, args.seed + _positive("n", args.n))
+    check_seed("the last image's seed", seeds[-1])
     if args.above is None:
         denoiser: Denoiser = run.denoiser(args.step)
     else:
@@ -354,6 +407,7 @@ class _StopRequest:
             signal.signal(number, handler)
 
 
+START_CHOICES = ["out", "from", "from_step", "preset", "corpus", "side", "dtype"]
 CONFIG_CHOICES = [
     "n_train",
     "split_seed",
