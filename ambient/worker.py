@@ -1,88 +1,187 @@
 """A queue of runs, one at a time, each trained by a process of its own.
 
 The run folder is the only channel: the process writes it, everyone else reads it, and a file named
-`stop` in it asks for a pause. So a run survives closed tabs and server restarts.
+`stop` in it asks for an end. So a run survives closed tabs and server restarts.
+
+The queue is fair: owners take turns, one run each, and within a turn who came first goes first.
+While somebody else waits, a run that has had its slice of time saves and goes back to the end;
+resuming is exact, so that costs nothing but the change. Whose turn it is stands in `place.json`
+(a round and a ticket, both counted, no clock), who may change a run in `owner.json`.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from ambient.config import Config
 from ambient.errors import InputError
+from ambient.limits import Limits, bytes_of
 from ambient.run import (
+    ACTIVE,
+    PLACE_FILE,
     STOP_FILE,
+    YIELD,
     Run,
+    fingerprint,
+    is_full,
     is_training,
+    lengthen,
     list_runs,
+    mark_failed,
     process_started,
+    read_json,
+    settle,
     start_run,
+    unwritten,
     write_atomically,
 )
 
 RUNS = Path(os.environ.get("AMBIENT_RUNS", "runs"))
-ACTIVE = ("queued", "running")
+SLICE = 180.0  # seconds a run trains while somebody else waits
+NEW, GONE = ".new", ".gone"  # a folder being made, folders being removed
 
 
-def submit(config: Config, folder: Path = RUNS) -> Run:
-    """Queue a new run; it starts as soon as the one before it ends.
+def submit(
+    config: Config,
+    folder: Path = RUNS,
+    owner: str | None = None,
+    start: tuple[Run, int | None] | None = None,
+) -> Run:
+    """Queue a new run.
+
+    Args:
+        owner: a secret of who asks, of which only a hash is stored; None: anyone may change it.
+        start: a run and one of its steps (None: the last), whose weights it starts from.
 
     Returns:
         The run, in a new folder below `folder`.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, this server does not train such a run, or the
+            weights to start from do not fit.
     """
-    stem = config.label
+    limits = Limits.here()
+    if math.isfinite(limits.disk):
+        clean(folder, int(limits.disk) - 1)
     with _locked(folder):
-        number = 1
-        while (folder / f"{stem}-{number}").exists():
-            number += 1
-        run = start_run(folder / f"{stem}-{number}", config)
+        limits.check(config, folder, owner)
+        shutil.rmtree(folder / NEW, ignore_errors=True)  # of a process killed right here
+        run = start_run(folder / NEW, config, start)
+        if owner is not None:
+            write_atomically(run.path / "owner.json", json.dumps({"sha256": fingerprint(owner)}))
         _queue(run)
+        number = 1
+        while (path := folder / f"{config.label}-{number}").exists():
+            number += 1
+        run.path.rename(path)
     advance(folder)
-    return run
+    return replace(run, path=path)
 
 
-def resume(run: Run) -> None:
+def may_change(run: Run, owner: str | None) -> bool:
+    """Whether the token is that of the run's owner; a run without one is anyone's."""
+    kept = run.owner
+    return kept is None or hmac.compare_digest(kept, fingerprint(owner) or "")
+
+
+def resume(run: Run, owner: str | None = None) -> None:
     """Queue a paused, interrupted or failed run again, to go on where it stands.
 
     Raises:
-        InputError: its folder cannot be written.
+        InputError: its folder cannot be written, it is somebody else's, or the queue is full.
     """
-    with _locked(run.path.parent):
+    with _changing(run, owner):
         if run.state["status"] in ACTIVE:
             return
-        (run.path / STOP_FILE).unlink(missing_ok=True)
+        Limits.here().check(run.config, run.path.parent, owner)
         _queue(run)
     advance(run.path.parent)
 
 
-def request_stop(run: Run) -> None:
+def extend(run: Run, steps: int, owner: str | None = None) -> Run:
+    """Raise the steps of a run at rest and queue it: as if it had been started with that many.
+
+    Raises:
+        InputError: as `resume`, or it is active, has as many steps, or nothing to go on from.
+    """
+    with _changing(run, owner):
+        _refuse_active(run)
+        Limits.here().check(replace(run.config, steps=steps), run.path.parent, owner)
+        run = lengthen(run, steps)
+        _queue(run)
+    advance(run.path.parent)
+    return run
+
+
+def request_stop(run: Run, owner: str | None = None) -> None:
     """Ask a run to save and pause; a queued one leaves the queue at once.
 
     Raises:
-        InputError: its folder cannot be written.
+        InputError: its folder cannot be written, or it is somebody else's.
     """
-    with _locked(run.path.parent):
+    with _changing(run, owner):
         if run.state["status"] == "queued":
             write_atomically(run.path / "state.json", json.dumps({**run.state, "status": "paused"}))
+            (run.path / PLACE_FILE).unlink(missing_ok=True)
         elif run.state["status"] == "running":
-            (run.path / STOP_FILE).touch()
+            write_atomically(run.path / STOP_FILE, "pause")
 
 
-def advance(folder: Path = RUNS) -> None:
-    """Mark dead runs as interrupted and start the next queued one if the slot is free. Cheap.
+def delete(run: Run, owner: str | None = None, folder: Path = RUNS) -> None:
+    """Remove a run at rest.
+
+    Raises:
+        InputError: it is active, somebody else's, or not in `folder`.
+    """
+    if run.path.resolve().parent != folder.resolve():
+        raise InputError(f"'{run.path}' is not in '{folder}'; only runs there can be deleted.")
+    with _changing(run, owner):
+        _refuse_active(run)
+        _discard(run)
+
+
+def clean(folder: Path, max_bytes: int, max_age_seconds: float | None = None) -> list[str]:
+    """Remove runs at rest until the folder is small enough, those that changed last at the end.
+
+    Args:
+        max_age_seconds: runs at rest for longer are removed in any case.
+
+    Returns:
+        The names of what was removed.
+    """
+    if not folder.is_dir():
+        return []
+    removed = []
+    with _locked(folder):
+        for stale in folder.glob(f"{GONE}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        size, now = bytes_of(folder), time.time()
+        at_rest = [s.run for s in _standings(folder) if not s.active]
+        for run in sorted(at_rest, key=_changed):
+            old = max_age_seconds is not None and now - _changed(run) > max_age_seconds
+            if old or size > max_bytes:
+                size -= bytes_of(run.path)
+                _discard(run)
+                removed.append(run.name)
+    return removed
+
+
+def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
+    """Mark dead runs as interrupted, end the running one's slice, start the next. Cheap.
 
     Who may only read the folder changes nothing.
 
@@ -92,31 +191,163 @@ def advance(folder: Path = RUNS) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         return
     with _locked(folder):
-        runs = list_runs(folder)
-        for run in runs:
-            if run.state["status"] == "running" and not is_training(run):
-                state = {**run.state, "status": "interrupted", "step": run.last_step}
-                write_atomically(run.path / "state.json", json.dumps(state))
-        if not any(r.state["status"] == "running" for r in runs):
-            queue = sorted(
-                (r for r in runs if r.state["status"] == "queued"), key=lambda r: r.state["queued"]
-            )
-            if queue:
-                _launch(queue[0])
+        for run in (s.run for s in _standings(folder) if s.state["status"] == "running"):
+            if not is_training(run):
+                settle(run)
+        standings = _standings(folder)
+        line = _line(standings)
+        if not line:
+            return
+        first = line[0]
+        if first.state["status"] == "queued":
+            _launch(first.run)
+        elif first.ticket and first.turn_left(line, slice_seconds) <= 0:
+            stop = first.run.path / STOP_FILE
+            if not stop.exists():
+                _place(first.run, standings)
+                write_atomically(stop, YIELD)
 
 
 def position(run: Run) -> int:
     """How many runs are before this one: 0 is running or next."""
-    before = (r.state for r in list_runs(run.path.parent) if r.path != run.path)
-    mine = run.state.get("queued", 0.0)
-    return sum(
-        s["status"] == "running" or (s["status"] == "queued" and s["queued"] < mine) for s in before
-    )
+    line = [s.run.path for s in _line(_standings(run.path.parent))]
+    return line.index(run.path) if run.path in line else len(line)
+
+
+def wait_seconds(
+    run: Run | None,
+    folder: Path = RUNS,
+    owner: str | None = None,
+    pace: Callable[[Config], float | None] = lambda config: None,
+    slice_seconds: float = SLICE,
+) -> float | None:
+    """Seconds until a run starts or goes on; None where unknown.
+
+    The queue is played forward: everyone's steps left, at the pace measured so far.
+
+    Args:
+        run: a queued run; None: a new one, of `owner` in `folder`.
+        pace: seconds a step of a run that has not trained yet.
+    """
+    everyone = _standings(run.path.parent if run else folder)
+    target = run.path if run else folder / NEW
+    left = {s.run.path: s.seconds_left(pace) for s in everyone}
+    if run is None and everyone:  # nobody asks for the config of who is only imagined
+        new = _Standing(replace(everyone[0].run, path=target), QUEUED, fingerprint(owner))
+        everyone.append(_behind(new, everyone))
+    waited = 0.0
+    while line := _line(everyone):
+        first = line[0]
+        if first.run.path == target:
+            break
+        seconds = left[first.run.path]
+        if seconds is None:
+            return None
+        turn = min(seconds, first.turn_left(line, slice_seconds))
+        waited += turn
+        left[first.run.path] = seconds - turn
+        goes_on = replace(_behind(first, everyone), state=QUEUED)
+        everyone.remove(first)
+        everyone.append(goes_on if seconds > turn else replace(first, state={"status": "done"}))
+    return waited
+
+
+QUEUED: dict[str, Any] = {"status": "queued"}
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A run as the queue sees it, its files read once."""
+
+    run: Run
+    state: dict[str, Any]
+    owner: str | None
+    round: int = 0
+    ticket: int = 0  # 0: trained, but not by the queue
+
+    @property
+    def active(self) -> bool:
+        return self.state["status"] in ACTIVE
+
+    def turn_left(self, line: list[_Standing], slice_seconds: float) -> float:
+        """Seconds until the run, which is the first in line, has to make room for others."""
+        if all(s.owner == self.owner for s in line):
+            return math.inf
+        return max(0.0, slice_seconds - self.state.get("running_seconds", 0.0))
+
+    def seconds_left(self, pace: Callable[[Config], float | None]) -> float | None:
+        """Seconds of training to its end, at its own pace or at one that is told."""
+        each = self.state.get("seconds_per_step") or pace(self.run.config)
+        steps = self.run.config.steps - self.state.get("step", 0)
+        return each * steps if each else None
+
+
+def _standings(folder: Path) -> list[_Standing]:
+    """All runs of a folder; those with an unreadable state take no part."""
+    found = []
+    for run in list_runs(folder):
+        try:
+            state, place = run.state, read_json(run.path / PLACE_FILE) or {}
+            found.append(_Standing(run, {"status": "done", **state}, run.owner, **place))
+        except (InputError, TypeError, KeyError):
+            continue
+    return found
+
+
+def _line(standings: list[_Standing]) -> list[_Standing]:
+    """Who trains, then who waits, in order."""
+    active = (s for s in standings if s.active)
+    return sorted(active, key=lambda s: (s.state["status"] == "queued", s.round, s.ticket))
+
+
+def _behind(standing: _Standing, everyone: list[_Standing]) -> _Standing:
+    """The place of a run that comes now.
+
+    Its round is the one that is being served, or the one after the last that its owner had.
+    """
+    rounds = [s.round for s in everyone]
+    served = min((s.round for s in everyone if s.active), default=max(rounds, default=0))
+    after_own = max((s.round + 1 for s in everyone if s.owner == standing.owner), default=0)
+    ticket = max((s.ticket for s in everyone), default=0) + 1
+    return replace(standing, round=max(served, after_own), ticket=ticket)
+
+
+def _place(run: Run, everyone: list[_Standing]) -> None:
+    mine = _behind(_Standing(run, QUEUED, run.owner), everyone)
+    place = {"round": mine.round, "ticket": mine.ticket}
+    write_atomically(run.path / PLACE_FILE, json.dumps(place))
 
 
 def _queue(run: Run) -> None:
-    state = {"status": "queued", "step": run.last_step, "steps": run.config.steps}
-    write_atomically(run.path / "state.json", json.dumps({**state, "queued": time.time()}))
+    """Put a run at the end of its owner's; the last write makes it count."""
+    _place(run, _standings(run.path.parent))
+    (run.path / STOP_FILE).unlink(missing_ok=True)
+    write_atomically(run.path / "state.json", json.dumps({**_rest_of(run), **QUEUED}))
+
+
+def _rest_of(run: Run) -> dict[str, Any]:
+    """What a state says whoever trains the run."""
+    pace = run.state.get("seconds_per_step", 0.0)
+    return {"step": run.saved_step, "steps": run.config.steps, "seconds_per_step": pace}
+
+
+def _changed(run: Run) -> float:
+    """When a run last changed, seconds since the epoch."""
+    files = (run.path / name for name in ("state.json", "config.json"))
+    return max((f.stat().st_mtime for f in files if f.exists()), default=0.0)
+
+
+def _refuse_active(run: Run) -> None:
+    if (status := run.state["status"]) in ACTIVE:
+        raise InputError(f"run '{run.name}' is {status}; stop it first.")
+
+
+def _discard(run: Run) -> None:
+    """Remove a run's folder: in one move out of sight, then file by file."""
+    gone = run.path.with_name(f"{GONE}-{run.name}")
+    shutil.rmtree(gone, ignore_errors=True)
+    run.path.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _launch(run: Run) -> None:
@@ -127,18 +358,22 @@ def _launch(run: Run) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": str(run.config.threads)}
     root = str(Path(__file__).resolve().parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    with (run.path / "log.txt").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment,
-            start_new_session=True,  # a Ctrl-C for the server is not one for the run
-        )
+    try:
+        with (run.path / "log.txt").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # a Ctrl-C for the server is not one for the run
+            )
+    except OSError as e:  # the next in line is not kept waiting
+        mark_failed(run, f"training could not be started ({e.strerror}); go on with it later.")
+        return
     # The process writes its own state once torch is loaded; until then this one holds the slot.
     state = {
-        **run.state,
+        **_rest_of(run),
         "status": "running",
         "pid": process.pid,
         "pid_started": process_started(process.pid),
@@ -148,14 +383,27 @@ def _launch(run: Run) -> None:
 
 
 @contextmanager
+def _changing(run: Run, owner: str | None) -> Iterator[None]:
+    """The queue held still, for who may change the run."""
+    with _locked(run.path.parent):
+        if not may_change(run, owner):
+            raise InputError(
+                f"run '{run.name}' is somebody else's; only who started it can change it. "
+                "Start one of your own."
+            )
+        yield
+
+
+@contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One process at a time changes the queue."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".lock").touch()
         with FileLock(folder / ".lock"):
             yield
     except OSError as e:
+        if is_full(e):
+            raise InputError(unwritten(folder, e)) from e
         raise InputError(
             f"'{folder}' cannot be written ({e.strerror}); set AMBIENT_RUNS to a folder of yours."
         ) from e
