@@ -4,7 +4,7 @@ import streamlit as st
 
 from ui import data, scrubber, words
 from ui.frame import enter, errors_in_words
-from ui.watch_it_memorize import watch
+from ui.watch_it_memorize import forming, guess, stages, watch
 
 bar = enter(
     "Watch it memorize",
@@ -12,44 +12,43 @@ bar = enter(
     "step by step, some of them turn into training images. Drag the training step.",
 )
 with errors_in_words():
-    table = watch.table()
+    table = stages.table()
 if not table:
     words.missing("No stored run with its stages yet.", "make assets")
     st.stop()
 *numbers, choice = st.columns([3, 3, 3, 2.8], gap="medium")
 with choice:
-    n = watch.choose_size(table, 100)
+    n = stages.choose_size(table, 100)
     runs = table[n]
-    covered, guess = watch.guess_first(runs)
+    covered, said = guess.covers(runs)
 if covered:
-    watch.ask(runs)
+    guess.ask(runs)
     st.stop()
 
 with errors_in_words():
-    steps = watch.steps(runs)
+    steps = stages.steps(runs)
     index = scrubber.chosen("step", steps, len(steps) - 1)
     step = steps[index]
     words.bar(bar, list(runs.values()), step)
-    words.bar(bar, list(runs.values()), step)
     watch.headline(runs, step, numbers)
-    if guess is not None:
-        watch.verdict(runs, guess)
+    if said is not None:
+        guess.verdict(runs, said)
     pictures, curves = st.columns([5, 3], gap="large")
     with pictures:
         watch.scrub_training(runs, steps, index)
     with curves:
-        watch.show_curves(runs, step, guess)
+        watch.show_curves(runs, step, said)
 words.under(
     "watch-it-memorize",
     "Every sample stands above the training image nearest to it; a frame with an equals sign marks "
     "a copy. *Error*: how far the network's guess is from the clean image, averaged over noise "
     "levels as training draws them; solid on training images, dotted on unseen ones. Watch what "
-    "comes first: errors that part, or copies." + watch.missing_errors(runs),
+    "comes first: errors that part, or copies." + stages.missing_errors(runs),
     [words.provenance(run, data.report(run, step), step=step) for run in runs.values()],
-    lambda: watch.rows(runs),
+    lambda: stages.rows(runs),
     "make assets\npython scripts/build_runs.py --weights\npython scripts/measure.py along",
 )
 
 with errors_in_words():
-    watch.show_forming(runs)
+    forming.show(runs)
     watch.show_sizes(table, n, step)

@@ -319,7 +319,7 @@ def test_hostile_files_are_a_line_each_and_the_rest_is_judged(
         "cut.jpg",
         "tiny.png",
     ]
-    assert app.subheader[0].value == "1 of 2 pictures are copies"
+    assert app.subheader[0].value == "1 of these 2 is a copy"
     assert "<script>" not in _text(app)
     assert f"**= copy**] of *{both.train_names[3]}* · ratio **0.00**" in _text(app)
     assert len(app.metric) == 3  # no rate of two pictures: the room's own three stay alone

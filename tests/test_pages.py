@@ -178,7 +178,7 @@ def _home_order(label: str) -> int:
 def test_gallery_caption_counts_the_copies_shown(app: AppTest, planted: Path) -> None:
     _open(app, "spot_the_copy")
     rows = _report(planted, f"digits-{N}-standard")["samples"][:12]
-    assert f"{sum(r['copy'] for r in rows)} of these 12 are copies" in _text(app)
+    assert words.copies_of([r["copy"] for r in rows]) in _text(app)
 
 
 def test_other_samples_are_other_pictures(app: AppTest) -> None:

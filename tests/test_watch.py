@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from ambient.run import BUNDLED_RUNS, open_run, step_name
 from ui import words
-from ui.watch_it_memorize import watch
+from ui.watch_it_memorize import forming, stages, watch
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUR = (50, 100, 300, 1000)
@@ -78,9 +78,9 @@ def test_the_step_in_the_address_sets_every_number(app: AppTest) -> None:
 @pytest.mark.parametrize("n", FOUR)
 def test_every_size_shows_what_is_stored_of_it(app: AppTest, n: int) -> None:
     _open(app, n=str(n))
-    runs = watch.table()[n]
+    runs = stages.table()[n]
     assert len(app.metric) == len(runs) + 1
-    last = watch.steps(runs)[-1]
+    last = stages.steps(runs)[-1]
     for metric, (arm, run) in zip(app.metric, runs.items(), strict=False):
         assert (metric.value, metric.delta) == _stored(_rule(run.name, last), arm)
 
@@ -95,14 +95,14 @@ def test_without_the_component_step_and_sampling_step_move(app: AppTest) -> None
     sampling.set_value(4).run()
     assert "5" in app.query_params["sampling"]
     alts = [e.proto.imgs[0].alt for e in app.get("image")]
-    sigma = watch.forming(open_run("digits-50-standard")).sigmas[4]
+    sigma = forming.forming(open_run("digits-50-standard")).sigmas[4]
     assert f"noise level {sigma:.3g}" in alts[1]
 
 
 @pytest.mark.parametrize(
     ("n", "guess", "said"),
     [(300, 9000, "Yes"), (300, 1800, "It is **step 9,000"), (1000, 200, "It is **never"),
-     (1000, watch.NEVER, "Yes")],
+     (1000, stages.NEVER, "Yes")],
 )  # fmt: skip
 def test_a_guess_is_asked_first_and_answered_from_the_reports(
     app: AppTest, n: int, guess: int, said: str
@@ -126,16 +126,16 @@ def test_a_guess_is_asked_first_and_answered_from_the_reports(
 def test_onset_is_the_first_stage_above_a_tenth() -> None:
     run = open_run("emoji-300-standard")
     rates = {s: _rule(run.name, s)["rate"] for s in run.sheet_steps}
-    first = watch.onset(run)
-    assert rates[first] >= watch.ONSET
-    assert all(rates[s] < watch.ONSET for s in rates if s < first)
-    assert watch.onset(open_run("digits-1000-standard")) == watch.NEVER
+    first = stages.onset(run)
+    assert rates[first] >= stages.ONSET
+    assert all(rates[s] < stages.ONSET for s in rates if s < first)
+    assert stages.onset(open_run("digits-1000-standard")) == stages.NEVER
 
 
 @pytest.mark.parametrize("name", ["emoji-100-standard", "emoji-300-ambient-1.0"])
 def test_a_stored_generation_ends_in_the_stored_samples(name: str) -> None:
     run = open_run(name)
-    found = watch.forming(run)
+    found = forming.forming(run)
     assert found is not None
     assert found.checkpoint_sha256 == run.checkpoint_sha256()
     assert found.seeds == tuple(range(12))
@@ -148,22 +148,32 @@ def test_a_stored_generation_ends_in_the_stored_samples(name: str) -> None:
 
 
 def test_the_film_shows_the_sheets_and_frames_their_copies() -> None:
-    runs = watch.table()[100]
-    steps = watch.steps(runs)
+    runs = stages.table()[100]
+    steps = stages.steps(runs)
     film = watch.training_film(runs, steps)
     for panel, run in zip(film.panels, runs.values(), strict=True):
         for i, step in enumerate(steps):
-            sheet = run.sheet(step)
+            sheet = run.sheet(step) if step < steps[-1] else run.samples()[0]
             for cell, image in zip(panel.frames[i], sheet, strict=False):
                 drawn = np.asarray(cell.convert("RGB"))[5:33, 5:37]  # above the equals sign
                 np.testing.assert_array_equal(drawn, image[:28])
             framed = sum(cell.getpixel((2, cell.height // 3))[3] > 0 for cell in panel.frames[i])
-            assert panel.captions[i].startswith(f"{framed} of these {watch.SHOWN} ")
+            assert panel.captions[i].startswith(f"{framed} of these {stages.SHOWN} ")
     assert [int(c.split()[0]) for c in film.panels[0].captions][-1] > 0
 
 
+def test_both_scrubbers_end_in_the_same_verdicts() -> None:
+    for n, runs in stages.table().items():
+        ends = {arm: found for arm, run in runs.items() if (found := forming.forming(run))}
+        for arm, found in ends.items():
+            run = runs[arm]
+            formed = stages.judge(run, found.images[-1]).copies[: stages.SHOWN]
+            alike = words.copies_of(formed)
+            assert watch.training_film({arm: run}, [run.last_step]).panels[0].captions == [alike], n
+
+
 def test_errors_are_of_the_weights_that_were_judged() -> None:
-    found = watch.errors(open_run("emoji-300-standard"))
+    found = stages.errors(open_run("emoji-300-standard"))
     run = open_run("emoji-300-standard")
     assert [row["step"] for row in found] == run.sheet_steps
     kept = [row for row in found if row["step"] in run.steps]
@@ -179,13 +189,13 @@ def test_errors_are_of_the_weights_that_were_judged() -> None:
 
 
 def test_missing_weights_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = watch.table()[100]
-    monkeypatch.setattr(watch, "errors", lambda run: [])
-    said = watch.missing_errors(runs)
+    runs = stages.table()[100]
+    monkeypatch.setattr(stages, "errors", lambda run: [])
+    said = stages.missing_errors(runs)
     assert "standard: 0 of 5; ambient, cutoff 1: 0 of 5" in said
     monkeypatch.undo()
-    assert not watch.missing_errors(runs)
-    assert "ambient, cutoff 1: 1 of 10" in watch.missing_errors(watch.table()[300])
+    assert not stages.missing_errors(runs)
+    assert "ambient, cutoff 1: 1 of 10" in stages.missing_errors(stages.table()[300])
 
 
 def test_stored_strips_are_small() -> None:

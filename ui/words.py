@@ -28,6 +28,12 @@ def interval(ci95: Sequence[float]) -> str:
     return f"95\u00a0% interval: {low:.{digits}f} to {high:.{digits}f}\u00a0%"
 
 
+def copies_of(copies: Sequence[bool]) -> str:
+    """How many of the pictures on view are copies."""
+    count = sum(copies)
+    return f"{count} of these {len(copies)} {'is a copy' if count == 1 else 'are copies'}"
+
+
 def arm_name(config: Config) -> str:
     return "standard" if config.arm == "standard" else f"{config.arm}, cutoff {config.cutoff:g}"
 

@@ -130,7 +130,7 @@ def _verdicts(run: Run, exhibit: Exhibit, like: Ruling, known: Cloud | None) -> 
         found = ruling.applied(run, exhibit, None, replace(like, rule="ratio"))
     assert found is not None  # pixels are always known
     copies = [found.is_copy(float(s)) for s in found.samples]
-    st.subheader(f"{sum(copies)} of {len(copies)} pictures are copies", anchor=False)
+    st.subheader(words.copies_of(copies).capitalize(), anchor=False)
     ruling.rates(run, exhibit, found, "pictures")
     order = np.argsort(found.closeness, kind="stable").tolist()
     for position in order[:IN_ROWS]:
@@ -167,7 +167,7 @@ def _rest(
         ),
         width="stretch",
         alt=f"{len(some)} more of your pictures above their nearest training images; "
-        f"{sum(copies[i] for i in some)} are copies.",
+        f"{words.copies_of([copies[i] for i in some])}.",
     )
     st.dataframe(
         [

@@ -69,14 +69,14 @@ def odd_one(run: str) -> Finding | None:
 
 def onset(run: str) -> Finding | None:
     """The first judged stage at which copying has set in, as the page that watches it says."""
-    from ui.watch_it_memorize import watch
+    from ui.watch_it_memorize import stages as watched
 
     found = next((r for r in data.bundled() if r.name == run), None)
-    stages = watch.copies(found) if found else []
+    stages = watched.copies(found) if found else []
     if found is None or not stages:
         return None
-    first = watch.onset(found)
-    row = watch.at_step(found, first or stages[-1]["step"])
+    first = watched.onset(found)
+    row = watched.at_step(found, first or stages[-1]["step"])
     when = "At" if first else "Not even at the last"
     return Finding(
         float(first) if first else None,

@@ -131,10 +131,10 @@ def _sample_now(standard: Run, ambient: Run, switch: float) -> None:
         gallery(images, nearest, copies, arm_color(below.config.arm)),
         width="stretch",
         alt=f"{len(images)} samples, {label} at {switch:g}, above their nearest training images; "
-        f"{sum(copies)} are copies.",
+        f"{words.copies_of(copies)}.",
     )
     st.caption(
-        f"{label}, switch {switch:g}: {sum(copies)} of {len(images)} are copies (d1/d2 < 1/3) · "
+        f"{label}, switch {switch:g}: {words.copies_of(copies)} (d1/d2 < 1/3) · "
         f"seeds 0 to {SHOWN - 1} · live"
     )
 

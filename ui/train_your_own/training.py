@@ -14,7 +14,8 @@ from ui import charts, data, scrubber, words
 from ui.charts import training as training_charts
 from ui.pictures import arm_color, gallery
 from ui.teacher import hidden
-from ui.watch_it_memorize.watch import Stage, judge, scrub_training
+from ui.watch_it_memorize.stages import Stage, judge
+from ui.watch_it_memorize.watch import scrub_training
 
 ACTIVE = ("queued", "running")
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
@@ -48,11 +49,11 @@ def sheet_with_nearest(run: Run, step: int) -> None:
         gallery(stage.images, stage.nearest, stage.copies, arm_color(run.config.arm)),
         width="stretch",
         alt=f"Samples of seeds 0 to {SHOWN - 1} at step {step} above their nearest training "
-        f"images; {sum(stage.copies)} are copies.",
+        f"images; {words.copies_of(stage.copies)}.",
     )
     st.caption(
         f"Step {step:,}, seeds 0 to {SHOWN - 1}, each above its nearest training image: "
-        f"{sum(stage.copies)} are copies (d1/d2 < 1/3)."
+        f"{words.copies_of(stage.copies)} (d1/d2 < 1/3)."
     )
 
 

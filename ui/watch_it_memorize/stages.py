@@ -1,0 +1,166 @@
+"""What is stored of a run's stages: copies, errors, samples, and when copying set in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from ambient import run as store
+from ambient.copies import RATIO_CAP, find_neighbors
+from ambient.corpus import ASSETS, to_rows
+from ambient.run import Run
+from ui import data, words
+from ui.pictures import Images
+from ui.spot_the_copy import pair
+from ui.teacher import control
+
+SHOWN = 8  # samples along training, seeds 0 to 7
+ONSET = 0.1  # copying has set in when this share of the samples are copies
+NEVER = 0  # a step: that it never does
+ALONG = ASSETS / "results" / "along.json"
+TONES = {"standard": "orange", "ambient": "blue"}
+
+Rows = list[dict[str, Any]]
+Runs = Mapping[str, Run]
+
+
+def copies(run: Run) -> Rows:
+    """The judged stages of a run: copied share, and what the rule says of unseen images."""
+    return _copies(str(run.path), data.stamp(run.path / "reports"))
+
+
+@st.cache_resource(max_entries=32)
+def _copies(path: str, changed: int) -> Rows:
+    run = store.open_run(path)
+    rows = []
+    for step, report in data.stages(run).items():
+        rule = report["copies"]["ratio"]
+        kept = ("rate", "ci95", "heldout_rate", "heldout_ci95")
+        row = {"run": run.name, "step": step, "n_samples": report["n_samples"]}
+        rows.append({**row, **{k: rule[k] for k in kept}})
+        rows[-1]["checkpoint_sha256"] = report["checkpoint_sha256"]
+    return rows
+
+
+def at_step(run: Run, step: int) -> dict[str, Any]:
+    return next(row for row in copies(run) if row["step"] == step)
+
+
+def table() -> dict[int, dict[str, Run]]:
+    """Bundled runs with judged stages by number of training images: standard, and ambient beside.
+
+    Of several cutoffs, the usual one.
+    """
+    found: dict[int, dict[float, Run]] = {}
+    for run in data.bundled():
+        if run.config.arm in ("standard", "ambient") and len(copies(run)) > 1:
+            found.setdefault(run.config.n_train, {}).setdefault(run.config.cutoff, run)
+    return {n: _pair(runs) for n, runs in sorted(found.items()) if 0.0 in runs}
+
+
+def _pair(runs: Mapping[float, Run]) -> dict[str, Run]:
+    if len(runs) == 1:
+        return {"standard": runs[0.0]}
+    return {"standard": runs[0.0], "ambient": runs[pair.usual(list(runs))]}
+
+
+def size_name(run: Run) -> str:
+    return f"{run.config.n_train:,} {run.config.corpus}"
+
+
+@control("settings")
+def choose_size(runs: Mapping[int, Runs], usual: int) -> int:
+    return st.segmented_control(
+        "Training images",
+        list(runs),
+        default=usual if usual in runs else next(iter(runs)),
+        key="n",
+        required=True,
+        bind="query-params",
+        help="; ".join(f"{n}: {size_name(pair['standard'])}" for n, pair in runs.items()),
+    )
+
+
+def steps(runs: Runs) -> list[int]:
+    """The stages that every one of them has."""
+    return sorted(set.intersection(*({r["step"] for r in copies(run)} for run in runs.values())))
+
+
+def onset(run: Run) -> int:
+    """The first judged step with at least 10 % copies, `NEVER` if there is none."""
+    return next((row["step"] for row in copies(run) if row["rate"] >= ONSET), NEVER)
+
+
+def errors(run: Run) -> Rows:
+    """Stored errors of a run's stages, those of the weights that its reports are of."""
+    found = _along(data.stamp(ALONG)).get(run.name, [])
+    hashes = {row["checkpoint_sha256"] for row in copies(run)}
+    return [row for row in found if row["checkpoint_sha256"] in hashes]
+
+
+@st.cache_resource(max_entries=2)
+def _along(changed: int) -> dict[str, Rows]:
+    by_run: dict[str, Rows] = {}
+    for row in (store.read_json(ALONG) or {}).get("rows", []):
+        by_run.setdefault(row["run"], []).append(row)
+    return by_run
+
+
+def missing_errors(runs: Runs) -> str:
+    """Where errors could not be measured for want of weights, in a sentence."""
+    parts = []
+    for run in runs.values():
+        have, stages = len(errors(run)), len(copies(run))
+        if have < stages:
+            parts.append(f"{panel_name(run).lower()}: {have} of {stages}")
+    if not parts:
+        return ""
+    return f" Errors are of the stages whose weights were at hand ({'; '.join(parts)})."
+
+
+def rows(runs: Runs) -> Rows:
+    """Copies and errors of every stage, one row each."""
+    table = []
+    for run in runs.values():
+        known = {row["step"]: row for row in errors(run)}
+        for row in copies(run):
+            table.append(flat({**row, **known.get(row["step"], {})}))
+    return table
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Intervals as two columns."""
+    out: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.endswith("ci95"):
+            stem = name.removesuffix("ci95")
+            out |= {f"{stem}low": value[0], f"{stem}high": value[1]}
+        else:
+            out[name] = value
+    return out
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Samples of the first seeds at a step, their nearest training images, which are copies."""
+
+    images: Images
+    nearest: Images
+    names: tuple[str, ...]
+    copies: tuple[bool, ...]
+
+
+def judge(run: Run, images: Images) -> Stage:
+    """Pictures of a run beside its training images, by the rule of its report's cap."""
+    both = data.sets(run)
+    found = find_neighbors(to_rows(images), to_rows(both.train), both.groups)
+    names = tuple(both.train_names[i] for i in found.nearest)
+    copies = tuple(bool(r < RATIO_CAP) for r in found.ratio)
+    return Stage(images, both.train[found.nearest], names, copies)
+
+
+def panel_name(run: Run) -> str:
+    return words.arm_name(run.config).capitalize()
