@@ -289,6 +289,8 @@ def _check_config(config: Config) -> None:
 
 def _check_parts(run: Run) -> None:
     """Load everything once and compare it: a broken run is refused at the door."""
+    if not run.steps:
+        raise InputError("this zip holds no weights; let the run train to its first stage.")
     split = run.split(run.corpus())
     run.denoiser()
     for step in run.sheet_steps:
@@ -337,8 +339,8 @@ def _check_samples(run: Run) -> list[int] | None:
     shape = (len(seeds) if seeds.ndim else 0, c.side, c.side, c.channels)
     if images.dtype != np.uint8 or seeds.dtype != np.int64 or images.shape != shape or not shape[0]:
         raise InputError(
-            f"samples.npz holds images {plain(images.dtype)} {plain(images.shape)} and seeds "
-            f"{plain(seeds.dtype)} {plain(seeds.shape)}; expected uint8 (n, {c.side}, {c.side}, "
+            f"samples.npz holds images {images.dtype.name} {plain(images.shape)} and seeds "
+            f"{seeds.dtype.name} {plain(seeds.shape)}; expected uint8 (n, {c.side}, {c.side}, "
             f"{c.channels}) and int64 (n,). Export the run again."
         )
     return [int(seed) for seed in seeds]

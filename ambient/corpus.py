@@ -223,7 +223,7 @@ def _load_npz(path: Path, name: str, side: int | None) -> Corpus:
         images = images[..., None]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise InputError(
-            f"'{path.name}': 'images' is {plain(fields['images'].dtype)} "
+            f"'{path.name}': 'images' is {fields['images'].dtype.name} "
             f"{plain(fields['images'].shape)}; expected uint8 (n, h, w), (n, h, w, 1) or "
             "(n, h, w, 3)."
         )
@@ -239,7 +239,7 @@ def _load_npz(path: Path, name: str, side: int | None) -> Corpus:
         found = fields.get(field, numbers)
         if found.shape != (n,) or found.dtype.kind not in kinds:
             raise InputError(
-                f"'{path.name}': '{field}' is {plain(found.dtype)} {plain(found.shape)}; expected "
+                f"'{path.name}': '{field}' is {found.dtype.name} {plain(found.shape)}; expected "
                 f"one for each of {n} images, or leave it out."
             )
     return Corpus(

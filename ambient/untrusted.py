@@ -115,14 +115,14 @@ def read_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> 
             f"'{label}' has {len(data) // 1_000_000} MB; expected a picture of at most "
             f"{MAX_PICTURE_BYTES // 1_000_000} MB. Shrink it."
         )
-    other = f" but {found}" if found and found not in PICTURES else ""
-    names = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
-    complaint = (
-        f"'{label}' is not a readable picture{other}; expected {names}. Remove or replace it."
-    )
     if found not in formats:
-        raise InputError(complaint)
-    with guarded(complaint):
+        other = f" but {found}" if found else ""
+        names = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
+        raise InputError(
+            f"'{label}' is not a readable picture{other}; expected {names}. Remove or replace it."
+        )
+    damaged = f"'{label}' is not a readable picture: a damaged or cut {found}. Replace it."
+    with guarded(damaged):
         try:
             opened = Image.open(io.BytesIO(data), formats=[found])
         except Image.DecompressionBombError as e:
@@ -158,20 +158,23 @@ def _flat(picture: Image.Image) -> Image.Image:
 # Zips and npz
 
 
-def open_zip(source: bytes | Path, label: str, max_bytes: int) -> zipfile.ZipFile:
+def open_zip(
+    source: bytes | Path, label: str, max_bytes: int, form: str = "zip"
+) -> zipfile.ZipFile:
     """A zip whose directory holds no trap; its members are to be read with `read_member`.
 
     Args:
         source: the zip, or its path.
         label: what to call it.
         max_bytes: all members may unpack to.
+        form: what it should be, in words.
 
     Raises:
         InputError: no zip or a damaged one; too many members, too large, or packed too densely;
             members that are encrypted, links, doubled, or would leave their folder.
     """
     label = plain(label)
-    damaged = f"'{label}' is not a readable zip file; pack it again."
+    damaged = f"'{label}' is not a readable {form} file; make it again."
     with guarded(damaged):
         if _directory_entries(source) > MAX_MEMBERS:
             raise InputError(f"'{label}' has more than {MAX_MEMBERS} files; use fewer.")
@@ -263,7 +266,7 @@ def read_npz(
         InputError: no npz or a damaged one, a `needed` array missing, or one of Python objects.
     """
     label = plain(label)
-    with open_zip(source, label, max_bytes) as archive:
+    with open_zip(source, label, max_bytes, "npz") as archive:
         members = {
             m.filename.removesuffix(".npy"): m
             for m in archive.infolist()
@@ -303,6 +306,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, label: str) -
 # JSON
 
 Leaf = Callable[[Any], bool]  # its docstring says what is expected
+KINDS = {dict: "an object", list: "a list of that length", type(None): "null"}
 Shape = Leaf | None | tuple["Shape", ...] | Sequence["Shape"] | Mapping[str, "Shape"]
 
 
@@ -354,7 +358,8 @@ def read_json(data: bytes, label: str) -> Any:
                     )
             elif number(leaf) and not abs(leaf) < 2**63:  # NaN and infinity are not below
                 raise InputError(
-                    f"'{plain(label)}' holds the number {plain(leaf, 40)}; expected finite ones."
+                    f"'{plain(label)}' holds the number {plain(leaf, 40)}; expected finite ones, "
+                    "below 2**63."
                 )
     return value
 
@@ -407,7 +412,7 @@ def _misfit(value: Any, shape: Shape, place: str) -> str:
         return next(filter(None, complaints), "")
     if value is None if shape is None else callable(shape) and shape(value):
         return ""
-    words = shape.__doc__ if callable(shape) else "something else"
+    words = shape.__doc__ if callable(shape) else KINDS[type(shape)]
     return f"{place} is {plain(json.dumps(value)[:60], 40)}; expected {words}."
 
 
