@@ -138,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("stopped.")
         return 1
-    except (InputError, FloatingPointError, OSError) as e:
+    except (InputError, FloatingPointError, MemoryError, OSError) as e:
         if args.debug:
             raise
         say(f"ambient {args.command}: {e}")

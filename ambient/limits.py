@@ -20,6 +20,7 @@ import dataclasses
 import math
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,16 +71,16 @@ class Limits:
         for name in ("steps", "batch", "width", "n_train", "side"):
             _refuse_above(name, getattr(config, name), getattr(self, name))
         _refuse_above("the number of parameters", parameters(config), self.parameters)
-        active = [r for r in list_runs(folder) if r.state.get("status") in ACTIVE]
-        mine = sum(r.owner == fingerprint(owner) for r in active)
+        owners = list(_owners_in_line(folder))
+        mine = owners.count(fingerprint(owner))
         if mine >= self.queued_each:
             raise InputError(
                 f"{mine} runs of yours are training or waiting, and this server takes "
                 f"{self.queued_each:g} at a time; wait for one to end, or stop it."
             )
-        if len(active) >= self.queued:
+        if len(owners) >= self.queued:
             raise InputError(
-                f"{len(active)} runs are training or waiting, and this server takes "
+                f"{len(owners)} runs are training or waiting, and this server takes "
                 f"{self.queued:g}; try again later."
             )
         if math.isfinite(self.disk) and (held := bytes_of(folder)) >= self.disk:
@@ -105,9 +106,22 @@ UNLIMITED = Limits(**{f.name: math.inf for f in dataclasses.fields(Limits)})
 def _read(name: str, default: float) -> float:
     value = os.environ.get(name, "")
     try:
-        return float(value or default)
-    except ValueError as e:
-        raise InputError(f"{name} is '{value}'; expected a number, such as {default:g}.") from e
+        number = float(value or default)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(f"{name} is '{value}'; expected a number, such as {default:g}.")
+    return number
+
+
+def _owners_in_line(folder: Path) -> Iterator[str | None]:
+    """The owner of each run that trains or waits; those that cannot be read do neither."""
+    for run in list_runs(folder):
+        try:
+            if run.state.get("status") in ACTIVE:
+                yield run.owner
+        except InputError:
+            continue
 
 
 def _refuse_above(name: str, value: int, cap: float) -> None:

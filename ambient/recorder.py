@@ -68,6 +68,7 @@ def record(
     Raises:
         InputError: another process trains the run, or it has weights but no resume state.
         FloatingPointError: the loss is no longer a number; the last checkpoint stays.
+        MemoryError: the batch or the network is too large for this machine.
         OSError: the folder can no longer be written; all that was stored before stays whole.
     """
     try:
@@ -84,6 +85,12 @@ def record(
     except FloatingPointError as e:
         mark_failed(run, str(e))
         raise
+    except (MemoryError, RuntimeError) as e:
+        if isinstance(e, RuntimeError) and "allocate" not in str(e):
+            raise
+        reason = "the memory does not suffice; train again with a smaller batch or width."
+        mark_failed(run, reason)
+        raise MemoryError(reason) from e
 
 
 def _record(

@@ -318,6 +318,8 @@ def start_run(path: Path, config: Config, start: tuple[Run, int | None] | None =
         write_atomically(path / "config.json", config.to_json())
     except OSError as e:
         shutil.rmtree(path, ignore_errors=True)
+        if is_full(e):
+            raise InputError(unwritten(path.parent, e)) from e
         raise InputError(f"'{path}' cannot be created ({e.strerror}); choose another --out.") from e
     return open_run(path)
 

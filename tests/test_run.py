@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,13 +13,24 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from ambient import recorder
 from ambient.archive import export_run, import_run
 from ambient.config import Config, configure
 from ambient.corpus import Corpus
 from ambient.errors import InputError
 from ambient.evaluation import draw
 from ambient.recorder import record
-from ambient.run import BUNDLED_RUNS, STOP_FILE, Run, list_runs, open_run, start_run
+from ambient.run import (
+    BUNDLED_RUNS,
+    START_FILE,
+    STOP_FILE,
+    YIELD,
+    Run,
+    lengthen,
+    list_runs,
+    open_run,
+    start_run,
+)
 
 
 def small(corpus: Corpus, **choices: object) -> Config:
@@ -70,6 +83,148 @@ def test_a_damaged_resume_state_falls_back_to_the_one_before(
     for _ in record(run, digits):
         pass
     assert_same(tiny_run, run)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "empty", "foreign"])
+def test_a_resume_state_with_one_wrong_bit_is_not_used(
+    tmp_path: Path, digits: Corpus, tiny_run: Run, damage: str
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.path, copy)
+    newest = sorted((copy / "resume").glob("*.pt"))[-1]
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1  # in the middle of a tensor: torch.load alone would take it
+    newest.write_bytes({"flipped": bytes(data), "empty": b"", "foreign": b"PK\3\4 no"}[damage])
+    for _ in record(open_run(copy), digits):
+        pass
+    assert_same(tiny_run, open_run(copy))
+
+
+def test_a_run_made_longer_is_one_started_with_that_length(tmp_path: Path, digits: Corpus) -> None:
+    whole = start_run(tmp_path / "whole", small(digits, steps=30, checkpoint_every=10))
+    short = start_run(tmp_path / "short", small(digits, steps=20, checkpoint_every=10))
+    for run in (whole, short):
+        for _ in record(run, digits):
+            pass
+    with pytest.raises(InputError, match="steps is 20; run 'short' is set to 20: expected more"):
+        lengthen(short, 20)
+    for _ in record(lengthen(short, 30), digits):
+        pass
+    assert open_run(short.path).config == whole.config
+    assert open_run(short.path).checkpoint().read_bytes() == whole.checkpoint().read_bytes()
+    assert_same(whole, open_run(short.path))
+
+
+def test_a_run_starts_from_weights_of_another(tmp_path: Path, tiny_run: Run) -> None:
+    config = small(tiny_run.corpus(), steps=1, lr=1e-8, n_train=20, split_seed=3)
+    child = start_run(tmp_path / "child", config, (tiny_run, 10))
+    assert child.config.parent == "tiny@10"
+    assert (child.path / START_FILE).read_bytes() == tiny_run.checkpoint(10).read_bytes()
+    for _ in record(child, child.corpus()):
+        pass
+    ours, theirs = weights(child), load_file(tiny_run.checkpoint(10))
+    for name, value in theirs.items():  # one tiny step away, and not from fresh weights
+        np.testing.assert_allclose(ours[name], value, atol=2e-4)
+    with pytest.raises(InputError, match="width 16 and patch 1, the new run 1 channels, width 32"):
+        start_run(tmp_path / "wide", small(tiny_run.corpus(), width=32), (tiny_run, None))
+    assert not (tmp_path / "wide").exists()
+    (child.path / START_FILE).unlink()
+    shutil.rmtree(child.path / "resume")
+    with pytest.raises(InputError):
+        next(record(child, child.corpus()))
+
+
+def test_configs_without_a_parent_are_written_as_before(tiny_run: Run) -> None:
+    for run in [tiny_run, *list_runs(BUNDLED_RUNS)]:
+        assert (run.path / "config.json").read_text() == run.config.to_json()
+        assert "parent" not in json.loads(run.config.to_json())
+
+
+def test_a_run_is_saved_between_its_stages(tmp_path: Path, digits: Corpus) -> None:
+    run = start_run(tmp_path / "run", small(digits, checkpoint_every=100))
+    steps = record(run, digits, save_every=0.0)
+    for done in steps:
+        if done.step == 7:
+            break
+    assert run.resume_steps == [6, 7]
+    assert run.steps == []
+    shutil.copytree(run.path, tmp_path / "killed")
+    steps.close()
+    again = open_run(tmp_path / "killed")
+    steps = record(again, digits)
+    assert next(steps).step == 8
+    assert again.steps == []  # what a kill left is no stage
+
+
+def test_a_run_that_makes_room_for_another_waits_and_is_the_same(
+    tmp_path: Path, digits: Corpus
+) -> None:
+    whole, turns = (start_run(tmp_path / n, small(digits)) for n in ("whole", "turns"))
+    for _ in record(whole, digits):
+        pass
+    for done in record(turns, digits):
+        if done.step == 5:
+            (turns.path / STOP_FILE).write_text(YIELD)
+    assert turns.state["status"] == "queued"
+    assert (turns.saved_step, turns.steps) == (5, [])
+    for _ in record(turns, digits):
+        pass
+    assert turns.steps == whole.steps
+    assert_same(whole, turns)
+
+
+@pytest.mark.parametrize("write", [0, 1, 2, 3, 5, 7])
+def test_a_full_disk_ends_a_run_in_one_line_and_costs_nothing(
+    tmp_path: Path, digits: Corpus, tiny_run: Run, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    run, fsync, calls = start_run(tmp_path / "run", tiny_run.config), os.fsync, iter(range(100))
+
+    def full(descriptor: int) -> None:
+        if next(calls) == write:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="the disk is full: '.*run' could not be written"):
+        for _ in record(run, digits):
+            pass
+    assert run.state["status"] == "failed"
+    assert run.state["error"].startswith("the disk is full")
+    assert run.state["step"] == run.saved_step
+    for step in run.steps:
+        assert run.checkpoint(step).read_bytes() == tiny_run.checkpoint(step).read_bytes()
+    assert not list(run.path.rglob(".step-*"))
+    for _ in record(run, digits):
+        pass
+    assert run.state["status"] == "done"
+    assert_same(tiny_run, run)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start_run(tmp_path / "run", small(digits))
+
+    def denied(descriptor: int) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "fsync", denied)
+    with pytest.raises(OSError, match="'.*run' could not be written .Permission denied.; make it"):
+        next(record(run, digits))
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(
+    tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "HANDOVER", 0.1)
+    run = start_run(tmp_path / "run", small(digits))
+    first = record(run, digits)
+    next(first)
+    with pytest.raises(InputError, match="is being trained by another process"):
+        next(record(run, digits))
+    assert run.state["status"] == "running"
+    first.close()
+    assert run.state["status"] == "paused"
 
 
 def test_weights_without_a_resume_state_are_never_traded_for_a_restart(
@@ -159,6 +314,7 @@ def test_config_of_another_version(tmp_path: Path, tiny_run: Run) -> None:
         ({"steps": "many"}, "steps is 'many'; expected int"),
         ({"arm": "magic"}, "arm is 'magic'; expected one of standard, ambient"),
         ({"width": 17}, "width is 17; expected a multiple of 16"),
+        ({"seed": 2**63}, "seed is 9223372036854775808; expected at most 9223372036854775807"),
         ({"cutoff": -1.0, "arm": "ambient"}, "cutoff is -1.0; expected a noise level"),
     ],
 )
