@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import data, scrubber, words
+from ui import scrubber, words
 from ui.frame import enter, errors_in_words
 from ui.watch_it_memorize import forming, guess, stages, watch
 
@@ -44,7 +44,7 @@ words.under(
     "a copy. *Error*: how far the network's guess is from the clean image, averaged over noise "
     "levels as training draws them; solid on training images, dotted on unseen ones. Watch what "
     "comes first: errors that part, or copies." + stages.missing_errors(runs),
-    [words.provenance(run, data.report(run, step), step=step) for run in runs.values()],
+    [words.provenance(run, stages.judged(run)[step], step=step) for run in runs.values()],
     lambda: stages.rows(runs),
     "make assets\npython scripts/build_runs.py --weights\npython scripts/measure.py along",
 )

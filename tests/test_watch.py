@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ambient.run import BUNDLED_RUNS, open_run, step_name
+from ambient.run import BUNDLED_RUNS, open_run
 from ui import words
 from ui.watch_it_memorize import forming, stages, watch
 
@@ -38,8 +38,11 @@ def _open(app: AppTest, **query: str) -> AppTest:
 
 
 def _rule(name: str, step: int) -> dict:
-    path = BUNDLED_RUNS / name / "reports" / f"{step_name(step)}.json"
-    return json.loads(path.read_text())["copies"]["ratio"]
+    """What is stored of a stage; of the last one, the run's own report, of more samples."""
+    run = open_run(name)
+    report = run.report() if step == run.last_step else run.report(step)
+    assert report is not None
+    return {**report["copies"]["ratio"], "n_samples": report["n_samples"]}
 
 
 def _shown(app: AppTest) -> list[tuple[str, str]]:
@@ -48,7 +51,8 @@ def _shown(app: AppTest) -> list[tuple[str, str]]:
 
 def _stored(rule: dict, arm: str, part: str = "") -> tuple[str, str]:
     rate, ci95 = rule[f"{part}rate"], rule[f"{part}ci95"]
-    return words.tinted(words.percent(rate), arm), words.interval(ci95)
+    of = "" if part else f" of {rule['n_samples']:,}"
+    return words.tinted(words.percent(rate), arm), words.interval(ci95) + of
 
 
 def test_it_opens_with_the_stored_shares_and_intervals(app: AppTest) -> None:

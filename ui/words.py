@@ -63,12 +63,14 @@ def address(run: Run) -> str:
     return run.name if run.path.parent == store.BUNDLED_RUNS else str(run.path)
 
 
-def rate_metric(label: str, rate: float, ci95: Sequence[float], arm: str, help: str = "") -> None:
-    """A large number with its interval small under it."""
+def rate_metric(
+    label: str, rate: float, ci95: Sequence[float], arm: str, help: str = "", samples: int = 0
+) -> None:
+    """A large number with its interval small under it, and of how many samples."""
     st.metric(
         label,
         tinted(percent(rate), arm),
-        interval(ci95),
+        interval(ci95) + (f" of {samples:,}" if samples else ""),
         delta_color="off",
         delta_arrow="off",
         help=help or None,

@@ -15,6 +15,7 @@ import streamlit as st
 from ui.pictures import COOL, NEUTRAL, WARM
 
 Rows = Sequence[Mapping[str, Any]]
+INK = {WARM: "#F58B3D", COOL: "#58AFE6", NEUTRAL: "#B1ACA3"}  # as text on dark paper
 # One button, on hover: save the chart as SVG.
 STILL = {
     "displaylogo": False,
@@ -42,7 +43,7 @@ def thumbnail(figure: go.Figure, key: str, alt: str) -> None:
 
 def ink(color: str) -> str:
     """A meaning color as text: lighter on dark paper."""
-    return {WARM: "#F58B3D", COOL: "#58AFE6", NEUTRAL: "#B1ACA3"}[color] if dark() else color
+    return INK[color] if dark() else color
 
 
 def rgba(color: str, alpha: float) -> str:
@@ -55,20 +56,49 @@ def label(
     """A direct label at a point of a line; plotly places annotations on log axes by exponent."""
     log_x = figure.get_subplot(row, 1).xaxis.type == "log"
     log_y = figure.get_subplot(row, 1).yaxis.type == "log"
-    figure.add_annotation(
-        x=math.log10(x) if log_x else x,
-        y=math.log10(y) if log_y else y,
-        text=text,
-        font={"color": ink(color), "size": 14},
-        showarrow=False,
-        row=row,
-        col=1,
-        **{"xanchor": "left", "yanchor": "bottom", **place},
-    )
+    at = {"x": math.log10(x) if log_x else x, "y": math.log10(y) if log_y else y}
+    place = {"xanchor": "left", "yanchor": "bottom", **place}
+    write(figure, text, color, row=row, col=1, **at, **place)
 
 
 def text_color() -> str:
     return "#ECE8E1" if dark() else "#22272B"
+
+
+def paper() -> str:
+    """The page's own color, a little of what lies below shining through."""
+    return "rgba(22,24,26,0.8)" if dark() else "rgba(251,248,242,0.8)"
+
+
+def write(figure: go.Figure, text: str, color: str, size: int = 14, **place: Any) -> None:
+    """Words in a figure, readable where a line runs through them."""
+    figure.add_annotation(
+        text=text,
+        font={"color": ink(color) if color in INK else color, "size": size},
+        bgcolor=paper(),
+        borderpad=1,
+        showarrow=False,
+        **place,
+    )
+
+
+def whiskers(
+    values: Sequence[float], ends: Sequence[Sequence[float]], color: str, thickness: float = 1.5
+) -> dict[str, Any]:
+    """Intervals around values as plotly's error bars; both in the units of the axis."""
+    pairs = list(zip(values, ends, strict=True))
+    return {
+        "type": "data",
+        "array": [high - value for value, (_, high) in pairs],
+        "arrayminus": [value - low for value, (low, _) in pairs],
+        "color": color,
+        "thickness": thickness,
+        "width": 4,
+    }
+
+
+def percents(ends: Sequence[float]) -> list[float]:
+    return [100 * x for x in ends]
 
 
 def finish(figure: go.Figure, height: int, top: int = 8, **layout: Any) -> go.Figure:

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.charts import finish, ink, rgba, text_color
+from ui.charts import finish, ink, percents, rgba, text_color, whiskers, write
 from ui.move_the_cutoff.cutoffs import Field, Point
 from ui.pictures import COOL, NEUTRAL, WARM, arm_color
 
@@ -53,23 +53,16 @@ def quality_against_copies(field: Field, measure: str, selected: str) -> go.Figu
 
 
 def _end(figure: go.Figure, p: Point, on: bool) -> None:
-    color, rate = arm_color(p.arm), 100 * p.rate
-    bars = {"color": color, "thickness": 2 if on else 1, "width": 4}
+    color, rate, thickness = arm_color(p.arm), 100 * p.rate, 2 if on else 1
     across = {}
     if not math.isnan(p.near):
-        reach = {"array": [p.far - p.distance], "arrayminus": [p.distance - p.near]}
-        across = {"error_x": {"type": "data", **reach, **bars}}
+        across = {"error_x": whiskers([p.distance], [(p.near, p.far)], color, thickness)}
     spread = f"{100 * p.low:.1f} to {100 * p.high:.1f}"
     figure.add_scatter(
         x=[p.distance],
         y=[rate],
         mode="markers",
-        error_y={
-            "type": "data",
-            "array": [100 * p.high - rate],
-            "arrayminus": [rate - 100 * p.low],
-            **bars,
-        },
+        error_y=whiskers([rate], [percents((p.low, p.high))], color, thickness),
         **across,
         opacity=1 if on or p.arm == "standard" else 0.75,
         marker={
@@ -89,14 +82,8 @@ def _end(figure: go.Figure, p: Point, on: bool) -> None:
 def _write(
     figure: go.Figure, x: float, y: float, text: str, color: str, size: int = 13, **place: Any
 ) -> None:
-    figure.add_annotation(
-        x=x,
-        y=y,
-        text=text,
-        font={"color": ink(color), "size": size},
-        showarrow=False,
-        **{"xanchor": "left", "xshift": 12, "yshift": 10, **place},
-    )
+    place = {"xanchor": "left", "xshift": 12, "yshift": 10, **place}
+    write(figure, text, color, size, x=x, y=y, **place)
 
 
 def copies_against_cutoff(field: Field, suggested: float | None, selected: float) -> go.Figure:
@@ -119,14 +106,7 @@ def copies_against_cutoff(field: Field, suggested: float | None, selected: float
             x=[p.cutoff or _NEVER],
             y=[rate],
             mode="markers",
-            error_y={
-                "type": "data",
-                "array": [100 * p.high - rate],
-                "arrayminus": [rate - 100 * p.low],
-                "color": color,
-                "thickness": 2,
-                "width": 5,
-            },
+            error_y=whiskers([rate], [percents((p.low, p.high))], color, 2),
             marker={
                 "color": color,
                 "size": 18 if on else 12,
@@ -185,18 +165,11 @@ def copies_against_switch(
                 "symbol": "diamond" if below == standard else "circle",
                 "color": color,
             },
-            error_y={
-                "type": "data",
-                "array": [100 * r["ci95"][1] - y for r, y in zip(line, rates, strict=True)],
-                "arrayminus": [y - 100 * r["ci95"][0] for r, y in zip(line, rates, strict=True)],
-                "color": color,
-                "thickness": 1.5,
-            },
+            error_y=whiskers(rates, [percents(r["ci95"]) for r in line], color),
             hovertemplate=f"{text} %{{x:g}}: %{{y:.1f}} % copies<extra></extra>",
         )
         last = line[-1]
-        place = {"xanchor": "right", "xshift": 0, "yshift": 22 if below == standard else -24}
-        _write(figure, math.log10(last["switch"]), rates[-1], text, color, 15, **place)
+        _write(figure, math.log10(last["switch"]), rates[-1], text, color, 15, yshift=0)
     for run, color in ((standard, WARM), (ambient, COOL)):
         whole = [r for r in rows if r["switch"] is None and r["below"] == run]
         for r in whole:
@@ -211,6 +184,7 @@ def copies_against_switch(
         type="log",
         tickvals=switches,
         ticktext=[f"{s:g}" for s in switches],
+        range=[math.log10(switches[0]) - 0.12, math.log10(switches[-1]) + 0.5],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
     return finish(figure, 380)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ambient.config import Config
-from ui.charts import Rows, finish, ink, label, rgba, text_color
+from ui.charts import (
+    Rows,
+    finish,
+    ink,
+    label,
+    percents,
+    rgba,
+    text_color,
+    whiskers,
+    write,
+)
 from ui.pictures import NEUTRAL, arm_color
 
 KINDS = {"heldout": ("dot", "unseen"), "train": ("solid", "training")}  # line and name
@@ -55,13 +64,7 @@ def copied_along(stages: Rows, arm: str, steps: int, mark: int | None = None) ->
         mode="lines+markers",
         line={"color": color, "width": 3},
         marker={"size": 9},
-        error_y={
-            "type": "data",
-            "array": [100 * p["ci95"][1] - r for p, r in zip(stages, rate, strict=True)],
-            "arrayminus": [r - 100 * p["ci95"][0] for p, r in zip(stages, rate, strict=True)],
-            "color": color,
-            "thickness": 1.5,
-        },
+        error_y=whiskers(rate, [percents(p["ci95"]) for p in stages], color),
         hovertemplate="step %{x:,}: %{y:.1f} % copies<extra></extra>",
     )
     if mark:
@@ -69,18 +72,6 @@ def copied_along(stages: Rows, arm: str, steps: int, mark: int | None = None) ->
     figure.update_xaxes(range=[0, 1.02 * steps])
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
     return finish(figure, 230)
-
-
-def _whiskers(rows: Rows, name: str, ends: str, scale: float, color: str) -> dict[str, Any]:
-    """95 % intervals as error bars."""
-    return {
-        "type": "data",
-        "array": [scale * (r[ends][1] - r[name]) for r in rows],
-        "arrayminus": [scale * (r[name] - r[ends][0]) for r in rows],
-        "color": color,
-        "thickness": 1.5,
-        "width": 3,
-    }
 
 
 def copies_and_errors(
@@ -108,7 +99,7 @@ def copies_and_errors(
     if guess:
         figure.add_vline(x=guess, line={"color": text_color(), "width": 2, "dash": "dot"})
         place = {"xanchor": "center", "yref": "y domain", "y": 1.0, "yanchor": "bottom"}
-        figure.add_annotation(x=guess, text="your guess", showarrow=False, **place)
+        write(figure, "your guess", text_color(), x=guess, **place)
     figure.update_xaxes(range=[0, 1.42 * end], tickvals=_ticks(end), tickformat=",")
     figure.update_xaxes(title_text="training step", row=2 if measured else 1, col=1)
     figure.update_yaxes(title_text="copies, %", rangemode="tozero", row=1, col=1)
@@ -128,14 +119,14 @@ def _ticks(end: int) -> list[float]:
 
 
 def _copies(figure: go.Figure, rows: Rows, arm: str) -> None:
-    color = arm_color(arm)
+    color, rates = arm_color(arm), [100 * r["rate"] for r in rows]
     figure.add_scatter(
         x=[r["step"] for r in rows],
-        y=[100 * r["rate"] for r in rows],
+        y=rates,
         mode="lines+markers",
         line={"color": color, "width": 3},
         marker={"size": 8, "symbol": "diamond" if arm == "standard" else "circle"},
-        error_y=_whiskers(rows, "rate", "ci95", 100, color),
+        error_y=whiskers(rates, [percents(r["ci95"]) for r in rows], color),
         hovertemplate=f"{arm}, step %{{x:,}}: %{{y:.1f}} % copies<extra></extra>",
         row=1,
         col=1,
@@ -164,14 +155,15 @@ def _baseline(figure: go.Figure, rows: Rows) -> None:
 def _error(figure: go.Figure, rows: Rows, arm: str, kind: str, dash: str, text: str) -> None:
     if not rows:
         return
-    color, name = arm_color(arm), f"loss_{kind}"
+    color, of = arm_color(arm), f"loss_{kind}"
+    errors = [r[of] for r in rows]
     figure.add_scatter(
         x=[r["step"] for r in rows],
-        y=[r[name] for r in rows],
+        y=errors,
         mode="lines+markers",
         line={"color": color, "width": 2, "dash": dash},
         marker={"size": 6, "symbol": "diamond" if arm == "standard" else "circle"},
-        error_y=_whiskers(rows, name, f"{name}_ci95", 1, color),
+        error_y=whiskers(errors, [r[f"{of}_ci95"] for r in rows], color),
         hovertemplate=f"{arm}, {text} images, step %{{x:,}}: %{{y:.3g}}<extra></extra>",
         row=2,
         col=1,
@@ -190,25 +182,8 @@ def _name_errors(figure: go.Figure, errors: Mapping[str, Rows]) -> None:
     for i, (value, step, color, text) in enumerate(ends):
         below = i > 0 and value < NEAR * ends[i - 1][0]
         above = i + 1 < len(ends) and ends[i + 1][0] < NEAR * value
-        figure.add_annotation(
-            x=step,
-            y=math.log10(value),
-            text=text,
-            font={"color": ink(color), "size": 14},
-            showarrow=False,
-            xanchor="left",
-            xshift=10,
-            yshift=9 * (below - above),
-            row=2,
-            col=1,
-        )
-
-
-def _beside(last: Mapping[str, Any], end: int) -> dict[str, Any]:
-    """Where a line's name stands: right of its end, but above it where the chart ends too."""
-    if last["step"] == end:
-        return {"xanchor": "right", "xshift": 0, "yshift": 16}
-    return {"xanchor": "left", "xshift": 10, "yshift": 0 if last["rate"] > 0.03 else 10}
+        place = {"xanchor": "left", "xshift": 10, "yshift": 9 * (below - above)}
+        write(figure, text, color, x=step, y=math.log10(value), row=2, col=1, **place)
 
 
 def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int) -> go.Figure:
@@ -217,10 +192,10 @@ def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int)
     Args:
         lines: config, name of the training images, and rows of the stages of each run.
     """
-    figure, end = go.Figure(), max(rows[-1]["step"] for _, _, rows in lines)
-    for config, name, rows in lines:
+    figure = go.Figure()
+    for config, size, rows in lines:
         color, on = arm_color(config.arm), config.n_train == n
-        text = name if config.arm == "standard" else f"{name}, ambient"
+        text = size if config.arm == "standard" else f"{size}, ambient"
         figure.add_scatter(
             x=[r["step"] for r in rows],
             y=[100 * r["rate"] for r in rows],
@@ -230,14 +205,12 @@ def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int)
             hovertemplate=f"{text}, step %{{x:,}}: %{{y:.1f}} % copies<extra></extra>",
         )
         last = rows[-1]
-        figure.add_annotation(
-            x=math.log10(last["step"]),
-            y=100 * last["rate"],
-            text=f"<b>{text}</b>" if on else text,
-            font={"color": ink(color), "size": 14},
-            showarrow=False,
-            **_beside(last, end),
-        )
+        text = f"<b>{text}</b>" if on else text
+        place = {"xanchor": "left", "xshift": 10}
+        if last["rate"] < 0.03:  # others rise to the right of where it ends
+            place = {"xanchor": "right", "yshift": 12}
+        at = {"x": math.log10(last["step"]), "y": 100 * last["rate"]}
+        write(figure, text, color, **at, **place)
     figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
     ends = [r[i]["step"] for _, _, r in lines for i in (0, -1)]
     ticks = [100, 200, 500, 1000, 2000, 5000, 10000, 20000]
@@ -246,7 +219,7 @@ def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int)
         type="log",
         tickvals=ticks,
         ticktext=[f"{t:,}" for t in ticks],
-        range=[math.log10(0.9 * min(ends)), math.log10(1.6 * max(ends))],
+        range=[math.log10(0.9 * min(ends)), math.log10(3.2 * max(ends))],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
     return finish(figure, 420)

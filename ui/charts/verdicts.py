@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from ui.charts import finish, ink
+from ui.charts import finish, ink, text_color, write
 from ui.pictures import NEUTRAL, arm_color
 
 BINS = 40
@@ -46,16 +46,9 @@ def histogram(
         _text(figure, 0.38 if ratio else 0.02, sign, name, tone)
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
     figure.add_vline(x=threshold, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
-    figure.add_annotation(
-        x=threshold,
-        y=1,
-        yref="paper",
-        text="copies " if ratio else " copies",
-        showarrow=False,
-        xanchor="right" if ratio else "left",
-        yanchor="bottom",
-        font={"size": 14},
-    )
+    side = {"xanchor": "right" if ratio else "left", "yanchor": "bottom"}
+    word = "copies " if ratio else " copies"
+    write(figure, word, text_color(), x=threshold, y=1, yref="paper", **side)
     figure.update_xaxes(title_text=AXES[rule], range=[low, 1])
     figure.update_yaxes(title_text="% of images", showticklabels=False)
     return finish(figure, 420, top=28, barmode="overlay", bargap=0)
@@ -69,14 +62,6 @@ def _floor(samples: NDArray[np.float32], unseen: NDArray[np.float32] | None) -> 
 
 def _text(figure: go.Figure, x: float, side: int, text: str, tone: str) -> None:
     """A label at the upper (1) or lower (-1) edge."""
-    figure.add_annotation(
-        x=x,
-        y=(side + 1) / 2,
-        xref="paper",
-        yref="paper",
-        text=text,
-        font={"color": ink(tone), "size": 15},
-        showarrow=False,
-        xanchor="left",
-        yanchor="top" if side > 0 else "bottom",
-    )
+    anchors = {"xanchor": "left", "yanchor": "top" if side > 0 else "bottom"}
+    place = {"x": x, "y": (side + 1) / 2, "xref": "paper", "yref": "paper", **anchors}
+    write(figure, text, tone, 15, **place)

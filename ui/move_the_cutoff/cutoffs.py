@@ -184,7 +184,7 @@ def against_stopping_early(field: Field, selected: str) -> str:
     if chosen is None or chosen.arm == "standard" or len(stages) < 2:
         return ""
     here = f"{chosen.label.capitalize()}: {words.percent(chosen.rate)} copies at distance "
-    here += f"{chosen.distance:.3g}. "
+    here += f"{chosen.distance:.3g}, of {field.n_samples:,} samples. "
     rivals = [p for p in stages if p.rate <= chosen.rate and p.distance <= chosen.distance]
     if not rivals:
         return here + "No earlier stage without a cutoff is as good on both counts."

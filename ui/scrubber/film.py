@@ -91,7 +91,7 @@ def single(image: Images, copy: bool, color: str) -> Cell:
     cell = _blank(tile.width, tile.height + SEAM // 2)
     cell.paste(tile, (MARGIN, MARGIN))
     if copy:
-        _mark(cell, cell.height - MARGIN - SEAM // 2, color)
+        _mark(cell, cell.height - MARGIN - SEAM // 2 - 2, color)
     return cell
 
 
@@ -103,7 +103,7 @@ def _mark(cell: Cell, y: int, color: str) -> None:
     """The frame and the equals sign of a copy, not by color alone."""
     pen, x = ImageDraw.Draw(cell), cell.width // 2
     pen.rounded_rectangle((1, 1, cell.width - 2, cell.height - 2), 4, outline=color, width=FRAME)
-    pen.ellipse((x - 6, y - 6, x + 5, y + 5), fill=PAPER)
-    pen.ellipse((x - 5, y - 5, x + 4, y + 4), fill=color)
-    for dy in (-3, 1):
+    pen.ellipse((x - 8, y - 7, x + 7, y + 8), fill=PAPER)
+    pen.ellipse((x - 7, y - 6, x + 6, y + 7), fill=color)
+    for dy in (-2, 2):
         pen.rectangle((x - 3, y + dy, x + 2, y + dy + 1), fill=PAPER)

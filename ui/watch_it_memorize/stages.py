@@ -27,16 +27,25 @@ Rows = list[dict[str, Any]]
 Runs = Mapping[str, Run]
 
 
+def judged(run: Run) -> dict[int, dict[str, Any]]:
+    """The report of every stage; of the last one the run's own report, which has more samples."""
+    found, last = data.stages(run), data.report(run)
+    if last and run.last_step in found:
+        found = {**found, run.last_step: last}
+    return found
+
+
 def copies(run: Run) -> Rows:
     """The judged stages of a run: copied share, and what the rule says of unseen images."""
-    return _copies(str(run.path), data.stamp(run.path / "reports"))
+    changed = max(data.stamp(run.path / "reports"), data.stamp(run.path / "report.json"))
+    return _copies(str(run.path), changed)
 
 
 @st.cache_resource(max_entries=32)
 def _copies(path: str, changed: int) -> Rows:
     run = store.open_run(path)
     rows = []
-    for step, report in data.stages(run).items():
+    for step, report in judged(run).items():
         rule = report["copies"]["ratio"]
         kept = ("rate", "ci95", "heldout_rate", "heldout_ci95")
         row = {"run": run.name, "step": step, "n_samples": report["n_samples"]}

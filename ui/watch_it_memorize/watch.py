@@ -90,9 +90,8 @@ def headline(runs: Runs, step: int, columns: Any) -> None:
     for column, (arm, run) in zip(columns, runs.items(), strict=False):
         rule = at_step(run, step)
         with column:
-            samples = f"{rule['n_samples']:,}"
-            label = f"{panel_name(run)}, step {step:,}: copied, of {samples} samples"
-            words.rate_metric(label, rule["rate"], rule["ci95"], arm)
+            label = f"{panel_name(run)}, step {step:,}: copied"
+            words.rate_metric(label, rule["rate"], rule["ci95"], arm, samples=rule["n_samples"])
     with columns[len(runs)]:
         label = "Unseen real images: called copies"
         words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
