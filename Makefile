@@ -10,7 +10,7 @@ BIN = $(VENV)/bin
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: run test lint assets corpora encoder features sweep protocol measurements results \
-        screenshots clean
+        screenshots docker clean
 
 run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -52,6 +52,10 @@ results: $(VENV)/.run            ## docs/results.md from the bundled tables and 
 
 screenshots: $(VENV)/.test       ## docs/screenshots from a running app
 	$(BIN)/python scripts/screenshots.py
+
+docker:                          ## build the image and run it, its runs in a volume
+	docker build $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) -t ambient-explorer .
+	docker run --rm -p 127.0.0.1:$(PORT):8501 -v ambient-runs:/home/user/runs ambient-explorer
 
 clean:                           ## forget the environment
 	rm -rf $(VENV)
