@@ -242,13 +242,17 @@ def _load_npz(path: Path, name: str, side: int | None) -> Corpus:
                 f"'{path.name}': '{field}' is {found.dtype.name} {plain(found.shape)}; expected "
                 f"one for each of {n} images, or leave it out."
             )
+    with guarded(f"'{path.name}' holds letters that do not exist; save it again."):
+        names = tuple(map(plain, fields.get("names", numbers).tolist()))
+        categories = tuple(map(plain, fields.get("categories", np.full(n, "")).tolist()))
+        license = plain(fields.get("license", "yours"), 500)
     return Corpus(
         name=name,
         images=np.ascontiguousarray(images),
-        names=tuple(map(plain, fields.get("names", numbers).tolist())),
-        categories=tuple(map(plain, fields.get("categories", np.full(n, "")).tolist())),
+        names=names,
+        categories=categories,
         groups=fields["groups"].astype(np.int64) if "groups" in fields else twin_groups(images),
-        license=plain(fields.get("license", "yours"), 500),
+        license=license,
     )
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from ambient.corpus import (
     TWIN_RMS,
     Corpus,
+    decode_picture,
     load_corpus,
     split_corpus,
     to_bytes,
@@ -171,6 +172,99 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, what: str, message: str) ->
     with pytest.raises(InputError, match=message) as caught:
         load_corpus(bad_input(tmp_path, what))
     assert "\n" not in str(caught.value)
+
+
+def test_pictures_of_every_kind_are_read_as_they_look(tmp_path: Path) -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    whole = Image.fromarray(ramp)
+    save(tmp_path / "16-bit.png", ramp.astype(np.uint16) * 257)
+    save(tmp_path / "alpha.png", np.stack([ramp, np.full_like(ramp, 255)], axis=-1))
+    whole.save(tmp_path / "named-wrongly.jpg", "PNG")
+    whole.convert("P").save(tmp_path / "palette.GIF", "GIF")
+    turned = Image.Exif()
+    turned[0x0112] = 3  # upside down
+    whole.rotate(180).save(tmp_path / "turned.png", exif=turned)
+    corpus = load_corpus(tmp_path)
+    assert corpus.images.shape == (5, 16, 16, 1)
+    for name, image in zip(corpus.names, corpus.images, strict=True):
+        np.testing.assert_array_equal(image[..., 0], ramp, err_msg=name)
+
+
+def test_inks_are_seen_as_colors() -> None:
+    buffer = io.BytesIO()
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(buffer, "JPEG")
+    red = np.asarray(decode_picture(buffer.getvalue(), "red"))
+    assert abs(red.astype(int) - [255, 0, 0]).max() < 10
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP"])
+def test_the_first_of_many_frames(form: str) -> None:
+    frames = [Image.new("L", (8, 8), i % 256) for i in range(1000)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, form, save_all=True, append_images=frames[1:], lossless=True)
+    assert np.asarray(decode_picture(buffer.getvalue(), "film")).max() == 0
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_unreadable_pictures_are_left_out_and_named(
+    kind: str, tmp_path: Path, pixels: np.ndarray
+) -> None:
+    folder = tmp_path / "in"
+    for i, image in enumerate(pixels[:5]):
+        save(folder / f"{i}.PNG", image)
+    for dropping in ("._0.PNG", "__MACOSX/0.PNG", ".DS_Store", "Thumbs.db"):
+        (folder / dropping).parent.mkdir(exist_ok=True)
+        (folder / dropping).write_bytes(b"x")
+    (folder / "bad.JPG").write_bytes(b"%PDF")
+    (folder / "worse.jpg").write_bytes(b"")
+    spec = folder
+    if kind == "zip":
+        spec = tmp_path / "in.ZIP"
+        with zipfile.ZipFile(spec, "w") as archive:
+            for p in folder.rglob("*"):
+                archive.write(p, p.relative_to(folder))
+    corpus = load_corpus(spec)
+    assert corpus.names == tuple(f"{i}.PNG" for i in range(5))
+    (note,) = corpus.notes
+    assert note.startswith(
+        "2 of 7 pictures left out: 'bad.JPG' is not a readable picture but a PDF"
+    )
+    assert note.endswith("And 1 more.")
+
+
+def test_odd_names_are_shown_and_never_used(tmp_path: Path, pixels: np.ndarray) -> None:
+    names = ["x" * 10_000 + ".png", "<b>a\n\u202e.png", "na\u00efve.png", "d/e.png"]
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name, image in zip(names, pixels, strict=False):
+            picture = io.BytesIO()
+            Image.fromarray(image).save(picture, "PNG")
+            archive.writestr(name, picture.getvalue())
+    corpus = load_corpus(tmp_path / "in.zip")
+    assert set(corpus.names) == {
+        "..." + "x" * 113 + ".png",
+        "_b_a__.png",
+        "na\u00efve.png",
+        "d/e.png",
+    }
+    assert set(corpus.categories) == {"", "d"}
+    assert [p.name for p in tmp_path.iterdir()] == ["in.zip"]
+
+
+def test_columns_first_is_no_trap(tmp_path: Path, pixels: np.ndarray) -> None:
+    np.savez(tmp_path / "x.npz", images=np.asfortranarray(pixels))
+    images = load_corpus(tmp_path / "x.npz").images
+    np.testing.assert_array_equal(images, pixels)
+    assert images.flags.c_contiguous
+
+
+def test_a_side_is_applied_or_refused(tmp_path: Path, pixels: np.ndarray) -> None:
+    np.savez(tmp_path / "x.npz", images=pixels)
+    for spec, size in (("emoji", 32), (tmp_path / "x.npz", 8)):
+        assert load_corpus(spec, side=size).images.shape[1] == size
+        with pytest.raises(InputError, match=f"has {size}x{size} images where 16x16 are wanted"):
+            load_corpus(spec, side=16)
+    with pytest.raises(InputError, match="side is 30; expected 8 to 128 pixels, a multiple of 4"):
+        load_corpus(tmp_path, side=30)
 
 
 def test_more_training_images_than_there_are(digits: Corpus) -> None:

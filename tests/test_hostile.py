@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import re
+import shutil
 import stat
 import struct
 import tracemalloc
@@ -21,10 +22,11 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load, save
 
+from ambient.__main__ import main
 from ambient.archive import export_run, import_run
 from ambient.corpus import load_corpus
 from ambient.errors import InputError
-from ambient.run import open_run
+from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run
 from ui.noise_microscope import own_image
 
 ROOT = Path(__file__).parent.parent
@@ -298,6 +300,11 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
         "expected one for each of 5 images",
         lambda: npz(IMAGES, names=claimed(f"({10**12},)", "<U0", 0)),
     ),
+    "names of no letters": (
+        "npz",
+        "letters that do not exist",
+        lambda: npz(IMAGES, names=claimed("(5,)", "<U1", 0) + b"\xff" * 20),
+    ),
     "groups that are no numbers": (
         "npz",
         "'groups' is float64",
@@ -474,3 +481,20 @@ def test_one_line_and_nothing_left(name: str, tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
     assert {p.name for p in tmp_path.iterdir()} <= {"runs", f"upload.{how}"}
     assert taken < MEMORY
+
+
+@pytest.mark.parametrize("run", list_runs(BUNDLED_RUNS), ids=lambda run: run.name)
+def test_every_bundled_run_comes_in_whole(run: Run, tmp_path: Path) -> None:
+    again = import_run(export_run(run), tmp_path)
+    assert again.report() == run.report()
+    assert again.curves() == run.curves()
+    assert again.metrics() == run.metrics()
+
+
+def test_a_run_without_a_verdict_comes_in(tiny_run: Run, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run.path, tmp_path / "few")
+    assert main(["evaluate", str(tmp_path / "few"), "--n", "20", "--store"]) == 0
+    again = import_run(export_run(open_run(tmp_path / "few")), tmp_path / "runs")
+    report = again.report()
+    assert report
+    assert report["copies"]["ratio"]["rate"] is None
