@@ -56,7 +56,8 @@ def noise_levels(
         label(figure, curves["cutoff"], y, text, COOL, row=row["ratio"], yanchor="top")
     _scale(figure, levels, row)
     height = HEIGHT * sum(share for _, share in titles.values())
-    return finish(figure, round(height), top=34, hovermode="x unified", clickmode="event+select")
+    anywhere = {"hovermode": "x unified", "hoverdistance": -1, "clickmode": "event+select"}
+    return finish(figure, round(height), top=34, **anywhere)
 
 
 def mark(figure: go.Figure, sigma: float, line: Mapping[str, Any] | None = None) -> None:
