@@ -28,8 +28,9 @@ with errors_in_words():
 words.under(
     "evidence",
     "Pixels: d1/d2 is the distance to the nearest training image over that to the second nearest. "
-    "Encoder: features that survive mirroring and small shifts. Beyond the dashed line a sample is "
-    "called a copy; a good line has many samples and hardly any unseen image beyond it.",
+    "Encoder: features that survive mirroring and small shifts. On the side of *copies* of the "
+    "dashed line a sample is called a copy; a good line has many samples and hardly any unseen "
+    "image there.",
     [words.provenance(run, shown.verdicts, shown.live), *rule.sources],
     lambda: shown.verdicts["samples"],
     f"python -m ambient evaluate {words.address(run)} --json -",

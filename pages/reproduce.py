@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui import charts, data, words
-from ui.frame import enter, errors_in_words
+from ui.frame import enter, errors_in_words, hidden
 from ui.move_the_cutoff import cutoffs
 from ui.reproduce import figures
 
@@ -38,7 +38,7 @@ with unseen:
     words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
 st.caption(f"{field.about} The cutoff with the fewest copies of those stored.", width=760)
 
-with st.container(horizontal=True, gap="small"):
+if not hidden("data"):
     st.download_button(
         "Everything as a zip",
         lambda: figures.archive(every),

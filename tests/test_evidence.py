@@ -392,6 +392,21 @@ def test_fresh_samples_meet_the_encoder_when_asked(
     assert "similarity **" in _text(app)
 
 
+def test_an_earlier_checkpoint_can_be_sampled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_run: Run
+) -> None:
+    first, last = tiny_run.steps[0], tiny_run.last_step
+    assert first < last
+    app = _open(tiny_run.path.parent, monkeypatch, run=tiny_run.name)
+    next(s for s in app.selectbox if s.label == "Samples").set_value(16)
+    next(n for n in app.number_input if n.label == "Steps").set_value(3)
+    next(s for s in app.selectbox if s.label == "Trained for").set_value(first)
+    next(b for b in app.button if b.label == "Sample").click().run()
+    assert not app.exception
+    assert f"step {first:,}" in _text(app)
+    assert f"weights {tiny_run.checkpoint_sha256(first)[:8]}" in _text(app)
+
+
 def test_no_view_imports_torch(tmp_path: Path) -> None:
     script = f"""
 import sys

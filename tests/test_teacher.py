@@ -45,19 +45,23 @@ def _numbers(app: AppTest) -> list[tuple[str, str, str]]:
     return [(m.label, m.value, m.delta) for m in app.metric]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [(page, {}) for page in PAGES] + [("evidence_room", {"view": "Search"})],
+    ids=str,
+)
 def test_hiding_everything_hides_no_result(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, query: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = _open(page, tmp_path, monkeypatch)
-    bare = _open(page, tmp_path, monkeypatch, hide=ALL)
+    whole = _open(page, tmp_path, monkeypatch, **query)
+    bare = _open(page, tmp_path, monkeypatch, hide=ALL, **query)
     assert _numbers(bare) == _numbers(whole)
     assert [e.value for e in bare.title] == [e.value for e in whole.title]
     charts = [c.proto.alt for c in whole.get("plotly_chart")]
     assert [c.proto.alt for c in bare.get("plotly_chart")] == charts
     headings = {e.value for e in whole.subheader} - {e.value for e in bare.subheader}
     assert all(("Your turn" in h) or ("Train it" in h) for h in headings), headings
-    assert _controls(bare) == []
+    assert _controls(bare) == [] and not bare.get("download_button")
     assert _controls(whole) != [] or page == "reproduce"
 
 

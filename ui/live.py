@@ -65,18 +65,20 @@ def sampled(
     sampler: str,
     steps: int,
     above: tuple[Run, float] | None = None,
+    trained: int | None = None,
 ) -> Iterator[tuple[float, Images]]:
     """Sample now: the finished share and the denoised images so far; the last are the samples.
 
     Args:
         above: another run, which does the work above a noise level.
+        trained: the step of training whose weights to sample, by default the last stored.
 
     Raises:
         InputError: no weights, unusable choices, or another visitor's sampling takes too long.
     """
     how = sampler_of(run.config, sampler=sampler, steps=steps)
     c = run.config
-    denoiser: Denoiser = network(run)
+    denoiser: Denoiser = network(run, trained)
     if above:
         other, switch = above
         denoiser = splice(network(other), denoiser, switch)
@@ -92,14 +94,20 @@ def sampled(
         yield 1.0, np.concatenate(finished)
 
 
-def judged(run: Run, images: Images, seeds: tuple[int, ...]) -> dict[str, Any]:
+def judged(
+    run: Run, images: Images, seeds: tuple[int, ...], trained: int | None = None
+) -> dict[str, Any]:
     """The pixel verdict on fresh samples; features of all images would take a visitor's minute."""
     both = data.sets(run)
     report = judge_images(
         ImageSets(images, both.train, both.heldout, both.groups, both.heldout_groups)
     )
     rows = [{"seed": s, **row} for s, row in zip(seeds, report["samples"], strict=True)]
-    return {**report, "samples": rows, "checkpoint_sha256": run.checkpoint_sha256()}
+    weights = {
+        "step": trained or run.last_step,
+        "checkpoint_sha256": run.checkpoint_sha256(trained),
+    }
+    return {**report, "samples": rows, **weights}
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

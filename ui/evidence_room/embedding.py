@@ -21,6 +21,7 @@ from ui.evidence_room.encoded import Cloud
 from ui.evidence_room.exhibit import Exhibit, Shelf
 from ui.evidence_room.ruling import Ruling
 from ui.pictures import Images
+from ui.teacher import control
 
 UNSEEN_SHOWN = 400
 ACROSS, DOWN = 22, 20  # so many thumbnails fit side by side
@@ -154,6 +155,14 @@ def _parts(points: Plane, copies: NDArray[np.bool_]) -> list[tuple[str, str, NDA
     ]
 
 
+@control("settings")
+def _choose_pictured(unseen: bool) -> str:
+    """The kind of images that are drawn as pictures."""
+    kinds = ["Training", "Generated", *(["Unseen"] if unseen else [])]
+    how = {"default": "Training", "key": "pictured", "required": True, "bind": "query-params"}
+    return str(st.segmented_control("Pictures of", kinds, **how)).lower()
+
+
 def show(
     run: Run,
     exhibit: Exhibit,
@@ -169,14 +178,7 @@ def show(
         chosen: kind and position of the searched image.
         search: what a click does, given kind and key of the clicked image.
     """
-    pictured = st.segmented_control(
-        "Pictures of",
-        ["Training", "Generated", "Unseen"] if "unseen" in every else ["Training", "Generated"],
-        default="Training",
-        key="pictured",
-        required=True,
-        bind="query-params",
-    ).lower()
+    pictured = _choose_pictured("unseen" in every)
     points = plane(run, exhibit, ruling.rule, known)
     corners, originals = window(points), evidence.originals(exhibit, ruling, known)
     names = _names(exhibit, every, originals, ruling.copies)

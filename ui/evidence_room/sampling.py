@@ -27,12 +27,15 @@ def draw_now(run: Run, expanded: bool) -> Exhibit | None:
             st.caption("This run stores no weights, so there is nothing to sample from.")
             return None
         with st.form("sample-now", border=False):
-            columns = st.columns(4)
+            columns = st.columns(5)
             first = columns[0].number_input("First seed", 0, 2**31 - 1, 0)
             most = len(COUNTS) - 1
             count = columns[1].selectbox("Samples", COUNTS, most if expanded else 0)
             sampler = columns[2].selectbox("Sampler", SAMPLERS)
             steps = columns[3].number_input("Steps", 2, 200, 18)
+            trained = columns[4].selectbox(
+                "Trained for", run.steps[::-1], format_func=lambda s: f"{s:,} steps"
+            )
             go = st.form_submit_button(
                 "Sample", type=words.prominent(), icon=":material/play_arrow:"
             )
@@ -42,14 +45,14 @@ def draw_now(run: Run, expanded: bool) -> Exhibit | None:
             from ui import live
 
             shown = 0.0
-            for share, images in live.sampled(run, seeds, sampler, int(steps)):
+            for share, images in live.sampled(run, seeds, sampler, int(steps), None, trained):
                 bar.progress(share, f"Denoising {count} images: {share:.0%}")
                 if time.monotonic() - shown > FRAME_SECONDS:
                     slot.image(grid(images[-16:], 8, tile=96), alt="Samples as they form")
                     shown = time.monotonic()
             bar.empty()
             slot.empty()
-            st.session_state[key] = Exhibit(images, live.judged(run, images, seeds), True)
+            st.session_state[key] = Exhibit(images, live.judged(run, images, seeds, trained), True)
         if key in st.session_state:
             st.button(
                 "Back to the stored samples",

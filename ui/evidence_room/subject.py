@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ambient.run import Run
 from ui.evidence_room.exhibit import Exhibit, Shelf
 from ui.pictures import Images
+from ui.teacher import control
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def choose(run: Run, exhibit: Exhibit, every: Mapping[str, Shelf]) -> Subject:
     shelf = every[kind]
     drawn, kinds, images = kind == "generated", "search-in", f"search-{kind}-{run.name}"
     st.session_state[kinds], st.session_state[images] = kind, key
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    with row, control("shuffle"):
         st.segmented_control(
             "Search by an image that is",
             list(every),
