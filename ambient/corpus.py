@@ -229,7 +229,7 @@ def _load_npz(path: Path, name: str, side: int | None) -> Corpus:
         )
     _check_shape(path.name, images)
     height, width = images.shape[1:3]
-    if side not in (None, height) or side not in (None, width):
+    if side not in (None, height):
         raise InputError(
             f"'{Path(name).name}' has {height}x{width} images where {side}x{side} are "
             "wanted; only a folder or zip of pictures is resized."

@@ -118,6 +118,7 @@ def read_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> 
     if found not in formats:
         other = f" but {found}" if found else ""
         names = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
+        names = names.replace("WEBP", "WebP")
         raise InputError(
             f"'{label}' is not a readable picture{other}; expected {names}. Remove or replace it."
         )
@@ -130,7 +131,8 @@ def read_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> 
         with opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise InputError(_too_many(label, f"{opened.width}x{opened.height}"))
-            return _flat(_eight_bits(ImageOps.exif_transpose(opened)))
+            ImageOps.exif_transpose(opened, in_place=True)
+            return _flat(_eight_bits(opened))
 
 
 def _too_many(label: str, size: str) -> str:
@@ -151,7 +153,7 @@ def _flat(picture: Image.Image) -> Image.Image:
     mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
     if not picture.has_transparency_data:
         return picture.convert(mode)
-    clear = picture.convert("RGBA")
+    clear = picture if picture.mode == "RGBA" else picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert(mode)
 
 

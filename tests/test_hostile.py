@@ -199,7 +199,7 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "torch file": ("picture", "but a zip archive", lambda: zipped([("a/data.pkl", b"\x80")])),
     "tiff": ("picture", "but a TIFF picture", lambda: encoded("TIFF")),
     "heic": ("picture", "but a HEIC, AVIF", lambda: b"\0\0\0\x18ftypheic" + bytes(99)),
-    "gif of one's own": ("picture", "but GIF; expected PNG, JPEG or WEBP", lambda: encoded("GIF")),
+    "gif of one's own": ("picture", "but GIF; expected PNG, JPEG or WebP", lambda: encoded("GIF")),
     "81 megapixels": ("picture", "9000x9000 pixels; expected at most 40", lambda: png(9000, 9000)),
     "bomb": ("picture", "far too many pixels", lambda: png(10**5, 10**5)),
     "two billion wide": ("picture", "far too many pixels", lambda: png(2**31 - 1, 2**31 - 1)),
