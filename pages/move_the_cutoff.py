@@ -4,9 +4,8 @@ import streamlit as st
 
 from ui import data, words
 from ui.frame import control, enter, errors_in_words
-from ui.move_the_cutoff import frozen, splicing, trade
+from ui.move_the_cutoff import another, frozen, splicing, trade
 from ui.spot_the_copy import pair
-from ui.train_your_own import training
 
 bar = enter(
     "Move the cutoff",
@@ -67,4 +66,4 @@ selected = f"ambient-{cutoff:g}" if cutoff else "standard-0"
 trade.show_valley(table[n], n, cutoff)
 trade.show_quality(table[n], n, selected)
 splicing.show(table[n], n)
-training.offer_cutoff(standard)
+another.offer(standard)

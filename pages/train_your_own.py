@@ -3,49 +3,53 @@
 import streamlit as st
 
 from ambient.errors import InputError
-from ui import data, words
+from ambient.run import ACTIVE
+from ui import data, visitor, words
 from ui.frame import control, enter, errors_in_words, hidden
-from ui.train_your_own import choices, training
+from ui.train_your_own import choices, progress, replay
 
 bar = enter(
     "Train your own",
-    "Pick a card or set the fields, then watch the loss and the newest samples. Training goes on "
-    "when you close this page.",
+    "A model learns here, in the background: it goes on when you close this page. Watch its loss, "
+    "its newest samples, and how many of them are copies.",
 )
-own = {r.name: r for r in data.own()}
-if (fresh := st.session_state.pop("mine-next", None)) in own:
+with errors_in_words():
+    visitor.token()
+    runs = visitor.runs(st.query_params.get("mine"))
+if (fresh := st.session_state.pop("mine-next", None)) in runs:
     st.session_state["mine"] = fresh
 
 
 def new_run() -> None:
-    """The form, and what its button starts."""
-    with st.expander("New run: cards and settings", icon=":material/tune:", expanded=not own):
-        choices.cards()
-        chosen = choices.fields()
-        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-            go = st.button("Train", type=words.prominent(), icon=":material/play_arrow:")
+    """Cards, the form, and what its button starts."""
+    choices.cards()
+    chosen = choices.fields()
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        go = st.button("Train", type=words.prominent(), icon=":material/play_arrow:")
+        with errors_in_words():
             st.caption(choices.estimate(chosen), width="content")
-        if go:
-            try:
-                config = choices.config(chosen)
-                from ambient import worker
-
-                run = worker.submit(config, data.runs_folder())
-            except InputError as e:
-                st.error(str(e), icon=":material/error:")
-            else:
-                st.session_state["mine-next"] = run.name
-                st.rerun()
+    if go:
+        try:
+            run = choices.submit(chosen)
+        except InputError as e:
+            st.error(str(e), icon=":material/error:")
+        else:
+            st.session_state["mine-next"] = run.name
+            st.rerun()
 
 
-if not hidden("train"):
-    new_run()
-if own:
+if runs:
     with control("settings"):
-        name = st.selectbox("Your runs", list(own), key="mine", bind="query-params", width=420)
+        name = st.selectbox("Your runs", list(runs), key="mine", bind="query-params", width=420)
     with errors_in_words():
-        words.bar(bar, [own[name]], live=own[name].state["status"] in training.ACTIVE)
-        training.watch(own[name])
+        active = runs[name].state["status"] in ACTIVE
+        words.bar(bar, [runs[name]], live=active)
+        progress.watch(runs[name])
+if not hidden("train"):
+    if runs:
+        st.subheader("A new run", anchor=False)
+    new_run()
+if runs:
     st.stop()
 
 finished = [r.name for r in data.bundled() if r.sheet_steps]
@@ -57,4 +61,4 @@ with control("settings"):
     name = st.selectbox("Finished run", finished, key="replayed", bind="query-params", width=420)
 with errors_in_words():
     words.bar(bar, [data.find(name)])
-    training.replay(data.find(name))
+    replay.show(data.find(name))

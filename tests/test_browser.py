@@ -146,7 +146,7 @@ def test_digits_trained_from_the_page(tmp_path: Path) -> None:
         expect(page.get_by_text("done", exact=False).first).to_be_visible(timeout=120_000)
         run = open_run(tmp_path / "digits-50-standard-1")
         assert run.last_step == 50
-        loss = f"Loss {run.metrics()[-1]['loss']:.3f}"
+        loss = f"{run.metrics()[-1]['loss']:.3f} at step 50"
         expect(page.get_by_text(loss).first).to_be_visible(timeout=20_000)
         expect(page.get_by_test_id("stException")).to_have_count(0)
         assert errors == []

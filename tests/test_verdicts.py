@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -177,6 +179,17 @@ def test_bundled_false_alarms_are_compatible_with_one_percent(run: Run) -> None:
         assert report["copies"][rule]["null"]["ci95"][0] <= 0.01
 
 
+def alike(a: Any, b: Any) -> bool:
+    """Equal, but for the last digits of sums: processors add in their own order."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(alike, a, b))
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-7)
+    return bool(a == b)
+
+
 def test_a_bundled_report_is_what_its_stored_samples_say() -> None:
     from ambient.evaluation import report_of
     from ambient.sampler import sampler_of
@@ -190,7 +203,7 @@ def test_a_bundled_report_is_what_its_stored_samples_say() -> None:
     again = report_of(
         run, corpus, run.split(corpus), images, int(seeds[0]), None, sampler_of(run.config)
     )
-    assert json.loads(json.dumps(again)) == stored
+    assert alike(json.loads(json.dumps(again)), stored)
 
 
 def test_without_anything_to_calibrate_on_nothing_is_concluded(emoji: Corpus) -> None:

@@ -124,6 +124,7 @@ def bar(
     Args:
         place: what `frame.enter` returned.
         step: the step of training shown, where it is not the last.
+        live: the runs are training now, so no step stays true.
     """
 
     def each(values: Iterable[str]) -> str:
@@ -134,11 +135,11 @@ def bar(
         each(Path(c.corpus).name for c in configs),
         each(f"n = {c.n_train}" for c in configs),
         each(arm_name(c) for c in configs),
-        each(f"step {step or _step(r, None):,}" for r in runs),
+        "" if live else each(f"step {step or _step(r, None):,}" for r in runs),
         each(f"seed {c.seed}" for c in configs),
         "live" if live else "stored",
     ]
-    place.caption(" · ".join(parts))
+    place.caption(" · ".join(filter(None, parts)))
 
 
 def under(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
@@ -10,10 +11,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ambient.config import ARMS, Config, configure
 from ambient.corpus import BUNDLED
+from ambient.errors import InputError
 from ambient.presets import PRESETS, Preset
-from ui import data, words
+from ambient.run import Run
+from ui import data, visitor, words
 
-OTHERS: dict[str, Any] = {"cutoff": 1.0, "batch": 32, "lr": 1e-3, "width": 48, "seed": 0}
+SCRATCH = "scratch"  # to start from nothing
+OTHERS: dict[str, Any] = {
+    "cutoff": 1.0, "batch": 32, "lr": 1e-3, "width": 48, "seed": 0, "start": SCRATCH,
+}  # fmt: skip
 FIRST = next(iter(PRESETS.values()))  # fills the form until a card is chosen
 
 
@@ -21,9 +27,20 @@ def _settings(preset: Preset) -> dict[str, Any]:
     return {**OTHERS, **preset.choices, "corpus": preset.corpus}
 
 
-def _fill(preset: Preset) -> None:
-    for name, value in _settings(preset).items():
-        st.session_state[f"train-{name}"] = value
+def settings(c: Config) -> dict[str, Any]:
+    """What the form asks for, as a run has it."""
+    names = ("corpus", "n_train", "arm", "steps", "batch", "lr", "width", "seed")
+    return {**OTHERS, **{name: getattr(c, name) for name in names}, "cutoff": c.cutoff or 1.0}
+
+
+def fill(values: Mapping[str, Any]) -> None:
+    """Put values into the form, for its next run."""
+    st.session_state.update({f"train-{name}": value for name, value in values.items()})
+
+
+def start_from(run: Run) -> None:
+    """Fill the form with a run's settings, to go on from its weights."""
+    fill({**settings(run.config), "start": f"{run.name}@{run.last_step}"})
 
 
 def cards() -> None:
@@ -39,8 +56,8 @@ def cards() -> None:
             st.button(
                 "Use these settings",
                 key=f"preset-{key}",
-                on_click=_fill,
-                args=(preset,),
+                on_click=fill,
+                args=(_settings(preset),),
                 width="stretch",
             )
 
@@ -54,6 +71,12 @@ def _outcome(preset: Preset) -> str:
     rate = words.tinted(f"**{words.percent(rule['rate'])}**", preset.choices["arm"])
     alarms = f"unseen images: {words.percent(rule['heldout_rate'])}"
     return f"{rate} copied  \n:small[:gray[{words.interval(rule['ci95'])} · {alarms}]]"
+
+
+def _starts() -> dict[str, tuple[Run, int]]:
+    """All stored weights that a run could start from, by run@step."""
+    known = [*visitor.runs().values(), *data.bundled()]
+    return {f"{r.name}@{step}": (r, step) for r in known for step in r.steps[::-1]}
 
 
 def fields() -> dict[str, Any]:
@@ -82,6 +105,14 @@ def fields() -> dict[str, Any]:
     batch = number(b, "Images a step", "batch", 1)
     width = number(c, "Network width", "width", 16)
     seed = number(d, "Seed", "seed", 1)
+    a, _, _, _ = st.columns(4)
+    start = a.selectbox(
+        "Start from",
+        [SCRATCH, *_starts()],
+        format_func=lambda s: "nothing learned" if s == SCRATCH else s.replace("@", ", step "),
+        help="Weights of another run, of the same width and kind of images.",
+        **bound("start"),
+    )
     return {
         "corpus": corpus,
         "n_train": int(n_train),
@@ -92,28 +123,68 @@ def fields() -> dict[str, Any]:
         "width": int(width),
         "seed": int(seed),
         "lr": st.session_state.get("train-lr", first["lr"]),
+        "start": start,
     }
 
 
-def estimate(choices: dict[str, Any]) -> str:
-    """How long it will take, from finished runs of the same images, trained as this one will be."""
+def _speed(corpus: str, width: int) -> float | None:
+    """Images a second, from finished runs of the same images, trained as a new one will be."""
     speeds: dict[int, list[float]] = {}
     for run in [*data.own(), *data.bundled()]:
-        c = run.config
-        if c.corpus == choices["corpus"] and c.threads == 1 and run.state["status"] == "done":
-            pace = median(line["images_per_second"] for line in data.metrics(run))
-            speeds.setdefault(abs(c.width - choices["width"]), []).append(pace * c.width)
-    if not speeds or min(choices["steps"], choices["batch"], choices["width"]) < 1:
-        return "No finished run says how long this takes."
-    speed = median(speeds[min(speeds)]) / choices["width"]
-    seconds = choices["steps"] * choices["batch"] / speed
-    return f"About {words.duration(seconds)}, judged by the speed of finished runs."
+        c, lines = run.config, data.metrics(run)
+        if c.corpus == corpus and c.threads == 1 and lines and run.state["status"] == "done":
+            pace = median(line["images_per_second"] for line in lines)
+            speeds.setdefault(abs(c.width - width), []).append(pace * c.width)
+    return median(speeds[min(speeds)]) / width if speeds else None
 
 
-def config(choices: dict[str, Any]) -> Config:
-    """
+def _pace(c: Config) -> float | None:
+    """Seconds a step of a run that has not trained yet."""
+    speed = _speed(c.corpus, c.width)
+    return c.batch / speed if speed else None
+
+
+def estimate(chosen: dict[str, Any]) -> str:
+    """How long it will take, and how long it will wait before."""
+    if min(chosen["steps"], chosen["batch"], chosen["width"]) < 1:
+        return ""
+    speed = _speed(chosen["corpus"], chosen["width"])
+    text = "No finished run says how long this takes."
+    if speed:
+        seconds = chosen["steps"] * chosen["batch"] / speed
+        text = f"About {words.duration(seconds)}, judged by the speed of finished runs."
+    return f"{text} {_wait(None)}"
+
+
+def waiting(run: Run) -> str:
+    """Where a queued run stands."""
+    from ambient import worker
+
+    return f"Runs before this one: {worker.position(run)}. {_wait(run)}"
+
+
+def _wait(run: Run | None) -> str:
+    from ambient import worker
+
+    seconds = worker.wait_seconds(run, data.runs_folder(), visitor.token(), _pace)
+    if seconds is None:
+        return "How long it waits for others is not known."
+    return f"It starts in about {words.duration(seconds)}." if seconds else "It starts at once."
+
+
+def submit(chosen: dict[str, Any]) -> Run:
+    """Queue the run.
+
     Raises:
-        InputError: choices that could not be trained.
+        InputError: choices that could not be trained, or are too much for this server.
     """
-    rest = {k: v for k, v in choices.items() if k != "corpus"}
-    return configure(data.bundled_corpus(choices["corpus"]), **rest)
+    from ambient import worker
+
+    rest = {k: v for k, v in chosen.items() if k not in ("corpus", "start")}
+    config = configure(data.bundled_corpus(chosen["corpus"]), **rest)
+    start = None
+    if chosen["start"] != SCRATCH:
+        start = _starts().get(chosen["start"])
+        if start is None:
+            raise InputError(f"'{chosen['start']}' is no longer there; choose what to start from.")
+    return worker.submit(config, data.runs_folder(), visitor.own_token(), start)

@@ -1,0 +1,149 @@
+"""Train your own: what a visitor can do with a run, with somebody else's, and come back to."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ambient import worker
+from ambient.run import Run, list_runs, open_run
+from ui import visitor
+from ui.train_your_own import progress
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A runs folder, and a worker that starts nothing."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("AMBIENT_RUNS", str(folder))
+    monkeypatch.setattr(worker, "_launch", lambda run: None)
+    return folder
+
+
+@pytest.fixture
+def finished(runs: Path, tiny_run: Run) -> Run:
+    """A finished run of nobody in particular."""
+    shutil.copytree(tiny_run.path, runs / tiny_run.name)
+    return open_run(runs / tiny_run.name)
+
+
+def _open(**query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.switch_page("pages/train_your_own.py")
+    app.query_params.update(query)
+    return _ran(app.run())
+
+
+def _ran(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def _press(app: AppTest, label: str) -> AppTest:
+    return _ran(next(b for b in app.button if b.label == label).click().run())
+
+
+def _labels(app: AppTest) -> list[str]:
+    return [b.label for b in app.button]
+
+
+def _text(app: AppTest) -> str:
+    return "\n".join(e.value for e in [*app.markdown, *app.caption])
+
+
+def _status(run: Run) -> str:
+    return str(open_run(run.path).state["status"])
+
+
+def test_a_run_goes_through_the_queue(runs: Path) -> None:
+    first = _press(_open(), "Train")
+    (run,) = list_runs(runs)
+    assert first.selectbox(key="mine").value == run.name
+    assert _status(run) == "queued" and "Runs before this one: 0" in _text(first)
+    second = _press(_open(), "Train")
+    assert "Runs before this one: 1" in _text(second)
+    assert "It starts in about" in _text(second)
+    _press(first, "Stop and save")
+    assert _status(run) == "paused"
+    assert "Go on" in _labels(_open(mine=run.name))
+
+
+def test_the_form_says_how_long_before_the_click(runs: Path) -> None:
+    assert "It starts at once" in _text(_open())
+    app = _press(_open(), "Train")
+    assert sum("It starts in about" in c.value for c in app.caption) == 1  # the next one would wait
+
+
+def test_what_is_counted_is_what_is_shown(finished: Run) -> None:
+    app = _open(mine=finished.name)
+    rows = progress.copied_so_far(finished)
+    assert [r["step"] for r in rows] == finished.sheet_steps
+    assert all(r["ci95"][0] <= r["rate"] <= r["ci95"][1] for r in rows)
+    assert app.metric[0].label == f"Copied at step {finished.last_step:,}"
+    assert app.metric[0].delta.endswith("of 36")
+
+
+def test_a_finished_run_goes_on(finished: Run) -> None:
+    steps = finished.config.steps
+    _press(_open(mine=finished.name), f"Go on to step {2 * steps:,}")
+    assert open_run(finished.path).config.steps == 2 * steps
+    assert _status(finished) == "queued"
+
+
+def test_other_settings_continue_from_its_weights(runs: Path, finished: Run) -> None:
+    app = _press(_open(mine=finished.name), "Continue with other settings")
+    start = f"{finished.name}@{finished.last_step}"
+    assert app.selectbox(key="train-start").value == start
+    assert app.number_input(key="train-width").value == finished.config.width
+    app.number_input(key="train-seed").set_value(7)
+    _press(app, "Train")
+    (new,) = [r for r in list_runs(runs) if r.name != finished.name]
+    assert new.config.parent == start and new.config.seed == 7
+
+
+def test_a_run_is_deleted_only_when_that_is_confirmed(finished: Run) -> None:
+    app = _open(mine=finished.name)
+    assert finished.path.exists()
+    _press(app, "Yes, delete it")
+    assert not finished.path.exists()
+
+
+def test_on_a_public_server_a_link_lets_watch_and_a_key_lets_change(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    mine = _press(_open(), "Train")
+    (run,) = list_runs(runs)
+    assert run.owner and "Stop and save" in _labels(mine)
+    watch, change = (c.value for c in mine.code if f"mine={run.name}" in c.value)
+    assert visitor.KEY not in mine.query_params
+    assert f"{visitor.KEY}=" not in watch and f"{visitor.KEY}=" in change
+
+    stranger = _open()
+    assert not any(s.key == "mine" for s in stranger.selectbox)  # others' runs are not listed
+    linked = _open(mine=run.name)
+    assert "Somebody else's run" in _text(linked)
+    assert not {"Stop and save", "Yes, delete it", "Go on"} & set(_labels(linked))
+    assert not any(f"{visitor.KEY}=" in c.value for c in linked.code)
+
+    back = _open(mine=run.name, key=change.rpartition("=")[2])
+    assert visitor.KEY not in back.query_params  # a link copied from here does not carry it on
+    _press(back, "Stop and save")
+    assert _status(run) == "paused"
+
+
+def test_a_public_server_refuses_too_much_in_one_line(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    app = _open()
+    app.number_input(key="train-steps").set_value(10**6)
+    _press(app, "Train")
+    (line,) = app.error
+    assert "1000000" in line.value and "10000" in line.value
+    assert list_runs(runs) == []

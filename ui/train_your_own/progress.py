@@ -1,0 +1,227 @@
+"""A run in the queue, in training or at rest: how it stands, what it makes, what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from ambient import run as store
+from ambient.archive import export_run
+from ambient.copies import clopper_pearson
+from ambient.errors import InputError
+from ambient.run import ACTIVE, Run
+from ui import charts, data, visitor, words
+from ui.charts import training as training_charts
+from ui.pictures import arm_color, gallery
+from ui.teacher import hidden
+from ui.train_your_own import choices
+from ui.watch_it_memorize.stages import Stage, judge
+
+TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
+SHOWN = 12
+
+STATUS = {
+    "queued": ("schedule", "gray"),
+    "running": ("play_arrow", "green"),
+    "paused": ("pause", "gray"),
+    "interrupted": ("power_off", "orange"),
+    "failed": ("error", "red"),
+    "done": ("check", "green"),
+}
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _stage(path: str, step: int, changed: int) -> Stage:
+    """A contact sheet beside the training images nearest to its samples."""
+    run = store.open_run(path)
+    sheet = run.sheet(step)
+    assert sheet is not None  # its step was listed
+    return judge(run, sheet)
+
+
+def _sheet(run: Run, step: int) -> Stage:
+    path = run.path / "sheets" / f"{store.step_name(step)}.png"
+    return _stage(str(run.path), step, data.stamp(path))
+
+
+def copied_so_far(run: Run) -> list[dict[str, Any]]:
+    """Copied share of the contact sheet of every stored step, with its interval."""
+    rows = []
+    for step in run.sheet_steps:
+        copies = _sheet(run, step).copies
+        hits, n = sum(copies), len(copies)
+        rows.append({"step": step, "rate": hits / n, "ci95": clopper_pearson(hits, n), "n": n})
+    return rows
+
+
+def watch(run: Run) -> None:
+    """One run: live while it trains, at rest afterwards."""
+    active = run.state["status"] in ACTIVE
+    st.fragment(run_every=TICK if active else None)(_watch)(run, active)
+
+
+def _watch(run: Run, was_active: bool) -> None:
+    if was_active:
+        from ambient import worker
+
+        worker.advance(run.path.parent)
+    state = run.state
+    if was_active != (state["status"] in ACTIVE):
+        st.rerun()  # once: ticking starts or ends with the run's activity
+    _standing(run, state)
+    rows = copied_so_far(run)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _samples(run, state, rows)
+    with right:
+        if rows:
+            c, last = run.config, rows[-1]
+            charts.show(
+                training_charts.copied_along(rows, c.arm, c.steps),
+                f"copied-{run.name}",
+                f"Copies against step, {words.percent(last['rate'])} at step {last['step']:,}.",
+            )
+        _loss(run)
+    words.under(
+        f"training-{run.name}",
+        f"Same noise at every stage: watch images sharpen, then turn into training images. Copies "
+        f"are counted among {store.SHEET_SIDE**2} samples (d1/d2 < 1/3); bars are 95 % intervals.",
+        [words.provenance(run, None, live=state["status"] in ACTIVE)],
+        lambda: [*run.metrics(), *rows],
+        f"python -m ambient train --resume {run.path}",
+    )
+
+
+def _samples(run: Run, state: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """The newest stored samples above their nearest training images, copies framed."""
+    if not rows:
+        waiting = f"The first samples come at step {run.config.checkpoint_every:,}."
+        st.caption(waiting if state["status"] in ACTIVE else "No samples were stored.")
+        return
+    last = rows[-1]
+    words.rate_metric(
+        f"Copied at step {last['step']:,}",
+        last["rate"],
+        last["ci95"],
+        run.config.arm,
+        samples=last["n"],
+    )
+    stage = _sheet(run, last["step"])
+    some = stage.copies[:SHOWN]
+    color = arm_color(run.config.arm)
+    st.image(
+        gallery(stage.images[:SHOWN], stage.nearest[:SHOWN], some, color),
+        width="stretch",
+        alt=f"Samples of seeds 0 to {SHOWN - 1} at step {last['step']} above their nearest "
+        f"training images; {words.copies_of(some)}.",
+    )
+    st.caption(f"Seeds 0 to {SHOWN - 1}, step {last['step']:,}: {words.copies_of(some)}.")
+
+
+def _loss(run: Run) -> None:
+    lines = run.metrics()
+    if not lines:
+        return
+    last = lines[-1]
+    figure = training_charts.loss(lines, run.config.arm, run.config.steps)
+    charts.show(figure, f"loss-{run.name}", f"Training loss up to step {last['step']:,}.")
+    st.caption(
+        f"Training loss (thick: smoothed), {last['loss']:.3f} at step {last['step']:,} · "
+        f"{last['images_per_second']:.0f} images a second"
+    )
+
+
+def _standing(run: Run, state: dict[str, Any]) -> None:
+    """How far it is, how long it will take, and the buttons."""
+    status, steps = state["status"], run.config.steps
+    step = state.get("step", 0)
+    icon, color = STATUS.get(status, ("help", "gray"))
+    st.progress(min(step / steps, 1.0), f"Step {step:,} of {steps:,}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(status, icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
+        if status == "running" and state.get("eta_seconds"):
+            st.caption(f"about {words.duration(state['eta_seconds'])} left", width="content")
+        if status == "queued":
+            st.caption(choices.waiting(run), width="content")
+        if visitor.may_change(run):
+            _buttons(run, status, step)
+        else:
+            st.caption("Somebody else's run: you can watch it.", width="content")
+        _links(run)
+    if status in ("failed", "interrupted"):
+        st.caption(f"It ended early: {state.get('error') or _last_word(run)}")
+
+
+def _last_word(run: Run) -> str:
+    log = run.path / "log.txt"
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    lines = text.strip().splitlines()[-1:] or ["its process is gone; it can go on."]
+    return lines[0][-300:]
+
+
+def _buttons(run: Run, status: str, step: int) -> None:
+    if status in ACTIVE:
+        _act("Stop and save", "pause", lambda w, t: w.request_stop(run, t))
+        return
+    if hidden("train"):
+        return
+    if step < run.config.steps:
+        _act("Go on", "play_arrow", lambda w, t: w.resume(run, t))
+    elif run.resume_steps:
+        more = run.config.steps * 2
+        _act(f"Go on to step {more:,}", "play_arrow", lambda w, t: w.extend(run, more, t))
+    if run.steps:
+        st.button(
+            "Continue with other settings",
+            icon=":material/fork_right:",
+            on_click=choices.start_from,
+            args=(run,),
+            help="Fills the form below: a new run that starts from this one's weights.",
+        )
+    with st.popover("Delete", icon=":material/delete:", type="tertiary"):
+        st.markdown(f"Delete {run.name} for good?")
+        _act("Yes, delete it", "delete", lambda w, t: w.delete(run, t, data.runs_folder()))
+
+
+def _act(label: str, icon: str, do: Callable[[Any, str | None], object]) -> None:
+    """A button that changes the run; what forbids it is said in a line."""
+    if st.button(label, icon=f":material/{icon}:"):
+        from ambient import worker
+
+        try:
+            do(worker, visitor.token())
+        except InputError as e:
+            st.error(str(e), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def _links(run: Run) -> None:
+    """Ways to the run for others and for later."""
+    if run.steps and run.state["status"] not in ACTIVE:
+        st.page_link(
+            "pages/evidence_room.py",
+            label="Open in the evidence room",
+            icon=":material/frame_inspect:",
+            query_params={"run": run.name},
+        )
+        st.download_button(
+            "Download the run",
+            lambda: export_run(run),
+            f"{run.name}.zip",
+            "application/zip",
+            key=f"zip-{run.name}",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+            help="Config, weights, report, curves, samples and a model card",
+        )
+    with st.popover("Link", icon=":material/link:", type="tertiary"):
+        watch, change = visitor.links(run)
+        st.caption("To watch it from anywhere")
+        st.code(watch, language=None, wrap_lines=True)
+        if visitor.public() and visitor.may_change(run):
+            st.caption("To come back and stop, extend or delete it. Keep it to yourself.")
+            st.code(change, language=None, wrap_lines=True)

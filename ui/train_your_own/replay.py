@@ -1,0 +1,66 @@
+"""A finished run, step by step: its loss, its copies, its samples from the same noise."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ambient.run import Run
+from ui import charts, data, scrubber, words
+from ui.charts import training as training_charts
+from ui.watch_it_memorize.watch import scrub_training
+
+SHOWN = 12
+
+
+def show(run: Run) -> None:
+    """Its samples at any stored step, with loss and copies beside them."""
+    steps = run.sheet_steps
+    if not steps:
+        return
+    stages = data.path(run)
+    index = scrubber.chosen("step", steps, len(steps) - 1)
+    step = steps[index]
+    left, right = st.columns(2, gap="large")
+    with left:
+        scrub_training({run.config.arm: run}, steps, index, SHOWN)
+    with right:
+        if stages:
+            figure = training_charts.copied_along(stages, run.config.arm, run.config.steps, step)
+            last = stages[-1]
+            alt = f"Copies against step, {words.percent(last['rate'])} at step {last['step']:,}."
+            charts.show(figure, f"copied-{run.name}", alt)
+        lines = run.metrics()
+        if lines:
+            figure = training_charts.loss(lines, run.config.arm, run.config.steps, step)
+            alt = f"Training loss, {lines[-1]['loss']:.3f} at step {lines[-1]['step']:,}."
+            charts.show(figure, f"loss-{run.name}", alt)
+    words.under(
+        "training",
+        "Move the step: the noise stays the same, the network learns. Loss alone does not tell "
+        "when copying sets in.",
+        [words.provenance(run, data.report(run))],
+        lambda: [*run.metrics(), *stages],
+        train_command(run),
+    )
+
+
+def train_command(run: Run) -> str:
+    """The command that trains the same run again."""
+    c = run.config
+    flags = {
+        "corpus": c.corpus,
+        "n-train": c.n_train,
+        "split-seed": c.split_seed,
+        "arm": c.arm,
+        "cutoff": c.cutoff or None,
+        "steps": c.steps,
+        "batch": c.batch,
+        "lr": c.lr,
+        "width": c.width,
+        "seed": c.seed,
+        "threads": c.threads,
+        "dtype": c.dtype,
+    }
+    given = " ".join(f"--{k} {v:g}" if isinstance(v, float) else f"--{k} {v}"
+                     for k, v in flags.items() if v is not None)  # fmt: skip
+    return f"python -m ambient train --out runs/again {given}"
