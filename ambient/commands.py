@@ -80,14 +80,25 @@ def corpora(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train into a run folder, or go on with one."""
-    from ambient import hardware
-    from ambient.limits import Limits
-    from ambient.recorder import record
+    from ambient import hardware, worker
 
     device = hardware.choose_device(args.device)
     run, corpus = _resumed(args) if args.resume else _started(args, device)
     if run is None:
         return
+    queued = (run.path / PLACE_FILE).exists()
+    try:
+        _train(run, corpus, device)
+    finally:
+        if queued:  # the next one starts even where no page is open
+            worker.advance(run.path.parent)
+
+
+def _train(run: Run, corpus: Corpus | None, device: torch.device) -> None:
+    """Train a run from where it stands, and say how it ended."""
+    from ambient.limits import Limits
+    from ambient.recorder import record
+
     try:
         corpus = corpus or run.corpus()
         Limits.here().cap_memory()

@@ -21,6 +21,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,14 @@ class Limits:
                 f"{len(owners)} runs are training or waiting, and this server takes "
                 f"{self.queued:g}; try again later."
             )
+        self.check_disk(folder)
+
+    def check_disk(self, folder: Path) -> None:
+        """Refuse what is to be stored, where the runs folder is as large as it may be.
+
+        Raises:
+            InputError: what it holds, and what it may.
+        """
         if math.isfinite(self.disk) and (held := bytes_of(folder)) >= self.disk:
             raise InputError(
                 f"the runs folder holds {held / 1e6:.0f} MB of at most {self.disk / 1e6:.0f} MB; "
@@ -135,11 +144,10 @@ def _refuse_above(name: str, value: int, cap: float) -> None:
 def bytes_of(folder: Path) -> int:
     """Size of all files below a folder; what vanishes meanwhile counts nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size
-        except FileNotFoundError:
-            continue
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(parent, name).lstat().st_size
     return total
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import data, lesson, words
+from ui import data, lesson, visitor, words
 from ui.frame import control, enter, errors_in_words
 from ui.noise_microscope import clone_test, levels, microscope
 
@@ -11,7 +11,7 @@ bar = enter(
     "A diffusion model is one denoiser for every noise level. Memory shows where it denoises its "
     "training images better than images it never saw.",
 )
-runs = {r.name: r for r in [*data.bundled(), *data.own()]}
+runs = {r.name: r for r in data.bundled()} | visitor.runs(st.query_params.get("run"))
 if not runs:
     words.missing("No stored runs yet.", "python -m ambient train --out runs/first")
     st.stop()

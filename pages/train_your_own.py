@@ -32,7 +32,7 @@ def new_run() -> None:
         try:
             run = choices.submit(chosen)
         except InputError as e:
-            st.error(str(e), icon=":material/error:")
+            words.refuse(e)
         else:
             st.session_state["mine-next"] = run.name
             st.rerun()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from ambient import worker
+from ambient.config import configure
+from ambient.corpus import Corpus
 from ambient.run import Run, list_runs, open_run
 from ui import visitor
 from ui.train_your_own import progress
@@ -147,3 +150,28 @@ def test_a_public_server_refuses_too_much_in_one_line(
     (line,) = app.error
     assert "1000000" in line.value and "10000" in line.value
     assert list_runs(runs) == []
+
+
+def test_the_queue_goes_on_where_no_page_is_open(tmp_path: Path, digits: Corpus) -> None:
+    config = configure(digits, n_train=16, batch=8, width=16, steps=20, threads=1)
+    waiting = [worker.submit(config, tmp_path) for _ in range(2)]
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and _status(waiting[-1]) != "done":
+        time.sleep(0.2)
+    assert [_status(run) for run in waiting] == ["done", "done"]
+
+
+def test_a_stranger_is_not_shown_around_the_machine(
+    runs: Path, finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for public in ("1", "0"):
+        monkeypatch.setenv("AMBIENT_PUBLIC", public)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.switch_page("pages/evidence_room.py")
+        app.query_params["run"] = finished.name
+        (finished.path / "report.json").write_text("{")
+        _ran(app.run())
+        (line,) = app.error
+        assert (str(runs) in line.value) == (public == "0")
+        assert "report.json" in line.value
+        assert bool(app.text_input) == (public == "0")

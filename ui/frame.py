@@ -5,15 +5,16 @@ from __future__ import annotations
 import gc
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
+from ambient import worker
 from ambient.errors import InputError
-from ui import lesson, teacher, terms
+from ui import data, lesson, teacher, terms, words
 from ui.teacher import control, hidden
 
 __all__ = [
@@ -97,7 +98,7 @@ def enter(title: str, lead: str) -> DeltaGenerator:
         _settings()
         st.navigation(_pages(), position="hidden")
         st.rerun()
-    _settle()
+    _start()
     st.set_page_config(page_title=f"{title} · Ambient Explorer")
     page = st.session_state[PAGE] = _calling()
     teacher.keep()
@@ -110,6 +111,15 @@ def enter(title: str, lead: str) -> DeltaGenerator:
         teacher.menu(lesson.begin)
     st.markdown(lead, width=760)
     return st.empty()
+
+
+@st.cache_resource
+def _start() -> None:
+    """Once a server, with its first page: runs that died with the last one are said to be, and the
+    queue goes on."""
+    with suppress(InputError):  # a full disk: the page of training says so
+        worker.advance(data.runs_folder())
+    _settle()
 
 
 @st.cache_resource
@@ -131,5 +141,5 @@ def errors_in_words() -> Iterator[None]:
     try:
         yield
     except InputError as e:
-        st.error(str(e), icon=":material/error:")
+        words.refuse(e)
         st.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from ui.frame import settle_again
 from ui.pictures import Images
 
 PATIENCE = 120.0  # seconds a visitor waits for another one's samples
+LOOK = 0.25  # seconds between looks whether the visitor is still there
 
 
 @st.cache_resource
@@ -40,9 +42,13 @@ def turn() -> Iterator[None]:
         InputError: another visitor's work takes too long.
     """
     torch.set_num_threads(1)  # it is per thread, and training needs the other core
-    slot = _slot()
-    if not slot.acquire(timeout=PATIENCE):
-        raise InputError("another visitor is sampling; try again in a minute.")
+    slot, place = _slot(), st.empty()
+    deadline = time.monotonic() + PATIENCE
+    while not slot.acquire(timeout=LOOK):
+        if time.monotonic() > deadline:
+            raise InputError("another visitor is sampling; try again in a minute.")
+        place.caption("Another visitor is sampling; yours comes next.")  # ends here who moved on
+    place.empty()
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -11,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ambient import run as store
 from ambient.config import Config
+from ambient.errors import InputError
 from ambient.run import Run
 from ui import data
 from ui.teacher import hidden
@@ -188,6 +190,15 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def refuse(what: InputError | str) -> None:
+    """One line on what a visitor can mend. Strangers are not told where this machine keeps runs."""
+    text = str(what)
+    if os.environ.get("AMBIENT_PUBLIC", "0") not in ("", "0"):
+        for folder in {data.runs_folder().absolute(), data.runs_folder(), store.BUNDLED_RUNS}:
+            text = text.replace(f"{folder}/", "").replace(str(folder), "the runs folder")
+    st.error(text, icon=":material/error:")
 
 
 def missing(what: str, command: str) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from ambient.errors import InputError
+from ambient.limits import Limits
 from ambient.run import Run, open_run
-from ui import data, words
+from ui import data, visitor, words
 from ui.teacher import control, hidden
 
 
 def pick() -> Run:
     """A run selector with `?run=` in the address, and a popover that opens others."""
     found = sorted(data.bundled(), key=lambda r: data.stamp(r.path / "report.json") == 0)
-    runs = {r.name: r for r in found} | {r.name: r for r in data.own()}
+    runs = {r.name: r for r in found} | visitor.runs(st.query_params.get("run"))
     for path in st.session_state.get("opened", []):
         try:
             runs[path] = open_run(path)
@@ -35,23 +36,25 @@ def pick() -> Run:
 
 
 def _open_another() -> None:
-    with st.form("open-folder", border=False):
-        path = st.text_input("Run folder on this machine", placeholder="runs/my-run")
-        if st.form_submit_button("Open folder") and path:
-            try:
-                run = open_run(path)
-            except InputError as e:
-                st.error(str(e), icon=":material/error:")
-            else:
-                _opened(run)
-    file = st.file_uploader("or a run as zip", type="zip", key="run-zip")
+    if not visitor.public():  # a stranger has no business in this machine's folders
+        with st.form("open-folder", border=False):
+            path = st.text_input("Run folder on this machine", placeholder="runs/my-run")
+            if st.form_submit_button("Open folder") and path:
+                try:
+                    run = open_run(path)
+                except InputError as e:
+                    words.refuse(e)
+                else:
+                    _opened(run)
+    file = st.file_uploader("A run as zip", type="zip", key="run-zip")
     if file is not None and st.session_state.get("imported") != file.file_id:
         from ambient.archive import import_run
 
         try:
+            Limits.here().check_disk(data.runs_folder())
             run = import_run(file.getvalue(), data.runs_folder())
         except InputError as e:
-            st.error(str(e), icon=":material/error:")
+            words.refuse(e)
         else:
             st.session_state["imported"] = file.file_id
             _opened(run)

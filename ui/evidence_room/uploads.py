@@ -117,7 +117,7 @@ def show(run: Run, like: Ruling, known: Cloud | None) -> None:
         return
     images, names, refused = _read(run, files)
     for line in refused:
-        st.error(line, icon=":material/error:")
+        words.refuse(line)
     if len(images):
         _verdicts(run, judged(run, images, names), like, known)
 

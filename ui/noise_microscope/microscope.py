@@ -258,7 +258,7 @@ def _own_picture(run: Run) -> Specimen | None:
     try:
         image = own_image.decode(file.getvalue(), run.config)
     except InputError as e:
-        st.error(str(e), icon=":material/error:")
+        words.refuse(e)
         return None
     st.caption("Your picture, in place of the one above")
     return Specimen(image, "your image", "unseen", None)

@@ -193,7 +193,7 @@ def _act(label: str, icon: str, do: Callable[[Any, str | None], object]) -> None
         try:
             do(worker, visitor.token())
         except InputError as e:
-            st.error(str(e), icon=":material/error:")
+            words.refuse(e)
         else:
             st.rerun()
 
