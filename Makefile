@@ -10,7 +10,7 @@ BIN = $(VENV)/bin
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: run test lint assets corpora encoder features sweep protocol measurements results \
-        screenshots docker clean
+        screenshots docker soak clean
 
 run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -49,6 +49,10 @@ measurements: $(VENV)/.run       ## suggested cutoffs, surgery and cost, for doc
 
 results: $(VENV)/.run            ## docs/results.md from the bundled tables and measurements
 	$(BIN)/python scripts/results.py
+
+soak: $(VENV)/.run               ## twenty visitors for five minutes; runs killed at random moments
+	$(BIN)/python scripts/soak.py
+	$(BIN)/python scripts/soak_worker.py
 
 screenshots: $(VENV)/.test       ## docs/screenshots from a running app
 	$(BIN)/python scripts/screenshots.py

@@ -64,7 +64,7 @@ def test_an_upload_is_judged_and_outlasts_a_change_of_view(tmp_path: Path) -> No
         dropped.set_input_files([good, bad])
         verdict = page.get_by_text("1 of these 1 is a copy")
         expect(verdict).to_be_visible(timeout=60_000)
-        expect(page.get_by_text("broken.png: this file is not")).to_be_visible()
+        expect(page.get_by_text("'broken.png' is not a readable picture")).to_be_visible()
         at_rest(page)
         page.get_by_role("tab", name="Search").click()
         page.get_by_text("Uploaded", exact=True).click(timeout=20_000)

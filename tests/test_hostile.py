@@ -225,7 +225,7 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
         "far too many pixels",
         lambda: b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff" * 6 + bytes(8),
     ),
-    "11 MB": ("picture", "this file has 11 MB", lambda: encoded() + bytes(11 * 2**20)),
+    "11 MB": ("picture", "'your picture' has 11 MB", lambda: encoded() + bytes(11 * 2**20)),
     # a zip of pictures
     "no zip": ("zip", "not a readable zip file", lambda: b"hello"),
     "empty zip file": ("zip", "not a readable zip file", lambda: b""),

@@ -175,3 +175,11 @@ def test_a_stranger_is_not_shown_around_the_machine(
         assert (str(runs) in line.value) == (public == "0")
         assert "report.json" in line.value
         assert bool(app.text_input) == (public == "0")
+
+
+def test_only_weights_that_fit_are_offered(finished: Run) -> None:
+    app = _press(_open(mine=finished.name), "Continue with other settings")
+    app.number_input(key="train-width").set_value(finished.config.width + 16)
+    _ran(app.run())
+    assert app.selectbox(key="train-start").value == "scratch"
+    assert not any(finished.name in option for option in app.selectbox(key="train-start").options)

@@ -43,10 +43,10 @@ def read(
         refused.append(f"{len(_files)} files; the first {MAX_FILES} were read.")
     for file in _files[:MAX_FILES]:
         try:
-            images.append(decode(file.getvalue(), _config))
+            images.append(decode(file.getvalue(), _config, plain(file.name)))
             names.append(plain(file.name))
         except InputError as e:
-            refused.append(f"{plain(file.name)}: {e}")
+            refused.append(str(e))
     stacked = np.stack(images) if images else np.zeros((0, side, side, channels), np.uint8)
     return stacked, tuple(names), tuple(refused)
 

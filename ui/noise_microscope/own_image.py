@@ -14,17 +14,20 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 MEGABYTES = 10
 
 
-def decode(data: bytes, config: Config) -> Images:
+def decode(data: bytes, config: Config, label: str = "your picture") -> Images:
     """(side, side, channels), cropped and resized as a folder of pictures is.
+
+    Args:
+        label: what the picture is called where it is refused.
 
     Raises:
         InputError: too large, not a picture of these formats, or too small.
     """
     if len(data) > MEGABYTES * 2**20:
         raise InputError(
-            f"this file has {len(data) / 2**20:.0f} MB; expected a picture of at most "
+            f"'{label}' has {len(data) / 2**20:.0f} MB; expected a picture of at most "
             f"{MEGABYTES} MB. Shrink it."
         )
-    picture = decode_picture(data, "your picture", FORMATS)
+    picture = decode_picture(data, label, FORMATS)
     square = ImageOps.fit(picture, (config.side, config.side), Image.Resampling.LANCZOS)
     return np.atleast_3d(np.asarray(square.convert("L" if config.channels == 1 else "RGB")))

@@ -73,10 +73,11 @@ def _outcome(preset: Preset) -> str:
     return f"{rate} copied  \n:small[:gray[{words.interval(rule['ci95'])} · {alarms}]]"
 
 
-def _starts() -> dict[str, tuple[Run, int]]:
-    """All stored weights that a run could start from, by run@step."""
+def _starts(corpus: str, width: int) -> dict[str, tuple[Run, int]]:
+    """All stored weights that fit such a run, by run@step."""
     known = [*visitor.runs().values(), *data.bundled()]
-    return {f"{r.name}@{step}": (r, step) for r in known for step in r.steps[::-1]}
+    fit = [r for r in known if (r.config.corpus, r.config.width) == (corpus, width)]
+    return {f"{r.name}@{step}": (r, step) for r in fit for step in r.steps[::-1]}
 
 
 def fields() -> dict[str, Any]:
@@ -108,7 +109,7 @@ def fields() -> dict[str, Any]:
     a, _, _, _ = st.columns(4)
     start = a.selectbox(
         "Start from",
-        [SCRATCH, *_starts()],
+        [SCRATCH, *_starts(corpus, int(width))],
         format_func=lambda s: "nothing learned" if s == SCRATCH else s.replace("@", ", step "),
         help="Weights of another run, of the same width and kind of images.",
         **bound("start"),
@@ -184,7 +185,7 @@ def submit(chosen: dict[str, Any]) -> Run:
     config = configure(data.bundled_corpus(chosen["corpus"]), **rest)
     start = None
     if chosen["start"] != SCRATCH:
-        start = _starts().get(chosen["start"])
+        start = _starts(chosen["corpus"], chosen["width"]).get(chosen["start"])
         if start is None:
             raise InputError(f"'{chosen['start']}' is no longer there; choose what to start from.")
     return worker.submit(config, data.runs_folder(), visitor.own_token(), start)
