@@ -192,7 +192,8 @@ def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
         return
     with _locked(folder):
         for run in (s.run for s in _standings(folder) if s.state["status"] == "running"):
-            if not is_training(run):
+            # The process may have ended since: what it said last counts, if it said anything.
+            if not is_training(run) and run.state["status"] == "running":
                 settle(run)
         standings = _standings(folder)
         line = _line(standings)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,17 @@ from ambient import worker
 from ambient.config import Config, configure
 from ambient.corpus import Corpus
 from ambient.errors import InputError
-from ambient.run import Run, list_runs, start_run
+from ambient.recorder import record
+from ambient.run import (
+    ACTIVE,
+    STOP_FILE,
+    YIELD,
+    Run,
+    is_training,
+    list_runs,
+    process_started,
+    start_run,
+)
 
 
 @pytest.fixture
@@ -28,9 +42,10 @@ def config(digits: Corpus) -> Config:
 def no_orphans(tmp_path: Path) -> Iterator[None]:
     """Whatever a failed test leaves training is killed."""
     yield
-    for run in list_runs(tmp_path):
-        if run.state["status"] == "running":
-            os.kill(int(run.state["pid"]), signal.SIGKILL)
+    for run in [*list_runs(tmp_path), *list_runs(tmp_path / "turns")]:
+        with suppress(InputError):
+            if is_training(run) and run.state["pid"] != os.getpid():
+                os.kill(int(run.state["pid"]), signal.SIGKILL)
 
 
 def wait_until(run: Run, holds: Callable[[dict[str, object]], bool]) -> dict[str, object]:
@@ -104,3 +119,220 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     with pytest.raises(InputError, match="the disk is full"):
         worker.resume(run)
     assert run.state == before
+
+
+@pytest.fixture
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are started in name only: the test's own process stands in for all of them."""
+    monkeypatch.setattr(worker, "_launch", lambda run: say(run, "running"))
+
+
+def say(run: Run, status: str, **more: object) -> None:
+    state = {"status": status, "pid": os.getpid(), "pid_started": process_started(os.getpid())}
+    (run.path / "state.json").write_text(json.dumps({**state, "step": 0, **more}))
+
+
+def order(runs: dict[str, Run]) -> str:
+    """The names of the active runs, first one first."""
+    active = [name for name, run in runs.items() if run.state["status"] in ACTIVE]
+    return " ".join(sorted(active, key=lambda name: worker.position(runs[name])))
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_owners_take_turns(tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(10**9, 0, -3600))  # goes backward, an hour a look
+    monkeypatch.setattr("time.time", lambda: float(next(clock)))
+    runs = {}
+    for name in ("a1", "a2", "a3", "b1", "b2", "c1"):
+        runs[name] = worker.submit(config, tmp_path, owner=name[0])
+    assert order(runs) == "a1 b1 c1 a2 b2 a3"
+    say(runs["a1"], "done")
+    worker.advance(tmp_path)
+    runs["d1"] = worker.submit(config, tmp_path, owner="d")
+    assert order(runs) == "b1 c1 d1 a2 b2 a3"
+    worker.request_stop(runs["a2"], "a")
+    assert order(runs) == "b1 c1 d1 b2 a3"
+    worker.resume(runs["a2"], "a")
+    assert order(runs) == "b1 c1 d1 b2 a3 a2"
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_runs_of_nobody_go_in_order_and_in_one_piece(tmp_path: Path, config: Config) -> None:
+    runs = {name: worker.submit(config, tmp_path) for name in ("1", "2", "3")}
+    assert order(runs) == "1 2 3"
+    say(runs["1"], "running", running_seconds=10_000)
+    worker.advance(tmp_path)
+    assert not (runs["1"].path / STOP_FILE).exists()
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_a_slice_ends_only_while_somebody_else_waits(tmp_path: Path, config: Config) -> None:
+    runs = {name: worker.submit(config, tmp_path, owner=name) for name in "ab"}
+    stop = runs["a"].path / STOP_FILE
+    say(runs["a"], "running", running_seconds=179)
+    worker.advance(tmp_path)
+    assert not stop.exists()
+    say(runs["a"], "running", running_seconds=181)
+    worker.advance(tmp_path)
+    assert stop.read_text() == YIELD
+    stop.unlink()
+    say(runs["a"], "queued", running_seconds=181)
+    worker.advance(tmp_path)
+    assert order(runs) == "b a"
+    assert runs["b"].state["status"] == "running"
+    worker.request_stop(runs["b"], "b")
+    assert (runs["b"].path / STOP_FILE).read_text() != YIELD
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_waiting_time_is_what_the_others_take(tmp_path: Path, config: Config) -> None:
+    assert worker.wait_seconds(None, tmp_path) == 0.0
+    config = replace(config, steps=1000)
+    a, b, c = (worker.submit(config, tmp_path, owner=name) for name in "abc")
+    say(a, "running", step=900, seconds_per_step=0.5, running_seconds=20)
+    assert worker.wait_seconds(a) == 0.0
+    assert worker.wait_seconds(b) == 50.0
+    assert worker.wait_seconds(c) is None
+
+    def pace(config: Config) -> float:
+        return 0.1
+
+    assert worker.wait_seconds(c, pace=pace) == 150.0
+    assert worker.wait_seconds(None, tmp_path, "d", pace) == 250.0
+    # In slices of 30: a 10 (it has had 20), b 30, c 30, and then it is a new owner's turn.
+    assert worker.wait_seconds(None, tmp_path, "d", pace, 30.0) == 70.0
+    third = [worker.submit(config, tmp_path, owner="d") for _ in range(3)][-1]
+    # Twice round: a 10 + 30, b 30 + 30, c 30 + 30, and the other two runs of d, 30 each.
+    assert worker.wait_seconds(third, pace=pace, slice_seconds=30.0) == 220.0
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_only_the_owner_changes_a_run(tmp_path: Path, config: Config) -> None:
+    run = worker.submit(config, tmp_path, owner="secret")
+    assert "secret" not in "".join(p.read_text() for p in run.path.rglob("*.json"))
+    assert not any(worker.may_change(run, token) for token in (None, "", "other"))
+    assert worker.may_change(run, "secret")
+    for change in (
+        lambda: worker.request_stop(run),
+        lambda: worker.resume(run, "other"),
+        lambda: worker.extend(run, 10**6, "other"),
+        lambda: worker.delete(run, None, tmp_path),
+    ):
+        with pytest.raises(InputError, match="is somebody else's; only who started it can"):
+            change()
+    assert run.state["status"] == "running"
+    anyones = worker.submit(config, tmp_path)
+    assert worker.may_change(anyones, None)
+    assert worker.may_change(anyones, "other")
+    say(run, "paused")
+    worker.delete(run, "secret", tmp_path)
+    assert not run.path.exists()
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_only_runs_at_rest_and_in_the_folder_are_deleted(
+    tmp_path: Path, config: Config, tiny_run: Run
+) -> None:
+    run = worker.submit(config, tmp_path)
+    with pytest.raises(InputError, match="is running; stop it first"):
+        worker.delete(run, None, tmp_path)
+    with pytest.raises(InputError, match="is not in .*; only runs there can be deleted"):
+        worker.delete(tiny_run, None, tmp_path)
+    assert tiny_run.checkpoint().exists()
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_cleaning_takes_the_oldest_runs_at_rest(tmp_path: Path, config: Config) -> None:
+    runs = [worker.submit(config, tmp_path) for _ in range(4)]
+    for age, run in enumerate(runs[::-1]):
+        (run.path / "weights").write_bytes(bytes(10_000))
+        if run != runs[0]:
+            say(run, "done")
+        for name in ("state.json", "config.json"):
+            os.utime(run.path / name, (10**9 - age, 10**9 - age))
+    assert worker.clean(tmp_path, 50_000) == []
+    assert worker.clean(tmp_path, 35_000) == [runs[1].name]
+    assert worker.clean(tmp_path, 50_000, max_age_seconds=60.0) == [runs[2].name, runs[3].name]
+    assert worker.clean(tmp_path, 0) == []
+    assert [r.name for r in list_runs(tmp_path)] == [runs[0].name]
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_one_unreadable_folder_does_not_stop_the_queue(tmp_path: Path, config: Config) -> None:
+    broken, placeless, run = (worker.submit(config, tmp_path) for _ in range(3))
+    (broken.path / "state.json").write_text("{")
+    (placeless.path / "place.json").write_text('{"where": 1}')
+    worker.advance(tmp_path)
+    assert run.state["status"] == "running"
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_a_full_server_refuses(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_QUEUED", "1")
+    config = replace(config, steps=100)
+    worker.submit(config, tmp_path, owner="a")
+    with pytest.raises(InputError, match="1 runs are training or waiting"):
+        worker.submit(config, tmp_path, owner="b")
+    with pytest.raises(InputError, match="steps is 100000; this server trains at most 10000"):
+        worker.submit(replace(config, steps=100_000), tmp_path, owner="b")
+    assert len(list_runs(tmp_path)) == 1
+
+
+def test_a_killed_run_that_had_stored_everything_is_done(tmp_path: Path, tiny_run: Run) -> None:
+    run = Run(tmp_path / "run", tiny_run.config)
+    shutil.copytree(tiny_run.path, run.path)
+    say(run, "running", pid_started="1")
+    worker.advance(tmp_path)
+    assert run.state["status"] == "done"
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_a_finished_run_can_be_extended(tmp_path: Path, tiny_run: Run) -> None:
+    run = Run(tmp_path / "run", tiny_run.config)
+    shutil.copytree(tiny_run.path, run.path)
+    with pytest.raises(InputError, match="steps is 20; run 'run' is set to 20: expected more"):
+        worker.extend(run, 20)
+    assert worker.extend(run, 40).config.steps == 40
+    assert run.state["status"] == "running"
+    with pytest.raises(InputError, match="is running; stop it first"):
+        worker.extend(run, 60)
+    say(run, "paused")
+    shutil.rmtree(run.path / "resume")
+    with pytest.raises(InputError, match="has weights but no resume state"):
+        worker.extend(run, 60)
+    assert list_runs(tmp_path)[0].config.steps == 40
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_a_run_from_weights_that_do_not_fit_leaves_nothing(
+    tmp_path: Path, config: Config, tiny_run: Run
+) -> None:
+    child = worker.submit(config, tmp_path, start=(tiny_run, 10))
+    assert list_runs(tmp_path)[0].config.parent == child.config.parent == "tiny@10"
+    with pytest.raises(InputError, match="weights only start a network of their own shape"):
+        worker.submit(replace(config, width=32), tmp_path, start=(tiny_run, 10))
+    with pytest.raises(InputError, match="has no step 11; the nearest stored is 10"):
+        worker.submit(config, tmp_path, start=(tiny_run, 11))
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == [child.name]
+
+
+def test_runs_that_take_turns_end_as_if_alone(tmp_path: Path, digits: Corpus) -> None:
+    config = configure(digits, n_train=16, batch=8, width=16, steps=90, threads=1)
+    alone = start_run(tmp_path / "elsewhere" / "alone", config)
+    for _ in record(alone, digits):
+        pass
+    folder = tmp_path / "turns"
+    runs = [worker.submit(config, folder, owner=name) for name in "ab"]
+    passed: set[str] = set()
+    deadline = time.monotonic() + 120
+    while any(r.state["status"] in ACTIVE for r in runs) and time.monotonic() < deadline:
+        worker.advance(folder, slice_seconds=0.0 if len(passed) < 2 else math.inf)
+        passed |= {r.name for r in runs if r.state["status"] == "queued" and r.saved_step}
+        time.sleep(0.01)
+    assert len(passed) == 2
+    for run in runs:
+        assert run.state["status"] == "done", (run.path / "log.txt").read_text()
+        assert run.checkpoint().read_bytes() == alone.checkpoint().read_bytes()
