@@ -65,7 +65,7 @@ for start in range(0, len(every), COLUMNS):
             if figure.picture:
                 st.image(figure.picture(), alt=figure.alt, width="stretch")
             if draw := figure.small or figure.chart:
-                charts.thumbnail(draw(), f"small-{figure.name}", figure.alt)
+                charts.thumbnail(draw, f"small-{figure.name}", figure.alt, figure.sources)
             st.space("stretch")
             st.page_link(
                 f"pages/{figure.page}.py",

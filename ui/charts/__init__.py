@@ -6,7 +6,7 @@ One module a kind of figure: `levels`, `cutoffs`, `verdicts`, `training`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -34,11 +34,24 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config=STILL)
 
 
-def thumbnail(figure: go.Figure, key: str, alt: str) -> None:
-    """A figure at card size, still; its data stand in full on its own page."""
+def thumbnail(draw: Callable[[], go.Figure], key: str, alt: str, sources: Sequence[str]) -> None:
+    """A figure at card size, still; its data stand in full on its own page.
+
+    Args:
+        sources: what it is drawn from: as long as they are the same, so is the figure.
+    """
+    figure = _small(key, tuple(sources), dark(), draw)
+    st.plotly_chart(figure, key=key, alt=alt, config={"staticPlot": True})
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _small(
+    key: str, sources: tuple[str, ...], dark: bool, _draw: Callable[[], go.Figure]
+) -> go.Figure:
+    figure = _draw()
     figure.update_layout(height=260, font={"size": 9}, margin={"t": 20})
     figure.update_annotations(font={"size": 9})
-    st.plotly_chart(figure, key=key, alt=alt, config={"staticPlot": True})
+    return figure
 
 
 def ink(color: str) -> str:
