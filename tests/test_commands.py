@@ -128,6 +128,44 @@ def test_resume_goes_on_and_says_when_there_is_nothing_to_do(
     assert "is done: 20 of 20 steps" in capsys.readouterr().err
 
 
+def test_resume_trains_longer_and_takes_no_other_setting(
+    tiny_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, whole = tmp_path / "copy", tmp_path / "whole"
+    shutil.copytree(tiny_run.path, copy)
+    for words in (["--lr", "0.1"], ["--dtype", "float32"], ["--out", "x"], ["--threads", "1"]):
+        assert main(["train", "--resume", str(copy), *words]) == 2
+        assert f"{words[0]} goes with a new run; --resume takes" in capsys.readouterr().err
+    assert main(["train", "--resume", str(copy), "--steps", "20"]) == 2
+    assert "steps is 20; run 'copy' is set to 20: expected more" in capsys.readouterr().err
+    assert main(["train", "--resume", str(copy), "--steps", "30"]) == 0
+    dtype = tiny_run.config.dtype
+    assert main([*TRAIN, "--steps", "30", "--dtype", dtype, "--out", str(whole)]) == 0
+    left, right = (open_run(p).checkpoint(30).read_bytes() for p in (copy, whole))
+    assert left == right
+
+
+def test_a_new_run_from_weights_and_settings_of_another(
+    tiny_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child = tmp_path / "child"
+    words = ["train", "--from", str(tiny_run.path), "--from-step", "10", "--steps", "3"]
+    assert main([*words, "--arm", "ambient", "--out", str(child)]) == 2
+    assert "needs --cutoff" in capsys.readouterr().err
+    more = ["--arm", "ambient", "--cutoff", "0.5", "--lr", "0.0005", "--out", str(child)]
+    assert main([*words, *more]) == 0
+    config = open_run(child).config
+    assert (config.parent, config.arm, config.cutoff, config.lr) == (
+        "tiny@10",
+        "ambient",
+        0.5,
+        5e-4,
+    )
+    kept = ("corpus_sha256", "n_train", "batch", "width", "dtype", "threads")
+    assert all(getattr(config, k) == getattr(tiny_run.config, k) for k in kept)
+    assert open_run(child).steps == [1, 2, 3]
+
+
 def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpora", "--json", "-"]) == 0
     out = capsys.readouterr().out
@@ -149,6 +187,15 @@ def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) ->
         ([*TRAIN, "--out", "RUN", "--n-train", "9999"], "has only 1787 distinct images"),
         ([*TRAIN, "--out", "RUN", "--device", "tpu"], "device is 'tpu'; expected auto or one of"),
         (["train", "--out", "RUN", "--corpus", "nowhere"], "'nowhere' is no corpus"),
+        (["train", "--from", "TINY", "--out", "RUN", "--from-step", "3"], "has no step 3; the"),
+        (["train", "--from", "TINY", "--out", "RUN", "--width", "32"], "own shape"),
+        (["train", "--from", "TINY", "--out", "RUN", "--preset", "digits-copy"], "give one"),
+        (["train", "--out", "RUN", "--from-step", "3"], "name the run with --from RUN"),
+        (
+            ["train", "--out", "RUN", "--seed", str(2**63)],
+            "--seed is 9223372036854775808",
+        ),
+        (["sample", "TINY", "--out", "x.png", "--seed", str(2**63 - 1)], "the last image's seed"),
         (["train", "--out", "RUN", "--preset", "magic"], "preset is 'magic'; expected one of"),
         (
             ["sample", "nowhere", "--out", "x.png"],
