@@ -1,0 +1,152 @@
+"""Runs killed at random moments and resumed, against one left alone: half of `make soak`.
+
+Kills the training process, and now and then the process that changes the queue, as a server that
+is killed would be. Ends with an error unless the weights come out equal to the last bit, no resume
+repeats more than a checkpoint's interval, and no process is left. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from ambient import worker
+from ambient.config import Config, configure
+from ambient.corpus import load_corpus
+from ambient.run import ACTIVE, Run, is_training, open_run
+
+LIFE = 5.0  # seconds a process lives at most before it is killed: start, steps, writes
+EXIT = 30.0  # seconds a process may take to end after its last write
+EVERY = 50  # steps between checkpoints: few, so that many kills fall into a write
+SERVER = "import sys; from ambient import worker; from ambient.run import open_run; "
+
+
+def finished(run: Run) -> Run:
+    """Wait until a run that may train is at rest."""
+    while run.state["status"] in ACTIVE:
+        worker.advance(run.path.parent)
+        time.sleep(0.1)
+    return open_run(run.path)
+
+
+def resume_by_another(run: Run, seconds: float) -> None:
+    """Resume from a process of its own, which is killed after so many seconds."""
+    command = [sys.executable, "-c", f"{SERVER}worker.resume(open_run(sys.argv[1]))", str(run.path)]
+    server = subprocess.Popen(command)
+    time.sleep(seconds)
+    server.kill()
+    server.wait()
+
+
+def kill(run: Run, chance: random.Random) -> int | None:
+    """Let a run train for a moment and kill it.
+
+    Returns:
+        Steps that were done and not saved, by its state and metrics; None if there was nothing
+        to kill.
+    """
+    deadline = time.monotonic() + chance.uniform(0, LIFE)
+    while time.monotonic() < deadline and run.state["status"] in ACTIVE:
+        time.sleep(0.02)
+    if not is_training(run):
+        return None
+    with suppress(ProcessLookupError):
+        os.kill(int(run.state["pid"]), signal.SIGKILL)
+    while is_training(run):
+        time.sleep(0.02)
+    done = (run.state.get("step", 0), *(m["step"] for m in run.metrics()[-1:]))
+    return max(0, int(max(done)) - run.saved_step)
+
+
+def killed(
+    config: Config, folder: Path, kills: int, chance: random.Random
+) -> tuple[Run, list[int]]:
+    """A run that is killed so many times before it may finish, and the steps each kill cost."""
+    run = worker.submit(config, folder)
+    lost: list[int] = []
+    while len(lost) < kills and run.state["status"] != "done":
+        cost = kill(run, chance)
+        if cost is not None:
+            lost.append(cost)
+        worker.advance(folder)
+        if run.state["status"] in ACTIVE or run.state["status"] == "done":
+            continue
+        if chance.random() < 0.5:
+            resume_by_another(run, chance.uniform(0, 0.8))
+        if run.state["status"] not in ACTIVE:
+            worker.resume(run)
+    return finished(run), lost
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Commands of processes that still work in a folder well after its last run ended."""
+    deadline = time.monotonic() + EXIT
+    while (found := working_in(folder)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
+def working_in(folder: Path) -> list[str]:
+    """Commands of processes that work in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(folder) in command:
+                found.append(command)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    chance = random.Random(args.seed)
+    lost: list[int] = []
+    failures: list[str] = []
+    corpus = load_corpus("digits")
+    config = configure(
+        corpus,
+        n_train=50,
+        batch=16,
+        width=16,
+        steps=args.steps,
+        threads=1,
+        checkpoint_every=EVERY,
+        seed=args.seed,
+    )
+    with tempfile.TemporaryDirectory() as name:
+        whole = finished(worker.submit(config, Path(name) / "whole"))
+        for attempt in range(args.kills):
+            if len(lost) >= args.kills:
+                break
+            folder = Path(name) / f"killed-{attempt}"
+            run, more = killed(config, folder, args.kills - len(lost), chance)
+            lost += more
+            for step in whole.steps:
+                if run.checkpoint(step).read_bytes() != whole.checkpoint(step).read_bytes():
+                    failures.append(f"weights of step {step} differ")
+        if orphans := left_behind(Path(name)):
+            failures.append(f"left behind: {orphans}")
+    if len(lost) < args.kills:
+        failures.append(f"only {len(lost)} kills")
+    if max(lost, default=0) > EVERY:
+        failures.append("more than a checkpoint's interval was repeated")
+    report = {"kills": len(lost), "steps": args.steps, "most_steps_repeated": max(lost, default=0)}
+    print(json.dumps({**report, "failures": failures}))
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
