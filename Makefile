@@ -50,8 +50,9 @@ measurements: $(VENV)/.run       ## suggested cutoffs, surgery and cost, for doc
 results: $(VENV)/.run            ## docs/results.md from the bundled tables and measurements
 	$(BIN)/python scripts/results.py
 
-soak: $(VENV)/.run               ## twenty visitors on one public server for five minutes
+soak: $(VENV)/.run               ## twenty visitors for five minutes; runs killed at random moments
 	$(BIN)/python scripts/soak.py
+	$(BIN)/python scripts/soak_worker.py
 
 screenshots: $(VENV)/.test       ## docs/screenshots from a running app
 	$(BIN)/python scripts/screenshots.py
