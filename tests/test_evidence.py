@@ -312,7 +312,7 @@ def test_hostile_files_are_a_line_each_and_the_rest_is_judged(
     ).run()
     assert not app.exception
     lines = [e.value for e in app.error]
-    assert [line.split(":")[0] for line in lines] == [
+    assert [line.split("'")[1] for line in lines] == [
         "text.png",
         "bomb.png",
         "moving.png",

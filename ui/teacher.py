@@ -115,8 +115,8 @@ def base() -> str:
 def warn_if_local() -> None:
     if urlsplit(base()).hostname in LOCAL:
         st.caption(
-            ":material/warning: This address works on this computer only. Open the app by the "
-            "*Network URL* that it prints at its start; links made there work for everyone near."
+            ":material/warning: This address works on this computer only. For a class, start the "
+            "app with `--server.address 0.0.0.0` and open it by this computer's own address."
         )
 
 

@@ -17,6 +17,7 @@ from ambient.run import Run
 from ui import data, visitor, words
 
 SCRATCH = "scratch"  # to start from nothing
+FILLED = "form-filled"  # from inside a fragment: the form is outside of it
 OTHERS: dict[str, Any] = {
     "cutoff": 1.0, "batch": 32, "lr": 1e-3, "width": 48, "seed": 0, "start": SCRATCH,
 }  # fmt: skip
@@ -41,6 +42,7 @@ def fill(values: Mapping[str, Any]) -> None:
 def start_from(run: Run) -> None:
     """Fill the form with a run's settings, to go on from its weights."""
     fill({**settings(run.config), "start": f"{run.name}@{run.last_step}"})
+    st.session_state[FILLED] = True
 
 
 def cards() -> None:

@@ -63,6 +63,8 @@ def watch(run: Run) -> None:
 
 
 def _watch(run: Run, was_active: bool) -> None:
+    if st.session_state.pop(choices.FILLED, False):
+        st.rerun()
     if was_active:
         from ambient import worker
 
@@ -180,7 +182,8 @@ def _buttons(run: Run, status: str, step: int) -> None:
             args=(run,),
             help="Fills the form below: a new run that starts from this one's weights.",
         )
-    with st.popover("Delete", icon=":material/delete:", type="tertiary"):
+    key = f"delete-{run.name}"  # its own, or it would stay open over the next run
+    with st.popover("Delete", icon=":material/delete:", type="tertiary", key=key):
         st.markdown(f"Delete {run.name} for good?")
         _act("Yes, delete it", "delete", lambda w, t: w.delete(run, t, data.runs_folder()))
 
