@@ -30,6 +30,11 @@ from ambient.errors import InputError
 from ambient.run import ACTIVE, fingerprint, list_runs
 
 
+def is_public() -> bool:
+    """Whether strangers use this server (`AMBIENT_PUBLIC=1`)."""
+    return os.environ.get("AMBIENT_PUBLIC", "") not in ("", "0")
+
+
 @dataclass(frozen=True)
 class Limits:
     """Caps, infinite where nothing is capped. See the table above."""
@@ -52,7 +57,7 @@ class Limits:
         Raises:
             InputError: a variable that is not a number.
         """
-        if os.environ.get("AMBIENT_PUBLIC", "") in ("", "0"):
+        if not is_public():
             return UNLIMITED
         usual = dataclasses.asdict(cls())
         return cls(**{k: _read(f"AMBIENT_MAX_{k.upper()}", v) for k, v in usual.items()})

@@ -12,18 +12,13 @@ import secrets
 import streamlit as st
 
 from ambient import worker
-from ambient.limits import UNLIMITED, Limits
+from ambient.limits import is_public
 from ambient.run import Run
 from ui import data
 from ui.teacher import base
 
 KEY = "key"  # in the address, once; the token in the session
 LINKED = "linked-runs"  # names of others' runs that this visitor followed a link to
-
-
-def public() -> bool:
-    """Whether this server is open to strangers (`AMBIENT_PUBLIC=1`)."""
-    return Limits.here() != UNLIMITED
 
 
 def token() -> str | None:
@@ -35,7 +30,7 @@ def token() -> str | None:
 
 def own_token() -> str | None:
     """The token that new runs are marked with; none where all who come are one user."""
-    if not public():
+    if not is_public():
         return None
     if token() is None:
         st.session_state[KEY] = secrets.token_urlsafe(16)
@@ -54,7 +49,7 @@ def runs(asked: str | None = None) -> dict[str, Run]:
         asked: the run that the address names.
     """
     found = {r.name: r for r in data.own()}
-    if not public():
+    if not is_public():
         return found
     linked: set[str] = st.session_state.setdefault(LINKED, set())
     if asked:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -13,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ambient import run as store
 from ambient.config import Config
 from ambient.errors import InputError
+from ambient.limits import is_public
 from ambient.run import Run
 from ui import data
 from ui.teacher import hidden
@@ -195,7 +195,7 @@ def duration(seconds: float) -> str:
 def refuse(what: InputError | str) -> None:
     """One line on what a visitor can mend. Strangers are not told where this machine keeps runs."""
     text = str(what)
-    if os.environ.get("AMBIENT_PUBLIC", "0") not in ("", "0"):
+    if is_public():
         for folder in {data.runs_folder().absolute(), data.runs_folder(), store.BUNDLED_RUNS}:
             text = text.replace(f"{folder}/", "").replace(str(folder), "the runs folder")
     st.error(text, icon=":material/error:")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ambient.errors import InputError
-from ambient.limits import Limits
+from ambient.limits import Limits, is_public
 from ambient.run import Run, open_run
 from ui import data, visitor, words
 from ui.teacher import control, hidden
@@ -36,7 +36,7 @@ def pick() -> Run:
 
 
 def _open_another() -> None:
-    if not visitor.public():  # a stranger has no business in this machine's folders
+    if not is_public():  # a stranger has no business in this machine's folders
         with st.form("open-folder", border=False):
             path = st.text_input("Run folder on this machine", placeholder="runs/my-run")
             if st.form_submit_button("Open folder") and path:

@@ -11,6 +11,7 @@ from ambient import run as store
 from ambient.archive import export_run
 from ambient.copies import clopper_pearson
 from ambient.errors import InputError
+from ambient.limits import is_public
 from ambient.run import ACTIVE, Run
 from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
@@ -225,6 +226,6 @@ def _links(run: Run) -> None:
         watch, change = visitor.links(run)
         st.caption("To watch it from anywhere")
         st.code(watch, language=None, wrap_lines=True)
-        if visitor.public() and visitor.may_change(run):
+        if is_public() and visitor.may_change(run):
             st.caption("To come back and stop, extend or delete it. Keep it to yourself.")
             st.code(change, language=None, wrap_lines=True)
