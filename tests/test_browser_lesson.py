@@ -101,6 +101,7 @@ def travel(page: Any, go: Any, title: str, size: str) -> None:
     cleared address as an entry of its own, so a page with a moved control takes two steps.
     """
     for _ in range(2):
+        at_rest(page)
         go()
         heading = page.get_by_role("heading", level=1)
         playwright.expect(heading).to_have_text(title, timeout=20_000)

@@ -116,7 +116,7 @@ def warn_if_local() -> None:
     if urlsplit(base()).hostname in LOCAL:
         st.caption(
             ":material/warning: This address works on this computer only. For a class, start the "
-            "app with `--server.address 0.0.0.0` and open it by this computer's own address."
+            "app with *--server.address 0.0.0.0* and open it by this computer's own address."
         )
 
 
