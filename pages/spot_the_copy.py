@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import data, words
+from ui import data, lesson, words
 from ui.frame import enter, errors_in_words, hidden
 from ui.spot_the_copy import deal, game, pair
 
@@ -19,8 +19,14 @@ if not table:
 
 standard_rate, ambient_rate, unseen_rate, choice = st.columns([3, 3, 3, 2.4], gap="medium")
 with choice:
-    n, cutoff = pair.choose(table)
-runs = {"standard": table[n][0.0], "ambient": table[n][cutoff]}
+    n = pair.choose_size(table, next(iter(table)))
+runs = {"standard": table[n][0.0]}
+with ambient_rate:
+    covered = lesson.covered("ambient")
+if not covered:
+    with choice:
+        cutoff = pair.choose_cutoff(n, table[n])
+    runs["ambient"] = table[n][cutoff]
 with errors_in_words():
     words.bar(bar, list(runs.values()))
     reports = {arm: data.report(run) for arm, run in runs.items()}
@@ -34,26 +40,42 @@ with standard_rate:
 with unseen_rate:
     label = "Unseen real images: called copies"
     words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
-rule = reports["ambient"]["copies"]["ratio"]
-with ambient_rate:
-    label = f"Ambient model, cutoff {cutoff:g}: copied"
-    words.rate_metric(label, rule["rate"], rule["ci95"], "ambient")
+if not covered:
+    rule = reports["ambient"]["copies"]["ratio"]
+    with ambient_rate:
+        label = f"Ambient model, cutoff {cutoff:g}: copied"
+        words.rate_metric(label, rule["rate"], rule["ci95"], "ambient")
 
-with errors_in_words():
-    seeds = pair.common_seeds(runs, reports, deal.number())
-    for column, (arm, run) in zip(st.columns(2, gap="large"), runs.items(), strict=True):
-        with column:
-            pair.show_gallery(run, reports[arm], seeds)
-if not hidden("shuffle"):
-    st.button("Show other samples", icon=":material/shuffle:", on_click=deal.again)
-words.under(
-    "spot-the-copy",
-    "Compare the same place left and right: both models began with the same noise there. A copy is "
-    "a sample much nearer to one training image than to any other one.",
-    [words.provenance(runs[arm], reports[arm]) for arm in runs],
-    lambda: [{"run": runs[arm].name, **row} for arm in runs for row in reports[arm]["samples"]],
-    "\n".join(f"python -m ambient evaluate {words.address(run)} --json -" for run in runs.values()),
-)
-if not hidden("game"):
+
+def galleries() -> None:
+    """The same seeds of both models."""
     with errors_in_words():
-        game.play(runs["standard"], reports["standard"])
+        seeds = pair.common_seeds(runs, reports, deal.number())
+        for column, (arm, run) in zip(st.columns(2, gap="large"), runs.items(), strict=False):
+            with column:
+                pair.show_gallery(run, reports[arm], seeds)
+    if not hidden("shuffle"):
+        st.button("Show other samples", icon=":material/shuffle:", on_click=deal.again)
+    words.under(
+        "spot-the-copy",
+        "Compare the same place left and right: both models began with the same noise there. A "
+        "copy is a sample much nearer to one training image than to any other one.",
+        [words.provenance(runs[arm], reports[arm]) for arm in runs],
+        lambda: [{"run": runs[arm].name, **row} for arm in runs for row in reports[arm]["samples"]],
+        "\n".join(f"python -m ambient evaluate {words.address(r)} --json -" for r in runs.values()),
+    )
+
+
+def guessing() -> None:
+    if not hidden("game"):
+        with errors_in_words():
+            game.play(runs["standard"], reports["standard"])
+
+
+if lesson.at("spot"):  # the question comes first, and the gallery would answer it
+    guessing()
+    if not lesson.covered("gallery"):
+        galleries()
+else:
+    galleries()
+    guessing()

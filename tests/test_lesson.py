@@ -55,8 +55,15 @@ def _press(app: AppTest, key: str) -> AppTest:
     return _ran(app.button(key=key).click().run())
 
 
-def _headlines(app: AppTest) -> list[tuple[str, str]]:
-    return [(m.label, m.value) for m in app.metric]
+def _metrics(app: AppTest) -> str:
+    return "\n".join(m.label for m in app.metric)
+
+
+def _guess_onset(app: AppTest, step: int) -> AppTest:
+    key = "onset-at-emoji-300-standard"
+    assert next(b for b in app.button if b.label == "Reveal").disabled
+    _ran(app.select_slider(key=key).set_value(step).run())
+    return _ran(next(b for b in app.button if b.label == "Reveal").click().run())
 
 
 def test_the_lesson_takes_ten_minutes() -> None:
@@ -69,7 +76,6 @@ def test_the_lesson_takes_ten_minutes() -> None:
 def test_a_step_refers_to_what_exists(step: lesson.Step) -> None:
     assert step.page in {name for name, *_ in frame.PAGES}
     assert step.done["by"] in lesson.TESTS
-    assert set(step.done.get("keys", [])) <= set(step.state)
     assert set(step.groups) <= set(teacher.GROUPS)
     assert bool(step.question) == bool(step.options)
     assert step.text.count(". ") + step.text.count("? ") <= 3  # a few short sentences
@@ -142,9 +148,7 @@ def test_the_lesson_leads_from_start_to_end_and_back(
 ) -> None:
     app = _app(tmp_path, monkeypatch)
     assert not any(b.key == "lesson-next" for b in app.button)
-    before = _headlines(app)
     _ran(next(b for b in app.button if b.label == "Ten-minute lesson").click().run())
-    assert _headlines(app) == before  # the panel hides nothing
     for step in STEPS[1:]:
         _press(app, "lesson-next")
         assert f"{step.number} of {len(STEPS)}" in _text(app)
@@ -216,6 +220,33 @@ def test_what_is_covered_waits_for_the_last_question_about_it(
     assert "Shown once" not in _text(app)  # without the lesson, nothing is covered
 
 
+def test_no_earlier_step_tells_what_a_cutoff_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = max(s.number for s in STEPS if "ambient" in s.covers)
+    pages = {s.page for s in STEPS[:last]} - {"move_the_cutoff", "noise_microscope"}
+    assert pages == {"spot_the_copy", "watch_it_memorize"}
+    for step in (s for s in STEPS if s.page in pages):
+        app = _app(tmp_path, monkeypatch, lesson=str(step.number))
+        if step.name == "onset":
+            _guess_onset(app, 1800)
+        assert "tandard" in _metrics(app)
+        assert f"Shown once step {last} is answered" in _text(app)
+        assert "mbient" not in _metrics(app) and "Cutoff" not in _labels(app)
+
+
+def test_the_odd_one_is_guessed_before_the_gallery_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = _app(tmp_path, monkeypatch, lesson="1")
+    pictures = len(app.get("image"))
+    _ran(app.button_group(key="guess-0").set_value("A").run())
+    assert len(app.get("image")) > pictures
+    assert app.button(key="lesson-next").label == "Next"
+    app = _app(tmp_path, monkeypatch)
+    assert len(app.get("image")) > pictures  # without the lesson, all is shown
+
+
 def test_the_lesson_can_be_left_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = _app(tmp_path, monkeypatch, lesson="5")
     _press(app, "lesson-leave")
@@ -235,9 +266,15 @@ def test_the_visitors_own_changes_stay(tmp_path: Path, monkeypatch: pytest.Monke
 def test_done_stays_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = _app(tmp_path, monkeypatch, lesson=str(len(STEPS)))
     assert app.button(key="lesson-finish").proto.type == "secondary"
-    for rows in ("Median", "Worst"):
-        _ran(app.button_group(key="rows").set_value(rows).run())
+    _ran(app.button_group(key="rows").set_value("Median").run())
+    assert app.button(key="lesson-finish").proto.type == "secondary"  # the line is the task
+    line = app.slider(key="ratio-emoji-300-standard")
+    stored = line.value
+    for at in (0.25, stored):
+        _ran(app.slider(key="ratio-emoji-300-standard").set_value(at).run())
         assert app.button(key="lesson-finish").proto.type == "primary"
+    _press(app, "lesson-finish")
+    assert "You said: 0.25." in _text(app)
 
 
 def test_the_address_comes_before_a_steps_state(
@@ -277,7 +314,7 @@ def test_copying_is_guessed_before_it_is_watched(
     app = _app(tmp_path, monkeypatch, lesson=str(step.number))
     assert app.button(key="lesson-next").proto.type == "secondary"
     assert not app.metric
-    _ran(next(b for b in app.button if b.label == "Reveal").click().run())
+    _guess_onset(app, 1800)
     assert app.button(key="lesson-next").proto.type == "primary"
     assert app.metric and app.get("plotly_chart")
     found = step.found()

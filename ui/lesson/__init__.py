@@ -38,7 +38,8 @@ class Step:
     done: the name of a test in `TESTS` and what the test is given.
     finding: the name of a function in `answers.ANSWERS` and what it is given.
     options: of the question, by key; `reveal` is the state that shows the answer on the page.
-    covers: parts of its page that would tell the answer (`covered`).
+    covers: parts of pages that would tell the answer (`covered`).
+    place: the anchor of what it is about, where that is far below, and its name.
     """
 
     number: int
@@ -56,6 +57,7 @@ class Step:
     options: dict[str, str] = field(default_factory=dict)
     reveal: dict[str, Any] = field(default_factory=dict)
     covers: list[str] = field(default_factory=list)
+    place: dict[str, str] = field(default_factory=dict)
 
     @property
     def answer_key(self) -> str:
@@ -91,37 +93,50 @@ def _stands(key: str) -> str | None:
     return None if value is None else as_text(value)
 
 
-def _guessed(step: Step) -> bool:
-    return any(str(k).startswith("guess-") and v for k, v in st.session_state.items())
+def _answered(step: Step) -> str | None:
+    chosen = st.session_state.get(step.answer_key)
+    return step.options[chosen].lower() if chosen else None
 
 
-def _answered(step: Step) -> bool:
-    return bool(st.session_state.get(step.answer_key))
+def _guessed(step: Step) -> str | None:
+    """In the guessing game: the letter of the first deal, or that another one was played."""
+    letters = {k: v for k, v in st.session_state.items() if str(k).startswith("guess-") and v}
+    return str(letters.get("guess-0", "another deal")) if letters else None
 
 
-def _revealed(step: Step) -> bool:
-    return any(str(k).startswith("onset-told-") for k in st.session_state)
+def _revealed(step: Step) -> str | None:
+    told = [v for k, v in st.session_state.items() if str(k).startswith("onset-told-")]
+    return (f"step {told[0]:,}" if told[0] else "never") if told else None
 
 
-def _moved(step: Step, keys: list[str]) -> bool:
-    return any(_stands(k) not in (None, as_text(step.state[k])) for k in keys)
+def _redrawn(step: Step, key: str) -> str | None:
+    """Where a line stands that the visitor moved away from where the stored rule has it."""
+    found, stands = step.found(), _stands(key)
+    if found is None or not isinstance(found.right, float) or stands is None:
+        return None
+    return stands if abs(float(stands) - found.right) > 0.001 else None
 
 
-TESTS: dict[str, Callable[..., bool]] = {
+# What the visitor did or said at a step, in words; None until then.
+TESTS: dict[str, Callable[..., str | None]] = {
     "guessed": _guessed,
     "answered": _answered,
     "revealed": _revealed,
-    "moved": _moved,
+    "redrawn": _redrawn,
 }
 
 
-def is_done(step: Step) -> bool:
-    """Whether the visitor has done it; once done, it stays done."""
-    known: set[str] = st.session_state.setdefault(DONE, set())
+def said(step: Step) -> str | None:
+    """The visitor's last word at a step; once said, it is remembered."""
+    known: dict[str, str] = st.session_state.setdefault(DONE, {})
     given = dict(step.done)
-    if step.name not in known and TESTS[given.pop("by")](step, **given):
-        known.add(step.name)
-    return step.name in known
+    if now := TESTS[given.pop("by")](step, **given):
+        known[step.name] = now
+    return known.get(step.name)
+
+
+def is_done(step: Step) -> bool:
+    return said(step) is not None
 
 
 def address(step: Step) -> dict[str, str]:
@@ -165,16 +180,22 @@ def _asked() -> Step | None:
 
 
 def covered(part: str) -> bool:
-    """Whether a question about a part of the page, at this step or a later one, is still open.
+    """Whether a question about a part of a page, at this step or a later one, is still open.
 
     A line then stands in its place.
     """
     here = _asked()
     asking = [s for s in steps()[here.number - 1 :] if part in s.covers] if here else []
-    waiting = [s.number for s in asking if not _answered(s)]
+    waiting = [s.number for s in asking if not is_done(s)]
     if waiting:
         st.caption(f":material/visibility_off: Shown once step {waiting[-1]} is answered.")
     return bool(waiting)
+
+
+def at(name: str) -> bool:
+    """Whether the step of this name is at hand."""
+    step = _asked()
+    return step is not None and step.name == name
 
 
 def _arrive(step: Step, page: str) -> None:
@@ -210,8 +231,12 @@ def panel(page: str) -> None:
         st.markdown(f"{step.text} {_hint(step, done) if here else ''}", width=860)
         if not here:
             st.button("Go to its page", icon=":material/arrow_forward:", on_click=go, args=(step,))
-        elif step.question:
-            _question(step)
+        else:
+            if step.question:
+                _question(step)
+            if step.place:
+                place = f"To *{step.place['name']}*](#{step.place['anchor']})"
+                st.markdown(f"[:material/arrow_downward: {place}")
 
 
 def _hint(step: Step, done: bool) -> str:
@@ -234,7 +259,8 @@ def _head(step: Step, done: bool) -> None:
             if last:
                 _button("Finish", "check", kind, finish)
             else:
-                _button("Next", "arrow_forward", kind, go, every[step.number])
+                label = "Next" if done else "Skip"
+                _button(label, "arrow_forward", kind, go, every[step.number], key="next")
                 _button("Leave", "close", "tertiary", leave)
 
 
@@ -244,9 +270,10 @@ def _button(
     kind: Literal["primary", "secondary", "tertiary"],
     do: Callable[..., None],
     *args: Any,
+    key: str = "",
 ) -> None:
-    key = f"lesson-{label.lower()}"
-    st.button(label, key, icon=f":material/{icon}:", type=kind, on_click=do, args=args)
+    name = f"lesson-{key or label.lower()}"
+    st.button(label, name, icon=f":material/{icon}:", type=kind, on_click=do, args=args)
 
 
 def _question(step: Step) -> None:
@@ -267,8 +294,10 @@ def _question(step: Step) -> None:
     if found is None or right is None:
         st.caption(found.text if found else "The run that answers this is not stored here.")
         return
-    said = "**As you said.**" if chosen == right else f"**{step.options[right]}.**"
-    st.markdown(f":material/lightbulb: {said} {found.text}", width=860)
+    verdict = f"**As you said: {step.options[right].lower()}.**"
+    if chosen != right:
+        verdict = f"**No: {step.options[right].lower()}.**"
+    st.markdown(f":material/lightbulb: {verdict} {found.text}", width=860)
 
 
 def _reveal(step: Step) -> None:
@@ -290,13 +319,12 @@ def _summary() -> None:
 
 
 def _found(step: Step) -> str:
-    found, said, right = step.found(), st.session_state.get(step.answer_key), step.right()
+    found, right = step.found(), step.right()
     text = f"**{step.title}** {found.text if found else 'Not stored here.'}"
     if step.question and right:
         text = f"**{step.question}** {step.options[right]}. {found.text if found else ''}"
-    if said:
-        text += f" :gray[You said: {step.options[said].lower()}.]"
-    return text
+    yours = said(step)
+    return f"{text} :gray[You said: {yours}.]" if yours else text
 
 
 def offer() -> None:

@@ -116,7 +116,7 @@ def compared(first: str, second: str) -> Finding | None:
 
 
 def _distances(old: float | None, new: float | None) -> str:
-    return f" Fréchet distance {old:.3g} and {new:.3g}." if old and new else ""
+    return f" Fréchet distance {old:.3g} and {new:.3g}; larger is worse." if old and new else ""
 
 
 def stopping_early(n: int, cutoff: float) -> Finding | None:

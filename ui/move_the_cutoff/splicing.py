@@ -54,7 +54,7 @@ def show(runs: Mapping[float, Run], n: int) -> None:
     if found is None:
         return
     standard, ambient, rows = found.standard, found.ambient, found.rows
-    st.subheader("Where is copying decided? Splice the two", anchor=False)
+    st.subheader("Where is copying decided? Splice the two", anchor="splice")
     st.markdown(
         "A sample is made from high noise down. Let one network do the work above a noise level "
         "and the other one below it.",

@@ -47,7 +47,7 @@ def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
 
 def show_quality(runs: Mapping[float, Run], n: int, selected: str) -> None:
     """Every way of training in the plane of quality and copies, early stages included."""
-    st.subheader("Fewer copies, at which quality?", anchor=False)
+    st.subheader("Fewer copies, at which quality?", anchor="quality")
     if lesson.covered("quality"):
         return
     names = cutoffs.measures(n)

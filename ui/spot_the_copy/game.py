@@ -91,9 +91,7 @@ def play(run: Run, verdicts: Mapping[str, Any]) -> None:
         + (f" It is {answer}; under each is its nearest training image." if guess else ""),
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.segmented_control(
-            "Your guess", list(LETTERS), key=f"guess-{hand}", label_visibility="collapsed"
-        )
+        st.segmented_control("Your guess", list(LETTERS), key=f"guess-{hand}")
         st.button(
             "Deal again",
             icon=":material/style:",

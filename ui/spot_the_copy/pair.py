@@ -37,13 +37,12 @@ def choose_size(table: Mapping[int, Mapping[float, Run]], default: int) -> int:
 
 
 @control("settings")
-def choose(table: Mapping[int, Mapping[float, Run]]) -> tuple[int, float]:
-    """How many training images, and which cutoff; the cutoff is asked only where several exist."""
-    n = choose_size(table, next(iter(table)))
-    cutoffs = [c for c in table[n] if c]
+def choose_cutoff(n: int, runs: Mapping[float, Run]) -> float:
+    """Which cutoff; asked only where several are stored for n training images."""
+    cutoffs = [c for c in runs if c]
     if len(cutoffs) == 1:
-        return n, cutoffs[0]
-    cutoff = st.segmented_control(
+        return cutoffs[0]
+    return st.segmented_control(
         "Cutoff",
         cutoffs,
         default=usual(cutoffs),
@@ -53,7 +52,6 @@ def choose(table: Mapping[int, Mapping[float, Run]]) -> tuple[int, float]:
         bind="query-params",
         help="Above this noise level the network only ever saw one noisy copy of each image.",
     )
-    return n, cutoff
 
 
 def common_seeds(

@@ -43,12 +43,12 @@ def ask(runs: Runs) -> None:
             f"step are {words.percent(ONSET)} of its samples copies for the first time?",
             width=760,
         )
-        options = [*(row["step"] for row in copies(run)), NEVER]
+        options = [None, *(row["step"] for row in copies(run)), NEVER]
         guess = st.select_slider(
             "Your guess: training step",
             options,
-            options[0],
-            format_func=lambda s: f"{s:,}" if s else "never",
+            None,
+            format_func=_in_words,
             key=f"onset-at-{run.name}",
             width=620,
         )
@@ -56,8 +56,15 @@ def ask(runs: Runs) -> None:
             "Reveal",
             type=words.prominent(),
             icon=":material/visibility:",
+            disabled=guess is None,
             on_click=lambda: st.session_state.update({told: guess}),
         )
+
+
+def _in_words(step: int | None) -> str:
+    if step is None:
+        return "not yet said"
+    return f"{step:,}" if step else "never"
 
 
 def verdict(runs: Runs, guess: int) -> None:
