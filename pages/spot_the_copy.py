@@ -58,8 +58,8 @@ def galleries() -> None:
         st.button("Show other samples", icon=":material/shuffle:", on_click=deal.again)
     words.under(
         "spot-the-copy",
-        "Compare the same place left and right: both models began with the same noise there. A "
-        "copy is a sample much nearer to one training image than to any other one.",
+        "A copy is a sample much nearer to one training image than to any other one."
+        + ("" if covered else " The same place left and right began with the same noise."),
         [words.provenance(runs[arm], reports[arm]) for arm in runs],
         lambda: [{"run": runs[arm].name, **row} for arm in runs for row in reports[arm]["samples"]],
         "\n".join(f"python -m ambient evaluate {words.address(r)} --json -" for r in runs.values()),

@@ -207,7 +207,7 @@ def test_what_is_covered_waits_for_the_last_question_about_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, last = [s for s in STEPS if "valley" in s.covers]
-    line = f"Shown once step {last.number} is answered"
+    line = f"once step {last.number} is done"
     app = _app(tmp_path, monkeypatch, lesson=str(first.number))
     assert line in _text(app)
     _ran(app.button_group(key=first.answer_key).set_value("more").run())
@@ -217,7 +217,7 @@ def test_what_is_covered_waits_for_the_last_question_about_it(
     _ran(app.button_group(key=last.answer_key).set_value("more").run())
     assert line not in _text(app)
     _press(app, "lesson-leave")
-    assert "Shown once" not in _text(app)  # without the lesson, nothing is covered
+    assert "once step" not in _text(app)  # without the lesson, nothing is covered
 
 
 def test_no_earlier_step_tells_what_a_cutoff_does(
@@ -231,7 +231,7 @@ def test_no_earlier_step_tells_what_a_cutoff_does(
         if step.name == "onset":
             _guess_onset(app, 1800)
         assert "tandard" in _metrics(app)
-        assert f"Shown once step {last} is answered" in _text(app)
+        assert f"once step {last} is done" in _text(app)
         assert "mbient" not in _metrics(app) and "Cutoff" not in _labels(app)
 
 

@@ -94,6 +94,12 @@ def stages(run: Run) -> dict[int, dict[str, Any]]:
     return {s: r for s, r in found.items() if r}
 
 
+def judged_on(run: Run, n_samples: int) -> dict[str, Any] | None:
+    """The last of a run's reports that judged so many samples."""
+    every = [report(run), *reversed(stages(run).values())]
+    return next((r for r in every if r and r["n_samples"] == n_samples), None)
+
+
 def curves(run: Run) -> dict[str, Any] | None:
     return _curves(str(run.path), stamp(run.path / "curves.json"))
 

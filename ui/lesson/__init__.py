@@ -20,6 +20,14 @@ from ambient.corpus import ASSETS
 from ui import teacher, words
 from ui.lesson import answers
 
+COVERS = {  # parts of pages, by what stands in their place until a question is answered
+    "gallery": "The gallery",
+    "ambient": "The ambient model",
+    "gap": "How much worse unseen images fare",
+    "valley": "Copies at every cutoff",
+    "quality": "Copies against quality",
+    "splice": "Copies of both splices",
+}
 AT = "lesson"  # the step's number: in the address, and in the session
 END = "done"  # in the place of a number: what was found, step by step
 GOING = "lesson-going"  # a step and its state, to be shown at the next run
@@ -188,7 +196,7 @@ def covered(part: str) -> bool:
     asking = [s for s in steps()[here.number - 1 :] if part in s.covers] if here else []
     waiting = [s.number for s in asking if not is_done(s)]
     if waiting:
-        st.caption(f":material/visibility_off: Shown once step {waiting[-1]} is answered.")
+        st.caption(f":material/visibility_off: {COVERS[part]}: once step {waiting[-1]} is done.")
     return bool(waiting)
 
 
@@ -234,7 +242,7 @@ def panel(page: str) -> None:
         else:
             if step.question:
                 _question(step)
-            if step.place:
+            if done and step.place:
                 place = f"To *{step.place['name']}*](#{step.place['anchor']})"
                 st.markdown(f"[:material/arrow_downward: {place}")
 

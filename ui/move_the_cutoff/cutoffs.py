@@ -65,12 +65,14 @@ class Field:
         ends: each way of training at its last step.
         paths: the judged stages of each, by `Point.name`.
         about: one sentence on what the points and bars are.
+        sources: which runs and samples they come from, a line each.
         command: makes the numbers again.
     """
 
     ends: list[Point]
     paths: dict[str, list[Point]]
     about: str
+    sources: list[str]
     command: str
     n_samples: int
 
@@ -144,8 +146,12 @@ def _sweep_field(n: int, measure: str) -> Field | None:
         f"Means of {seeds} runs, each with its own split and seed, {samples:,} samples each; bars "
         "are 95 % intervals over the runs (Student t)."
     )
+    sources = [
+        f"assets/sweeps/{path.parent.name} · {len({r['run'] for r in table['rows']})} runs · seeds "
+        f"0 to {samples - 1} of each · stored"
+    ]
     command = f"make sweep SPEC=assets/sweeps/{path.parent.name}/spec.json"
-    return Field([p[-1] for p in paths.values()], paths, about, command, samples)
+    return Field([p[-1] for p in paths.values()], paths, about, sources, command, samples)
 
 
 def _runs_field(runs: Mapping[float, Run], n: int, along: bool) -> Field:
@@ -166,7 +172,10 @@ def _runs_field(runs: Mapping[float, Run], n: int, along: bool) -> Field:
         f"One run each, judged on {samples:,} samples; bars are 95 % intervals over the samples, "
         "and other seeds vary more."
     )
-    return Field(ends, {"standard-0": stages} if stages else {}, about, "make assets", samples)
+    shown = [by_name[p["name"]] for p in points]
+    sources = [words.provenance(r, data.judged_on(r, samples)) for r in shown]
+    paths = {"standard-0": stages} if stages else {}
+    return Field(ends, paths, about, sources, "make assets", samples)
 
 
 def suggestion(n: int, corpus: str = "emoji") -> Mean | None:

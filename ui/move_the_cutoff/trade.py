@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from ambient.run import Run
-from ui import charts, data, lesson, words
+from ui import charts, lesson, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
 from ui.frame import errors_in_words
 from ui.move_the_cutoff import cutoffs
@@ -39,7 +39,7 @@ def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
         "copies-against-cutoff",
         "No cutoff and a very large one are the same ordinary training; the question is what lies "
         f"between. {line}{measured.about}",
-        _sources(runs),
+        measured.sources,
         lambda: cutoffs.rows(measured),
         f"{measured.command}\npython -m ambient suggest-cutoff --corpus emoji --n-train {n}",
     )
@@ -79,11 +79,7 @@ def show_quality(runs: Mapping[float, Run], n: int, selected: str) -> None:
         "Down and left is better. Thin lines are the same training stopped earlier; without a "
         "cutoff, that is the cutoff's strongest rival. *fresh* redraws the noise at every visit "
         f"and *reweight* only lowers the weight: controls. {measured.about}",
-        _sources(runs),
+        measured.sources,
         lambda: cutoffs.rows(measured),
         measured.command,
     )
-
-
-def _sources(runs: Mapping[float, Run]) -> list[str]:
-    return [words.provenance(r, data.report(r)) for r in runs.values()]
