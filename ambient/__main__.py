@@ -89,6 +89,11 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--seed", type=int, default=0, help="of what quality measures draw")
     c.add_argument("--json", metavar="FILE")
 
+    c = command("compare", commands.compare)
+    c.add_argument("first", metavar="RUN_A", help="a run that was evaluated, or a bundled one")
+    c.add_argument("second", metavar="RUN_B")
+    c.add_argument("--json", metavar="FILE")
+
     c = command("sweep", commands.sweep)
     c.add_argument("--spec", required=True, metavar="FILE", help="arms, seeds, stages (JSON)")
     c.add_argument("--out", required=True, metavar="DIR", help="run folders and table.json")
@@ -113,6 +118,7 @@ def parser() -> argparse.ArgumentParser:
     c = command("export", commands.export)
     c.add_argument("run", metavar="RUN")
     c.add_argument("--out", required=True, metavar="FILE.zip")
+    c.add_argument("--images", action="store_true", help="with its images, to open it elsewhere")
 
     command("runs", commands.runs)
     return top

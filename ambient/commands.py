@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import signal
@@ -332,6 +333,41 @@ def audit(args: argparse.Namespace) -> None:
     say(_summary({**report, "run": args.generated, "step": None}))
 
 
+def compare(args: argparse.Namespace) -> None:
+    """What differs between two runs, and how their copies differ on the same noise."""
+    from ambient.comparison import changed, on_same_noise
+
+    runs = [open_run(name) for name in (args.first, args.second)]
+    reports = [_stored_report(run) for run in runs]
+    differ = changed(runs[0].config, runs[1].config)
+    paired = on_same_noise(*reports)
+    for name, (a, b) in differ.items():
+        say(f"{name}: {a} and {b}")
+    for report in reports:
+        say(_summary(report))
+    if paired is None:
+        say("no common seeds: evaluate both with the same --seed to compare them sample by sample.")
+    else:
+        say(
+            f"difference {100 * paired.difference:+.1f} points ({100 * paired.low:+.1f} to "
+            f"{100 * paired.high:+.1f}) on {paired.count} common seeds."
+        )
+    if args.json:
+        found = None if paired is None else {**dataclasses.asdict(paired), "count": paired.count}
+        names = [run.name for run in runs]
+        put_json(args.json, {"runs": names, "changed": differ, "paired": found})
+
+
+def _stored_report(run: Run) -> dict[str, Any]:
+    report = run.report()
+    if report is None or report["copies"]["ratio"]["rate"] is None:
+        raise InputError(
+            f"'{run.path}' has no verdict to compare; run `python -m ambient evaluate {run.path} "
+            "--store` first."
+        )
+    return report
+
+
 def sweep(args: argparse.Namespace) -> None:
     """Train and judge every run of a spec; finished runs are kept."""
     from ambient.sweep import carry_out, read_sweep
@@ -354,7 +390,7 @@ def export(args: argparse.Namespace) -> None:
     out = Path(args.out)
     if not out.parent.is_dir():
         raise InputError(f"'{out.parent}' is no folder; create it or choose another --out.")
-    data = export_run(run)
+    data = export_run(run, args.images)
     scratch = out.with_name(f".{out.name}.part")
     scratch.write_bytes(data)
     scratch.replace(out)

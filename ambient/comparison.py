@@ -1,17 +1,84 @@
-"""Comparing ways of training over seeds: at the same step, and at equal quality along whole paths.
+"""Comparing ways of training: two runs on the same noise, and many over seeds.
 
-A run's path is its judged stages in the order of training. Seeds are paired: run by run of one seed
-(and split), then a Student t interval over the differences, which also holds what training, split
-and sampling add by chance.
+Two runs are compared sample by sample, each pair from the same noise. Over seeds, a run's path is
+its judged stages in the order of training; runs are paired by seed (and split), then a Student t
+interval over the differences also holds what training, split and sampling add by chance.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
+
+from ambient.config import Config
+
+BOOTSTRAPS = 4000
+NO_CHOICE = {"version", "checkpoint_every", "sigma_data", "corpus", "parent"}  # what follows others
+
+
+def changed(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
+    """The choices in which two runs differ, by name; the arm and its cutoff are one choice."""
+    a, b = dataclasses.asdict(first), dataclasses.asdict(second)
+    differ = {k: (a[k], b[k]) for k in a if k not in NO_CHOICE and a[k] != b[k]}
+    if differ.pop("corpus_sha256", None):
+        differ = {"corpus": (a["corpus"], b["corpus"]), **differ}
+    if differ.pop("arm", None) or "cutoff" in differ:
+        differ["cutoff"] = (f"{a['arm']} {a['cutoff']:g}", f"{b['arm']} {b['cutoff']:g}")
+    if a["parent"] != b["parent"]:
+        differ["parent"] = (a["parent"] or "none", b["parent"] or "none")
+    return differ
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Verdicts on samples of two runs from the same noise.
+
+    Attributes:
+        both, first, second, neither: pairs in which so many are copies.
+        difference: copied share of the second run minus that of the first.
+        low, high: its 95 % bootstrap interval over pairs; other training seeds vary more.
+    """
+
+    both: int
+    first: int
+    second: int
+    neither: int
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def count(self) -> int:
+        return self.both + self.first + self.second + self.neither
+
+    @classmethod
+    def of(cls, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired:
+        """
+        Args:
+            first, second: (n,) whether each sample is a copy, in the same order; n at least 1.
+        """
+        change = second.astype(float) - first
+        draws = np.random.default_rng(0).integers(len(change), size=(BOOTSTRAPS, len(change)))
+        low, high = np.quantile(change[draws].mean(1), [0.025, 0.975])
+        counts = [(first & second), (first & ~second), (~first & second), ~(first | second)]
+        sums = [int(c.sum()) for c in counts]
+        return cls(*sums, float(change.mean()), float(low), float(high))
+
+
+def on_same_noise(first: Mapping[str, Any], second: Mapping[str, Any]) -> Paired | None:
+    """Two reports on the seeds that both judged, by the rule of pixels; None without any."""
+    a, b = ({s["seed"]: bool(s["copy"]) for s in r["samples"]} for r in (first, second))
+    seeds = sorted(a.keys() & b.keys())
+    if not seeds:
+        return None
+    return Paired.of(np.array([a[s] for s in seeds]), np.array([b[s] for s in seeds]))
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
-
+from ambient.comparison import on_same_noise
 from ambient.corpus import ASSETS
 from ambient.evaluation import evaluate
 from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run, write_atomically
@@ -48,18 +47,10 @@ def fresh(run: Run, step: int) -> dict[str, Any]:
     return report
 
 
-def difference(a: dict[str, Any], b: dict[str, Any]) -> tuple[float, float, float]:
-    """Copy rate of a minus that of b, with a 95 % bootstrap interval over their common seeds."""
-    copies = [np.array([s["copy"] for s in r["samples"]], float) for r in (a, b)]
-    paired = copies[0] - copies[1]
-    rng = np.random.default_rng(0)
-    means = paired[rng.integers(len(paired), size=(4000, len(paired)))].mean(1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(paired.mean()), float(low), float(high)
-
-
 def summary(report: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
     rule = report["copies"]["ratio"]
+    paired = on_same_noise(standard, report)
+    assert paired is not None  # both were judged on the same fresh seeds
     return {
         "run": report["run"],
         "step": report["step"],
@@ -70,7 +61,7 @@ def summary(report: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
         "heldout_ci95": rule["heldout_ci95"],
         "similar": report["copies"]["similarity"]["rate"],
         "frechet": frechet(report),
-        "difference": difference(report, standard),
+        "difference": [paired.difference, paired.low, paired.high],
     }
 
 

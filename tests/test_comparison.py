@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ambient.comparison import Mean, copies_at
+from ambient.comparison import Mean, Paired, changed, copies_at, on_same_noise
+from ambient.run import open_run
 
 
 def test_the_interval_is_scipys() -> None:
@@ -52,3 +53,34 @@ def test_copies_at_equal_distance(distance: float, copies: float | None) -> None
 
 def test_an_early_stage_that_is_better_counts() -> None:
     assert copies_at([(1.0, 0.1), (3.0, 0.3), (2.0, 0.5)], 2.5) == 0.1
+
+
+def test_two_runs_are_compared_on_the_same_noise() -> None:
+    first = np.array([True] * 60 + [False] * 40)
+    second = np.roll(first, 10)  # as many copies, ten of them other ones
+    same = Paired.of(first, second)
+    assert (same.both, same.first, same.second, same.neither) == (50, 10, 10, 30)
+    assert same.difference == 0 and same.low < 0 < same.high
+    fewer = Paired.of(first, first & (np.arange(100) >= 30))
+    assert fewer.difference == pytest.approx(-0.3)
+    share = stats.binom.interval(0.95, 100, 0.3)  # 30 of 100 pairs changed, all one way
+    assert (fewer.low, fewer.high) == pytest.approx((-share[1] / 100, -share[0] / 100), abs=0.015)
+
+
+def test_only_common_seeds_are_compared() -> None:
+    def report(seeds: range, copies: set[int]) -> dict[str, object]:
+        return {"samples": [{"seed": s, "copy": s in copies} for s in seeds]}
+
+    found = on_same_noise(report(range(0, 10), {1, 5, 9}), report(range(5, 20), {9, 12}))
+    assert found is not None
+    assert (found.count, found.both, found.first, found.second) == (5, 1, 1, 0)
+    assert on_same_noise(report(range(3), set()), report(range(3, 6), set())) is None
+
+
+def test_what_two_runs_differ_in() -> None:
+    standard = open_run("emoji-300-standard").config
+    ambient = open_run("emoji-300-ambient-1.0").config
+    assert changed(standard, standard) == {}
+    assert changed(standard, ambient) == {"cutoff": ("standard 0", "ambient 1")}
+    digits = open_run("digits-50-standard").config
+    assert {"corpus", "n_train", "steps"} <= set(changed(standard, digits))
