@@ -30,10 +30,14 @@ def changed(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
     if differ.pop("corpus_sha256", None):
         differ = {"corpus": (a["corpus"], b["corpus"]), **differ}
     if differ.pop("arm", None) or "cutoff" in differ:
-        differ["cutoff"] = (f"{a['arm']} {a['cutoff']:g}", f"{b['arm']} {b['cutoff']:g}")
+        differ["cutoff"] = (_way(first), _way(second))
     if a["parent"] != b["parent"]:
         differ["parent"] = (a["parent"] or "none", b["parent"] or "none")
     return differ
+
+
+def _way(c: Config) -> str:
+    return f"{c.arm} {c.cutoff:g}" if c.cutoff else c.arm
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,6 @@ def test_what_two_runs_differ_in() -> None:
     standard = open_run("emoji-300-standard").config
     ambient = open_run("emoji-300-ambient-1.0").config
     assert changed(standard, standard) == {}
-    assert changed(standard, ambient) == {"cutoff": ("standard 0", "ambient 1")}
+    assert changed(standard, ambient) == {"cutoff": ("standard", "ambient 1")}
     digits = open_run("digits-50-standard").config
     assert {"corpus", "n_train", "steps"} <= set(changed(standard, digits))

@@ -1,21 +1,49 @@
-"""The gap alone: how many times worse a network is on unseen images, by noise level."""
+"""The gap alone: how many times worse networks are on unseen images, by noise level."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.charts import finish, rgba
+from ui.charts import finish, rgba, write
 from ui.pictures import COOL, NEUTRAL, arm_color
 
 
-def gap(curves: Mapping[str, Any], arm: str) -> go.Figure:
-    """Held-out over train error with its 95 % band, and the cutoff."""
+def gaps(networks: Sequence[tuple[Mapping[str, Any], str, str]]) -> go.Figure:
+    """Held-out over train error of each with its 95 % band, and the cutoff.
+
+    Args:
+        networks: curves, arm and name of each; the name stands at its widest gap.
+    """
+    figure = go.Figure()
+    for k, (curves, arm, name) in enumerate(networks):
+        _line(figure, curves, arm, name, "solid" if k == 0 else "dot")
+    figure.add_hline(y=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    ticks = [0.02, 0.1, 0.5, 2, 10]
+    figure.update_xaxes(
+        title_text="noise level", type="log", tickvals=ticks, ticktext=[f"{t:g}" for t in ticks]
+    )
+    times = [1, 2, 5, 10, 20, 50]
+    figure.update_yaxes(
+        title_text="unseen / training error",
+        type="log",
+        tickvals=times,
+        ticktext=[f"{t}×" for t in times],
+    )
+    for curves, arm, name in networks:
+        peak = max(curves["levels"], key=lambda p: p["gap_ratio"])
+        at = {"x": math.log10(peak["sigma"]), "y": math.log10(peak["gap_ratio"])}
+        if name:
+            write(figure, name, arm_color(arm), **at, yanchor="bottom", yshift=4)
+    return finish(figure, 380)
+
+
+def _line(figure: go.Figure, curves: Mapping[str, Any], arm: str, name: str, dash: str) -> None:
     levels, color = curves["levels"], arm_color(arm)
     sigma = [p["sigma"] for p in levels]
-    figure = go.Figure()
     for edge, fill in ((1, None), (0, "tonexty")):
         figure.add_scatter(
             x=sigma,
@@ -30,21 +58,9 @@ def gap(curves: Mapping[str, Any], arm: str) -> go.Figure:
         x=sigma,
         y=[p["gap_ratio"] for p in levels],
         mode="lines",
-        line={"color": color, "width": 3},
-        hovertemplate="noise level %{x:.3g}: %{y:.3g} times<extra></extra>",
+        line={"color": color, "width": 3, "dash": dash},
+        hovertemplate=f"{name} " * bool(name)
+        + "noise level %{x:.3g}: %{y:.3g} times<extra></extra>",
     )
-    figure.add_hline(y=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     if curves["cutoff"]:
         figure.add_vline(x=curves["cutoff"], line={"color": COOL, "width": 2, "dash": "dash"})
-    ticks = [0.02, 0.1, 0.5, 2, 10]
-    figure.update_xaxes(
-        title_text="noise level", type="log", tickvals=ticks, ticktext=[f"{t:g}" for t in ticks]
-    )
-    times = [1, 2, 5, 10, 20, 50]
-    figure.update_yaxes(
-        title_text="unseen / training error",
-        type="log",
-        tickvals=times,
-        ticktext=[f"{t}×" for t in times],
-    )
-    return finish(figure, 380)

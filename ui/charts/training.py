@@ -9,7 +9,6 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ambient.config import Config
 from ui.charts import (
     Rows,
     finish,
@@ -186,16 +185,17 @@ def _name_errors(figure: go.Figure, errors: Mapping[str, Rows]) -> None:
         write(figure, text, color, x=step, y=math.log10(value), row=2, col=1, **place)
 
 
-def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int) -> go.Figure:
-    """Copied share against step of every stored size; thick lines for the size at hand.
+def copies_along(
+    lines: Sequence[tuple[str, str, Rows, bool]], mark: int | None = None
+) -> go.Figure:
+    """Copied share of runs against their training step.
 
     Args:
-        lines: config, name of the training images, and rows of the stages of each run.
+        lines: arm and name of each run, rows of its stages, and whether it is at hand: thick.
     """
     figure = go.Figure()
-    for config, size, rows in lines:
-        color, on = arm_color(config.arm), config.n_train == n
-        text = size if config.arm == "standard" else f"{size}, ambient"
+    for arm, text, rows, on in lines:
+        color = arm_color(arm)
         figure.add_scatter(
             x=[r["step"] for r in rows],
             y=[100 * r["rate"] for r in rows],
@@ -211,8 +211,9 @@ def copies_by_size(lines: Sequence[tuple[Config, str, Rows]], n: int, mark: int)
             place = {"xanchor": "right", "yshift": 12}
         at = {"x": math.log10(last["step"]), "y": 100 * last["rate"]}
         write(figure, text, color, **at, **place)
-    figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
-    ends = [r[i]["step"] for _, _, r in lines for i in (0, -1)]
+    if mark:
+        figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
+    ends = [r[i]["step"] for _, _, r, _ in lines for i in (0, -1)]
     ticks = [100, 200, 500, 1000, 2000, 5000, 10000, 20000]
     figure.update_xaxes(
         title_text="training step",

@@ -24,7 +24,7 @@ from ui.charts.cutoffs import (
     copies_against_switch,
     quality_against_copies,
 )
-from ui.charts.gap import gap
+from ui.charts.gap import gaps
 from ui.charts.levels import noise_levels
 from ui.charts.training import copied_along
 from ui.charts.verdicts import histogram
@@ -141,7 +141,7 @@ def _levels(run: Run) -> Iterator[Figure]:
         [words.provenance(run, data.report(run))],
         lambda: [{k: v for k, v in p.items() if not isinstance(v, list)} for p in curves["levels"]],
         chart=lambda: noise_levels(curves, run.config.arm, strip(data.sets(run).train[0])),
-        small=lambda: gap(curves, run.config.arm),
+        small=lambda: gaps([(curves, run.config.arm, "")]),
     )
 
 

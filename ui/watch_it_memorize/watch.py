@@ -111,10 +111,10 @@ def show_sizes(every: Mapping[int, Runs], n: int, step: int) -> None:
     """Copied share against training step for every stored size."""
     st.subheader("How soon, from how many images", anchor=False)
     st.markdown(_in_words(every), width=760)
-    lines = {run.name: (run.config, size_name(run), copies(run))
+    lines = {run.name: (run.config.arm, _size_and_arm(run), copies(run), run.config.n_train == n)
              for runs in every.values() for run in runs.values()}  # fmt: skip
     charts.show(
-        training_charts.copies_by_size(list(lines.values()), n, step),
+        training_charts.copies_along(list(lines.values()), step),
         "sizes",
         "Copied share against training step on a log scale; at the end: "
         + "; ".join(f"{k} {words.percent(v[2][-1]['rate'])}" for k, v in lines.items())
@@ -128,6 +128,10 @@ def show_sizes(every: Mapping[int, Runs], n: int, step: int) -> None:
         lambda: [flat(row) for run in runs for row in copies(run)],
         "make assets",
     )
+
+
+def _size_and_arm(run: Run) -> str:
+    return size_name(run) + (", ambient" if run.config.arm == "ambient" else "")
 
 
 def _in_words(every: Mapping[int, Runs]) -> str:

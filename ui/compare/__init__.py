@@ -1,0 +1,1 @@
+"""What `pages/compare.py` shows."""

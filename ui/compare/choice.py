@@ -1,0 +1,78 @@
+"""Which two runs are compared, and in what they differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from ambient.comparison import changed
+from ambient.run import Run
+from ui import data, visitor
+from ui.teacher import control
+
+SIDES = {"first": "One run", "second": "The other"}
+USUAL = ("emoji-300-standard", "emoji-300-ambient-1.0")
+NAMES = {  # of choices, in a reader's words
+    "corpus": "pictures",
+    "n_train": "number of training images",
+    "split_seed": "which images are trained on",
+    "cutoff": "way of training",
+    "steps": "training steps",
+    "batch": "images a step",
+    "lr": "learning rate",
+    "lr_hold": "steps at the peak rate",
+    "width": "width of the network",
+    "seed": "seed",
+    "dtype": "arithmetic",
+    "parent": "weights it began from",
+}
+
+
+def judged() -> dict[str, Run]:
+    """Runs that have a verdict: bundled ones, and the visitor's own."""
+    runs = {r.name: r for r in data.bundled()}
+    for side in SIDES:
+        runs |= visitor.runs(st.query_params.get(side))
+    return {name: run for name, run in runs.items() if data.report(run)}
+
+
+def choose(runs: dict[str, Run]) -> list[Run]:
+    """Two of them; `?first=` and `?second=` in the address."""
+    names = list(runs)
+    chosen = []
+    for (side, label), usual in zip(SIDES.items(), USUAL, strict=True):
+        with control("settings"):
+            chosen.append(
+                st.selectbox(
+                    label,
+                    names,
+                    index=names.index(usual) if usual in names else len(chosen),
+                    key=side,
+                    bind="query-params",
+                    width=320,
+                )
+            )
+    return [runs[name] for name in chosen]
+
+
+def show_changes(first: Run, second: Run) -> None:
+    """One thing changed, or several: what a difference may be due to."""
+    differ = changed(first.config, second.config)
+    parts = [
+        f"{NAMES.get(name, name.replace('_', ' '))} (*{_short(a)}* and *{_short(b)}*)"
+        for name, (a, b) in differ.items()
+    ]
+    if not parts:
+        text = "Nothing differs in their settings."
+    elif len(parts) == 1:
+        text = f"**One thing is changed:** {parts[0]}."
+    else:
+        text = f"**{len(parts)} things differ:** {', '.join(parts)}; nothing below has one cause."
+    st.markdown(text, width=860)
+
+
+def _short(value: float | str) -> str:
+    if isinstance(value, str):
+        return Path(value).name if "/" in value else value
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

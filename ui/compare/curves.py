@@ -1,0 +1,64 @@
+"""Two runs by noise level and along training, in one figure each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from ambient.run import Run
+from ui import charts, data, words
+from ui.charts.gap import gaps
+from ui.charts.training import copies_along
+from ui.watch_it_memorize import stages
+
+
+def show_levels(runs: Sequence[Run]) -> None:
+    """How many times worse each is on unseen images, level by level."""
+    known = [(run, curves) for run in runs if (curves := data.curves(run))]
+    st.subheader("At which noise levels they remember", anchor=False)
+    for run in runs:
+        if run.name not in {r.name for r, _ in known}:
+            command = f"python -m ambient curves {words.address(run)} --store"
+            words.missing(f"Run {run.name} has no stored curves yet.", command)
+    if not known:
+        return
+    peaks = [max(curves["levels"], key=lambda p: p["gap_ratio"]) for _, curves in known]
+    alt = "; ".join(
+        f"{run.name} at most {p['gap_ratio']:.3g} times, at noise level {p['sigma']:.2g}"
+        for (run, _), p in zip(known, peaks, strict=True)
+    )
+    charts.show(
+        gaps([(curves, run.config.arm, run.name) for run, curves in known]),
+        "compare-levels",
+        f"Error on unseen over error on training images against noise level: {alt}.",
+    )
+    words.under(
+        "compare-levels",
+        "How many times larger the error is on unseen images; at 1 a network treats both alike. "
+        "The shaded band is the 95 % interval; a dashed line is a cutoff.",
+        [words.provenance(run, None) for run, _ in known],
+        lambda: [{"run": run.name, **p} for run, curves in known for p in curves["levels"]],
+        "\n".join(f"python -m ambient curves {words.address(run)} --json -" for run, _ in known),
+    )
+
+
+def show_training(runs: Sequence[Run]) -> None:
+    """Copied share along training, of the runs whose stages were judged."""
+    judged = [(run, found) for run in runs if len(found := stages.copies(run)) > 1]
+    if not judged:
+        return
+    st.subheader("When they begin to copy", anchor=False)
+    ends = [f"{run.name} {words.percent(rows[-1]['rate'])}" for run, rows in judged]
+    charts.show(
+        copies_along([(run.config.arm, run.name, rows, True) for run, rows in judged]),
+        "compare-training",
+        f"Copied share against training step; at the end: {'; '.join(ends)}.",
+    )
+    words.under(
+        "compare-training",
+        "Each line is one run, judged at its stored stages.",
+        [words.provenance(run, data.report(run)) for run, _ in judged],
+        lambda: [stages.flat(row) for _, rows in judged for row in rows],
+        "make assets",
+    )
