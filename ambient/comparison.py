@@ -71,9 +71,15 @@ class Paired:
         change = second.astype(float) - first
         draws = np.random.default_rng(0).integers(len(change), size=(BOOTSTRAPS, len(change)))
         low, high = np.quantile(change[draws].mean(1), [0.025, 0.975])
-        counts = [(first & second), (first & ~second), (~first & second), ~(first | second)]
-        sums = [int(c.sum()) for c in counts]
-        return cls(*sums, float(change.mean()), float(low), float(high))
+        return cls(
+            both=int((first & second).sum()),
+            first=int((first & ~second).sum()),
+            second=int((~first & second).sum()),
+            neither=int((~first & ~second).sum()),
+            difference=float(change.mean()),
+            low=float(low),
+            high=float(high),
+        )
 
 
 def on_same_noise(first: Mapping[str, Any], second: Mapping[str, Any]) -> Paired | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save
 from ambient.config import Config
 from ambient.denoiser import EDM
 from ambient.errors import InputError
+from ambient.hardware import inference_dtype
 from ambient.run import write_atomically
 from ambient.trainer import build_denoiser
 from ambient.untrusted import guarded, plain, tensor_shapes
@@ -57,6 +59,6 @@ def load_weights(path: Path, config: Config) -> EDM:
         loaded = load_file(path)
     if not all(bool(torch.isfinite(v).all()) for v in loaded.values()):
         raise InputError(f"'{label}' holds weights that are not finite; use an earlier checkpoint.")
-    denoiser = build_denoiser(config)
+    denoiser = build_denoiser(replace(config, dtype=inference_dtype(config.dtype)))
     denoiser.network.load_state_dict({k: v.float() for k, v in loaded.items()})
     return denoiser.requires_grad_(False).eval()
