@@ -229,7 +229,8 @@ def _warnings(sets: ImageSets, n_unseen: int) -> list[str]:
     warnings = []
     n_samples, n_heldout = len(sets.samples), len(sets.heldout)
     if n_samples < MIN_SAMPLES:
-        warnings.append(f"{n_samples} samples are too few for a rate; take at least {MIN_SAMPLES}.")
+        few = "1 sample is" if n_samples == 1 else f"{n_samples} samples are"
+        warnings.append(f"{few} too few for a rate; take at least {MIN_SAMPLES}.")
     if _leave_out(sets):
         warnings.append(
             f"{n_heldout} held-out images are too few: the rules are calibrated on training "

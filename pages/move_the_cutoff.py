@@ -3,14 +3,14 @@
 import streamlit as st
 
 from ui import data, words
-from ui.frame import control, enter, errors_in_words
+from ui.frame import control, enter, errors_in_words, hidden
 from ui.move_the_cutoff import another, frozen, splicing, trade
 from ui.spot_the_copy import pair
 
 bar = enter(
     "Move the cutoff",
     "Above the cutoff the network never sees a clean image, only one fixed noisy copy of each. "
-    "Move it and watch copies and quality.",
+    "What does that do to copies, and to quality?",
 )
 table = data.with_cutoffs()
 if not table:
@@ -39,10 +39,12 @@ copied, without, unseen, quality = st.columns(4, gap="medium")
 if cutoff:
     rule = verdicts["copies"]["ratio"]
     with copied:
-        words.rate_metric(f"Copied at cutoff {cutoff:g}", rule["rate"], rule["ci95"], "ambient")
+        label, of = f"Copied at cutoff {cutoff:g}", verdicts["n_samples"]
+        words.rate_metric(label, rule["rate"], rule["ci95"], "ambient", samples=of)
 with without if cutoff else copied:
     rule = baseline["copies"]["ratio"]
-    words.rate_metric("Copied without a cutoff", rule["rate"], rule["ci95"], "standard")
+    label, of = "Copied without a cutoff", baseline["n_samples"]
+    words.rate_metric(label, rule["rate"], rule["ci95"], "standard", samples=of)
 with unseen:
     label = "Unseen real images: called copies"
     words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
@@ -57,8 +59,9 @@ with errors_in_words():
     with right:
         if cutoff:
             pair.show_gallery(run, verdicts, seeds)
-        else:
+        elif not hidden("settings"):
             st.caption("Move the slider to put a model with a cutoff beside it.")
+    st.caption(words.resembling(rule["threshold"]), width=760)
     if cutoff:
         frozen.show(run)
 

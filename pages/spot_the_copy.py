@@ -36,7 +36,8 @@ with errors_in_words():
 
 rule = reports["standard"]["copies"]["ratio"]
 with standard_rate:
-    words.rate_metric("Standard model: copied", rule["rate"], rule["ci95"], "standard")
+    of = reports["standard"]["n_samples"]
+    words.rate_metric("Standard model: copied", rule["rate"], rule["ci95"], "standard", samples=of)
 with unseen_rate:
     label = "Unseen real images: called copies"
     words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
@@ -44,7 +45,8 @@ if not covered:
     rule = reports["ambient"]["copies"]["ratio"]
     with ambient_rate:
         label = f"Ambient model, cutoff {cutoff:g}: copied"
-        words.rate_metric(label, rule["rate"], rule["ci95"], "ambient")
+        of = reports["ambient"]["n_samples"]
+        words.rate_metric(label, rule["rate"], rule["ci95"], "ambient", samples=of)
 
 
 def galleries() -> None:
@@ -58,7 +60,8 @@ def galleries() -> None:
         st.button("Show other samples", icon=":material/shuffle:", on_click=deal.again)
     words.under(
         "spot-the-copy",
-        "A copy is a sample much nearer to one training image than to any other one."
+        "A copy is a sample much nearer to one training image than to any other one. "
+        + words.resembling(reports["standard"]["copies"]["ratio"]["threshold"])
         + ("" if covered else " The same place left and right began with the same noise."),
         [words.provenance(runs[arm], reports[arm]) for arm in runs],
         lambda: [{"run": runs[arm].name, **row} for arm in runs for row in reports[arm]["samples"]],

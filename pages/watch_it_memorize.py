@@ -9,7 +9,7 @@ from ui.watch_it_memorize import forming, guess, stages, watch
 bar = enter(
     "Watch it memorize",
     "The same noise, again and again, while a network learns. It first draws new pictures; then, "
-    "step by step, some of them turn into training images. Drag the training step.",
+    "step by step, some of them turn into training images.",
 )
 with errors_in_words():
     table = stages.table()

@@ -22,6 +22,7 @@ from ui.evidence_room import evidence, ruling
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [name for name, *_ in frame.PAGES]
 N, SAMPLES = 40, 120
+OF_SAMPLES = f" of {SAMPLES} samples"
 
 
 def _flat(images: np.ndarray) -> np.ndarray:
@@ -160,15 +161,15 @@ def test_home_shows_the_stored_rates_with_their_intervals(app: AppTest, planted:
     standard, ambient = (r["copies"]["ratio"] for r in reports)
     shown = {m.label: (m.value, m.delta) for m in app.metric}
     expected = [
-        (standard["rate"], standard["ci95"]),
-        (ambient["rate"], ambient["ci95"]),
-        (standard["heldout_rate"], standard["heldout_ci95"]),
+        (standard["rate"], standard["ci95"], OF_SAMPLES),
+        (ambient["rate"], ambient["ci95"], OF_SAMPLES),
+        (standard["heldout_rate"], standard["heldout_ci95"], ""),
     ]
-    for (value, delta), (rate, ci95) in zip(
+    for (value, delta), (rate, ci95, of) in zip(
         (shown[label] for label in sorted(shown, key=_home_order)), expected, strict=True
     ):
         assert words.percent(rate) in value
-        assert delta == words.interval(ci95)
+        assert delta == words.interval(ci95) + of
 
 
 def _home_order(label: str) -> int:
@@ -204,7 +205,7 @@ def test_moving_the_cutoff_changes_numbers_and_gallery(app: AppTest, planted: Pa
         assert not app.exception
         rule = _report(planted, f"digits-{N}-{name}")["copies"]["ratio"]
         assert words.percent(rule["rate"]) in app.metric[0].value
-        assert app.metric[0].delta == words.interval(rule["ci95"])
+        assert app.metric[0].delta == words.interval(rule["ci95"]) + OF_SAMPLES
         assert _pictures(app) != before
 
 

@@ -33,7 +33,18 @@ def interval(ci95: Sequence[float]) -> str:
 def copies_of(copies: Sequence[bool]) -> str:
     """How many of the pictures on view are copies."""
     count = sum(copies)
+    if len(copies) == 1:
+        return "this one is a copy" if count else "this one is not a copy"
     return f"{count} of these {len(copies)} {'is a copy' if count == 1 else 'are copies'}"
+
+
+def resembling(threshold: float) -> str:
+    """Why a picture may look like a training image and still not count as a copy."""
+    return (
+        "A picture may resemble its nearest training image and still not count: the second "
+        f"nearest is then less than {1 / threshold:.2g} times as far away (d1/d2 is "
+        f"{threshold:.2f} or more)."
+    )
 
 
 def arm_name(config: Config) -> str:
@@ -72,7 +83,7 @@ def rate_metric(
     st.metric(
         label,
         tinted(percent(rate), arm),
-        interval(ci95) + (f" of {samples:,}" if samples else ""),
+        interval(ci95) + (f" of {samples:,} samples" if samples else ""),
         delta_color="off",
         delta_arrow="off",
         help=help or None,

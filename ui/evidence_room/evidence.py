@@ -182,6 +182,8 @@ def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> Non
         "From left to right: generated · nearest training image · second nearest · nearest unseen "
         "image · difference to the nearest (three times as bright; black where equal).",
     )
+    if ruling.rule == "ratio":
+        st.caption(words.resembling(ruling.limit), width=760)
     if seed is None:
         for position in choose(ruling.closeness, order, ROWS, deal.number()):
             show_row(run, exhibit, ruling, known, position)
