@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient import denoiser
-from ambient.corpus import load_corpus, to_unit
+from ambient.corpus import ASSETS, load_corpus, to_unit
 from ambient.errors import InputError
 from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run
 from ui import data
@@ -136,15 +137,30 @@ def test_rows_hold_every_stored_number_and_each_sampling_step_once() -> None:
 
 
 def test_sentences_carry_the_stored_figures() -> None:
-    curves = open_run("emoji-100-standard").curves()
+    run = open_run("emoji-100-standard")
+    curves = run.curves()
     assert curves is not None
     widest = max(curves["levels"], key=lambda p: p["gap_ratio"])
     measured = levels.in_practice(curves)
     assert f"{widest['gap_ratio']:.3g} times" in measured
     near = [s for s in curves["sampler_sigmas"] if 0.5 <= s / widest["sigma"] <= 2]
     assert f"{len(near)} of its {len(curves['sampler_sigmas'])} steps" in measured
-    first = next(p["sigma"] for p in curves["levels"] if p["coverage"] > 0.05)
-    assert f"below level {first:.2g}" in levels.in_theory(curves)
+    stored = json.loads((ASSETS / "results" / "suggestion.json").read_text())["rows"]
+    splits = [r for r in stored if (r["corpus"], r["n_train"]) == ("emoji", 100)]
+    assert levels.reach(curves) == pytest.approx(splits[0]["cutoff"])
+    said = levels.in_theory(run, curves)
+    assert f"below level {splits[0]['cutoff']:.2g}" in said
+    mean = sum(r["cutoff"] for r in splits) / len(splits)
+    assert f"averaged over {len(splits)} splits" in said and f"suggests: {mean:.2f}." in said
+
+
+def test_where_unseen_images_come_back_the_clone_test_says_so(app: AppTest) -> None:
+    curves = open_run("emoji-100-standard").curves() or {}
+    low, high = curves["levels"][0], levels.peak(curves)
+    assert low["return_heldout"] > 0.9 and high["return_heldout"] == 0
+    assert levels.tells_little(high) == ""
+    _open(app, run="emoji-100-standard", sigma=f"{low['sigma']:g}")
+    assert levels.tells_little(low) in _page_text(app)
 
 
 def test_curves_without_returns_or_sampling_steps_are_told_and_drawn_without() -> None:

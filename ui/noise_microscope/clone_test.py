@@ -30,11 +30,14 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
     sigma = level["sigma"]
     st.subheader("Clone test: what comes back?", anchor=False)
     st.markdown(
-        "Noise an image, then let the network sample down from there. An image that comes back as "
-        "itself is known by heart. "
+        "Noise an image, then let the network sample down from there. At low noise every image "
+        "comes back, for most of it is still there. At a level where unseen images no longer do, "
+        "one that comes back as itself is known by heart. "
         + (levels.returned(level) or "No rates are stored for this level."),
         width=760,
     )
+    if warning := levels.tells_little(level):
+        st.markdown(f":material/info: **{warning}**", width=760)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = _kind()
         origin = _generated(run) if kind == KINDS[2] else specimens[KINDS.index(kind)]

@@ -11,6 +11,7 @@ import streamlit as st
 from ambient.run import Run
 from ui import charts, data, words
 from ui.charts.levels import mark, noise_levels
+from ui.move_the_cutoff import cutoffs
 from ui.noise_microscope.microscope import Specimen, nearest_level
 from ui.noise_microscope.noise import strip
 from ui.teacher import hidden
@@ -52,10 +53,23 @@ def about_gap(level: Level, curves: Curves, step: int) -> str:
     return text
 
 
-def in_theory(curves: Curves) -> str:
-    """Why copying is necessary only at low noise, by the coverage of the data."""
+def reach(curves: Curves) -> float | None:
+    """Up to which level hardly any unseen image passes for a training image; None: up to the last.
+
+    Linear in ln sigma between levels, as `ambient.theory.suggest_cutoff`, which needs torch.
+    """
     levels = curves["levels"]
-    first = next((p for p in levels if p["coverage"] > IN_REACH), None)
+    k = next((k for k, p in enumerate(levels) if p["coverage"] > IN_REACH), None)
+    if not k:
+        return None if k is None else float(levels[0]["sigma"])
+    a, b = levels[k - 1], levels[k]
+    share = (IN_REACH - a["coverage"]) / (b["coverage"] - a["coverage"])
+    return float(a["sigma"] * (b["sigma"] / a["sigma"]) ** share)
+
+
+def in_theory(run: Run, curves: Curves) -> str:
+    """Why copying is necessary only at low noise, by the coverage of the data."""
+    first = reach(curves)
     if first is None:
         return (
             "**In theory** (the paper), copying is necessary only at low noise; with these images "
@@ -63,8 +77,21 @@ def in_theory(curves: Curves) -> str:
         )
     return (
         "**In theory** (the paper), copying is only *necessary* at low noise: below level "
-        f"{first['sigma']:.2g} hardly any unseen image could pass for a noisy training image; "
+        f"{first:.2g} hardly any unseen image (5\u00a0%) could pass for a noisy training image; "
         "above, more and more could, and nothing forces a network to tell them apart."
+        + _as_suggested(run)
+    )
+
+
+def _as_suggested(run: Run) -> str:
+    """That the suggested cutoff is this same level, of several splits."""
+    c = run.config
+    suggested = cutoffs.suggestion(c.n_train, c.corpus)
+    if suggested is None or c.n_train not in data.with_cutoffs(c.corpus):
+        return ""
+    return (
+        f" The same level, averaged over {suggested.count} splits, is the cutoff that Move the "
+        f"cutoff suggests: {suggested.value:.2f}."
     )
 
 
@@ -103,6 +130,17 @@ def returned(level: Level) -> str | None:
     return f"From noise level {level['sigma']:.2g}, {', '.join(parts[:2])} and {parts[2]}."
 
 
+def tells_little(level: Level) -> str:
+    """A warning where unseen images come back too, so that coming back says little of memory."""
+    rate = level.get("return_heldout")
+    if rate is None or rate <= IN_REACH:
+        return ""
+    return (
+        f"At this level {words.percent(rate)} of unseen images come back too, so coming back is "
+        "no sign of memory here: move to a higher one."
+    )
+
+
 def rows(curves: Curves) -> list[dict[str, Any]]:
     """One row a level: every number, intervals as two columns, and the sampling steps near it."""
     levels = [p["sigma"] for p in curves["levels"]]
@@ -130,7 +168,7 @@ def clickable() -> bool:
 
 def show(run: Run, curves: Curves, sigma: float, specimen: Specimen) -> None:
     """What theory says, what was measured, and all panels on one axis of noise levels."""
-    st.markdown(f"{in_theory(curves)}  \n{in_practice(curves)}", width=760)
+    st.markdown(f"{in_theory(run, curves)}  \n{in_practice(curves)}", width=760)
     _chart(run, curves, sigma, specimen)
     subset = curves["subset"]
     words.under(
