@@ -11,7 +11,7 @@ from ui.train_your_own import choices
 
 
 def offer(standard: Run) -> None:
-    if hidden("train"):
+    if any(hidden(group) for group in ("train", "live", "settings")):
         return
     c = standard.config
     st.subheader("Another cutoff? Train it", anchor=False)
