@@ -115,6 +115,14 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--seed", type=int, default=0, help="of the images and noises measured")
     c.add_argument("--json", metavar="FILE")
 
+    c = command("advise", commands.advise)
+    c.add_argument("--corpus", required=True, help="a folder, zip or npz of your images")
+    c.add_argument("--side", type=int, help="resize pictures to this many pixels")
+    c.add_argument("--n-train", type=int, help="training images (default: three of four)")
+    c.add_argument("--batch", type=int, default=32, help="images a step (default: 32)")
+    c.add_argument("--seed", type=int, default=0, help="of the split and the noises")
+    c.add_argument("--json", metavar="FILE")
+
     c = command("export", commands.export)
     c.add_argument("run", metavar="RUN")
     c.add_argument("--out", required=True, metavar="FILE.zip")

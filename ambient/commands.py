@@ -313,6 +313,29 @@ def suggest_cutoff(args: argparse.Namespace) -> None:
         say(f"suggested cutoff {report['suggested_cutoff']:.3g}: {report['rule']}.")
 
 
+def advise(args: argparse.Namespace) -> None:
+    """Before training on few images: what they are, which cutoff, and when copying will begin."""
+    from ambient.advice import expected_onset, stored_rows
+    from ambient.theory import cutoff_report
+
+    corpus = load_corpus(args.corpus, side=args.side)
+    count, distinct = len(corpus.images), len(set(corpus.groups.tolist()))
+    n_train = args.n_train or max(2, round(0.75 * distinct))
+    onset = expected_onset(n_train, _positive("batch", args.batch), stored_rows())
+    *_, report = _last(cutoff_report(corpus, n_train, args.seed, args.seed), "level")
+    say(f"{count} images, {distinct} distinct; {n_train} to train on.")
+    for note in [*corpus.notes, *report["warnings"]]:
+        say(note)
+    say(onset.in_words())
+    cutoff = report["suggested_cutoff"]
+    if cutoff is not None:
+        say(f"Suggested cutoff {cutoff:.2g}: {report['rule']}. Use --arm ambient --cutoff it.")
+    say(f"Without a cutoff, stop before step {onset.low:,} and judge the stages.")
+    if args.json:
+        facts = {"images": count, "distinct": distinct, "notes": list(corpus.notes)}
+        put_json(args.json, {**facts, "onset": dataclasses.asdict(onset), "cutoff": report})
+
+
 def audit(args: argparse.Namespace) -> None:
     """Judge any generated images against any training images."""
     from ambient.evaluation import audit as run_audit

@@ -7,6 +7,9 @@
   in assets/runs or below runs/. Stages measured before stay. `python scripts/build_runs.py
   --weights` (or the sweep, for n = 100) trains what is missing.
 
+- onset.json: images seen when a tenth of the samples are copies, for every standard run of the
+  bundled sweeps and of assets/runs that began to copy: what `ambient.advice` is fitted to.
+
 Writes assets/results/*.json. With names, only those: `python scripts/measure.py cost`.
 """
 
@@ -28,7 +31,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ambient.config import configure
+from ambient.advice import ONSET, seen_at_onset
+from ambient.config import Config, configure
 from ambient.corpus import ASSETS, load_corpus, split_corpus, to_bytes, to_unit
 from ambient.curves import intervals
 from ambient.denoiser import Denoiser
@@ -46,6 +50,7 @@ from ambient.run import (
 )
 from ambient.sampler import sample, sampler_of
 from ambient.surgery import spliced
+from ambient.sweep import read_sweep
 from ambient.theory import cutoff_report, shuffled
 from ambient.trainer import Trainer
 from ambient.verdicts import judge_images
@@ -211,11 +216,38 @@ def _error_of_each(run: Run, denoiser: Denoiser, images: Tensor) -> NDArray[np.f
     return np.array(errors)
 
 
+def onset() -> dict[str, Any]:
+    """When each standard run began to copy, from its judged stages."""
+    rows = []
+    for spec in sorted(ASSETS.glob("sweeps/*/spec.json")):
+        table = read_json(spec.with_name("table.json")) or {"rows": []}
+        for name, config in read_sweep(spec).jobs.items():
+            path = [(r["step"], r["copies"]) for r in table["rows"] if r["run"] == name]
+            rows += _onset(name, config, sorted(path))
+    for run in list_runs(BUNDLED_RUNS):
+        reports = [(s, run.report(s)) for s in run.sheet_steps]
+        path = [(s, r["copies"]["ratio"]["rate"]) for s, r in reports if r]
+        rows += _onset(run.name, run.config, path)
+    # A bundled run may be one of a sweep's under another name.
+    once = {(r["corpus"], r["n_train"], r["seed"], r["seen"]): r for r in reversed(rows)}
+    return {"share": ONSET, "rows": list(once.values())[::-1]}
+
+
+def _onset(name: str, c: Config, path: list[tuple[int, float]]) -> list[dict[str, Any]]:
+    seen = seen_at_onset(path, c.batch) if c.arm == "standard" else None
+    if seen is None:
+        return []
+    row = {"run": name, "corpus": c.corpus, "n_train": c.n_train, "seed": c.seed, "seen": seen}
+    print(row, flush=True)
+    return [row]
+
+
 MEASURED: dict[str, Callable[[], dict[str, Any]]] = {
     "suggestion": suggestion,
     "surgery": surgery,
     "cost": cost,
     "along": along,
+    "onset": onset,
 }
 
 

@@ -1,0 +1,130 @@
+"""How long until copying starts on so few images: a law fitted to what was trained before.
+
+Every stored run of the standard arm whose stages were judged tells how many images the network had
+seen, repeats counted, when a tenth of its samples were copies. Against the number of training
+images that is close to a power law, here fitted by least squares in logarithms. Its prediction
+interval is the spread of single runs around the law; pictures of another kind, or another network,
+may lie outside of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from ambient.corpus import ASSETS
+from ambient.errors import InputError
+from ambient.run import read_json
+
+ONSET = 0.1  # copying has begun when this share of the samples are copies
+STORED = ASSETS / "results" / "onset.json"  # made by `python scripts/measure.py onset`
+FEWEST = 4  # runs that a law is fitted to
+
+
+def seen_at_onset(path: Iterable[tuple[int, float]], batch: int) -> float | None:
+    """Images seen when a tenth of the samples are copies, on a straight line between two stages.
+
+    Args:
+        path: (step, copied share) of the judged stages of a run, in the order of training.
+        batch: images a step.
+
+    Returns:
+        None where copying never began, or had begun at the first stage already.
+    """
+    before: tuple[int, float] | None = None
+    for step, share in path:
+        if share >= ONSET:
+            if before is None:
+                return None
+            part = (ONSET - before[1]) / (share - before[1])
+            return batch * (before[0] + part * (step - before[0]))
+        before = (step, share)
+    return None
+
+
+@dataclass(frozen=True)
+class Onset:
+    """When a tenth of the samples are expected to be copies, for the standard arm.
+
+    Attributes:
+        step, low, high: the law, and its 95 % prediction interval for a single run.
+        power: images seen until onset grow as n to this power.
+        runs: how many runs the law is fitted to; `corpora`: of which pictures.
+        smallest, largest: numbers of training images of these runs.
+    """
+
+    n_train: int
+    batch: int
+    step: int
+    low: int
+    high: int
+    power: float
+    runs: int
+    corpora: tuple[str, ...]
+    smallest: int
+    largest: int
+
+    @property
+    def beyond(self) -> bool:
+        """Whether so many images lie well outside of what was tried."""
+        return not self.smallest / 2 <= self.n_train <= 2 * self.largest
+
+    def in_words(self) -> str:
+        """The advice, with what it rests on."""
+        text = (
+            f"With {self.n_train:,} images and {self.batch} a step, ordinary training is expected "
+            f"to begin copying (a tenth of its samples) near step {self.step:,}; single runs may "
+            f"do so from {self.low:,} to {self.high:,} (95 % prediction interval, from {self.runs} "
+            f"stored runs on {' and '.join(self.corpora)} of {self.smallest:,} to "
+            f"{self.largest:,} images)."
+        )
+        if self.beyond:
+            text += " So many images were never tried here: this is an extrapolation."
+        return text
+
+
+def expected_onset(n_train: int, batch: int, rows: Sequence[Mapping[str, Any]]) -> Onset:
+    """The law at another number of images.
+
+    Args:
+        rows: `corpus`, `n_train` and `seen` (images seen at the onset) of each run.
+
+    Raises:
+        InputError: fewer rows than a law needs, or all of one size.
+    """
+    x = np.log([r["n_train"] for r in rows])
+    y = np.log([r["seen"] for r in rows])
+    if len(rows) < FEWEST or np.ptp(x) == 0:
+        raise InputError(
+            f"{len(rows)} runs began to copy; a law over the number of images needs {FEWEST} or "
+            "more, of different sizes. Run `python scripts/measure.py onset`."
+        )
+    mean, spread = x.mean(), ((x - x.mean()) ** 2).sum()
+    power = float(((x - mean) * (y - y.mean())).sum() / spread)
+    residual = y - y.mean() - power * (x - mean)
+    scatter = float((residual**2).sum() / (len(x) - 2))
+    away = math.log(n_train) - mean
+    at = float(y.mean() + power * away)
+    reach = float(stdtrit(len(x) - 2, 0.975))
+    reach *= math.sqrt(scatter * (1 + 1 / len(x) + away**2 / spread))
+    step, low, high = (max(1, round(math.exp(v) / batch)) for v in (at, at - reach, at + reach))
+    sizes = [r["n_train"] for r in rows]
+    corpora = tuple(dict.fromkeys(str(r["corpus"]) for r in rows))
+    return Onset(n_train, batch, step, low, high, power, len(rows), corpora, min(sizes), max(sizes))
+
+
+def stored_rows() -> list[dict[str, Any]]:
+    """The runs that the law is fitted to.
+
+    Raises:
+        InputError: they were never measured.
+    """
+    found = read_json(STORED)
+    if found is None:
+        raise InputError(f"'{STORED}' does not exist; run `python scripts/measure.py onset`.")
+    return list(found["rows"])
