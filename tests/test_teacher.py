@@ -108,7 +108,13 @@ def test_the_menu_builds_the_link_of_the_page_as_it_stands(
     app = _open("move_the_cutoff", tmp_path, monkeypatch, **query)
     app.session_state["teach"] = True
     app.run()
-    app.multiselect(key="teach-hide").set_value(["settings", "live"]).run()
+    app.button_group(key="teach-hide").set_value(["settings"]).run()
+    for open_again in (False, True):  # closed by a click beside it, the menu forgets nothing
+        app.session_state["teach"] = open_again
+        app.run()
+    picks = app.button_group(key="teach-hide")
+    assert picks.value == ["settings"]
+    picks.set_value(["settings", "live"]).run()
     link = next(c.value for c in app.code if "hide=" in c.value)
     expected = {"cutoff-300": "4", "hide": "settings,live"}  # 300 is where the page begins
     assert parse_qs(urlsplit(link).query) == {k: [v] for k, v in expected.items()}

@@ -93,7 +93,14 @@ def menu(begin: Callable[[], None]) -> None:
 
 def _menu(begin: Callable[[], None]) -> None:
     st.markdown("**A link for your class**: this page as it stands, without these controls.")
-    names = st.multiselect("Hide", list(GROUPS), format_func=GROUPS.__getitem__, key="teach-hide")
+    names = st.pills(
+        "Hide",
+        list(GROUPS),
+        selection_mode="multi",
+        format_func=GROUPS.__getitem__,
+        key="teach-hide",
+        persist_state="session",  # a click beside the menu closes it, and forgets nothing
+    )
     st.code(link(names), language=None, wrap_lines=True)
     warn_if_local()
     st.caption("What a hidden control had chosen stays in view.")
