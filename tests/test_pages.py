@@ -22,7 +22,7 @@ from ui.evidence_room import evidence, ruling
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [name for name, *_ in frame.PAGES]
 N, SAMPLES = 40, 120
-OF_SAMPLES = f" of {SAMPLES} samples"
+OF_SAMPLES = f" of {SAMPLES}"
 
 
 def _flat(images: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ def _shown(app: AppTest) -> list[tuple[str, str]]:
 
 def _stored(rule: dict, arm: str, part: str = "") -> tuple[str, str]:
     rate, ci95 = rule[f"{part}rate"], rule[f"{part}ci95"]
-    of = "" if part else f" of {rule['n_samples']:,} samples"
+    of = "" if part else f" of {rule['n_samples']:,}"
     return words.tinted(words.percent(rate), arm), words.interval(ci95) + of
 
 

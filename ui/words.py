@@ -83,7 +83,7 @@ def rate_metric(
     st.metric(
         label,
         tinted(percent(rate), arm),
-        interval(ci95) + (f" of {samples:,} samples" if samples else ""),
+        interval(ci95) + (f" of {samples:,}" if samples else ""),
         delta_color="off",
         delta_arrow="off",
         help=help or None,
