@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,14 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ambient.adapters import Model, sampler_for, shape_of
 from ambient.config import Config
 from ambient.copies import clopper_pearson
 from ambient.corpus import Split, to_bytes, to_unit
 from ambient.denoiser import Denoiser, squared_distances
 from ambient.errors import InputError
 from ambient.run import Run
-from ambient.sampler import SamplerConfig, finish, sample, sampler_of
+from ambient.sampler import SamplerConfig, finish, sample
 from ambient.theory import Queries, closed_forms, covariance_spectrum, noise_levels, shuffled
 
 RETURN_RATIO = 1 / 3  # came back: that much nearer to its origin than to any other training image
@@ -62,11 +63,12 @@ class Subset:
 
 def intervals(
     train: NDArray[np.float64], heldout: NDArray[np.float64], seed: int, draws: int = 1000
-) -> dict[str, list[float]]:
+) -> dict[str, list[float] | None]:
     """95 % image-bootstrap intervals of mean(train), mean(heldout) and mean(heldout)/mean(train).
 
     Args:
-        train, heldout: one error an image.
+        train, heldout: one error an image. Of training errors that are all zero, a perfect
+            memory's, no ratio is taken: None.
     """
     rng = np.random.default_rng([seed, 0xB007])
 
@@ -74,8 +76,11 @@ def intervals(
         return x[rng.integers(len(x), size=(draws, len(x)))].mean(1)
 
     unseen, seen = means(heldout), means(train)
-    samples = {"loss_train": seen, "loss_heldout": unseen, "gap_ratio": unseen / seen}
-    return {f"{k}_ci95": np.quantile(v, [0.025, 0.975]).tolist() for k, v in samples.items()}
+    samples = {"loss_train": seen, "loss_heldout": unseen}
+    if seen.all():
+        samples["gap_ratio"] = unseen / seen
+    found = {k: np.quantile(v, [0.025, 0.975]).tolist() for k, v in samples.items()}
+    return {f"{k}_ci95": found.get(k) for k in ("loss_train", "loss_heldout", "gap_ratio")}
 
 
 def _in_batches(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:
@@ -161,35 +166,44 @@ class Returns:
         return found
 
 
-def own_samples(run: Run, step: int | None, count: int) -> Float[Tensor, "m c h w"]:
-    """The run's samples of seeds 0, 1, ... in [-1, 1]: stored ones of these weights, else drawn.
+def own_samples(run: Run | Model, step: int | None, count: int) -> Float[Tensor, "m c h w"]:
+    """Its samples of seeds 0, 1, ... in [-1, 1]: stored ones of these weights, else drawn.
 
     Both have been through 8 bits, so they are the same images.
     """
-    how, stored, report = sampler_of(run.config), run.samples(), run.report() or {}
+    how = sampler_for(run)
+    if isinstance(run, Run) and (stored := _stored_samples(run, step, count, how)) is not None:
+        return torch.from_numpy(to_unit(stored))
+    drawn = sample(run.denoiser(step), range(count), shape_of(run), how)
+    return torch.cat([torch.from_numpy(to_unit(to_bytes(x.numpy()))) for x in drawn])
+
+
+def _stored_samples(
+    run: Run, step: int | None, count: int, how: SamplerConfig
+) -> NDArray[np.uint8] | None:
+    stored, report = run.samples(), run.report() or {}
     if (
         stored is not None
         and report.get("checkpoint_sha256") == run.checkpoint_sha256(step)
         and report.get("sampler") == dataclasses.asdict(how)
         and stored[1][:count].tolist() == list(range(count))
     ):
-        return torch.from_numpy(to_unit(stored[0][:count]))
-    c = run.config
-    drawn = sample(run.denoiser(step), range(count), (c.channels, c.side, c.side), how)
-    return torch.cat([torch.from_numpy(to_unit(to_bytes(x.numpy()))) for x in drawn])
+        return stored[0][:count]
+    return None
 
 
 def noise_level_curves(
-    run: Run,
+    run: Run | Model,
     step: int | None = None,
     images: int = 100,
     noises: int = 8,
     seed: int = 0,
     returns: int = 48,
 ) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    """The pack of curves of a run.
+    """The pack of curves of a run, or of any model beside its images.
 
     Args:
+        run: of a model, only levels that it knows are measured.
         images: train and held-out images each, drawn with `seed`.
         noises: noises an image.
         returns: training, held-out and generated images each that are sent to a level and back.
@@ -200,26 +214,32 @@ def noise_level_curves(
     Raises:
         InputError: an unusable run or corpus.
     """
-    config, corpus = run.config, run.corpus()
-    split = run.split(corpus)
+    corpus = run.corpus()
+    split, config = run.split(corpus), run.config if isinstance(run, Run) else None
     if len(split.heldout) < 2:
         raise InputError(
-            f"run '{run.name}' trained on {len(split.train)} of {len(corpus)} images, which leaves "
-            f"{len(split.heldout)} unseen ones; curves compare with at least 2. Train on fewer."
+            f"'{run.name}' trained on {len(split.train)} of {len(corpus)} images, which leaves "
+            f"{len(split.heldout)} unseen ones; curves compare with at least 2. "
+            + ("Train on fewer." if config else "Give more with --heldout.")
         )
     step = run.last_step if step is None else step  # a run in training may go on meanwhile
-    levels, how = noise_levels(config.cutoff), sampler_of(config, steps=RETURN_STEPS)
+    cutoff = config.cutoff if config else 0.0
+    levels, how = noise_levels(cutoff), sampler_for(run, steps=RETURN_STEPS)
+    if isinstance(run, Model):
+        levels = [s for s in levels if run.levels[0] <= s <= run.levels[1]]
     subset = Subset.draw(split, images, returns, noises, seed)
     pack: dict[str, Any] = {
         "run": run.name,
         "step": step,
         "checkpoint_sha256": run.checkpoint_sha256(step),
-        "cutoff": config.cutoff,
+        "cutoff": cutoff,
         "subset": {
             k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(subset).items()
         },
         "return_sampler": dataclasses.asdict(how),
-        "sampler_sigmas": [round(float(s), 5) for s in SamplerConfig().sigmas()[:-1]],
+        "sampler_sigmas": [
+            round(float(s), 5) for s in replace(sampler_for(run), stop_at=0.0).sigmas()[:-1]
+        ],
         "levels": [],
     }
     yield 0, len(levels), pack
@@ -250,10 +270,10 @@ def noise_level_curves(
                 **closed,
                 "loss_train": float(on_train.mean()),
                 "loss_heldout": float(on_heldout.mean()),
-                "gap_ratio": float(on_heldout.mean() / on_train.mean()),
+                "gap_ratio": float(on_heldout.mean() / on_train.mean()) if on_train.any() else None,
                 **intervals(on_train, on_heldout, seed),
                 **test.shares(denoiser, sigma, how),
-                "train_density": _density(sigma, config),
+                "train_density": _density(sigma, config) if config else None,
             }
         )
         yield k, len(levels), pack

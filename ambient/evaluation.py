@@ -9,38 +9,36 @@ from typing import Any
 
 import numpy as np
 
+from ambient.adapters import Model, sampler_for, shape_of
 from ambient.corpus import Corpus, Split, load_corpus, to_bytes, twin_groups
 from ambient.errors import InputError
 from ambient.features import FEATURES, find_space
 from ambient.run import Run
-from ambient.sampler import SamplerConfig, sample, sampler_of
+from ambient.sampler import SamplerConfig, sample
 from ambient.untrusted import plain
 from ambient.verdicts import Images, ImageSets, judge_images
 
 
 def draw(
-    run: Run,
+    run: Run | Model,
     seeds: range,
     how: SamplerConfig | None = None,
     step: int | None = None,
 ) -> Iterator[Images]:
     """Samples of a run as uint8 batches (at most 64, h, w, c), in the order of `seeds`."""
-    c = run.config
-    for batch in sample(
-        run.denoiser(step), seeds, (c.channels, c.side, c.side), how or sampler_of(c)
-    ):
+    for batch in sample(run.denoiser(step), seeds, shape_of(run), how or sampler_for(run)):
         yield to_bytes(batch.numpy())
 
 
 def evaluate(
-    run: Run,
+    run: Run | Model,
     n: int = 1000,
     seed: int = 0,
     step: int | None = None,
     how: SamplerConfig | None = None,
     features: str = FEATURES,
 ) -> Iterator[tuple[int, int, Images, dict[str, Any] | None]]:
-    """Sample a run and judge the samples.
+    """Sample a run, or any model beside its images, and judge the samples.
 
     Args:
         features: the space of the similarity rule and of quality (`ambient.features`).
@@ -54,7 +52,7 @@ def evaluate(
     find_space(features).load()  # what cannot be had is said before the samples are drawn
     corpus = run.corpus()
     split = run.split(corpus)
-    how = how or sampler_of(run.config)
+    how = how or sampler_for(run)
     step = run.last_step if step is None else step  # a run in training may go on meanwhile
     drawn: list[Images] = []
     for batch in draw(run, range(seed, seed + n), how, step):
@@ -65,7 +63,7 @@ def evaluate(
 
 
 def report_of(
-    run: Run,
+    run: Run | Model,
     corpus: Corpus,
     split: Split,
     images: Images,

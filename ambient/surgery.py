@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 
+from ambient.adapters import Model, sampler_for, shape_of
 from ambient.denoiser import Denoiser, splice
 from ambient.errors import InputError
 from ambient.run import Run
-from ambient.sampler import sampler_of
 
 
-def spliced(run: Run, above: Run, switch: float, step: int | None = None) -> Denoiser:
+def spliced(
+    run: Run | Model, above: Run | Model, switch: float, step: int | None = None
+) -> Denoiser:
     """`run` (at `step`) where sigma <= switch, the last weights of `above` at higher noise.
 
     Sample it as `run` is sampled: `run` ends every picture.
@@ -21,14 +23,14 @@ def spliced(run: Run, above: Run, switch: float, step: int | None = None) -> Den
     """
     if not (math.isfinite(switch) and switch > 0):
         raise InputError(f"switch is {switch:g}; expected a noise level above 0, such as 0.8.")
-    shapes = [(r.config.side, r.config.side, r.config.channels) for r in (run, above)]
+    shapes = [shape_of(r) for r in (run, above)]
     if shapes[0] != shapes[1]:
-        sizes = ["x".join(map(str, s)) for s in shapes]
+        sizes = [f"{h}x{w}x{c}" for c, h, w in shapes]
         raise InputError(
             f"run '{run.name}' makes {sizes[0]} images and '{above.name}' {sizes[1]}; "
             "splice runs of one shape."
         )
-    ends = sampler_of(above.config).stop_at
+    ends = sampler_for(above).stop_at
     if switch < ends:
         raise InputError(
             f"switch is {switch:g}, but '{above.name}' knows nothing below {ends:g}; "
