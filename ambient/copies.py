@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from ambient.errors import InputError
-from ambient.neighbors import nearest
+from ambient.neighbors import Looked, Rows, nearest, nearest_of_two_groups, unwatched
 
 RATIO_CAP = 1 / 3  # d1/d2 below this is the field's usual rule (Yoon et al. 2023)
 FALSE_ALARMS = 0.01  # the share of unseen images a rule may call copies
@@ -63,10 +63,11 @@ class Verdict:
 
 
 def find_neighbors(
-    queries: Flat,
-    train: Flat,
+    queries: Rows,
+    train: Rows,
     groups: NDArray[np.int64],
     own: NDArray[np.int64] | None = None,
+    looked: Looked = unwatched,
 ) -> Neighbors:
     """Nearest training image of each query, and nearest of another twin group.
 
@@ -74,32 +75,18 @@ def find_neighbors(
     come from another group.
 
     Args:
-        queries: (q, d), images flattened in [-1, 1].
+        queries: (q, d), images flattened: float32 in [-1, 1], or their bytes.
         train: (n, d).
         groups: int64 (n,), the twin group of each training image.
         own: int64 (q,), a group whose images each query does not see: its own, where training
             images are judged against the others.
+        looked: called with the number of queries answered; may raise to end the search.
 
     Raises:
         InputError: fewer than 2 groups, or than 3 where `own` takes one away.
     """
-    needed = 2 if own is None else 3
-    sizes = np.unique(groups, return_counts=True)[1]
-    if len(sizes) < needed:
-        raise InputError(
-            f"the training images form {len(sizes)} groups of twins; at least {needed} are needed. "
-            "Add images that differ."
-        )
-    # So many neighbors span one group more than are left out: the last one wanted is among them.
-    distance, index = nearest(queries, train, min(len(train), (needed - 1) * int(sizes.max()) + 1))
-    rows = np.arange(len(queries))
-    group = groups[index]
-    foreign = np.ones_like(group, dtype=bool) if own is None else group != own[:, None]
-    first = foreign.argmax(axis=1)
-    second = (foreign & (group != group[rows, first][:, None])).argmax(axis=1)
-    return Neighbors(
-        index[rows, first], index[rows, second], distance[rows, first], distance[rows, second]
-    )
+    distance, index = nearest_of_two_groups(queries, train, groups, own, looked)
+    return Neighbors(index[:, 0], index[:, 1], distance[:, 0], distance[:, 1])
 
 
 def similarities(
@@ -120,13 +107,9 @@ def similarities(
 
     if groups is None or own is None:
         distance, index = nearest(unit(queries), unit(train), k=1)
-        first = np.zeros(len(queries), np.int64)
     else:
-        largest = int(np.unique(groups, return_counts=True)[1].max())
-        distance, index = nearest(unit(queries), unit(train), k=min(len(train), largest + 1))
-        first = (groups[index] != own[:, None]).argmax(axis=1)
-    rows = np.arange(len(queries))
-    return (1 - distance[rows, first] ** 2 / 2).astype(np.float32), index[rows, first]
+        distance, index = nearest_of_two_groups(unit(queries), unit(train), groups, own)
+    return (1 - distance[:, 0] ** 2 / 2).astype(np.float32), index[:, 0]
 
 
 def halves(n: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -26,6 +26,7 @@ TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CI
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
 TWIN_RMS = 0.145  # in [-1, 1] units; an L2 distance of 8 at 32x32x3
+TWINS_AT_ONCE = 512  # pictures in floats at once, so that many take little memory
 MIN_SIDE, MAX_SIDE, DEFAULT_SIDE = 8, 128, 32
 KEPT_SIDE = 2 * MAX_SIDE  # of a picture, once read
 MAX_IMAGES = 60_000
@@ -94,9 +95,9 @@ def to_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
 def twin_groups(images: NDArray[np.uint8], rms: float = TWIN_RMS) -> NDArray[np.int64]:
     """Near-duplicate groups: pixels or mirrored pixels closer than `rms`, by single linkage.
 
-    Candidates come from block means: averaging 4x4 blocks never increases a distance (scaled by
-    the block size it is an orthogonal projection), so no twin is missed, and the candidates are
-    then checked on all pixels.
+    Candidates come from block means: averaging blocks never increases a distance (scaled by the
+    block size it is an orthogonal projection), so no twin is missed, and the candidates are then
+    checked on all pixels.
 
     Args:
         images: uint8 (N, h, w, c), h and w multiples of 4.
@@ -105,43 +106,55 @@ def twin_groups(images: NDArray[np.uint8], rms: float = TWIN_RMS) -> NDArray[np.
     Returns:
         int64 (N,): the smallest index of each image's group.
     """
-    n = len(images)
-    flat = rearrange(images, "n h w c -> n (h w c)")
-    mirrored = rearrange(images[:, :, ::-1], "n h w c -> n (h w c)")
-    scale = 127.5  # 255 levels span 2 units
+    label = np.arange(len(images), dtype=np.int64)
+    small = block_means(images)
+    norms = (small**2).sum(1)
+    limit = rms**2 * small.shape[1] + 1e-3  # a mean over blocks cannot exceed one over pixels
+    for start in range(0, len(images), TWINS_AT_ONCE):
+        some = slice(start, start + TWINS_AT_ONCE)
+        for queries in (images[some], images[some, :, ::-1]):
+            means = block_means(queries)
+            far = means @ small[start:].T  # pairs with earlier images were seen from their side
+            far *= -2
+            far += norms[start:]
+            near = far <= limit - (means**2).sum(1)[:, None]
+            for i in np.flatnonzero(near.any(axis=1)):
+                others = start + np.flatnonzero(near[i])
+                others = others[label[others] != label[start + i]]
+                twins = others[rms_differences(queries[i], images, others) < rms]
+                if len(twins):
+                    merged = label[[start + i, *twins]]
+                    label[np.isin(label, merged)] = merged.min()
+    return label
 
-    def blocks(x: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return reduce(
-            x.astype(np.float32) / np.float32(scale),
+
+def block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """float32 (N, d): means of square blocks in [0, 2], up to some 8x8 of them an image."""
+    h, w = images.shape[1:3]
+    block = max(b for b in range(4, max(4, min(h, w) // 8) + 1) if h % b == w % b == 0)
+    means = [
+        reduce(
+            images[i : i + TWINS_AT_ONCE].astype(np.float32) / np.float32(127.5),
             "n (h i) (w j) c -> n (h w c)",
             "mean",
-            i=4,
-            j=4,
+            i=block,
+            j=block,
         )
+        for i in range(0, len(images), TWINS_AT_ONCE)
+    ]
+    return np.concatenate(means)
 
-    small, small_mirrored = blocks(images), blocks(images[:, :, ::-1])
-    norms = (small**2).sum(1)
-    limit = rms**2 * small.shape[1]  # a mean over blocks cannot exceed the mean over pixels
-    root = np.arange(n)
 
-    def find(i: int) -> int:
-        while root[i] != i:
-            root[i] = root[root[i]]
-            i = root[i]
-        return i
-
-    for start in range(0, n, 2048):
-        rows = slice(start, start + 2048)
-        for query, query_flat in ((small, flat), (small_mirrored, mirrored)):
-            d2 = (query[rows] ** 2).sum(1)[:, None] + norms - 2 * query[rows] @ small.T
-            for i, j in zip(*np.nonzero(d2 <= limit + 1e-3), strict=True):
-                a, b = find(start + i), find(j)
-                if a == b:
-                    continue
-                gap = (query_flat[start + i].astype(np.float32) - flat[j]) / scale
-                if (gap**2).mean() < rms**2:
-                    root[max(a, b)] = min(a, b)
-    return np.array([find(i) for i in range(n)], dtype=np.int64)
+def rms_differences(
+    image: NDArray[np.uint8], images: NDArray[np.uint8], index: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """How far an image is from those at `index`, root-mean-square in [-1, 1] units."""
+    one = image.astype(np.float32)
+    found = [np.zeros(0, np.float32)]
+    for start in range(0, len(index), TWINS_AT_ONCE):
+        gap = (images[index[start : start + TWINS_AT_ONCE]] - one) / np.float32(127.5)
+        found.append(np.sqrt((gap**2).mean(axis=(1, 2, 3))))
+    return np.concatenate(found)
 
 
 def split_corpus(
