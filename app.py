@@ -1,5 +1,8 @@
 """Ambient Explorer: the frame around its pages. Start with `streamlit run app.py`."""
 
-from ui.frame import navigate
+from ui.frame import navigate, onward
 
-navigate().run()
+try:
+    navigate().run()
+finally:  # a page may end early
+    onward()

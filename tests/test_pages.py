@@ -374,3 +374,12 @@ def test_cards_show_the_stored_outcomes(tmp_path: Path, monkeypatch: pytest.Monk
         assert f"{words.percent(rule['rate'])}**] copied" in text
         alarms = f"unseen images: {words.percent(rule['heldout_rate'])}"
         assert f"{words.interval(rule['ci95'])} · {alarms}" in text
+
+
+def test_home_ends_in_a_link_to_the_next_page_but_not_in_a_lesson(app: AppTest) -> None:
+    app.run()
+    link = app.main.get("page_link")[-1].proto
+    assert link.label == f"Next: {frame.PAGES[1][1]}"
+    app.query_params["lesson"] = "1"
+    app.run()
+    assert not app.main.get("page_link")

@@ -24,6 +24,7 @@ __all__ = [
     "errors_in_words",
     "hidden",
     "navigate",
+    "onward",
     "settle_again",
 ]
 
@@ -77,6 +78,21 @@ def navigate() -> StreamlitPage:
     _settings()
     st.session_state[FRAMED] = True
     return st.navigation(_pages(), position="top")
+
+
+def onward() -> None:
+    """Under every page the next one: on a phone the navigation is folded away.
+
+    A lesson has its own way on.
+    """
+    names = [name for name, *_ in PAGES]
+    here = st.session_state.get(PAGE)
+    if here not in names or lesson.AT in st.session_state:
+        return
+    name, title, *_ = PAGES[(names.index(here) + 1) % len(PAGES)]
+    label = f"Back to {title}" if name == HOME else f"Next: {title}"
+    st.space("small")
+    st.page_link(f"pages/{name}.py", label=label, icon=":material/arrow_forward:")
 
 
 def _calling() -> str:
