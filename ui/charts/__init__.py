@@ -49,9 +49,10 @@ def _small(
     key: str, sources: tuple[str, ...], dark: bool, _draw: Callable[[], go.Figure]
 ) -> go.Figure:
     figure = _draw()
-    figure.update_layout(height=260, font={"size": 9}, margin={"t": 20})
-    figure.update_annotations(font={"size": 9})
-    return figure
+    figure.update_layout(height=260, margin={"t": 20})
+    figure.update_annotations(font={"size": 11})
+    axis = {"title": {"font": {"size": 11}}, "tickfont": {"size": 11}}
+    return figure.update_xaxes(**axis).update_yaxes(**axis)
 
 
 def ink(color: str) -> str:
@@ -78,9 +79,9 @@ def text_color() -> str:
     return "#ECE8E1" if dark() else "#22272B"
 
 
-def paper() -> str:
-    """The page's own color, a little of what lies below shining through."""
-    return "rgba(22,24,26,0.8)" if dark() else "rgba(251,248,242,0.8)"
+def paper(alpha: float = 0.8) -> str:
+    """The page's own color, by default a little of what lies below shining through."""
+    return f"rgba(22,24,26,{alpha})" if dark() else f"rgba(251,248,242,{alpha})"
 
 
 def write(figure: go.Figure, text: str, color: str, size: int = 14, **place: Any) -> None:
@@ -108,6 +109,11 @@ def whiskers(
         "thickness": thickness,
         "width": 4,
     }
+
+
+def whole(figure: go.Figure) -> go.Figure:
+    """Marks at the edge of the frame, such as those at 0, are drawn whole."""
+    return figure.update_traces(cliponaxis=False, selector={"type": "scatter"})
 
 
 def percents(ends: Sequence[float]) -> list[float]:

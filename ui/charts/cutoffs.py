@@ -8,25 +8,29 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.charts import finish, ink, percents, rgba, text_color, whiskers, write
+from ui.charts import finish, ink, percents, rgba, text_color, whiskers, whole, write
 from ui.move_the_cutoff.cutoffs import Field, Point
 from ui.pictures import COOL, NEUTRAL, WARM, arm_color
 
 _SHAPES = {"standard": "diamond", "ambient": "circle", "fresh": "square", "reweight": "x"}
 _NEVER = 0.06  # where "no cutoff" stands on a log axis, left of every cutoff
+_BESIDE = {"fresh": 1.12, "reweight": 1.25}  # times the cutoff, where a control stands
 
 
-def quality_against_copies(field: Field, measure: str, selected: str) -> go.Figure:
+def quality_against_copies(
+    field: Field, measure: str, selected: str, small: bool = False
+) -> go.Figure:
     """Every way of training at its end, with its stages as a thin line; left and down is better.
 
     Args:
         measure: what the distances are, for the axis.
         selected: the `Point.name` to ring.
+        small: names only the ringed one and ordinary training, and no stages.
     """
-    figure = go.Figure()
+    figure, named = go.Figure(), ("standard-0", selected)
     for name, stages in field.paths.items():
         color = arm_color(stages[0].arm)
-        shown = name in ("standard-0", selected)
+        shown = name in named
         figure.add_scatter(
             x=[p.distance for p in stages],
             y=[100 * p.rate for p in stages],
@@ -37,27 +41,49 @@ def quality_against_copies(field: Field, measure: str, selected: str) -> go.Figu
             hovertemplate="%{customdata}: %{y:.1f} % copies at %{x:.3g}<extra></extra>",
         )
     for point in field.ends:
+        others = [p for p in field.ends if p is not point]
         _end(figure, point, point.name == selected)
-    rival = field.paths.get("standard-0", [])
-    if len(rival) > 2:
-        p = rival[len(rival) // 2]
-        _write(figure, p.distance, 100 * p.rate, "no cutoff, stopped earlier", WARM)
+        if not small or point.name in named:
+            _name(figure, point, others, point.name == selected)
+    if not small:
+        _name_steps(figure, field.paths.get("standard-0", []))
     figure.update_xaxes(title_text=f"{measure} (left is better)")
-    figure.update_yaxes(title_text="copies, % of samples (down is better)", rangemode="tozero")
-    stages = [p for path in field.paths.values() for p in path if p.rate > 0]
-    near = [p.distance for p in [*field.ends, *stages]]
+    figure.update_yaxes(title_text="copies, %", rangemode="tozero")
+    near = [p.distance for path in [field.ends, *field.paths.values()] for p in path]
     if near:
         reach = max(max(near) - min(near), 0.05 * max(near))
-        figure.update_xaxes(range=[min(near) - 0.1 * reach, max(near) + 0.35 * reach])
-    return finish(figure, 480)
+        figure.update_xaxes(range=[min(near) - 0.05 * reach, max(near) + 0.25 * reach])
+    return finish(whole(figure), 480)
+
+
+def _name(figure: go.Figure, p: Point, others: Sequence[Point], on: bool) -> None:
+    """The label of a point, on the side where no other one's interval is near."""
+    beside = [q for q in others if q.low - 0.02 <= p.rate <= q.high + 0.02]
+    right = min((q.distance - p.distance for q in beside if q.distance >= p.distance), default=1)
+    left = min((p.distance - q.distance for q in beside if q.distance < p.distance), default=1)
+    side, shift = ("left", 14) if right >= left else ("right", -14)
+    text = f"<b>{p.label}</b>" if on else p.label
+    place = {"xanchor": side, "xshift": shift, "yshift": 0}
+    _write(figure, p.distance, 100 * p.rate, text, arm_color(p.arm), 15 if on else 13, **place)
+
+
+def _name_steps(figure: go.Figure, path: Sequence[Point]) -> None:
+    """The steps of a path but its last, each on the outside of the path's turn."""
+    for before, p, after in zip(path[:1] + path, path, path[1:], strict=False):
+        outside = 2 * p.distance >= before.distance + after.distance
+        place = {"xanchor": "left", "xshift": 5} if outside else {"xanchor": "right", "xshift": -5}
+        _write(figure, p.distance, 100 * p.rate, f"{p.step:,}", WARM, 12, yshift=0, **place)
 
 
 def _end(figure: go.Figure, p: Point, on: bool) -> None:
+    """A point with its interval; that of the distance only where it is told apart from others."""
     color, rate, thickness = arm_color(p.arm), 100 * p.rate, 2 if on else 1
-    across = {}
+    across, spread = {}, f"{100 * p.low:.1f} to {100 * p.high:.1f}"
+    distance = f"{p.distance:.3g}"
     if not math.isnan(p.near):
-        across = {"error_x": whiskers([p.distance], [(p.near, p.far)], color, thickness)}
-    spread = f"{100 * p.low:.1f} to {100 * p.high:.1f}"
+        distance += f" ({p.near:.3g} to {p.far:.3g})"
+        if on:
+            across = {"error_x": whiskers([p.distance], [(p.near, p.far)], color, 1)}
     figure.add_scatter(
         x=[p.distance],
         y=[rate],
@@ -71,11 +97,8 @@ def _end(figure: go.Figure, p: Point, on: bool) -> None:
             "symbol": _SHAPES.get(p.arm, "triangle-up"),
             "line": {"width": 4 if on else 0, "color": text_color()},
         },
-        hovertemplate=f"{p.label}: {rate:.1f} % copies ({spread}), distance {p.distance:.3g}"
+        hovertemplate=f"{p.label}: {rate:.1f} % copies ({spread}), distance {distance}"
         "<extra></extra>",
-    )
-    _write(
-        figure, p.distance, rate, f"<b>{p.label}</b>" if on else p.label, color, 15 if on else 13
     )
 
 
@@ -86,8 +109,14 @@ def _write(
     write(figure, text, color, size, x=x, y=y, **place)
 
 
-def copies_against_cutoff(field: Field, suggested: float | None, selected: float) -> go.Figure:
-    """Copied share at every stored cutoff; without one at the left edge; controls beside."""
+def copies_against_cutoff(
+    field: Field, suggested: float | None, selected: float, small: bool = False
+) -> go.Figure:
+    """Copied share at every stored cutoff; without one at the left edge; controls beside.
+
+    Args:
+        small: leaves the controls without their names.
+    """
     figure = go.Figure()
     ambient = sorted((p for p in field.ends if p.arm == "ambient"), key=lambda p: p.cutoff)
     standard = [p for p in field.ends if p.arm == "standard"]
@@ -103,7 +132,7 @@ def copies_against_cutoff(field: Field, suggested: float | None, selected: float
         color, rate, on = arm_color(p.arm), 100 * p.rate, p.arm != "fresh" and p.cutoff == selected
         on = on and p.arm in ("ambient", "standard")
         figure.add_scatter(
-            x=[p.cutoff or _NEVER],
+            x=[(p.cutoff or _NEVER) * _BESIDE.get(p.arm, 1)],
             y=[rate],
             mode="markers",
             error_y=whiskers([rate], [percents((p.low, p.high))], color, 2),
@@ -116,8 +145,8 @@ def copies_against_cutoff(field: Field, suggested: float | None, selected: float
             hovertemplate=f"{p.label}: {rate:.1f} % copies ({100 * p.low:.1f} to "
             f"{100 * p.high:.1f})<extra></extra>",
         )
-        if p.arm not in ("ambient", "standard"):
-            _write(figure, math.log10(p.cutoff), rate, p.arm, color, yshift=0)
+        if p.arm in _BESIDE and not small:
+            _write(figure, math.log10(p.cutoff * _BESIDE[p.arm]), rate, p.arm, color, yshift=0)
     if suggested:
         figure.add_vline(x=suggested, line={"color": ink(NEUTRAL), "width": 2, "dash": "dot"})
         place = {"yref": "paper", "xshift": 6, "yshift": -8, "yanchor": "top"}
@@ -132,7 +161,7 @@ def copies_against_cutoff(field: Field, suggested: float | None, selected: float
         range=[math.log10(_NEVER) - 0.15, math.log10(max(ticks)) + 0.25],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
-    return finish(figure, 380)
+    return finish(whole(figure), 380)
 
 
 def copies_against_switch(
@@ -150,8 +179,8 @@ def copies_against_switch(
     figure = go.Figure()
     standard, ambient = names
     for below, color, text in (
-        (standard, WARM, "standard below the switch"),
-        (ambient, COOL, "ambient below the switch"),
+        (standard, WARM, "standard below"),
+        (ambient, COOL, "ambient below"),
     ):
         line = sorted((r for r in rows if r["switch"] and r["below"] == below), key=_switch)
         rates = [100 * r["copies"] for r in line]
@@ -166,13 +195,12 @@ def copies_against_switch(
                 "color": color,
             },
             error_y=whiskers(rates, [percents(r["ci95"]) for r in line], color),
-            hovertemplate=f"{text} %{{x:g}}: %{{y:.1f}} % copies<extra></extra>",
+            hovertemplate=f"{text} the switch %{{x:g}}: %{{y:.1f}} % copies<extra></extra>",
         )
         last = line[-1]
         _write(figure, math.log10(last["switch"]), rates[-1], text, color, 15, yshift=0)
     for run, color in ((standard, WARM), (ambient, COOL)):
-        whole = [r for r in rows if r["switch"] is None and r["below"] == run]
-        for r in whole:
+        for r in (r for r in rows if r["switch"] is None and r["below"] == run):
             line_of = {"color": rgba(color, 0.6), "width": 1, "dash": "dot"}
             figure.add_hline(y=100 * r["copies"], line=line_of)
     figure.add_vline(x=cutoff, line={"color": COOL, "width": 2, "dash": "dash"})
@@ -187,7 +215,7 @@ def copies_against_switch(
         range=[math.log10(switches[0]) - 0.12, math.log10(switches[-1]) + 0.5],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
-    return finish(figure, 380)
+    return finish(whole(figure), 380)
 
 
 def _switch(row: Mapping[str, Any]) -> float:

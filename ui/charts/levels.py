@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from PIL import Image
 from plotly.subplots import make_subplots
 
-from ui.charts import Rows, finish, label, rgba, text_color
+from ui.charts import Rows, finish, label, paper, rgba, text_color
 from ui.pictures import COOL, NEUTRAL, arm_color
 
 TITLES = {  # of the panels from top to bottom, with their shares of the height
@@ -166,9 +166,8 @@ def _scale(figure: go.Figure, levels: Rows, row: Mapping[str, int]) -> None:
     figure.update_yaxes(showticklabels=False, row=row["visits"])
     for name in ("pictures", "visits"):
         figure.update_yaxes(showgrid=False, zeroline=False, row=row[name])
-    figure.update_annotations(
-        selector={"yref": "paper"}, x=0, xanchor="left", font={"size": 15, "color": text_color()}
-    )
+    title = {"font": {"size": 15, "color": text_color()}, "bgcolor": paper(1)}  # over the lines
+    figure.update_annotations(selector={"yref": "paper"}, x=0, xanchor="left", **title)
 
 
 def _place_pictures(figure: go.Figure, pictures: Mapping[float, Image.Image]) -> None:

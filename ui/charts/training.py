@@ -18,6 +18,7 @@ from ui.charts import (
     rgba,
     text_color,
     whiskers,
+    whole,
     write,
 )
 from ui.pictures import NEUTRAL, arm_color
@@ -70,7 +71,7 @@ def copied_along(stages: Rows, arm: str, steps: int, mark: int | None = None) ->
         figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
     figure.update_xaxes(range=[0, 1.02 * steps])
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
-    return finish(figure, 230)
+    return finish(whole(figure), 230)
 
 
 def copies_and_errors(
@@ -107,7 +108,7 @@ def copies_and_errors(
         figure.update_yaxes(
             title_text="error", type="log", tickvals=ticks, ticktext=ticks, row=2, col=1
         )
-    return finish(figure, 560 if measured else 300, top=24)
+    return finish(whole(figure), 560 if measured else 300, top=24)
 
 
 def _ticks(end: int) -> list[float]:
@@ -205,22 +206,24 @@ def copies_along(
             hovertemplate=f"{text}, step %{{x:,}}: %{{y:.1f}} % copies<extra></extra>",
         )
         last = rows[-1]
+        text = text.replace(", ", ",<br>")  # there is little room on a phone
         text = f"<b>{text}</b>" if on else text
-        place = {"xanchor": "left", "xshift": 10}
-        if last["rate"] < 0.03:  # others rise to the right of where it ends
-            place = {"xanchor": "right", "yshift": 12}
+        place = {"xanchor": "left", "align": "left", "xshift": 10}
+        if last["rate"] < 0.03:  # others rise above where it ends
+            place = {"xanchor": "right", "yshift": -13}
         at = {"x": math.log10(last["step"]), "y": 100 * last["rate"]}
         write(figure, text, color, **at, **place)
     if mark:
         figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
     ends = [r[i]["step"] for _, _, r, _ in lines for i in (0, -1)]
-    ticks = [100, 200, 500, 1000, 2000, 5000, 10000, 20000]
+    ticks = [100, 300, 1000, 3000, 10000, 30000]
     figure.update_xaxes(
         title_text="training step",
         type="log",
         tickvals=ticks,
         ticktext=[f"{t:,}" for t in ticks],
-        range=[math.log10(0.9 * min(ends)), math.log10(3.2 * max(ends))],
+        range=[math.log10(0.9 * min(ends)), math.log10(4.5 * max(ends))],
     )
-    figure.update_yaxes(title_text="copies, %", rangemode="tozero")
+    top = max(100 * r["rate"] for _, _, rows, _ in lines for r in rows)
+    figure.update_yaxes(title_text="copies, %", range=[-0.1 * top, 1.08 * top])
     return finish(figure, 420)

@@ -50,8 +50,17 @@ def histogram(
     word = "copies " if ratio else " copies"
     write(figure, word, text_color(), x=threshold, y=1, yref="paper", **side)
     figure.update_xaxes(title_text=AXES[rule], range=[low, 1])
-    figure.update_yaxes(title_text="% of images", showticklabels=False)
+    top = max(float(np.abs(bar.y).max()) for bar in figure.data)
+    ticks = _ticks(top)
+    figure.update_yaxes(title_text="% of images", tickvals=ticks, ticktext=[abs(t) for t in ticks])
     return finish(figure, 420, top=28, barmode="overlay", bargap=0)
+
+
+def _ticks(top: float) -> list[int]:
+    """Round shares on both sides of the axis, about four up to the largest."""
+    step = next((s for s in (1, 2, 5, 10, 20) if 4.5 * s >= top), 25)
+    most = int(top // step)
+    return [step * k for k in range(-most, most + 1)]
 
 
 def _floor(samples: NDArray[np.float32], unseen: NDArray[np.float32] | None) -> float:

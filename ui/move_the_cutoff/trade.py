@@ -74,11 +74,17 @@ def show_quality(runs: Mapping[float, Run], n: int, selected: str) -> None:
     )
     if rival := cutoffs.against_stopping_early(measured, selected):
         st.markdown(rival, width=760)
+    controls = ""
+    if any(p.arm in ("fresh", "reweight") for p in measured.ends):
+        controls = (
+            "*fresh* redraws the noise at every visit and *reweight* only lowers the weight: "
+            "controls. "
+        )
     words.under(
         "quality-against-copies",
         "Down and left is better. Thin lines are the same training stopped earlier; without a "
-        "cutoff, that is the cutoff's strongest rival. *fresh* redraws the noise at every visit "
-        f"and *reweight* only lowers the weight: controls. {measured.about}",
+        "cutoff, at the steps written there, that is the cutoff's strongest rival. "
+        f"{controls}{measured.about}",
         measured.sources,
         lambda: cutoffs.rows(measured),
         measured.command,

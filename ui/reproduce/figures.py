@@ -152,7 +152,11 @@ def _cutoffs(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
     usual = _pair(runs)[1].config.cutoff
 
     def figure(
-        name: str, title: str, field: cutoffs.Field, chart: Callable[[], go.Figure]
+        name: str,
+        title: str,
+        field: cutoffs.Field,
+        chart: Callable[[], go.Figure],
+        small: Callable[[], go.Figure] | None = None,
     ) -> Figure:
         rates = "; ".join(f"{p.label} {words.percent(p.rate)}" for p in field.ends)
         return Figure(
@@ -165,6 +169,7 @@ def _cutoffs(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
             [field.about],
             lambda: cutoffs.rows(field),
             chart=chart,
+            small=small,
         )
 
     yield figure(
@@ -172,12 +177,14 @@ def _cutoffs(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
         "Copies against the cutoff",
         valley,
         lambda: copies_against_cutoff(valley, suggested and suggested.value, usual),
+        lambda: copies_against_cutoff(valley, suggested and suggested.value, usual, small=True),
     )
     yield figure(
         "quality-against-copies",
         f"Copies against {measure}",
         plane,
         lambda: quality_against_copies(plane, measure, f"ambient-{usual:g}"),
+        lambda: quality_against_copies(plane, measure, f"ambient-{usual:g}", small=True),
     )
 
 
