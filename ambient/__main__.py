@@ -63,8 +63,12 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--checkpoint-every", type=int, help="steps (default: a tenth of the run)")
 
     features = "space of the similarity rule and of quality (default: encoder-64)"
+    model = (
+        "a run folder, the name of a bundled run, the folder of a diffusers pipeline, or "
+        "hub:owner/name@revision (docs/models.md)"
+    )
     c = command("sample", commands.sample)
-    c.add_argument("run", metavar="RUN", help="a run folder, or the name of a bundled run")
+    c.add_argument("run", metavar="RUN", help=model)
     c.add_argument("--n", type=int, default=64)
     c.add_argument("--out", required=True, metavar="FILE", help="x.npz or x.png")
     c.add_argument("--above", metavar="RUN_B", help="this run's denoiser where sigma > --switch")
@@ -72,7 +76,8 @@ def parser() -> argparse.ArgumentParser:
     _sampling(c)
 
     c = command("evaluate", commands.evaluate)
-    c.add_argument("run", metavar="RUN")
+    c.add_argument("run", metavar="RUN", help=model)
+    _images(c)
     c.add_argument("--n", type=int, default=1000)
     c.add_argument("--json", metavar="FILE")
     c.add_argument("--store", action="store_true", help="keep report and samples in the run folder")
@@ -101,7 +106,8 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--json", metavar="FILE", help="the table again")
 
     c = command("curves", commands.curves)
-    c.add_argument("run", metavar="RUN")
+    c.add_argument("run", metavar="RUN", help=model)
+    _images(c)
     c.add_argument("--step", type=int)
     c.add_argument("--seed", type=int, default=0)
     c.add_argument("--json", metavar="FILE")
@@ -128,8 +134,23 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--out", required=True, metavar="FILE.zip")
     c.add_argument("--images", action="store_true", help="with its images, to open it elsewhere")
 
+    c = command("push", commands.push)
+    c.add_argument("run", metavar="RUN")
+    c.add_argument("repo", metavar="OWNER/NAME", help="made if it is not there")
+    c.add_argument("--images", action="store_true", help="with its images, if you may share them")
+    c.add_argument("--public", action="store_true", help="a new repository is public")
+
+    c = command("pull", commands.pull)
+    c.add_argument("repo", metavar="OWNER/NAME@REVISION", help="a run goes to ./runs")
+
     command("runs", commands.runs)
     return top
+
+
+def _images(c: argparse.ArgumentParser) -> None:
+    what = "of a model that is no run: the images it was trained on (see `audit`)"
+    c.add_argument("--train", metavar="IMAGES", help=what)
+    c.add_argument("--heldout", metavar="IMAGES", help="real images that it never saw")
 
 
 def _sampling(c: argparse.ArgumentParser) -> None:

@@ -35,6 +35,7 @@ from ambient.run import (
 if TYPE_CHECKING:
     import torch
 
+    from ambient.adapters import Model
     from ambient.corpus import Corpus
     from ambient.denoiser import Denoiser
 
@@ -198,26 +199,26 @@ def sample(args: argparse.Namespace) -> None:
     """Draw images; image i depends on seed + i alone."""
     import numpy as np
 
+    from ambient.adapters import sampler_for, shape_of
     from ambient.archive import check_samples_path, write_samples
     from ambient.sampler import sample as draw
-    from ambient.sampler import sampler_of
     from ambient.surgery import spliced
 
-    run = open_run(args.run)
+    run = _opened(args.run)
     out = check_samples_path(Path(args.out))
     if (args.above is None) != (args.switch is None):
         given = "--switch" if args.above is None else "--above"
         raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
-    c, how = run.config, sampler_of(run.config, sampler=args.sampler, steps=args.steps)
+    how = sampler_for(run, args.sampler, args.steps)
     seeds = range(args.seed, args.seed + _positive("n", args.n))
     check_seed("the last image's seed", seeds[-1])
     if args.above is None:
         denoiser: Denoiser = run.denoiser(args.step)
     else:
-        denoiser = spliced(run, open_run(args.above), args.switch, args.step)
+        denoiser = spliced(run, _opened(args.above), args.switch, args.step)
     batches = []
     with _progress(args.n, "image") as bar:
-        for batch in draw(denoiser, seeds, (c.channels, c.side, c.side), how):
+        for batch in draw(denoiser, seeds, shape_of(run), how):
             batches.append(to_bytes(batch.numpy()))
             bar.update(len(batch))
     write_samples(out, np.concatenate(batches), np.array(seeds))
@@ -226,28 +227,29 @@ def sample(args: argparse.Namespace) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Sample, judge every sample, and say how far the verdict can be trusted."""
+    from ambient.adapters import sampler_for
     from ambient.archive import write_samples
     from ambient.evaluation import evaluate as run_evaluation
-    from ambient.sampler import sampler_of
 
-    run = open_run(args.run)
-    how = sampler_of(run.config, sampler=args.sampler, steps=args.steps)
+    run = _opened(args.run, args.train, args.heldout)
+    store = _folder_of(run) if args.store else None
+    how = sampler_for(run, args.sampler, args.steps)
     n = _positive("n", args.n)
-    kept = run.report(args.step) if args.store else None
+    kept = store.report(args.step) if store else None
     current = kept and kept["checkpoint_sha256"] == run.checkpoint_sha256(args.step)
-    if kept and current and kept["n_samples"] > n:
+    if store and kept and current and kept["n_samples"] > n:
         raise InputError(
-            f"'{run.path}' has a stored report of {kept['n_samples']} samples and --n is {n}; give "
-            "as many, leave --store out, or delete that report."
+            f"'{store.path}' has a stored report of {kept['n_samples']} samples and --n is {n}; "
+            "give as many, leave --store out, or delete that report."
         )
     records = run_evaluation(run, n, args.seed, args.step, how, args.features)
     *_, images, report = _last(records, "image")
-    if args.store and args.step is None:
-        write_samples(run.path / "samples.npz", images, _seeds(report))
-        put_json(str(run.path / "report.json"), report)
-    elif args.store:
-        (run.path / "reports").mkdir(exist_ok=True)
-        put_json(str(run.path / "reports" / f"{step_name(args.step)}.json"), report)
+    if store and args.step is None:
+        write_samples(store.path / "samples.npz", images, _seeds(report))
+        put_json(str(store.path / "report.json"), report)
+    elif store:
+        (store.path / "reports").mkdir(exist_ok=True)
+        put_json(str(store.path / "reports" / f"{step_name(args.step)}.json"), report)
     if args.json:
         put_json(args.json, report)
     say(_summary(report))
@@ -284,17 +286,22 @@ def curves(args: argparse.Namespace) -> None:
     """Errors, closed forms and the return test at every noise level."""
     from ambient.curves import noise_level_curves
 
-    run = open_run(args.run)
+    run = _opened(args.run, args.train, args.heldout)
+    store = _folder_of(run) if args.store else None
     *_, pack = _last(noise_level_curves(run, args.step, seed=args.seed), "level")
-    if args.store:
-        put_json(str(run.path / "curves.json"), pack)
+    if store:
+        put_json(str(store.path / "curves.json"), pack)
     if args.json:
         put_json(args.json, pack)
-    peak = max(pack["levels"], key=lambda level: level["gap_ratio"])
-    say(
-        f"{run.name}: held-out error is largest against train error at sigma {peak['sigma']:.3g} "
+    measured = [level for level in pack["levels"] if level["gap_ratio"] is not None]
+    peak = max(measured, key=lambda level: level["gap_ratio"], default=None)
+    found = (
+        f"held-out error is largest against train error at sigma {peak['sigma']:.3g} "
         f"({peak['gap_ratio']:.1f} times)."
+        if peak
+        else "no error on training images at any level: a perfect memory."
     )
+    say(f"{run.name}: {found}")
 
 
 def suggest_cutoff(args: argparse.Namespace) -> None:
@@ -409,7 +416,7 @@ def export(args: argparse.Namespace) -> None:
     """Zip a run: config, weights, report, curves, contact sheet, model card."""
     from ambient.archive import export_run
 
-    run = open_run(args.run)
+    run = _folder_of(_opened(args.run))
     out = Path(args.out)
     if not out.parent.is_dir():
         raise InputError(f"'{out.parent}' is no folder; create it or choose another --out.")
@@ -418,6 +425,22 @@ def export(args: argparse.Namespace) -> None:
     scratch.write_bytes(data)
     scratch.replace(out)
     say(f"{out}: {len(data) / 1e6:.1f} MB")
+
+
+def push(args: argparse.Namespace) -> None:
+    """Put a run on the Hub with a model card; private, unless you say otherwise."""
+    from ambient.hub import PREFIX, push
+
+    run = _folder_of(_opened(args.run))
+    commit = push(run, args.repo, args.images, args.public)
+    say(f"{PREFIX}{args.repo.removeprefix(PREFIX)}@{commit}")
+
+
+def pull(args: argparse.Namespace) -> None:
+    """Fetch a run or a diffusers pipeline from the Hub, at a revision."""
+    from ambient.hub import PREFIX
+
+    _opened(PREFIX + args.repo.removeprefix(PREFIX))
 
 
 def runs(args: argparse.Namespace) -> None:
@@ -429,6 +452,41 @@ def runs(args: argparse.Namespace) -> None:
             c = run.config
             what = f"n={c.n_train:<5} {c.arm:10} cutoff {c.cutoff:<5g} step {run.last_step}"
             print(f"{run.name:28} {what}")
+
+
+def _opened(spec: str, train: str | None = None, heldout: str | None = None) -> Run | Model:
+    """A run, or a diffusers pipeline beside its images, from a folder or the Hub."""
+    from ambient import hub, pipelines
+    from ambient.worker import RUNS
+
+    if spec.startswith(hub.PREFIX):
+        model = hub.pull(spec, RUNS)
+        say(f"{spec}: {model.path if isinstance(model, Run) else model.name}")
+    elif pipelines.is_pipeline(Path(spec).expanduser()):
+        model = pipelines.load_pipeline(spec)
+    else:
+        model = open_run(spec)
+    if isinstance(model, Run):
+        if train or heldout:
+            raise InputError(f"'{spec}' is a run and knows its images; give no --train.")
+        return model
+    if heldout and not train:
+        raise InputError("--heldout goes with --train, the images that the model was trained on.")
+    if train:
+        model = model.beside(train, heldout)
+        for note in model.corpus().notes:
+            say(note)
+    return model
+
+
+def _folder_of(model: Run | Model) -> Run:
+    """The run, where only a run will do."""
+    if not isinstance(model, Run):
+        raise InputError(
+            f"'{model.name}' is a diffusers pipeline and no run folder: nothing can be kept in it, "
+            "exported or pushed. Results go to --json FILE."
+        )
+    return model
 
 
 def _positive(name: str, value: int) -> int:

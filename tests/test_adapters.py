@@ -293,7 +293,7 @@ def test_commands_run_on_a_pipeline(
     [
         (["evaluate", "{p}"], "give them with --train"),
         (["curves", "{p}", "--train", "{t}"], "Give more with --heldout"),
-        (["evaluate", "{p}", "--train", "{t}", "--store"], "no run folder to --store"),
+        (["evaluate", "{p}", "--train", "{t}", "--store"], "no run folder"),
         (["sample", "{p}", "--out", "{t}.png", "--step", "3"], "has no stored steps"),
         (["evaluate", "digits-50-standard", "--train", "{t}"], "knows its images"),
         (["export", "{p}", "--out", "{t}.zip"], "a diffusers pipeline"),
