@@ -121,3 +121,14 @@ def test_the_valley_shows_the_final_reports_where_there_is_no_sweep() -> None:
         assert report is not None
         assert point.rate == report["copies"]["ratio"]["rate"]
     assert f"{report['n_samples']:,} samples" in field.about
+
+
+def test_other_samples_of_the_same_networks_are_told_apart() -> None:
+    runs = data.with_cutoffs()[300]
+    stored = json.loads((ROOT / "assets/results/protocol.json").read_text(encoding="utf-8"))
+    said = cutoffs.on_fresh_seeds(runs)
+    assert "seeds, {:,} to {:,}".format(*stored["seeds"]) in said
+    for row in stored["rows"]:
+        if row["run"] in {r.name for r in runs.values()} and row["step"] == 18000:
+            assert f"{100 * row['copies']:.1f}\u00a0% " in said
+    assert cutoffs.on_fresh_seeds(data.with_cutoffs()[100]) == ""

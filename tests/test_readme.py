@@ -32,6 +32,9 @@ def test_results_are_the_protocols() -> None:
     for row in rows:
         assert f"{100 * row['copies']:.1f} %" in README, row["run"]
         assert row["checkpoint_sha256"] == open_run(row["run"]).checkpoint_sha256()
+    reports = [open_run(row["run"]).report() for row in rows]
+    shown = [f"{100 * r['copies']['ratio']['rate']:.0f}" for r in reports if r]
+    assert f"seeds 0 to 999: {', '.join(shown[:-1])} and {shown[-1]} %" in " ".join(README.split())
     chosen = next(r for r in rows if r["run"].endswith(f"ambient-{result['cutoff']}"))
     gap, low, high = chosen["difference"]
     sentence = f"copying falls by {-100 * gap:.0f} points\n  (95 % interval {-100 * high:.0f} to "
@@ -73,8 +76,13 @@ def test_results_at_100_are_the_sweeps() -> None:
 
 def test_surgery_is_as_the_readme_says() -> None:
     results = _script("results")
-    rows = [r for r in results.load("surgery")["rows"] if r["n_train"] == 100]
-    assert max(results.halfway(rows)) < 0.4
+    every = results.load("surgery")["rows"]
+    sizes = {r["n_train"] for r in every}
+    assert sizes == {100, 300}
+    half = [h for n in sizes for h in results.halfway([r for r in every if r["n_train"] == n])]
+    assert f"decided below noise level {max(half):.2f}" in README
+    agreed = results.PAGE.read_text(encoding="utf-8")
+    assert f"decided below sigma {max(half):.2f};" in agreed
 
 
 def test_the_example_prints_a_real_number() -> None:

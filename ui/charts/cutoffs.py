@@ -68,10 +68,12 @@ def _name(figure: go.Figure, p: Point, others: Sequence[Point], on: bool) -> Non
 
 
 def _name_steps(figure: go.Figure, path: Sequence[Point]) -> None:
-    """The steps of a path but its last, each on the outside of the path's turn."""
-    for before, p, after in zip(path[:1] + path, path, path[1:], strict=False):
-        outside = 2 * p.distance >= before.distance + after.distance
-        place = {"xanchor": "left", "xshift": 5} if outside else {"xanchor": "right", "xshift": -5}
+    """The steps of a path but its last, each away from its nearest neighbor on the path."""
+    for k, p in enumerate(path[:-1]):
+        beside = [path[k + 1], *path[max(k - 1, 0) : k]]
+        nearest = min(beside, key=lambda q: abs(q.distance - p.distance))
+        free = nearest.distance <= p.distance
+        place = {"xanchor": "left", "xshift": 5} if free else {"xanchor": "right", "xshift": -5}
         _write(figure, p.distance, 100 * p.rate, f"{p.step:,}", WARM, 12, yshift=0, **place)
 
 

@@ -178,6 +178,31 @@ def _runs_field(runs: Mapping[float, Run], n: int, along: bool) -> Field:
     return Field(ends, paths, about, sources, "make assets", samples)
 
 
+def on_fresh_seeds(runs: Mapping[float, Run]) -> str:
+    """The same networks judged on other samples (`make protocol`), in a sentence; "" if they are
+    not."""
+    found = stored("protocol")
+    if found is None:
+        return ""
+    last = {r.name: (cutoff, r.last_step) for cutoff, r in runs.items()}
+    rates = {
+        last[row["run"]][0]: row["copies"]
+        for row in found["rows"]
+        if row["run"] in last and row["step"] == last[row["run"]][1]
+    }
+    if not rates:
+        return ""
+    first, end = found["seeds"]
+    said = [
+        f"{100 * rate:.1f}\u00a0% {f'at {c:g}' if c else 'without a cutoff'}"
+        for c, rate in sorted(rates.items())
+    ]
+    return (
+        f" On {found['n_samples']:,} samples of other seeds, {first:,} to {end:,}, which the "
+        f"README reports: {', '.join(said)}."
+    )
+
+
 def suggestion(n: int, corpus: str = "emoji") -> Mean | None:
     """The cutoff suggested before any training, over three splits."""
     found = stored("suggestion")

@@ -38,7 +38,7 @@ def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
     words.under(
         "copies-against-cutoff",
         "No cutoff and a very large one are the same ordinary training; the question is what lies "
-        f"between. {line}{measured.about}",
+        f"between. {line}{measured.about}{cutoffs.on_fresh_seeds(runs)}",
         measured.sources,
         lambda: cutoffs.rows(measured),
         f"{measured.command}\npython -m ambient suggest-cutoff --corpus emoji --n-train {n}",
