@@ -110,28 +110,22 @@ def grid(images: Images, columns: int = 6, gap: int = 16, tile: int = TILE) -> b
     return png(sheet)
 
 
-def lettered(
-    images: Images, letters: str, nearest: Images | None, copies: Sequence[bool], color: str
-) -> bytes:
-    """The guess game: images with letters; with `nearest`, the answer under each."""
-    tile = enlarge(images[0]).width
-    margin, seam, gap = FRAME + 4, 22, 18
-    w = tile + 2 * margin
-    h = (tile if nearest is None else 2 * tile + seam) + 2 * margin
-    sheet = _blank(len(images) * w + (len(images) - 1) * gap, h)
-    pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(38)
-    for i, image in enumerate(images):
-        x = i * (w + gap)
-        sheet.paste(enlarge(image), (x + margin, margin))
-        if nearest is not None:
-            sheet.paste(enlarge(nearest[i]), (x + margin, margin + tile + seam))
-            if copies[i]:
-                pen.rounded_rectangle((x, 0, x + w - 1, h - 1), 16, outline=color, width=FRAME)
-                equals(pen, (x + w // 2, margin + tile + seam // 2), color)
-        pen.ellipse((x + 4, 4, x + 60, 60), fill=INK, outline=PAPER, width=3)
-        pen.text((x + 32, 32), letters[i], PAPER, font, anchor="mm")
-    return png(sheet)
+def lettered(image: Images, letter: str, nearest: Images | None, copy: bool, color: str) -> bytes:
+    """A card of the guess game: an image with a letter; with `nearest`, the answer under it."""
+    top = enlarge(image)
+    tile, margin, seam = top.width, FRAME + 4, 22
+    w, h = tile + 2 * margin, (tile if nearest is None else 2 * tile + seam) + 2 * margin
+    card = _blank(w, h)
+    pen = ImageDraw.Draw(card)
+    card.paste(top, (margin, margin))
+    if nearest is not None:
+        card.paste(enlarge(nearest), (margin, margin + tile + seam))
+        if copy:
+            pen.rounded_rectangle((0, 0, w - 1, h - 1), 16, outline=color, width=FRAME)
+            equals(pen, (w // 2, margin + tile + seam // 2), color)
+    pen.ellipse((4, 4, 60, 60), fill=INK, outline=PAPER, width=3)
+    pen.text((32, 32), letter, PAPER, ImageFont.load_default(38), anchor="mm")
+    return png(card)
 
 
 def captioned(images: Images, marks: Sequence[str], color: str, tile: int = 128) -> bytes:

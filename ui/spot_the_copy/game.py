@@ -16,6 +16,7 @@ from ui.pictures import arm_color, lettered
 from ui.spot_the_copy import deal
 
 LETTERS = "ABCDEF"
+CARD = 164  # two of them side by side on a phone
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,18 @@ def dealt(run: Run, verdicts: Mapping[str, Any], hand: int) -> Deal | None:
     return Deal(six, odd_is_copy, verdicts["copies"]["ratio"]["threshold"])
 
 
+def _cards(six: Shown, told: bool, color: str) -> None:
+    """The six side by side, two on a phone; once told, each above its nearest training image."""
+    with st.container(horizontal=True, gap="small"):
+        for i, letter in enumerate(LETTERS):
+            alt = f"{letter}, a generated image"
+            if told:
+                alt += f", {'a copy of' if six.copies[i] else 'above'} {six.nearest_names[i]}"
+            nearest = six.nearest[i] if told else None
+            picture = lettered(six.images[i], letter, nearest, six.copies[i], color)
+            st.image(picture, width=CARD, alt=alt)
+
+
 @st.fragment
 def play(run: Run, verdicts: Mapping[str, Any]) -> None:
     """Dealt at once; the answer shows each sample's nearest training image."""
@@ -78,18 +91,7 @@ def play(run: Run, verdicts: Mapping[str, Any]) -> None:
     if guess and st.session_state.get("guessed-hand") != hand:
         st.session_state["guessed-hand"] = hand
         st.rerun()  # once: the lesson's step above is outside of this fragment, and may be done
-    st.image(
-        lettered(
-            six.images,
-            LETTERS,
-            six.nearest if guess else None,
-            six.copies,
-            arm_color(run.config.arm),
-        ),
-        width="stretch",
-        alt=f"Six generated images, A to F, one of which is {kind}."
-        + (f" It is {answer}; under each is its nearest training image." if guess else ""),
-    )
+    _cards(six, bool(guess), arm_color(run.config.arm))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.segmented_control("Your guess", list(LETTERS), key=f"guess-{hand}")
         st.button(
