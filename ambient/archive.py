@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,21 @@ from einops import rearrange, repeat
 from PIL import Image
 
 from ambient import untrusted
-from ambient.config import Config
 from ambient.corpus import BUNDLED, MAX_SIDE, MIN_SIDE, load_corpus
 from ambient.errors import InputError
-from ambient.run import Run, as_picture, open_run, step_name
+from ambient.limits import Limits
+from ambient.run import (
+    IMAGES_FILE,
+    OWN,
+    Run,
+    as_picture,
+    fingerprint,
+    open_run,
+    owner_record,
+    packed,
+    step_name,
+    write_atomically,
+)
 from ambient.untrusted import Shape, flag, number, plain, positive, share, text, whole
 
 # Everything a run may bring, and its most bytes; other members of a zip are ignored.
@@ -29,10 +41,12 @@ MAX_BYTES = {
     "report.json": 8_000_000,
     "curves.json": 1_000_000,
     "samples.npz": 200_000_000,
+    IMAGES_FILE: 200_000_000,
     "sheets": 10_000_000,
     "checkpoints": 200_000_000,
 }
 PARTS = tuple(name for name in MAX_BYTES if "." in name)
+MADE = ("config.json", IMAGES_FILE)  # parts that an export writes anew
 MAX_UNPACKED = 200_000_000
 
 # What an uploaded config may ask for: nothing that a page or a resumed training could choke on.
@@ -108,25 +122,33 @@ CURVES: Shape = {
 METRIC: Shape = dict.fromkeys(("step", "loss", "images_per_second", "seconds"), number)
 
 
-def export_run(run: Run) -> bytes:
+def export_run(run: Run, images: bool = False) -> bytes:
     """A zip of config, newest weights, report, curves, samples, a contact sheet and a model card.
 
+    Args:
+        images: with the images too, whatever their license: a run of images that are not bundled
+            can be opened elsewhere only with them.
+
     Raises:
-        InputError: the run has no checkpoint yet, or damaged weights.
+        InputError: the run has no checkpoint yet, damaged weights, or other images than it had.
     """
     run.denoiser()  # a damaged run is named here, not by whoever unpacks it
     weights = run.checkpoint()
+    config = replace(run.config, corpus=OWN) if images else run.config
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", config.to_json())
+        if images:
+            archive.writestr(IMAGES_FILE, packed(run.corpus()), zipfile.ZIP_STORED)
         for part in PARTS:
-            if (run.path / part).exists():
+            if part not in MADE and (run.path / part).exists():
                 archive.write(run.path / part, part)
         archive.write(weights, f"checkpoints/{weights.name}")
         sheet = run.path / "sheets" / f"{weights.stem}.png"
         if sheet.exists():
             archive.write(sheet, f"sheets/{sheet.name}")
             archive.writestr("contact-sheet.png", _enlarged(sheet, 4))
-        archive.writestr("README.md", model_card(run))
+        archive.writestr("README.md", model_card(replace(run, config=config)))
     return buffer.getvalue()
 
 
@@ -149,9 +171,8 @@ def model_card(run: Run) -> str:
         f"# {run.name}",
         "",
         f"A diffusion model of {c.side}x{c.side} images, trained on {c.n_train} images of "
-        f"`{c.corpus}` (split {c.split_seed}) for {run.last_step} steps of {c.batch}, arm `{c.arm}`"
-        + (f" with cutoff {c.cutoff:g}" if c.cutoff else "")
-        + f", seed {c.seed}.",
+        f"`{Path(c.corpus).name}` (split {c.split_seed}) for {run.last_step} steps of {c.batch}, "
+        f"arm `{c.arm}`" + (f" with cutoff {c.cutoff:g}" if c.cutoff else "") + f", seed {c.seed}.",
         "",
     ]
     if report and report["copies"]["ratio"]["rate"] is not None:
@@ -184,7 +205,7 @@ def model_card(run: Run) -> str:
     return "\n".join(lines) + "\n"
 
 
-def import_run(source: bytes | Path, into: Path) -> Run:
+def import_run(source: bytes | Path, into: Path, owner: str | None = None) -> Run:
     """Unpack an exported run below `into` and open it; nothing is left behind if that fails.
 
     Only the files a run consists of are unpacked, under names of our own, so a zip cannot write
@@ -193,19 +214,24 @@ def import_run(source: bytes | Path, into: Path) -> Run:
     Args:
         source: the zip, or its path.
         into: folder of runs; the new folder is named after the content.
+        owner: a secret of who uploads, of which only a hash is stored; None: anyone may change it.
 
     Raises:
         InputError: not a zip, no run in it, too large, a run that does not load or whose parts do
-            not belong together, or one of images that are not bundled.
+            not belong together, or one whose images are neither bundled nor in the zip.
     """
     into.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=into))
     try:
         _unpack(source, scratch)
         run = open_run(scratch)
-        _check_config(run.config)
+        _check_config(run)
         _check_parts(run)
-        target = into / f"{run.config.label}-{run.checkpoint_sha256()[:8]}"
+        mark = run.checkpoint_sha256()[:8]
+        if owner is not None:  # each owner has a copy, under a name that nobody else can know
+            mark = str(fingerprint(owner + mark))[:16]
+            write_atomically(scratch / "owner.json", owner_record(owner))
+        target = into / f"{run.config.label}-{mark}"
         if not target.exists():
             scratch.rename(target)
         return open_run(target)
@@ -260,20 +286,26 @@ def _check_json(data: bytes, part: str) -> None:
         untrusted.check_shape(untrusted.read_json(data, part), shapes.get(part, {}), part)
 
 
-def _check_config(config: Config) -> None:
-    """Images are known by name only: a path in an upload would make a server read its own files."""
+def _check_config(run: Run) -> None:
+    """Images are bundled or in the zip: a path in an upload would make a server read its files."""
+    config = run.config
     for name, (low, high) in RANGES.items():
         if not low <= getattr(config, name) <= high:
             raise InputError(
                 f"config.json: {name} is {plain(getattr(config, name), 40)}; expected {low} to "
                 f"{high}."
             )
-    if config.corpus not in BUNDLED:
+    brought = (run.path / IMAGES_FILE).exists()
+    if config.corpus not in (*BUNDLED, OWN) or (config.corpus == OWN) != brought:
         raise InputError(
-            f"this run's images are '{plain(config.corpus, 60)}'; an uploaded run may only name "
-            f"{' or '.join(BUNDLED)}. Unpack it where its images are, and open that folder."
+            f"this run's images are '{plain(config.corpus, 60)}'"
+            f"{f' and it brings an {IMAGES_FILE}' if brought else ''}; an uploaded run may only "
+            f"name {' or '.join(BUNDLED)}, or bring its own. Export it again with `--images`, or "
+            "unpack it where its images are, and open that folder."
         )
-    images = load_corpus(config.corpus)
+    images = load_corpus(run.images)
+    if config.corpus == OWN:
+        Limits.here().check_pictures(len(images), images.images.shape[1])
     found = (images.sha256, *images.images.shape[1::2])
     if found != (config.corpus_sha256, config.side, config.channels):
         raise InputError(

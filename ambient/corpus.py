@@ -1,4 +1,4 @@
-"""Images to learn from: bundled corpora, folders, zips, npz files and torchvision sets.
+"""Images to learn from: bundled corpora, folders, zips, npz files, uploads and torchvision sets.
 
 A corpus is plain numpy, so that pages show training images without loading torch.
 """
@@ -6,6 +6,7 @@ A corpus is plain numpy, so that pages show training images without loading torc
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -31,6 +32,8 @@ MIN_SIDE, MAX_SIDE, DEFAULT_SIDE = 8, 128, 32
 KEPT_SIDE = 2 * MAX_SIDE  # of a picture, once read
 MAX_IMAGES = 60_000
 MAX_ZIP_BYTES = 8_000_000_000  # of all pictures in a zip; they are read one by one
+
+Pictures = Iterator[tuple[str, Callable[[], bytes]]]  # the name of each, and what reads it
 
 
 @dataclass(frozen=True)
@@ -223,28 +226,94 @@ def load_corpus(spec: str | Path, *, side: int | None = None) -> Corpus:
     if is_folder:
         return _from_pictures(str(path), _folder_pictures(path), side)
     if is_file and path.suffix.lower() == ".zip":
-        return _from_pictures(str(path), _zip_pictures(path), side)
+        return _from_pictures(str(path), _zip_pictures(path, path.name), side)
     if is_file and path.suffix.lower() == ".npz":
         return _load_npz(path, str(path), side)
     raise InputError(unknown)
 
 
-def _load_npz(path: Path, name: str, side: int | None) -> Corpus:
-    fields = read_npz(path, path.name, ["images"], ["names", "categories", "groups", "license"])
+def read_uploads(
+    files: Sequence[tuple[str, bytes]],
+    name: str,
+    *,
+    side: int | None = None,
+    most: int = MAX_IMAGES,
+    looked: Callable[[int], None] = lambda count: None,
+) -> Corpus:
+    """Images that were handed over: pictures, or one zip of pictures, or one npz.
+
+    What a file is says its content; what it is called is for captions.
+
+    Args:
+        files: the name and the bytes of each.
+        name: of the corpus.
+        side: as `load_corpus`.
+        most: pictures that are looked at.
+        looked: called with the number of pictures looked at before each; may raise to end it.
+
+    Raises:
+        InputError: nothing to use, too much, or what `load_corpus` would refuse.
+    """
+    archives = [label for label, data in files if untrusted.kind(data) == "a zip archive"]
+    if archives and len(files) > 1:
+        raise InputError(
+            f"'{plain(archives[0])}' is a zip or npz among {len(files)} files; upload it alone, or "
+            "pictures only."
+        )
+    if archives:
+        ((label, data),) = files
+        if _holds_arrays(data, label):
+            corpus = _load_npz(data, name, side, label, 2 * most * 3 * MAX_SIDE**2)
+            _check_count(len(corpus), most)
+            return corpus
+        pictures = _zip_pictures(data, label)
+    else:
+        pictures = ((label, partial(bytes, data)) for label, data in sorted(files))
+    return _from_pictures(name, _counted(pictures, most, looked), side)
+
+
+def _holds_arrays(data: bytes, label: str) -> bool:
+    """Whether a zip is an npz."""
+    with untrusted.open_zip(data, label, MAX_ZIP_BYTES) as archive:
+        return any(member.endswith(".npy") for member in archive.namelist())
+
+
+def _counted(pictures: Pictures, most: int, looked: Callable[[int], None]) -> Pictures:
+    for count, picture in enumerate(pictures):
+        _check_count(count + 1, most)
+        looked(count)
+        yield picture
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise InputError(f"more than {most} pictures were given; use fewer.")
+
+
+def _load_npz(
+    source: bytes | Path,
+    name: str,
+    side: int | None,
+    label: str = "",
+    max_bytes: int = 1_000_000_000,
+) -> Corpus:
+    label = label or Path(name).name
+    optional = ["names", "categories", "groups", "license"]
+    fields = read_npz(source, label, ["images"], optional, max_bytes)
     images = fields["images"]
     if images.ndim == 3:
         images = images[..., None]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise InputError(
-            f"'{path.name}': 'images' is {fields['images'].dtype.name} "
+            f"'{plain(label)}': 'images' is {fields['images'].dtype.name} "
             f"{plain(fields['images'].shape)}; expected uint8 (n, h, w), (n, h, w, 1) or "
             "(n, h, w, 3)."
         )
-    _check_shape(path.name, images)
+    _check_shape(plain(label), images)
     height, width = images.shape[1:3]
     if side not in (None, height):
         raise InputError(
-            f"'{Path(name).name}' has {height}x{width} images where {side}x{side} are "
+            f"'{plain(label)}' has {height}x{width} images where {side}x{side} are "
             "wanted; only a folder or zip of pictures is resized."
         )
     n, numbers = len(images), np.arange(len(images))
@@ -252,10 +321,10 @@ def _load_npz(path: Path, name: str, side: int | None) -> Corpus:
         found = fields.get(field, numbers)
         if found.shape != (n,) or found.dtype.kind not in kinds:
             raise InputError(
-                f"'{path.name}': '{field}' is {found.dtype.name} {plain(found.shape)}; expected "
+                f"'{plain(label)}': '{field}' is {found.dtype.name} {plain(found.shape)}; expected "
                 f"one for each of {n} images, or leave it out."
             )
-    with guarded(f"'{path.name}' holds letters that do not exist; save it again."):
+    with guarded(f"'{plain(label)}' holds letters that do not exist; save it again."):
         names = tuple(map(plain, fields.get("names", numbers).tolist()))
         categories = tuple(map(plain, fields.get("categories", np.full(n, "")).tolist()))
         license = plain(fields.get("license", "yours"), 500)
@@ -292,7 +361,11 @@ def decode_picture(
     Raises:
         InputError: not a picture, too many pixels, a side under 8 pixels, or a mere strip.
     """
-    picture = untrusted.read_picture(data, label, formats)
+    return _shrunk(_usable(untrusted.read_picture(data, label, formats), label))
+
+
+def _usable(picture: Image.Image, label: str) -> Image.Image:
+    """The picture, if a square can be cut out of it."""
     short, long = sorted(picture.size)
     if short < MIN_SIDE:
         raise InputError(
@@ -304,9 +377,13 @@ def decode_picture(
             f"'{plain(label)}' is {picture.width}x{picture.height} pixels; expected at most "
             f"{KEPT_SIDE // MIN_SIDE} times as long as wide, for a square is cut out of it."
         )
-    if long > KEPT_SIDE:
-        return ImageOps.contain(picture, (KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
     return picture
+
+
+def _shrunk(picture: Image.Image) -> Image.Image:
+    if max(picture.size) <= KEPT_SIDE:
+        return picture
+    return ImageOps.contain(picture, (KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
 
 
 def _is_picture(name: Path | PurePosixPath) -> bool:
@@ -315,7 +392,7 @@ def _is_picture(name: Path | PurePosixPath) -> bool:
     return name.suffix.lower() in SUFFIXES and not dropping
 
 
-def _folder_pictures(folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _folder_pictures(folder: Path) -> Pictures:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if _is_picture(name) and path.is_file():
@@ -328,8 +405,8 @@ def _file_bytes(path: Path) -> bytes:
         return f.read(untrusted.MAX_PICTURE_BYTES + 1)
 
 
-def _zip_pictures(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    with untrusted.open_zip(path, path.name, MAX_ZIP_BYTES) as archive:
+def _zip_pictures(source: bytes | Path, label: str) -> Pictures:
+    with untrusted.open_zip(source, label, MAX_ZIP_BYTES) as archive:
         for member in sorted(archive.infolist(), key=lambda m: m.filename):
             if _is_picture(PurePosixPath(member.filename)) and not member.is_dir():
                 yield (
@@ -338,26 +415,24 @@ def _zip_pictures(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
                 )
 
 
-def _from_pictures(
-    name: str, pictures: Iterator[tuple[str, Callable[[], bytes]]], side: int | None
-) -> Corpus:
+def _from_pictures(name: str, pictures: Pictures, side: int | None) -> Corpus:
     """All that can be read; what cannot is named in the notes, and an error if it is all."""
     label = plain(Path(name).name)
     places: list[str] = []
     squares: list[Image.Image] = []
-    sizes: list[tuple[int, int]] = []
+    met: list[tuple[int, int, str]] = []
     refused: list[str] = []
     for place, read in pictures:
         if len(squares) == MAX_IMAGES:
             raise InputError(f"'{label}' has more than {MAX_IMAGES} pictures; use fewer.")
         try:
-            picture = decode_picture(read(), place)
+            picture = _usable(untrusted.read_picture(read(), place), place)
         except InputError as e:
             refused.append(str(e))
             continue
         places.append(place)
-        sizes.append(picture.size)
-        squares.append(_square(picture, side))
+        met.append((*picture.size, picture.mode))
+        squares.append(_square(_shrunk(picture), side))
     if refused and not squares:
         only = "" if len(refused) == 1 else f"none of {len(refused)} pictures can be used: "
         raise InputError(only + refused[0])
@@ -366,17 +441,23 @@ def _from_pictures(
             f"'{label}' holds no pictures; expected files with {', '.join(sorted(SUFFIXES))}."
         )
     corpus = _stack(name, places, squares)
-    return replace(corpus, notes=tuple(_notes(corpus.images.shape[1], sizes, refused)))
+    return replace(corpus, notes=tuple(_notes(corpus.images.shape[1], met, refused)))
 
 
-def _notes(side: int, sizes: Sequence[tuple[int, int]], refused: Sequence[str]) -> Iterator[str]:
-    if resized := sum(size != (side, side) for size in sizes):
+def _notes(side: int, met: Sequence[tuple[int, int, str]], refused: Sequence[str]) -> Iterator[str]:
+    """What was done to pictures of these widths, heights and modes, and what was left out."""
+    if resized := [(w, h) for w, h, _ in met if (w, h) != (side, side)]:
+        small, large = ("x".join(map(str, f(resized, key=math.prod))) for f in (min, max))
+        sizes = small if small == large else f"{small} to {large}"
         yield (
-            f"{resized} of {len(sizes)} pictures cropped to a square and resized to {side}x{side}."
+            f"{len(resized)} of {len(met)} pictures ({sizes} pixels) cropped to a square and "
+            f"resized to {side}x{side}."
         )
+    if 0 < (gray := sum(mode == "L" for *_, mode in met)) < len(met):
+        yield f"{gray} of {len(met)} pictures are gray; they are read as color, like the others."
     if refused:
         more = f" And {len(refused) - 1} more." if len(refused) > 1 else ""
-        yield f"{len(refused)} of {len(sizes) + len(refused)} pictures left out: {refused[0]}{more}"
+        yield f"{len(refused)} of {len(met) + len(refused)} pictures left out: {refused[0]}{more}"
 
 
 def _square(picture: Image.Image, side: int | None) -> Image.Image:

@@ -8,6 +8,8 @@
 | AMBIENT_MAX_PARAMETERS  | 3000000    | weights of the network                           |
 | AMBIENT_MAX_N_TRAIN     | 2000       | training images                                  |
 | AMBIENT_MAX_SIDE        | 64         | pixels along an image's side                     |
+| AMBIENT_MAX_PICTURES    | 3000       | pictures of one's own to train on or hold out    |
+| AMBIENT_MAX_UPLOAD      | 50000000   | bytes of such pictures                           |
 | AMBIENT_MAX_QUEUED      | 20         | runs queued or running, of all visitors          |
 | AMBIENT_MAX_QUEUED_EACH | 2          | runs queued or running, of one visitor           |
 | AMBIENT_MAX_DISK        | 2000000000 | bytes of the runs folder                         |
@@ -45,6 +47,8 @@ class Limits:
     parameters: float = 3_000_000
     n_train: float = 2_000
     side: float = 64
+    pictures: float = 3_000
+    upload: float = 50e6
     queued: float = 20
     queued_each: float = 2
     disk: float = 2e9
@@ -90,6 +94,15 @@ class Limits:
                 f"{self.queued:g}; try again later."
             )
         self.check_disk(folder)
+
+    def check_pictures(self, count: int, side: int) -> None:
+        """Refuse pictures that somebody brought, where they are too many or too large.
+
+        Raises:
+            InputError: what there is, and the cap.
+        """
+        _refuse_above("the number of pictures", count, self.pictures)
+        _refuse_above("side", side, self.side)
 
     def check_disk(self, folder: Path) -> None:
         """Refuse what is to be stored, where the runs folder is as large as it may be.

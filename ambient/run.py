@@ -38,6 +38,8 @@ ACTIVE = ("queued", "running")  # every other status is a run at rest
 YIELD = "yield"  # end as queued, because somebody else's run has waited long enough
 PLACE_FILE = "place.json"  # where a run stands in the queue
 START_FILE = "start.safetensors"  # the weights that a run with a parent starts from
+OWN = "pictures"  # the corpus of a run that keeps its images in its folder
+IMAGES_FILE = "images.npz"  # the whole corpus, unseen images and groups too
 STALE = 60.0  # seconds without a heartbeat: gone, where processes cannot be looked up
 SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
 
@@ -113,6 +115,11 @@ def is_training(run: Run) -> bool:
 def fingerprint(token: str | None) -> str | None:
     """What a run folder stores of its owner's token."""
     return None if token is None else hashlib.sha256(token.encode()).hexdigest()
+
+
+def owner_record(token: str) -> str:
+    """The content of owner.json."""
+    return json.dumps({"sha256": fingerprint(token)})
 
 
 def step_name(step: int) -> str:
@@ -225,17 +232,22 @@ class Run:
         Raises:
             InputError: gone, or no longer the images the run was trained on.
         """
-        corpus = load_corpus(self.config.corpus, side=self._side())
+        corpus = load_corpus(self.images, side=self._side())
         if corpus.sha256 != self.config.corpus_sha256:
             raise InputError(
                 f"run '{self.name}' was trained on other images than '{self.config.corpus}' now "
                 f"holds (hash {self.config.corpus_sha256[:8]}, found {corpus.sha256[:8]}); "
                 "restore them."
             )
-        return corpus
+        return replace(corpus, name=self.config.corpus)
+
+    @property
+    def images(self) -> str:
+        """Where its images are: what `load_corpus` takes."""
+        return str(self.path / IMAGES_FILE) if self.config.corpus == OWN else self.config.corpus
 
     def _side(self) -> int | None:
-        return self.config.side if Path(self.config.corpus).suffix != ".npz" else None
+        return self.config.side if Path(self.images).suffix != ".npz" else None
 
     def split(self, corpus: Corpus) -> Split:
         return split_corpus(corpus, self.config.n_train, self.config.split_seed)
@@ -294,12 +306,18 @@ def open_run(path: str | Path) -> Run:
     return Run(folder, Config.from_json(folder / "config.json"))
 
 
-def start_run(path: Path, config: Config, start: tuple[Run, int | None] | None = None) -> Run:
+def start_run(
+    path: Path,
+    config: Config,
+    start: tuple[Run, int | None] | None = None,
+    images: Corpus | None = None,
+) -> Run:
     """Create a run folder for `config`.
 
     Args:
         start: a run and one of its steps (None: the last), whose weights the new run starts
             from: they are copied, and named as `parent` in the new config.
+        images: what a run on `OWN` images keeps in its folder; None: those that `start` keeps.
 
     Raises:
         InputError: the folder holds something already or cannot be created, or the weights to
@@ -311,10 +329,13 @@ def start_run(path: Path, config: Config, start: tuple[Run, int | None] | None =
         parent, step = start
         weights = parent.checkpoint(step)
         config = _descend(config, parent, int(weights.stem.removeprefix("step-")))
+        images = images or (parent.corpus() if config.corpus == OWN else None)
     try:
         path.mkdir(parents=True, exist_ok=True)
         if start:
             shutil.copyfile(weights, path / START_FILE)
+        if config.corpus == OWN and images:
+            write_atomically(path / IMAGES_FILE, packed(images))
         write_atomically(path / "config.json", config.to_json())
     except OSError as e:
         shutil.rmtree(path, ignore_errors=True)
@@ -322,6 +343,20 @@ def start_run(path: Path, config: Config, start: tuple[Run, int | None] | None =
             raise InputError(unwritten(path.parent, e)) from e
         raise InputError(f"'{path}' cannot be created ({e.strerror}); choose another --out.") from e
     return open_run(path)
+
+
+def packed(corpus: Corpus) -> bytes:
+    """A corpus as npz, which `load_corpus` reads again as it is."""
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        images=corpus.images,
+        names=np.array(corpus.names),
+        categories=np.array(corpus.categories),
+        groups=corpus.groups,
+        license=np.array(corpus.license),
+    )
+    return buffer.getvalue()
 
 
 def lengthen(run: Run, steps: int) -> Run:

@@ -15,6 +15,7 @@ import hmac
 import json
 import math
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -28,10 +29,12 @@ from typing import Any
 from filelock import FileLock
 
 from ambient.config import Config
+from ambient.corpus import Corpus
 from ambient.errors import InputError
 from ambient.limits import Limits, bytes_of
 from ambient.run import (
     ACTIVE,
+    OWN,
     PLACE_FILE,
     STOP_FILE,
     YIELD,
@@ -42,6 +45,7 @@ from ambient.run import (
     lengthen,
     list_runs,
     mark_failed,
+    owner_record,
     process_started,
     read_json,
     settle,
@@ -60,15 +64,18 @@ def submit(
     folder: Path = RUNS,
     owner: str | None = None,
     start: tuple[Run, int | None] | None = None,
+    images: Corpus | None = None,
 ) -> Run:
     """Queue a new run.
 
     Args:
         owner: a secret of who asks, of which only a hash is stored; None: anyone may change it.
         start: a run and one of its steps (None: the last), whose weights it starts from.
+        images: what a run on somebody's own pictures keeps; see `start_run`.
 
     Returns:
-        The run, in a new folder below `folder`.
+        The run, in a new folder below `folder`. That of an owner's own pictures has a name that
+        cannot be guessed: whoever knows it may look.
 
     Raises:
         InputError: the folder cannot be written, this server does not train such a run, or the
@@ -80,16 +87,24 @@ def submit(
     with _locked(folder):
         limits.check(config, folder, owner)
         shutil.rmtree(folder / NEW, ignore_errors=True)  # of a process killed right here
-        run = start_run(folder / NEW, config, start)
+        run = start_run(folder / NEW, config, start, images)
         if owner is not None:
-            write_atomically(run.path / "owner.json", json.dumps({"sha256": fingerprint(owner)}))
+            write_atomically(run.path / "owner.json", owner_record(owner))
         _queue(run)
-        number = 1
-        while (path := folder / f"{config.label}-{number}").exists():
-            number += 1
+        path = folder / _name(config, folder, owner)
         run.path.rename(path)
     advance(folder)
     return replace(run, path=path)
+
+
+def _name(config: Config, folder: Path, owner: str | None) -> str:
+    """A name that no run of the folder has."""
+    if config.corpus == OWN and owner is not None:
+        return f"{config.label}-{secrets.token_hex(8)}"
+    number = 1
+    while (folder / f"{config.label}-{number}").exists():
+        number += 1
+    return f"{config.label}-{number}"
 
 
 def may_change(run: Run, owner: str | None) -> bool:

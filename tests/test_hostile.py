@@ -24,7 +24,7 @@ from safetensors.numpy import load, save
 
 from ambient.__main__ import main
 from ambient.archive import export_run, import_run
-from ambient.corpus import load_corpus
+from ambient.corpus import load_corpus, read_uploads
 from ambient.errors import InputError
 from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run
 from ui.noise_microscope import own_image
@@ -310,6 +310,31 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
         "'groups' is float64",
         lambda: npz(IMAGES, groups=np.full(5, np.nan)),
     ),
+    # pictures to train on
+    "no pictures": ("upload", "holds no pictures", lambda: zipped([])),
+    "three pictures": ("upload", "has 3 images; at least 4", lambda: zipped(pictures()[:3])),
+    "a program": ("upload", "but a program", lambda: b"MZ" + bytes(99)),
+    "a drawing": ("upload", "but an SVG drawing", lambda: b"<svg/>"),
+    "a page": ("upload", "but a web page", lambda: b"<html><script>1</script>"),
+    "a climbing upload": ("upload", "would leave", lambda: zipped(pictures(("../x.png", b"")))),
+    "a dense upload": ("upload", "as a zip bomb does", lambda: zipped([("a.png", bytes(10**8))])),
+    "an upload of objects": ("upload", "is a pickle of", lambda: npz(np.array([print] * 5))),
+    "too many in an npz": ("upload", "more than 9 pictures", lambda: npz(IMAGES.repeat(2, 0))),
+    "too many in a zip": (
+        "upload",
+        "more than 9 pictures",
+        lambda: zipped((f"{i}.png", encoded()) for i in range(10)),
+    ),
+    "too many that are none": (
+        "upload",
+        "more than 9 pictures",
+        lambda: zipped((f"{i}.png", b"%PDF") for i in range(10)),
+    ),
+    "more pixels than pictures": (
+        "upload",
+        "unpacks to 8 MB; expected at most",
+        lambda: npz(claimed("(8, 1000, 1000)", body=8 * 1000**2)),
+    ),
     # a run
     "no run": ("run", "holds no run (no config.json)", lambda: zipped(pictures())),
     "two runs": ("run", "more than one run", lambda: run_zip({"b/config.json": b"{}"})),
@@ -456,6 +481,8 @@ def read(how: str, data: bytes, folder: Path) -> object:
         return own_image.decode(data, open_run(RUN).config)
     if how == "run":
         return import_run(data, folder)
+    if how == "upload":
+        return read_uploads([("yours.png", data)], "pictures", most=9)
     (folder.parent / f"upload.{how}").write_bytes(data)
     return load_corpus(folder.parent / f"upload.{how}")
 

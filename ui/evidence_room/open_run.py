@@ -52,7 +52,7 @@ def _open_another() -> None:
 
         try:
             Limits.here().check_disk(data.runs_folder())
-            run = import_run(file.getvalue(), data.runs_folder())
+            run = import_run(file.getvalue(), data.runs_folder(), visitor.own_token())
         except InputError as e:
             words.refuse(e)
         else:

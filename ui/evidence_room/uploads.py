@@ -143,7 +143,7 @@ def _verdicts(run: Run, exhibit: Exhibit, like: Ruling, known: Cloud | None) -> 
         "second nearest · nearest unseen image · difference to the nearest.",
         [words.provenance(run, exhibit.verdicts, live=True), *found.sources],
         lambda: exhibit.rows,
-        f"python -m ambient audit --generated YOUR_FOLDER --train {run.config.corpus} --json -",
+        f"python -m ambient audit --generated YOUR_FOLDER --train {run.images} --json -",
     )
 
 

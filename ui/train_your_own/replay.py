@@ -48,7 +48,7 @@ def train_command(run: Run) -> str:
     """The command that trains the same run again."""
     c = run.config
     flags = {
-        "corpus": c.corpus,
+        "corpus": run.images,
         "n-train": c.n_train,
         "split-seed": c.split_seed,
         "arm": c.arm,
