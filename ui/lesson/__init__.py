@@ -22,12 +22,18 @@ from ui.lesson import answers
 
 COVERS = {  # parts of pages, by what stands in their place until a question is answered
     "gallery": "The gallery",
+    "size": "Other sizes",
     "ambient": "The ambient model",
     "gap": "How much worse unseen images fare",
     "valley": "Copies at every cutoff",
     "quality": "Copies against quality",
     "splice": "Copies of both splices",
 }
+CAUTION = (
+    "**Nothing here is a privacy guarantee.** Below the cutoff the network sees every clean image, "
+    "and rates count only what is hardly a coincidence. What holds and what does not stands with "
+    "all figures on the page *Reproduce*."
+)
 AT = "lesson"  # the step's number: in the address, and in the session
 END = "done"  # in the place of a number: what was found, step by step
 GOING = "lesson-going"  # a step and its state, to be shown at the next run
@@ -47,6 +53,7 @@ class Step:
     finding: the name of a function in `answers.ANSWERS` and what it is given.
     options: of the question, by key; `reveal` is the state that shows the answer on the page.
     covers: parts of pages that would tell the answer (`covered`).
+    why: what may be behind the answer, said after it.
     place: the anchor of what it is about, where that is far below, and its name.
     """
 
@@ -65,6 +72,7 @@ class Step:
     options: dict[str, str] = field(default_factory=dict)
     reveal: dict[str, Any] = field(default_factory=dict)
     covers: list[str] = field(default_factory=list)
+    why: str = ""
     place: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -109,7 +117,7 @@ def _answered(step: Step) -> str | None:
 def _guessed(step: Step) -> str | None:
     """In the guessing game: the letter of the first deal, or that another one was played."""
     letters = {k: v for k, v in st.session_state.items() if str(k).startswith("guess-") and v}
-    return str(letters.get("guess-0", "another deal")) if letters else None
+    return str(letters.get(f"guess-{step.state['n']}-0", "another deal")) if letters else None
 
 
 def _revealed(step: Step) -> str | None:
@@ -135,10 +143,11 @@ TESTS: dict[str, Callable[..., str | None]] = {
 
 
 def said(step: Step) -> str | None:
-    """The visitor's last word at a step; once said, it is remembered."""
+    """What the visitor said or did at a step; once said, it is remembered."""
     known: dict[str, str] = st.session_state.setdefault(DONE, {})
     given = dict(step.done)
-    if now := TESTS[given.pop("by")](step, **given):
+    now = TESTS[given.pop("by")](step, **given)
+    if now and not (step.question and step.name in known):  # a prediction is the first answer
         known[step.name] = now
     return known.get(step.name)
 
@@ -187,17 +196,19 @@ def _asked() -> Step | None:
     return next((s for s in steps() if str(s.number) == _at()), None)
 
 
-def covered(part: str) -> bool:
-    """Whether a question about a part of a page, at this step or a later one, is still open.
-
-    A line then stands in its place.
-    """
+def waits(part: str) -> int:
+    """The last step, at hand or later, whose question about a part of a page is open; else 0."""
     here = _asked()
     asking = [s for s in steps()[here.number - 1 :] if part in s.covers] if here else []
-    waiting = [s.number for s in asking if not is_done(s)]
-    if waiting:
-        st.caption(f":material/visibility_off: {COVERS[part]}: once step {waiting[-1]} is done.")
-    return bool(waiting)
+    return max((s.number for s in asking if not is_done(s)), default=0)
+
+
+def covered(part: str) -> bool:
+    """Whether a part of a page waits for an answer; a line then stands in its place."""
+    number = waits(part)
+    if number:
+        st.caption(f":material/visibility_off: {COVERS[part]}: once step {number} is done.")
+    return bool(number)
 
 
 def at(name: str) -> bool:
@@ -242,6 +253,8 @@ def panel(page: str) -> None:
         else:
             if step.question:
                 _question(step)
+            elif done:
+                _show_finding(step)
             if done and step.place:
                 place = f"To *{step.place['name']}*](#{step.place['anchor']})"
                 st.markdown(f"[:material/arrow_downward: {place}")
@@ -249,9 +262,14 @@ def panel(page: str) -> None:
 
 def _hint(step: Step, done: bool) -> str:
     """What to use, as long as it was not used; a question speaks for itself."""
-    if step.question:
+    if step.question or done:
         return ""
-    return ":green[:material/check: Done.]" if done else f":gray[Use **{step.control}** below.]"
+    return f":gray[:material/arrow_downward: **{step.control}**]"
+
+
+def _show_finding(step: Step) -> None:
+    if found := step.found():
+        st.markdown(f":material/lightbulb: {found.text} {step.why}", width=860)
 
 
 def _head(step: Step, done: bool) -> None:
@@ -302,10 +320,11 @@ def _question(step: Step) -> None:
     if found is None or right is None:
         st.caption(found.text if found else "The run that answers this is not stored here.")
         return
-    verdict = f"**As you said: {step.options[right].lower()}.**"
+    yours, theirs = (step.options[key].lower() for key in (chosen, right))
+    verdict = f"**As you said: {theirs}.**"
     if chosen != right:
-        verdict = f"**No: {step.options[right].lower()}.**"
-    st.markdown(f":material/lightbulb: {verdict} {found.text}", width=860)
+        verdict = f"**You said: {yours}. Found: {theirs}.**"
+    st.markdown(f":material/lightbulb: {verdict} {found.text} {step.why}", width=860)
 
 
 def _reveal(step: Step) -> None:
@@ -324,6 +343,7 @@ def _summary() -> None:
                 _button("Begin again", "restart_alt", "tertiary", begin)
                 _button("Close", "check", words.prominent(), leave)
         st.markdown("\n".join(f"{s.number}. {_found(s)}" for s in steps()), width=860)
+        st.markdown(CAUTION, width=860)
 
 
 def _found(step: Step) -> str:
@@ -332,7 +352,12 @@ def _found(step: Step) -> str:
     if step.question and right:
         text = f"**{step.question}** {step.options[right]}. {found.text if found else ''}"
     yours = said(step)
-    return f"{text} :gray[You said: {yours}.]" if yours else text
+    if not yours:
+        return text
+    mark = ""
+    if step.question and right:
+        mark = ":material/check: " if yours == step.options[right].lower() else ":material/close: "
+    return f"{text} :gray[{mark}You said: {yours}.]"
 
 
 def offer() -> None:

@@ -46,7 +46,8 @@ def copied(run: str) -> Finding | None:
     return Finding(
         rule["rate"],
         f"{_measured(rule)} of {found[1]['n_samples']:,} samples are copies, after {c.steps:,} "
-        f"steps on {c.n_train} images. Of real images the network never saw, the same rule calls "
+        f"steps on {c.n_train} images, each seen {c.steps * c.batch / c.n_train:,.0f} times. Of "
+        "real images the network never saw, the same rule calls "
         f"{words.percent(rule['heldout_rate'])} copies.",
     )
 
@@ -116,7 +117,7 @@ def compared(first: str, second: str) -> Finding | None:
 
 
 def _distances(old: float | None, new: float | None) -> str:
-    return f" Fréchet distance {old:.3g} and {new:.3g}; larger is worse." if old and new else ""
+    return f" Fréchet distance {old:.3g} and {new:.3g} (larger is worse)." if old and new else ""
 
 
 def stopping_early(n: int, cutoff: float) -> Finding | None:
@@ -147,8 +148,19 @@ def decided(n: int, switch: float) -> Finding | None:
     return Finding(
         ("below" if below else "above") if clear else "neither",
         f"With the standard network below {switch:g} and the ambient one above: "
-        f"{_measured(_rule(standard))} copies. The other way round: {_measured(_rule(ambient))}.",
+        f"{_measured(_rule(standard))} copies. The other way round: {_measured(_rule(ambient))}."
+        + _turned(rows, below),
     )
+
+
+def _turned(rows: Sequence[Rule], below: bool) -> str:
+    """At which switches it is the other way round."""
+    copies = {(r["switch"], _arm(r["below"])): r["copies"] for r in rows if r["switch"]}
+    switches = sorted({s for s, _ in copies})
+    turned = [s for s in switches if (copies[s, "standard"] > copies[s, "ambient"]) != below]
+    if not turned:
+        return ""
+    return f" At a switch of {' or '.join(f'{s:g}' for s in turned)} it is the other way round."
 
 
 def _arm(name: str) -> str:

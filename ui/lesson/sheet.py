@@ -47,9 +47,14 @@ def _entry(step: lesson.Step, answers: bool) -> Entry:
         f"{base()}/{step.page}?lesson={step.number}",
         step.text,
         step.question,
-        list(step.options.values()),
+        [_option(step, key, answers) for key in step.options],
         _answer(step) if answers else "",
     )
+
+
+def _option(step: lesson.Step, key: str, answers: bool) -> str:
+    text = step.options[key]
+    return f"**{text}**" if answers and key == step.right() else text
 
 
 def _answer(step: lesson.Step) -> str:
@@ -59,6 +64,7 @@ def _answer(step: lesson.Step) -> str:
     right = step.right() if step.question else None
     # Sentences of the page carry its colors; paper has none.
     text = re.sub(r":\w+\[(.*?)\]", r"\1", found.text)
+    text = f"{text} {step.why}".strip()
     return f"**{step.options[right]}.** {text}" if right else text
 
 

@@ -222,11 +222,13 @@ def against_stopping_early(field: Field, selected: str) -> str:
     rivals = [p for p in stages if p.rate <= chosen.rate and p.distance <= chosen.distance]
     if not rivals:
         return here + "No earlier stage without a cutoff is as good on both counts."
-    best = rivals[-1]
+    best, nearest = rivals[-1], min(stages, key=lambda p: p.distance)
     return (
-        f"{here}Stopping without a cutoff at step {best.step:,} does as well by these two numbers: "
-        f"{words.percent(best.rate)} copies at {best.distance:.3g}. No distance knows what a good "
-        "picture is: look at both on Watch it memorize."
+        f"{here}Stopping without a cutoff at step {best.step:,} does as well or better by these "
+        f"two numbers: {words.percent(best.rate)} copies at {best.distance:.3g}. The smallest "
+        f"distance of all stages, {nearest.distance:.3g}, is that of step {nearest.step:,}: this "
+        "distance forgives the vague pictures of a network that has learned little. Look at both "
+        "on Watch it memorize."
     )
 
 

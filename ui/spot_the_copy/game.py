@@ -87,13 +87,14 @@ def play(run: Run, verdicts: Mapping[str, Any]) -> None:
     six, answer, kind = on_table.six, on_table.answer, on_table.kind
     st.space("medium")
     st.subheader(f"Your turn: which one of these six is {kind}?", anchor=False)
-    guess = st.session_state.get(f"guess-{hand}")
-    if guess and st.session_state.get("guessed-hand") != hand:
-        st.session_state["guessed-hand"] = hand
+    key = f"guess-{run.config.n_train}-{hand}"
+    guess = st.session_state.get(key)
+    if guess and st.session_state.get("guessed") != key:
+        st.session_state["guessed"] = key
         st.rerun()  # once: the lesson's step above is outside of this fragment, and may be done
     _cards(six, bool(guess), arm_color(run.config.arm))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.segmented_control("Your guess", list(LETTERS), key=f"guess-{hand}")
+        st.segmented_control("Your guess", list(LETTERS), key=key)
         st.button(
             "Deal again",
             icon=":material/style:",
