@@ -200,7 +200,9 @@ def copies_against_switch(
             hovertemplate=f"{text} the switch %{{x:g}}: %{{y:.1f}} % copies<extra></extra>",
         )
         last = line[-1]
-        _write(figure, math.log10(last["switch"]), rates[-1], text, color, 15, yshift=0)
+        place = {"align": "left", "yshift": 0}
+        words = text.replace(" ", "<br>")  # there is little room on a phone
+        _write(figure, math.log10(last["switch"]), rates[-1], words, color, 15, **place)
     for run, color in ((standard, WARM), (ambient, COOL)):
         for r in (r for r in rows if r["switch"] is None and r["below"] == run):
             line_of = {"color": rgba(color, 0.6), "width": 1, "dash": "dot"}

@@ -222,7 +222,7 @@ def copies_along(
         type="log",
         tickvals=ticks,
         ticktext=[f"{t:,}" for t in ticks],
-        range=[math.log10(0.9 * min(ends)), math.log10(4.5 * max(ends))],
+        range=[math.log10(0.9 * min(ends)), math.log10(6 * max(ends))],
     )
     top = max(100 * r["rate"] for _, _, rows, _ in lines for r in rows)
     figure.update_yaxes(title_text="copies, %", range=[-0.1 * top, 1.08 * top])

@@ -77,8 +77,8 @@ def in_theory(run: Run, curves: Curves) -> str:
         )
     return (
         "**In theory** (the paper), copying is only *necessary* at low noise: below level "
-        f"{first:.2g} hardly any unseen image (5\u00a0%) could pass for a noisy training image; "
-        "above, more and more could, and nothing forces a network to tell them apart."
+        f"{first:.2g} hardly any unseen image (at most 5\u00a0%) could pass for a noisy training "
+        "image; above, more and more could, and nothing forces a network to tell them apart."
         + _as_suggested(run)
     )
 
