@@ -192,7 +192,7 @@ def test_other_samples_are_other_pictures(app: AppTest) -> None:
 
 def test_guess_is_answered_from_the_report(app: AppTest) -> None:
     _open(app, "spot_the_copy")
-    app.button_group(key="guess-100-0").set_value("A").run()
+    app.button_group(key=f"guess-{N}-0").set_value("A").run()
     assert not app.exception
     assert "**Yes, A" in _text(app) or "**No, " in _text(app)
 
