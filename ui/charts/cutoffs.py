@@ -52,7 +52,7 @@ def quality_against_copies(
     near = [p.distance for path in [field.ends, *field.paths.values()] for p in path]
     if near:
         reach = max(max(near) - min(near), 0.05 * max(near))
-        figure.update_xaxes(range=[min(near) - 0.05 * reach, max(near) + 0.25 * reach])
+        figure.update_xaxes(range=[min(near) - 0.05 * reach, max(near) + 0.35 * reach])
     return finish(whole(figure), 480)
 
 
@@ -216,7 +216,7 @@ def copies_against_switch(
         type="log",
         tickvals=switches,
         ticktext=[f"{s:g}" for s in switches],
-        range=[math.log10(switches[0]) - 0.12, math.log10(switches[-1]) + 0.5],
+        range=[math.log10(switches[0]) - 0.12, math.log10(switches[-1]) + 0.7],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
     return finish(whole(figure), 380)

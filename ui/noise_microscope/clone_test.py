@@ -30,9 +30,9 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
     sigma = level["sigma"]
     st.subheader("Clone test: what comes back?", anchor=False)
     st.markdown(
-        "Noise an image, then let the network sample down from there. At low noise every image "
-        "comes back, for most of it is still there. At a level where unseen images no longer do, "
-        "one that comes back as itself is known by heart. "
+        "Noise an image, then let the network sample down from there. At low noise any real "
+        "image comes back, for most of it is still there. At a level where unseen images no longer "
+        "do, one that comes back as itself is known by heart. "
         + (levels.returned(level) or "No rates are stored for this level."),
         width=760,
     )
