@@ -14,7 +14,7 @@ _HOME = {
     "Corpus": "corpus",
     "InputError": "errors",
     "Model": "adapters",
-    "audit": "evaluation",
+    "audit": "audits",
     "corrupt": "corruption",
     "evaluate": "evaluation",
     "find_copies": "copies",

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ambient import __version__, commands
-from ambient.commands import check_json_target, say
+from ambient.commands import check_target, say
 from ambient.config import ARMS, check_seed
 from ambient.errors import InputError
 from ambient.presets import PRESETS
@@ -93,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--features", default="encoder-64", help=features)
     c.add_argument("--seed", type=int, default=0, help="of what quality measures draw")
     c.add_argument("--json", metavar="FILE")
+    c.add_argument("--html", metavar="FILE", help="one self-contained page to hand on")
+    c.add_argument("--skip-quality", action="store_true", help="copies alone, in half the time")
+    c.add_argument("--progress", metavar="FILE", help="rewritten as the work goes on (JSON)")
 
     c = command("compare", commands.compare)
     c.add_argument("first", metavar="RUN_A", help="a run that was evaluated, or a bundled one")
@@ -167,7 +170,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     args = parser().parse_args(argv)
     try:
-        check_json_target(getattr(args, "json", None) or "-")
+        for name in ("json", "html", "progress"):
+            if target := getattr(args, name, None):
+                check_target(f"--{name}", target)
         check_seed("--seed", getattr(args, "seed", None) or 0)
         args.body(args)
     except KeyboardInterrupt:

@@ -8,7 +8,9 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +55,19 @@ def put_json(target: str, value: dict[str, Any]) -> None:
         write_atomically(Path(target), text)
 
 
-def check_json_target(target: str) -> None:
+def check_target(option: str, target: str) -> None:
     """Refuse a place where a result could not go, before the work is done."""
-    if target != "-" and not Path(target).parent.is_dir():
+    if option == "--json" and target == "-":
+        return
+    path = Path(target)
+    if not path.parent.is_dir():
         raise InputError(
-            f"--json is '{target}', but '{Path(target).parent}' is no folder; create it first."
+            f"{option} is '{target}', but '{path.parent}' is no folder; create it first."
         )
+    if path.is_dir():
+        raise InputError(f"{option} is '{target}', a folder; name a file in it.")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{option} is '{target}', but '{path.parent}' cannot be written to.")
 
 
 def corpora(args: argparse.Namespace) -> None:
@@ -345,22 +354,29 @@ def advise(args: argparse.Namespace) -> None:
 
 def audit(args: argparse.Namespace) -> None:
     """Judge any generated images against any training images."""
-    from ambient.evaluation import audit as run_audit
+    from ambient import paper
+    from ambient.audits import audit as run_audit
+    from ambient.limits import Limits
 
-    report = run_audit(
-        args.generated,
-        args.train,
-        args.heldout,
-        side=args.side,
-        features=args.features,
-        seed=args.seed,
-    )
+    Limits.here().cap_memory()
+    with _terminable(), _Parts(args.progress) as parts:
+        report = run_audit(
+            args.generated,
+            args.train,
+            args.heldout,
+            side=args.side,
+            features=args.features,
+            seed=args.seed,
+            quality=not args.skip_quality,
+            told=parts.told,
+        )
+    if args.html:
+        write_atomically(Path(args.html), paper.page(report))
     if args.json:
         put_json(args.json, report)
-    if report["copies"]["ratio"]["rate"] is not None:  # else the summary is made of them
-        for warning in report["warnings"]:
-            say(warning)
-    say(_summary({**report, "run": args.generated, "step": None}))
+    for warning in report["warnings"]:
+        say(warning)
+    say(" ".join([f"{paper.ANSWERS[paper.answer(report)]}.", *paper.sentences(report)]))
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -511,6 +527,48 @@ def _progress(total: int, unit: str) -> Any:
 
     pause = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines in a log file
     return tqdm(total=total, unit=unit, file=sys.stderr, delay=2, leave=False, mininterval=pause)
+
+
+class _Parts:
+    """Progress of work in named parts: a bar each and, where asked, a file that says how far it is.
+
+    The file holds one JSON object of `part`, `done` and `total`; it is rewritten in one move.
+    """
+
+    PAUSE = 0.5  # seconds between two writes
+
+    def __init__(self, file: str | None) -> None:
+        self.file, self.part, self.written = file, "", 0.0
+        self.bar: Any = None
+
+    def __enter__(self) -> _Parts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def told(self, part: str, done: int, total: int) -> None:
+        new, now = part != self.part, time.monotonic()
+        if new:
+            self.__exit__()
+            self.part, self.bar = part, _progress(total, "")
+            self.bar.set_description(part, refresh=False)
+        self.bar.update(done - self.bar.n)
+        if self.file and (new or now - self.written > self.PAUSE):
+            state = {"part": part, "done": done, "total": total}
+            write_atomically(Path(self.file), json.dumps(state))
+            self.written = now
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does: nothing half-written is left."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _StopRequest:

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from ambient.errors import InputError
-from ambient.neighbors import Looked, Rows, nearest, nearest_of_two_groups, unwatched
+from ambient.neighbors import (
+    Looked,
+    Table,
+    nearest,
+    nearest_of_two_groups,
+    unwatched,
+    values,
+)
 
 RATIO_CAP = 1 / 3  # d1/d2 below this is the field's usual rule (Yoon et al. 2023)
 FALSE_ALARMS = 0.01  # the share of unseen images a rule may call copies
@@ -63,8 +70,8 @@ class Verdict:
 
 
 def find_neighbors(
-    queries: Rows,
-    train: Rows,
+    queries: Table,
+    train: Table,
     groups: NDArray[np.int64],
     own: NDArray[np.int64] | None = None,
     looked: Looked = unwatched,
@@ -90,19 +97,20 @@ def find_neighbors(
 
 
 def similarities(
-    queries: Flat,
-    train: Flat,
+    queries: Table,
+    train: Table,
     groups: NDArray[np.int64] | None = None,
     own: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Largest cosine similarity of each query's features to the training set's, and whose it is.
 
     Args:
-        queries, train: float32 (q, k) and (n, k).
+        queries, train: (q, k) and (n, k), float32 or pixels.
         groups, own: leave out each query's own group, as in `find_neighbors`.
     """
 
-    def unit(x: Flat) -> Flat:
+    def unit(table: Table) -> Flat:
+        x = values(table)
         return (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)).astype(np.float32)
 
     if groups is None or own is None:

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from ambient.errors import InputError
 
-Rows = NDArray[np.float32] | NDArray[np.uint8]  # (n, d); bytes are pixels
+Table = NDArray[np.float32] | NDArray[np.uint8]  # (n, d); bytes are pixels
 BLOCK = 512  # queries or keys in floats at once: 25 MB of each at 64x64x3
+PART = 4096  # the same, where faiss searches
+Search = Callable[[NDArray[np.float32], NDArray[np.float32], int], NDArray[np.int64]]
 Looked = Callable[[int], None]  # told how many are done; may raise to end the work
 CHUNK = 64  # pairs in floats at once where distances are taken from differences
 
@@ -24,7 +26,7 @@ def unwatched(count: int) -> None:
     """Nobody asks how far the work is."""
 
 
-def nearest(queries: Rows, keys: Rows, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def nearest(queries: Table, keys: Table, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The k nearest keys of each query by Euclidean distance.
 
     Args:
@@ -43,15 +45,21 @@ def nearest(queries: Rows, keys: Rows, k: int) -> tuple[NDArray[np.float32], NDA
         raise InputError(f"k is {k}; expected 1 to {len(keys)}, the number of searched images.")
     # On macOS the OpenMP runtimes of torch and faiss abort each other.
     search = _torch_search if sys.platform == "darwin" else _faiss_search
-    index = search(values(queries), values(keys), k)
+    index = np.concatenate(
+        [
+            start + _in_parts(search, queries, values(keys[start : start + PART]), k)
+            for start in range(0, len(keys), PART)
+        ],
+        axis=1,
+    )
     exact = distances(queries, keys, index)
-    order = np.argsort(exact, axis=1, kind="stable")
+    order = np.argsort(exact, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(exact, order, 1), np.take_along_axis(index, order, 1)
 
 
 def nearest_of_two_groups(
-    queries: Rows,
-    keys: Rows,
+    queries: Table,
+    keys: Table,
     groups: NDArray[np.int64],
     own: NDArray[np.int64] | None = None,
     looked: Looked = unwatched,
@@ -88,7 +96,18 @@ def nearest_of_two_groups(
     return np.take_along_axis(exact, order, 1), np.take_along_axis(index, order, 1)
 
 
-def values(rows: Rows) -> NDArray[np.float32]:
+def _in_parts(
+    search: Search, queries: Table, keys: NDArray[np.float32], k: int
+) -> NDArray[np.int64]:
+    k = min(k, len(keys))
+    parts = [
+        search(values(queries[start : start + PART]), keys, k)
+        for start in range(0, len(queries), PART)
+    ]
+    return np.concatenate([np.zeros((0, k), np.int64), *parts])
+
+
+def values(rows: Table) -> NDArray[np.float32]:
     """Rows as float32, bytes as in `ambient.corpus.to_unit`: 0 becomes -1, 255 becomes 1."""
     if rows.dtype != np.uint8:
         return np.ascontiguousarray(rows, dtype=np.float32)
@@ -98,7 +117,7 @@ def values(rows: Rows) -> NDArray[np.float32]:
     return floats
 
 
-def distances(queries: Rows, keys: Rows, index: NDArray[np.int64]) -> NDArray[np.float32]:
+def distances(queries: Table, keys: Table, index: NDArray[np.int64]) -> NDArray[np.float32]:
     """L2 distances (q, k) of each query to the keys at `index` (q, k), from differences.
 
     The expansion |q|^2 + |k|^2 - 2qk, by which one searches, loses digits near zero.
@@ -114,7 +133,7 @@ def distances(queries: Rows, keys: Rows, index: NDArray[np.int64]) -> NDArray[np
 
 def _best_two(
     queries: NDArray[np.float32],
-    keys: Rows,
+    keys: Table,
     groups: NDArray[np.int64],
     own: NDArray[np.int64] | None,
 ) -> NDArray[np.int64]:
@@ -145,13 +164,13 @@ def _best_two(
     return index
 
 
-def _blocks(rows: Rows) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+def _blocks(rows: Table) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     for start in range(0, len(rows), BLOCK):
         some = slice(start, min(start + BLOCK, len(rows)))
         yield some, values(rows[some])
 
 
-def _check(queries: Rows, keys: Rows) -> None:
+def _check(queries: Table, keys: Table) -> None:
     if queries.shape[1] != keys.shape[1]:
         raise InputError(
             f"queries have {queries.shape[1]} values an image and the searched images "

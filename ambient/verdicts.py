@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from einops import rearrange
 from numpy.typing import NDArray
 
 from ambient.copies import (
@@ -25,19 +26,22 @@ from ambient.copies import (
     similarities,
     similarity_threshold,
 )
-from ambient.corpus import to_rows
 from ambient.errors import InputError
 from ambient.features import encode
-from ambient.neighbors import nearest
+from ambient.neighbors import Table, nearest
 from ambient.quality import quality, texture
 
 Images = NDArray[np.uint8]
 Groups = NDArray[np.int64]
 # A score for each query against keys in groups; with `own`, its own group is left out.
-Score = Callable[[Flat, Flat, Groups, Groups | None], NDArray[np.float32]]
+Score = Callable[[Table, Table, Groups, Groups | None], NDArray[np.float32]]
+# Told what is done, how much of it, of how much; may raise to end the work.
+Told = Callable[[str, int, int], None]
 
 UNSEEN = "held-out images"
 LEFT_OUT = "training images, each judged against the others"
+AT_ONCE = 256  # pictures encoded between two words on how far it is
+STAND_INS = 2000  # so many training images at most stand in for held-out ones: each searches all
 
 
 @dataclass(frozen=True)
@@ -70,18 +74,28 @@ class ImageSets:
 
 @dataclass(frozen=True)
 class Rows:
-    """One feature space: float32 (n, d) of samples, training and held-out images."""
+    """One feature space: (n, d) of samples, training and held-out images, float32 or pixels."""
 
-    samples: Flat
-    train: Flat
-    heldout: Flat
+    samples: Table
+    train: Table
+    heldout: Table
 
     @classmethod
-    def of(cls, sets: ImageSets, read: Callable[[Images], Flat]) -> Rows:
+    def of(cls, sets: ImageSets, read: Callable[[Images], Table]) -> Rows:
         return cls(read(sets.samples), read(sets.train), read(sets.heldout))
 
 
-def judge_images(sets: ImageSets, features: str | None = None, seed: int = 0) -> dict[str, Any]:
+def silent(part: str, done: int, total: int) -> None:
+    """Nobody asks how far the work is."""
+
+
+def judge_images(
+    sets: ImageSets,
+    features: str | None = None,
+    seed: int = 0,
+    measure_quality: bool = True,
+    told: Told = silent,
+) -> dict[str, Any]:
     """Who is a copy of a training image, by how much, and how far that verdict can be trusted.
 
     Args:
@@ -89,14 +103,23 @@ def judge_images(sets: ImageSets, features: str | None = None, seed: int = 0) ->
         features: a name in `ambient.features.SPACES`, for the similarity rule and quality;
             without one only pixels are compared, which is much faster.
         seed: of what quality draws.
+        measure_quality: where there are features and enough images, `quality` is measured.
+        told: hears how far the work is.
 
     Returns:
         `copies`, `quality`, `calibrated_on`, `warnings`, `heldout_ratios` and `samples` of a
-        report (docs/reports.md). With fewer than 100 samples or images to calibrate on the rates
-        are None and a warning says why; every sample still has its distances.
+        report (docs/reports.md), and `most_similar`: the training image nearest to each sample in
+        features, None without. With fewer than 100 samples or images to calibrate on the rates are
+        None and a warning says why; every sample still has its distances.
     """
-    pixels = Rows.of(sets, to_rows)
-    found = find_neighbors(pixels.samples, pixels.train, sets.groups)
+    pixels = Rows.of(sets, lambda images: rearrange(images, "n h w c -> n (h w c)"))
+    found = find_neighbors(
+        pixels.samples,
+        pixels.train,
+        sets.groups,
+        looked=lambda done: told("comparing pixels", done, len(sets.samples)),
+    )
+    told("calibrating on pixels", 0, 1)
     unseen = _unseen_scores(_by_ratio, sets, pixels)
     by_ratio = _judged("ratio", found.ratio, unseen, sets)
     threshold = by_ratio.threshold if by_ratio else ratio_threshold(unseen)
@@ -109,10 +132,10 @@ def judge_images(sets: ImageSets, features: str | None = None, seed: int = 0) ->
     }
     records = _records(found, found.ratio < threshold, _nearest_unseen(pixels))
     warnings = _warnings(sets, len(unseen))
-    distances = None
+    distances, most_similar = None, None
     if features:
-        cloud = Rows.of(sets, lambda images: encode(images, features))
-        similar = _by_similarity(cloud.samples, cloud.train, sets.groups, None)
+        cloud = _encoded(sets, features, told)
+        similar, most_similar = similarities(cloud.samples, cloud.train)
         unseen_similar = _unseen_scores(_by_similarity, sets, cloud)
         verdict = _judged("similarity", similar, unseen_similar, sets)
         limit = verdict.threshold if verdict else similarity_threshold(unseen_similar)
@@ -125,7 +148,8 @@ def judge_images(sets: ImageSets, features: str | None = None, seed: int = 0) ->
             record["similarity"] = round(float(value), 4)
             record["copy_by_similarity"] = bool(value > limit) if len(unseen_similar) else None
         copies["agreement"] = agreement(records) if len(unseen_similar) else None
-        if min(len(sets.samples), len(sets.heldout)) >= MIN_SAMPLES:
+        if measure_quality and min(len(sets.samples), len(sets.heldout)) >= MIN_SAMPLES:
+            told("measuring quality", 0, 1)
             distances = quality(cloud.samples, cloud.train, cloud.heldout, features, seed)
             distances |= texture(sets.samples, sets.train, sets.heldout, seed)
             warnings += _about_quality(distances, len(cloud.samples), cloud.samples.shape[1])
@@ -136,6 +160,7 @@ def judge_images(sets: ImageSets, features: str | None = None, seed: int = 0) ->
         "warnings": warnings,
         "heldout_ratios": [round(float(r), 4) for r in unseen],
         "samples": records,
+        "most_similar": None if most_similar is None else most_similar.tolist(),
     }
 
 
@@ -147,11 +172,28 @@ def agreement(records: list[dict[str, Any]]) -> dict[str, int]:
     return {name: pairs.count(kind) for name, kind in zip(names, kinds, strict=True)}
 
 
-def _by_ratio(queries: Flat, keys: Flat, groups: Groups, own: Groups | None) -> Flat:
+def _encoded(sets: ImageSets, features: str, told: Told) -> Rows:
+    """The sets in a feature space, a few pictures at a time."""
+    total = sum(map(len, (sets.samples, sets.train, sets.heldout)))
+    done = 0
+
+    def read(images: Images) -> Flat:
+        nonlocal done
+        parts = [encode(images[:0], features)]
+        for start in range(0, len(images), AT_ONCE):
+            parts.append(encode(images[start : start + AT_ONCE], features))
+            done += len(parts[-1])
+            told(f"comparing in {features}", done, total)
+        return np.concatenate(parts)
+
+    return Rows.of(sets, read)
+
+
+def _by_ratio(queries: Table, keys: Table, groups: Groups, own: Groups | None) -> Flat:
     return find_neighbors(queries, keys, groups, own).ratio
 
 
-def _by_similarity(queries: Flat, keys: Flat, groups: Groups, own: Groups | None) -> Flat:
+def _by_similarity(queries: Table, keys: Table, groups: Groups, own: Groups | None) -> Flat:
     return similarities(queries, keys, groups, own)[0]
 
 
@@ -160,10 +202,18 @@ def _leave_out(sets: ImageSets) -> bool:
     return len(sets.heldout) < MIN_SAMPLES <= len(sets.train)
 
 
+def _stand_ins(n: int) -> NDArray[np.int64]:
+    """Which of n training images stand in for held-out ones."""
+    if n <= STAND_INS:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0x57A7).choice(n, STAND_INS, replace=False))
+
+
 def _unseen_scores(score: Score, sets: ImageSets, rows: Rows) -> Flat:
     """Scores of images that are no copies: held-out ones, or each training image by the others."""
     if _leave_out(sets):
-        return score(rows.train, rows.train, sets.groups, sets.groups)
+        some = _stand_ins(len(sets.train))
+        return score(rows.train[some], rows.train, sets.groups, sets.groups[some])
     return score(rows.heldout, rows.train, sets.groups, None)
 
 

@@ -1,0 +1,311 @@
+"""Audits: are generated images, of whatever generator, copies of training images?
+
+The report of `ambient.evaluation`, for files: every image by its name, beside the training images
+nearest to it, and a few of them as pictures, so that the report can be shown by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ambient import __version__
+from ambient.corpus import Corpus, load_corpus, twin_groups
+from ambient.errors import InputError
+from ambient.features import FEATURES, find_space
+from ambient.likeness import UNLIKE, likeness
+from ambient.limits import Limits
+from ambient.untrusted import plain
+from ambient.verdicts import Images, ImageSets, Told, judge_images, silent
+
+ORDERS = ("worst", "median", "random")
+RULES = {"ratio": "copy", "similarity": "copy_by_similarity"}  # and where a sample's verdict stands
+SHOWN = 8  # samples in each order
+EXPLAINED = 1000  # copies of which it is said how they differ from their originals
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What an audit compares.
+
+    Attributes:
+        made, known: generated and training images.
+        unseen: held-out images, none of them a twin of a training image; None without.
+        twins: held-out images that were left out, as twins of training images.
+    """
+
+    made: Corpus
+    known: Corpus
+    unseen: Corpus | None
+    twins: int
+
+    @property
+    def images(self) -> ImageSets:
+        made, known, unseen = self.made.images, self.known.images, self.unseen
+        held = (known[:0], self.known.groups[:0]) if not unseen else (unseen.images, unseen.groups)
+        return ImageSets(made, known, held[0], self.known.groups, held[1])
+
+
+def audit(
+    generated: str | Path,
+    train: str | Path,
+    heldout: str | Path | None = None,
+    *,
+    side: int | None = None,
+    features: str = FEATURES,
+    seed: int = 0,
+    quality: bool = True,
+    told: Told = silent,
+) -> dict[str, Any]:
+    """Are generated images copies of training images? The report of `evaluate`, for any images.
+
+    Args:
+        generated, train, heldout: each what `load_corpus` reads: a folder, zip or npz of images,
+            or the name of a corpus. Held-out images are real ones the generator never saw; those
+            that are twins of a training image are left out. With fewer than 100 of them, training
+            images take their place, each judged against the others.
+        side: read every picture at this size; default: the size of the training images.
+        features: the space of the similarity rule and of quality.
+        seed: of what the quality measures draw.
+        quality: measure the quality of the generated images too.
+        told: hears what is done, how much of it, and of how much; may raise to end the audit.
+
+    Returns:
+        A report (docs/reports.md), `run` and `checkpoint_sha256` None.
+
+    Raises:
+        InputError: a set that cannot be read, or sets of different sizes or channels.
+    """
+    find_space(features).load()
+    sets = read_sets(generated, train, heldout, side, told)
+    judged = judge_images(sets.images, features, seed, quality, told)
+    return report_on(sets, judged, features, seed)
+
+
+def read_sets(
+    generated: str | Path,
+    train: str | Path,
+    heldout: str | Path | None = None,
+    side: int | None = None,
+    told: Told = silent,
+) -> Sets:
+    """The images of an audit, in the form of the training images (see `audit`)."""
+    total = 3 if heldout else 2
+    told("reading training images", 0, total)
+    known = _read("train", train, side)
+    told("reading generated images", 1, total)
+    made = _read("generated", generated, side, known)
+    if heldout is None:
+        return Sets(made, known, None, 0)
+    told("reading held-out images", 2, total)
+    unseen = _read("heldout", heldout, side, known)
+    return Sets(made, known, *without_twins(known, unseen))
+
+
+def _read(which: str, spec: str | Path, side: int | None, like: Corpus | None = None) -> Corpus:
+    """One of the sets of an audit, in the form of another; what is wrong with it names it."""
+    try:
+        found = load_corpus(spec, side=side or (like.images.shape[1] if like else None))
+        Limits.here().check_pictures(len(found), found.images.shape[1])
+    except InputError as e:
+        raise InputError(f"{which}: {e}") from e
+    if like and found.images.shape[3] != like.images.shape[3]:
+        color = {1: "gray", 3: "in color"}
+        raise InputError(
+            f"{which}: '{plain(Path(spec).name)}' is {color[found.images.shape[3]]} and the "
+            f"training images are {color[like.images.shape[3]]}; convert one of them."
+        )
+    if like and found.images.shape[1:] != like.images.shape[1:]:
+        raise InputError(
+            f"{which}: '{plain(Path(spec).name)}' has {found.images.shape[1:]} images and the "
+            f"training images are {like.images.shape[1:]} (height, width, channels); give both in "
+            "one form."
+        )
+    return found
+
+
+def without_twins(known: Corpus, unseen: Corpus) -> tuple[Corpus, int]:
+    """Held-out images that have no twin among training images, and how many had."""
+    n = len(known)
+    groups = twin_groups(np.concatenate([known.images, unseen.images]))
+    apart = np.flatnonzero(~np.isin(groups[n:], groups[:n]))
+    kept = Corpus(
+        name=unseen.name,
+        images=unseen.images[apart],
+        names=tuple(unseen.names[i] for i in apart),
+        categories=tuple(unseen.categories[i] for i in apart),
+        groups=groups[n:][apart],
+        license=unseen.license,
+        notes=unseen.notes,
+    )
+    return kept, len(unseen) - len(apart)
+
+
+def report_on(sets: Sets, judged: dict[str, Any], features: str, seed: int) -> dict[str, Any]:
+    """A report of what `judge_images` says of the sets' images."""
+    made, known = sets.made, sets.known
+    records = named(sets, judged.pop("samples"), judged.pop("most_similar"))
+    explain(sets, records)
+    duplicates = {
+        "generated": len(made) - len(set(made.groups.tolist())),
+        "training": len(known) - len(set(known.groups.tolist())),
+        "heldout_twins_of_training": sets.twins,
+    }
+    return {
+        "run": None,
+        "checkpoint_sha256": None,
+        "version": __version__,
+        "corpus": {
+            "name": plain(Path(known.name).name),
+            "n_train": len(known),
+            "n_heldout": len(sets.unseen) if sets.unseen else 0,
+            "sha256": known.sha256,
+        },
+        "generated": {"name": plain(Path(made.name).name), "sha256": made.sha256},
+        "shape": list(known.images.shape[1:]),
+        "n_samples": len(made),
+        "sampler": None,
+        "seed": seed,
+        "duplicates": duplicates,
+        **judged,
+        "warnings": [*notes(sets, duplicates), *judged["warnings"]],
+        "samples": records,
+        "evidence": list(evidence(sets, records)),
+    }
+
+
+def notes(sets: Sets, duplicates: Mapping[str, int]) -> Iterator[str]:
+    """What reading changed, and what is doubled."""
+    given = {"train": sets.known, "generated": sets.made, "heldout": sets.unseen}
+    for which, corpus in given.items():
+        yield from (f"{which}: {note}" for note in (corpus.notes if corpus else ()))
+    if sets.twins:
+        yield (
+            f"{sets.twins} held-out images are twins of training images and were left out: they "
+            "are not unseen."
+        )
+    if doubled := duplicates["training"]:
+        yield (
+            f"{doubled} of {len(sets.known)} training images are near-duplicates of others; a copy "
+            "of either counts as one."
+        )
+    if doubled := duplicates["generated"]:
+        yield (
+            f"{doubled} of {len(sets.made)} generated images are near-duplicates of other "
+            "generated ones; each counts, so the intervals are too narrow if they are many."
+        )
+
+
+def named(
+    sets: Sets, records: Sequence[Record], most_similar: Sequence[int] | None
+) -> list[Record]:
+    """Each generated image by the name of its file, with the files nearest to it."""
+    made, known, unseen = sets.made.names, sets.known.names, sets.unseen
+    found = []
+    for i, record in enumerate(records):
+        similar = most_similar[i] if most_similar else None
+        held = record["nearest_heldout"]
+        found.append(
+            {
+                "file": made[i],
+                **record,
+                "most_similar": similar,
+                "nearest_file": known[record["nearest"]],
+                "second_file": known[record["second"]],
+                "most_similar_file": None if similar is None else known[similar],
+                "heldout_file": unseen.names[held] if unseen and held is not None else None,
+                "likeness": None,
+            }
+        )
+    return found
+
+
+def explain(sets: Sets, records: Sequence[Record]) -> None:
+    """Say of each copy how it differs from the original that explains it, pixels' or features'."""
+    made, known = sets.made.images, sets.known.images
+    copies = [i for i, r in enumerate(records) if r["copy"] or r["copy_by_similarity"]]
+    for i in copies[:EXPLAINED]:
+        record = records[i]
+        originals = dict.fromkeys(
+            k for k in (record["nearest"], record["most_similar"]) if k is not None
+        )
+        found = [likeness(made[i], known[k]) for k in originals]
+        record["likeness"] = next((word for word in found if word != UNLIKE), UNLIKE)
+
+
+def choose(scores: Sequence[float], order: str, count: int = SHOWN) -> list[int]:
+    """Positions of those nearest to being copies, of those around the median, or of random ones.
+
+    Args:
+        scores: the smaller, the more of a copy.
+        order: one of `ORDERS`.
+    """
+    ranked = np.argsort(np.asarray(scores), kind="stable")
+    count = min(count, len(ranked))
+    if order == "worst":
+        return [int(i) for i in ranked[:count]]
+    if order == "median":
+        start = max(0, len(ranked) // 2 - count // 2)
+        return [int(i) for i in ranked[start : start + count]]
+    drawn = np.random.default_rng(0xA0D17).choice(len(ranked), count, replace=False)
+    return sorted(int(i) for i in drawn)
+
+
+def evidence(sets: Sets, records: Sequence[Record]) -> Iterator[Record]:
+    """Some samples under each rule, with a strip of pictures: generated, then what is nearest.
+
+    Yields:
+        `rule`, `order`, `sample` (its position), `roles` (what each picture of the strip is),
+        `files` (their names) and `strip`, a PNG in base64.
+    """
+    for rule in RULES:
+        sign = 1 if rule == "ratio" else -1
+        scores = [sign * r[rule] for r in records if r[rule] is not None]
+        for order in ORDERS if len(scores) == len(records) else ():
+            for i in choose(scores, order):
+                pictures = dict(_beside(sets, records[i], rule))
+                yield {
+                    "rule": rule,
+                    "order": order,
+                    "sample": i,
+                    "roles": ["generated", *pictures],
+                    "files": [records[i]["file"], *(name for name, _ in pictures.values())],
+                    "strip": strip([sets.made.images[i], *(x for _, x in pictures.values())]),
+                }
+
+
+def _beside(sets: Sets, record: Record, rule: str) -> Iterator[tuple[str, tuple[str, Images]]]:
+    """The role, name and picture of each image that stands beside a sample."""
+    roles = {"nearest training image": record["nearest"], "second nearest": record["second"]}
+    if rule == "similarity":
+        roles = {"most similar training image": record["most_similar"]} | {
+            "nearest in pixels": record["nearest"]
+        }
+    for role, position in roles.items():
+        yield role, (sets.known.names[position], sets.known.images[position])
+    if sets.unseen and (held := record["nearest_heldout"]) is not None:
+        yield "nearest unseen image", (sets.unseen.names[held], sets.unseen.images[held])
+
+
+def strip(pictures: Sequence[Images]) -> str:
+    """Pictures of one size side by side, as a PNG in base64."""
+    wide: NDArray[np.uint8] = np.concatenate(pictures, axis=1)
+    buffer = io.BytesIO()
+    Image.fromarray(wide[..., 0] if wide.shape[2] == 1 else wide).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def unstrip(text: str, count: int) -> list[Images]:
+    """The pictures of a strip, uint8 (h, w, c) each."""
+    with Image.open(io.BytesIO(base64.b64decode(text))) as picture:
+        wide = np.atleast_3d(np.asarray(picture))
+    return np.split(wide, count, axis=1)
