@@ -224,6 +224,11 @@ def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
                 write_atomically(stop, YIELD)
 
 
+def is_busy(folder: Path = RUNS) -> bool:
+    """Whether any run trains or waits."""
+    return any(s.active for s in _standings(folder))
+
+
 def position(run: Run) -> int:
     """How many runs are before this one: 0 is running or next."""
     line = [s.run.path for s in _line(_standings(run.path.parent))]

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ambient import worker
 from ambient.errors import InputError
 from ambient.run import ACTIVE
 from ui import data, visitor, words
@@ -20,14 +21,18 @@ if (fresh := st.session_state.pop("mine-next", None)) in runs:
     st.session_state["mine"] = fresh
 
 
-def new_run() -> None:
-    """Cards, the form, and what its button starts."""
+def new_run(busy: bool) -> None:
+    """Cards, the form, and what its button starts.
+
+    Args:
+        busy: somebody's run trains or waits, so that what is said of the wait changes.
+    """
     choices.cards()
     chosen = choices.fields()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         go = st.button("Train", type=words.prominent(), icon=":material/play_arrow:")
         with errors_in_words():
-            st.caption(choices.estimate(chosen), width="content")
+            st.fragment(run_every=progress.TICK if busy else None)(choices.estimate)(chosen)
     if go:
         try:
             run = choices.submit(chosen)
@@ -48,7 +53,7 @@ if runs:
 if not hidden("train"):
     if runs:
         st.subheader("A new run", anchor=False)
-    new_run()
+    new_run(worker.is_busy(data.runs_folder()))
 if runs:
     st.stop()
 
@@ -57,8 +62,9 @@ if not finished:
     words.missing("No finished run to replay yet.", "python -m ambient train --out runs/first")
     st.stop()
 st.subheader("Meanwhile: a finished run, replayed", anchor=False)
+replayed = st.empty()
 with control("settings"):
     name = st.selectbox("Finished run", finished, key="replayed", bind="query-params", width=420)
 with errors_in_words():
-    words.bar(bar, [data.find(name)])
+    words.bar(replayed, [data.find(name)])
     replay.show(data.find(name))

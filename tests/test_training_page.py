@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient import worker
 from ambient.config import configure
 from ambient.corpus import Corpus
-from ambient.run import Run, list_runs, open_run
+from ambient.run import IMAGES_FILE, OWN, Run, list_runs, open_run, packed
 from ui import visitor
 from ui.train_your_own import progress
 
@@ -183,3 +188,103 @@ def test_only_weights_that_fit_are_offered(finished: Run) -> None:
     _ran(app.run())
     assert app.selectbox(key="train-start").value == "scratch"
     assert not any(finished.name in option for option in app.selectbox(key="train-start").options)
+
+
+def _upload(app: AppTest, files: list[tuple[str, bytes]]) -> AppTest:
+    app.selectbox(key="train-corpus").set_value(OWN)
+    _ran(app.run())
+    app.file_uploader(key="pictures-to-train-on").set_value([(*f, "image/png") for f in files])
+    return _ran(app.run())
+
+
+def _pictures(count: int, side: int = 16) -> list[tuple[str, bytes]]:
+    """Noise, so that no two are twins."""
+    rng, found = np.random.default_rng(0), []
+    for i in range(count):
+        buffer = io.BytesIO()
+        noise = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(buffer, "PNG")
+        found.append((f"{i:03}.png", buffer.getvalue()))
+    return found
+
+
+def test_pictures_of_ones_own_are_told_and_trained_on(runs: Path) -> None:
+    app = _open()
+    app.number_input(key="train-n_train").set_value(16)
+    app = _upload(app, [*_pictures(30), _pictures(1)[0], ("bad.png", b"MZ" + bytes(9))])
+    said = _text(app)
+    assert "31 pictures of 16×16 pixels, in color; 1 of them near-duplicates" in said
+    assert "16 are trained on and 14 stay unseen. With 100 unseen or more" in said
+    assert "1 of 32 pictures left out: 'bad.png' is not a readable picture but a program" in said
+    _press(app, "Train")
+    (run,) = list_runs(runs)
+    assert run.config.corpus == OWN and len(run.corpus()) == 31
+    assert run.config.side == 16 and run.corpus().names[0] == "000.png"
+    again = _press(_open(mine=run.name), "Stop and save")
+    assert "pictures" in again.selectbox(key="mine").value
+
+
+def test_what_cannot_be_trained_on_is_one_line(runs: Path) -> None:
+    app = _upload(_open(), _pictures(3))
+    assert [e.value for e in app.error] == ["'pictures' has 3 images; at least 4 are needed."]
+    _press(app, "Train")
+    assert "no pictures to train on yet" in app.error[-1].value
+    assert list_runs(runs) == []
+
+
+def test_a_public_server_takes_so_many_pictures(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_PICTURES", "9")
+    app = _upload(_open(), _pictures(10))
+    assert [e.value for e in app.error] == ["more than 9 pictures were given; use fewer."]
+    monkeypatch.setenv("AMBIENT_MAX_UPLOAD", "1000")
+    app = _upload(_open(), _pictures(9))
+    assert "this server takes 0 MB at once" in app.error[0].value
+
+
+def test_own_pictures_are_for_who_has_the_link(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    app = _open()
+    app.number_input(key="train-n_train").set_value(16)
+    app = _upload(app, _pictures(30))
+    assert "Whoever has the run's link sees them" in _text(app)
+    _press(app, "Train")
+    (run,) = list_runs(runs)
+    assert len(run.name.rpartition("-")[2]) == 16  # nobody guesses it
+    stranger = _open()
+    assert not any(s.key == "mine" for s in stranger.selectbox)
+    assert not any(run.name in o for s in stranger.selectbox for o in s.options)
+    linked = _open(mine=run.name)
+    assert "Somebody else's run" in _text(linked)
+    assert not {"Stop and save", "Yes, delete it"} & set(_labels(linked))
+
+
+def test_a_run_on_own_pictures_continues_without_them_at_hand(runs: Path, finished: Run) -> None:
+    images = finished.corpus()
+    config = replace(finished.config, corpus=OWN)
+    (finished.path / "config.json").write_text(config.to_json())
+    (finished.path / IMAGES_FILE).write_bytes(packed(images))
+    app = _press(_open(mine=finished.name), "Continue with other settings")
+    assert f"the pictures of {finished.name}" in _text(app)
+    _press(app, "Train")
+    (new,) = [r for r in list_runs(runs) if r.name != finished.name]
+    assert new.config.parent == f"{finished.name}@{finished.last_step}"
+    assert new.corpus().sha256 == images.sha256
+    assert f"began with the weights of {finished.name}" in _text(_open(mine=new.name))
+
+
+def test_a_cutoff_is_suggested_before_training(runs: Path) -> None:
+    app = _open()
+    app.number_input(key="train-n_train").set_value(50)
+    _press(app, "Suggest a cutoff")
+    wanted = float(re.search(r"Cutoff ([\d.]+), by this project", _text(app)).group(1))  # type: ignore[union-attr]
+    _press(app, "Use it")
+    assert app.number_input(key="train-cutoff").value == wanted
+    assert app.selectbox(key="train-arm").value == "ambient"
+
+
+def test_unseen_images_stand_beside_the_copies(finished: Run) -> None:
+    both = len(finished.split(finished.corpus()).heldout)
+    assert f"of {min(both, progress.UNSEEN):,})." in _text(_open(mine=finished.name))

@@ -12,12 +12,13 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ambient.corpus import to_bytes, to_unit
+from ambient.corpus import Corpus, to_bytes, to_unit
 from ambient.corruption import corrupt
 from ambient.denoiser import EDM, Denoiser, splice
 from ambient.errors import InputError
 from ambient.run import Run, open_run
 from ambient.sampler import sampler_of, trajectory
+from ambient.theory import cutoff_report
 from ambient.verdicts import ImageSets, judge_images
 from ui import data
 from ui.frame import settle_again
@@ -114,6 +115,17 @@ def judged(
         "checkpoint_sha256": run.checkpoint_sha256(trained),
     }
     return {**report, "samples": rows, **weights}
+
+
+def suggestion(images: Corpus, n_train: int) -> Iterator[tuple[float, dict[str, Any]]]:
+    """The finished share and the report so far of a cutoff for these images; the last is whole.
+
+    Raises:
+        InputError: a split that cannot be made, or another visitor's work takes too long.
+    """
+    with turn():
+        for done, total, report in cutoff_report(images, n_train):
+            yield done / total, report
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -10,17 +10,21 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ambient.config import ARMS, Config, configure
-from ambient.corpus import BUNDLED
+from ambient.corpus import BUNDLED, Corpus
 from ambient.errors import InputError
 from ambient.presets import PRESETS, Preset
-from ambient.run import Run
+from ambient.run import IMAGES_FILE, OWN, Run, open_run
 from ui import data, visitor, words
+from ui.teacher import hidden
+from ui.train_your_own import own_pictures, suggestion
+from ui.train_your_own.form import fill
 
 SCRATCH = "scratch"  # to start from nothing
 FILLED = "form-filled"  # from inside a fragment: the form is outside of it
 OTHERS: dict[str, Any] = {
     "cutoff": 1.0, "batch": 32, "lr": 1e-3, "width": 48, "seed": 0, "start": SCRATCH,
 }  # fmt: skip
+RECENT, RECENT_LINES = 3, 20  # runs, and lines of each, that tell how fast this machine is now
 FIRST = next(iter(PRESETS.values()))  # fills the form until a card is chosen
 
 
@@ -32,11 +36,6 @@ def settings(c: Config) -> dict[str, Any]:
     """What the form asks for, as a run has it."""
     names = ("corpus", "n_train", "arm", "steps", "batch", "lr", "width", "seed")
     return {**OTHERS, **{name: getattr(c, name) for name in names}, "cutoff": c.cutoff or 1.0}
-
-
-def fill(values: Mapping[str, Any]) -> None:
-    """Put values into the form, for its next run."""
-    st.session_state.update({f"train-{name}": value for name, value in values.items()})
 
 
 def start_from(run: Run) -> None:
@@ -75,11 +74,32 @@ def _outcome(preset: Preset) -> str:
     return f"{rate} copied  \n:small[:gray[{words.interval(rule['ci95'])} · {alarms}]]"
 
 
-def _starts(corpus: str, width: int) -> dict[str, tuple[Run, int]]:
-    """All stored weights that fit such a run, by run@step."""
-    known = [*visitor.runs().values(), *data.bundled()]
-    fit = [r for r in known if (r.config.corpus, r.config.width) == (corpus, width)]
+def _starts(images: Corpus | None, width: int) -> dict[str, tuple[Run, int]]:
+    """All stored weights that fit a network of such images, by run@step."""
+    if images is None:
+        return {}
+    shape = (*images.images.shape[2:], width)
+    known = [(r, r.config) for r in (*visitor.runs().values(), *data.bundled())]
+    fit = [r for r, c in known if (c.side, c.channels, c.width) == shape]
     return {f"{r.name}@{step}": (r, step) for r in fit for step in r.steps[::-1]}
+
+
+def _images(corpus: str) -> Corpus | None:
+    """Images to train on; of one's own, those handed over or those of the run to start from."""
+    if corpus != OWN:
+        return data.bundled_corpus(corpus)
+    if given := own_pictures.ask():
+        return given
+    run = visitor.runs().get(str(st.session_state.get("train-start")).rpartition("@")[0])
+    if run is None or run.config.corpus != OWN:
+        return None
+    st.caption(f"Without others, the pictures of {run.name}.")
+    return _pictures_of(str(run.path), data.stamp(run.path / IMAGES_FILE))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _pictures_of(path: str, changed: int) -> Corpus:
+    return open_run(path).corpus()
 
 
 def fields() -> dict[str, Any]:
@@ -97,27 +117,40 @@ def fields() -> dict[str, Any]:
         return column.number_input(label, value=first[name], step=step, **bound(name), **more)
 
     a, b, c, d = st.columns(4)
-    corpus = a.selectbox("Images", BUNDLED, BUNDLED.index(first["corpus"]), **bound("corpus"))
+    corpora = [*BUNDLED] if hidden("open") else [*BUNDLED, OWN]
+    corpus = a.selectbox(
+        "Images",
+        corpora,
+        corpora.index(first["corpus"]),
+        format_func=lambda name: "your own pictures" if name == OWN else name,
+        **bound("corpus"),
+    )
     n_train = number(b, "How many to train on", "n_train", 1)
     arms = list(ARMS)
     about = "  \n".join(f"**{name}**: {what}" for name, what in ARMS.items())
     arm = c.selectbox("Training", arms, arms.index(first["arm"]), help=about, **bound("arm"))
     cutoff = number(d, "Cutoff", "cutoff", 0.1, disabled=arm == "standard")
+    images = _images(corpus)
+    if corpus == OWN and images:
+        own_pictures.tell(images, int(n_train))
     a, b, c, d = st.columns(4)
-    steps = number(a, "Steps", "steps", 100)
+    own = "Its own: those of the weights that it starts from are not counted."
+    steps = number(a, "Steps", "steps", 100, help=own)
     batch = number(b, "Images a step", "batch", 1)
     width = number(c, "Network width", "width", 16)
     seed = number(d, "Seed", "seed", 1)
     a, _, _, _ = st.columns(4)
     start = a.selectbox(
         "Start from",
-        [SCRATCH, *_starts(corpus, int(width))],
+        [SCRATCH, *_starts(images, int(width))],
         format_func=lambda s: "nothing learned" if s == SCRATCH else s.replace("@", ", step "),
-        help="Weights of another run, of the same width and kind of images.",
+        help="Weights of another run, of the same width and size of images.",
         **bound("start"),
     )
+    if images and not hidden("live"):
+        suggestion.offer(images, int(n_train))
     return {
-        "corpus": corpus,
+        "images": images,
         "n_train": int(n_train),
         "arm": arm,
         "cutoff": 0.0 if arm == "standard" else float(cutoff),
@@ -130,33 +163,55 @@ def fields() -> dict[str, Any]:
     }
 
 
-def _speed(corpus: str, width: int) -> float | None:
-    """Images a second, from finished runs of the same images, trained as a new one will be."""
-    speeds: dict[int, list[float]] = {}
-    for run in [*data.own(), *data.bundled()]:
-        c, lines = run.config, data.metrics(run)
-        if c.corpus == corpus and c.threads == 1 and lines and run.state["status"] == "done":
-            pace = median(line["images_per_second"] for line in lines)
-            speeds.setdefault(abs(c.width - width), []).append(pace * c.width)
-    return median(speeds[min(speeds)]) / width if speeds else None
+def _speed(c: Config) -> tuple[float, str] | None:
+    """Images a second of such a network, and where that was measured: here rather than elsewhere.
+
+    Of another width or size of images it is scaled by channels and pixels.
+    """
+    here = [r for r in data.own() if (r.path / "state.json").exists()][:RECENT]
+    for runs, where in ((here, "the last runs here"), (data.bundled(), "the bundled runs")):
+        speeds: dict[tuple[bool, int], list[float]] = {}
+        for run in runs:
+            k, lines = run.config, data.metrics(run)[-RECENT_LINES:]
+            if lines and k.threads == c.threads:
+                pace = median(line["images_per_second"] for line in lines)
+                near = k.side != c.side, abs(k.width - c.width)
+                speeds.setdefault(near, []).append(pace * k.width * k.side**2)
+        if speeds:
+            return median(speeds[min(speeds)]) / (c.width * c.side**2), where
+    return None
 
 
 def _pace(c: Config) -> float | None:
     """Seconds a step of a run that has not trained yet."""
-    speed = _speed(c.corpus, c.width)
-    return c.batch / speed if speed else None
+    speed = _speed(c)
+    return c.batch / speed[0] if speed else None
 
 
-def estimate(chosen: dict[str, Any]) -> str:
+def _configured(chosen: Mapping[str, Any]) -> Config:
+    """The config of these choices.
+
+    Raises:
+        InputError: choices that could not be trained, or no pictures yet.
+    """
+    if chosen["images"] is None:
+        raise InputError("there are no pictures to train on yet; upload yours above.")
+    rest = {k: v for k, v in chosen.items() if k not in ("images", "start")}
+    return configure(chosen["images"], **rest)
+
+
+def estimate(chosen: Mapping[str, Any]) -> None:
     """How long it will take, and how long it will wait before."""
-    if min(chosen["steps"], chosen["batch"], chosen["width"]) < 1:
-        return ""
-    speed = _speed(chosen["corpus"], chosen["width"])
-    text = "No finished run says how long this takes."
+    try:
+        config = _configured(chosen)
+    except InputError:
+        return  # said when it is asked for
+    speed = _speed(config)
+    text = "No run says how long this takes."
     if speed:
-        seconds = chosen["steps"] * chosen["batch"] / speed
-        text = f"About {words.duration(seconds)}, judged by the speed of finished runs."
-    return f"{text} {_wait(None)}"
+        seconds = config.steps * config.batch / speed[0]
+        text = f"About {words.duration(seconds)}, at the speed of {speed[1]}."
+    st.caption(f"{text} {_wait(None)}", width="content")
 
 
 def waiting(run: Run) -> str:
@@ -175,7 +230,7 @@ def _wait(run: Run | None) -> str:
     return f"It starts in about {words.duration(seconds)}." if seconds else "It starts at once."
 
 
-def submit(chosen: dict[str, Any]) -> Run:
+def submit(chosen: Mapping[str, Any]) -> Run:
     """Queue the run.
 
     Raises:
@@ -183,11 +238,10 @@ def submit(chosen: dict[str, Any]) -> Run:
     """
     from ambient import worker
 
-    rest = {k: v for k, v in chosen.items() if k not in ("corpus", "start")}
-    config = configure(data.bundled_corpus(chosen["corpus"]), **rest)
+    images, config = chosen["images"], _configured(chosen)
     start = None
     if chosen["start"] != SCRATCH:
-        start = _starts(chosen["corpus"], chosen["width"]).get(chosen["start"])
+        start = _starts(images, chosen["width"]).get(chosen["start"])
         if start is None:
             raise InputError(f"'{chosen['start']}' is no longer there; choose what to start from.")
-    return worker.submit(config, data.runs_folder(), visitor.own_token(), start)
+    return worker.submit(config, data.runs_folder(), visitor.own_token(), start, images)

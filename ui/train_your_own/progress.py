@@ -22,6 +22,7 @@ from ui.watch_it_memorize.stages import Stage, judge
 
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
 SHOWN = 12
+UNSEEN = 1000  # unseen images that the rule is checked on
 
 STATUS = {
     "queued": ("schedule", "gray"),
@@ -74,6 +75,13 @@ def _watch(run: Run, was_active: bool) -> None:
     if was_active != (state["status"] in ACTIVE):
         st.rerun()  # once: ticking starts or ends with the run's activity
     _standing(run, state)
+    if run.config.parent:
+        name, _, at = run.config.parent.rpartition("@")
+        st.caption(
+            f"It began with the weights of {name} at step {int(at):,}. Its own steps are counted "
+            "from there, in the charts too.",
+            width=760,
+        )
     rows = copied_so_far(run)
     left, right = st.columns(2, gap="large")
     with left:
@@ -111,6 +119,7 @@ def _samples(run: Run, state: dict[str, Any], rows: list[dict[str, Any]]) -> Non
         run.config.arm,
         samples=last["n"],
     )
+    st.caption(_unseen(run), width=760)
     stage = _sheet(run, last["step"])
     some = stage.copies[:SHOWN]
     color = arm_color(run.config.arm)
@@ -121,6 +130,24 @@ def _samples(run: Run, state: dict[str, Any], rows: list[dict[str, Any]]) -> Non
         f"training images; {words.copies_of(some)}.",
     )
     st.caption(f"Seeds 0 to {SHOWN - 1}, step {last['step']:,}: {words.copies_of(some)}.")
+
+
+def _unseen(run: Run) -> str:
+    """What the rule says of images that the model never sees, to hold its copies against."""
+    c = run.config
+    flagged, n = _alarms(str(run.path), c.corpus_sha256, c.n_train, c.split_seed)
+    if not n:
+        return "No images are left unseen to check the rule on."
+    rate = words.percent(flagged / n)
+    return f"Unseen images: {rate} ({words.interval(clopper_pearson(flagged, n))} of {n:,})."
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _alarms(path: str, sha256: str, n_train: int, split_seed: int) -> tuple[int, int]:
+    """How many unseen images the rule calls copies, and of how many."""
+    run = store.open_run(path)
+    unseen = data.sets(run).heldout[:UNSEEN]
+    return (sum(judge(run, unseen).copies) if len(unseen) else 0), len(unseen)
 
 
 def _loss(run: Run) -> None:
@@ -220,11 +247,25 @@ def _links(run: Run) -> None:
             icon=":material/download:",
             type="tertiary",
             on_click="ignore",
-            help="Config, weights, report, curves, samples and a model card",
+            help="Config, weights, report, curves, samples and a model card"
+            + ("; without your pictures" if run.config.corpus == store.OWN else ""),
         )
+        if run.config.corpus == store.OWN:
+            st.download_button(
+                "With the pictures",
+                lambda: export_run(run, images=True),
+                f"{run.name}-with-pictures.zip",
+                "application/zip",
+                key=f"zip-pictures-{run.name}",
+                icon=":material/photo_library:",
+                type="tertiary",
+                on_click="ignore",
+                help="Can be opened elsewhere, and shows everyone who has it your pictures",
+            )
     with st.popover("Link", icon=":material/link:", type="tertiary"):
         watch, change = visitor.links(run)
-        st.caption("To watch it from anywhere")
+        own = run.config.corpus == store.OWN
+        st.caption("To watch it from anywhere" + (", pictures included" if own else ""))
         st.code(watch, language=None, wrap_lines=True)
         if is_public() and visitor.may_change(run):
             st.caption("To come back and stop, extend or delete it. Keep it to yourself.")

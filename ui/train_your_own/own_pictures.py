@@ -1,0 +1,129 @@
+"""A visitor's own pictures to train on: handed over, checked, and told in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from ambient.copies import MIN_SAMPLES
+from ambient.corpus import MAX_IMAGES, Corpus, read_uploads
+from ambient.errors import InputError
+from ambient.limits import Limits, is_public
+from ambient.run import OWN
+from ui import words
+
+KEPT = "read-pictures"  # in the session alone: which files were read, and what they gave
+SIDES = {"as they are": None, "16×16": 16, "32×32": 32, "64×64": 64}
+TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]
+LOOK = 20  # pictures between two looks whether the visitor is still there
+
+
+def ask() -> Corpus | None:
+    """An uploader, who will see the pictures, and what became of them; None without any."""
+    limits = Limits.here()
+    left, right = st.columns([3, 1])
+    files = left.file_uploader(
+        "Your pictures",
+        type=TYPES,
+        accept_multiple_files=True,
+        key="pictures-to-train-on",
+        max_upload_size=None if math.isinf(limits.upload) else max(1, int(limits.upload / 1e6)),
+        help="PNG, JPEG, WebP, BMP or GIF, or all of them as one zip, or one npz of *images*.",
+    )
+    size = right.selectbox(
+        "Their size",
+        list(SIDES),
+        key="pictures-side",
+        help="In pixels. A picture is cropped to a square and resized; small ones learn fast.",
+    )
+    st.caption(_promise(), width=760)
+    if not files:
+        return None
+    try:
+        return _read(files, SIDES[size], limits)
+    except InputError as e:
+        words.refuse(e)
+        return None
+
+
+def _promise() -> str:
+    """Who sees the pictures, and how long they stay."""
+    if not is_public():
+        return (
+            "They are copied into the run's folder and stay there with it. An export leaves them "
+            "out unless you ask for them."
+        )
+    return (
+        "Whoever has the run's link sees them and what the model makes of them; nobody else does, "
+        "and only your key changes the run. They stay in the run's folder on this server until "
+        "you delete the run, or it makes room for others. Upload nothing that must stay secret."
+    )
+
+
+def _read(files: Sequence[Any], side: int | None, limits: Limits) -> Corpus:
+    """The images of these files, read once a session.
+
+    Raises:
+        InputError: nothing to train on, or more than this server takes.
+    """
+    key = (tuple(f.file_id for f in files), side)
+    kept = st.session_state.get(KEPT)
+    if kept is None or kept[0] != key:
+        st.session_state.pop(KEPT, None)
+        corpus = _read_now(files, side, limits)
+        kept = st.session_state[KEPT] = (key, corpus)
+    found: Corpus = kept[1]
+    return found
+
+
+def _read_now(files: Sequence[Any], side: int | None, limits: Limits) -> Corpus:
+    size = sum(f.size for f in files)
+    if size > limits.upload:
+        raise InputError(
+            f"these files have {size / 1e6:.0f} MB; this server takes {limits.upload / 1e6:.0f} "
+            "MB at once. Shrink them or use fewer."
+        )
+    place = st.empty()
+
+    def look(count: int) -> None:
+        if count % LOOK == 0:  # writing to a page that was left ends the reading
+            place.caption(f"Reading picture {count + 1:,}.")
+
+    most = int(min(limits.pictures, MAX_IMAGES))
+    given = [(f.name, f.getvalue()) for f in files]
+    corpus = read_uploads(given, OWN, side=side, most=most, looked=look)
+    place.empty()
+    limits.check_pictures(len(corpus), corpus.images.shape[1])
+    return corpus
+
+
+def tell(corpus: Corpus, n_train: int) -> None:
+    """What there is to train on: counts, sizes, near-duplicates, and whether it is enough."""
+    n, side, _, channels = corpus.images.shape
+    distinct = len(set(corpus.groups.tolist()))
+    parts = [
+        f"{n:,} pictures of {side}×{side} pixels, {'gray' if channels == 1 else 'in color'}",
+        f"{n - distinct:,} of them near-duplicates of others, which are left out"
+        if n > distinct
+        else "no near-duplicates",
+    ]
+    st.caption(f"**{'; '.join(parts)}.** {_enough(distinct, n_train)}", width=760)
+    for note in corpus.notes:
+        st.caption(note, width=760)
+
+
+def _enough(distinct: int, n_train: int) -> str:
+    """Whether enough are left that the model never sees."""
+    unseen = distinct - n_train
+    if n_train < 2 or unseen < 0:
+        return f"Train on 2 to {distinct:,} of them."
+    text = f"{n_train:,} are trained on and {unseen:,} stay unseen."
+    if unseen >= MIN_SAMPLES:
+        return text
+    return (
+        f"{text} With {MIN_SAMPLES} unseen or more the rule for copies can be checked on them; "
+        "upload more or train on fewer."
+    )

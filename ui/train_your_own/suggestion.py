@@ -1,0 +1,55 @@
+"""A cutoff for the images of the form, suggested before any training."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ambient.corpus import Corpus
+from ambient.errors import InputError
+from ui import words
+from ui.train_your_own.form import fill
+
+KEPT = "suggested-cutoff"  # in the session: for which images, the report, or why there is none
+
+
+def offer(images: Corpus, n_train: int) -> None:
+    """A button that computes it, and what came out."""
+    key = images.sha256, n_train
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        asked = st.button(
+            "Suggest a cutoff",
+            icon=":material/auto_awesome:",
+            help="From these images alone, by closed forms; seconds, with many images a minute.",
+        )
+        if asked:
+            st.session_state[KEPT] = key, _computed(images, n_train)
+        kept = st.session_state.get(KEPT)
+        if kept and kept[0] == key:
+            _show(kept[1])
+
+
+def _computed(images: Corpus, n_train: int) -> float | str:
+    """The cutoff, or why none is suggested."""
+    from ui import live
+
+    bar = st.progress(0.0, "Measuring the images", width=320)
+    cutoff: float | None = None
+    reasons: list[str] = []
+    try:
+        for share, report in live.suggestion(images, n_train):
+            bar.progress(share, "Measuring the images")
+            cutoff, reasons = report["suggested_cutoff"], report["warnings"]
+    except InputError as e:
+        return str(e)
+    finally:
+        bar.empty()
+    return " ".join(reasons) if cutoff is None else round(cutoff, 2)
+
+
+def _show(found: float | str) -> None:
+    if isinstance(found, str):
+        words.refuse(found)
+        return
+    st.caption(f"Cutoff {found:g}, by this project's own rule of thumb.", width="content")
+    values = {"arm": "ambient", "cutoff": found}
+    st.button("Use it", type="tertiary", on_click=fill, args=(values,))
