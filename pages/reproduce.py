@@ -53,7 +53,7 @@ if not hidden("data"):
 if agreed := figures.section("What agrees with the paper"):
     st.subheader("What agrees with the paper, and at which scale", anchor=False)
     st.markdown(agreed)
-    st.caption("From docs/results.md, which `make results` writes from the stored tables.")
+    st.caption("From docs/results.md, which *make results* writes from the stored tables.")
 
 st.subheader("Every figure", anchor=False)
 for start in range(0, len(every), COLUMNS):
