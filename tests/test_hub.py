@@ -338,3 +338,50 @@ def test_the_fake_hub_is_called_like_the_real_one() -> None:
         assert set(inspect.signature(ours).parameters) - {"self"} <= set(
             inspect.signature(theirs).parameters
         )
+
+
+# The Evidence room's "Open another"
+
+
+def _room(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    from streamlit.testing.v1 import AppTest
+
+    monkeypatch.setenv("AMBIENT_RUNS", str(runs))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app.switch_page("pages/evidence_room.py").run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def _ask(app: Any, place: str) -> None:
+    app.text_input[0].set_value(place)
+    next(b for b in app.button if b.label == "Open folder").click().run()
+    assert not app.exception, app.exception[0].message
+
+
+def test_the_page_opens_a_run_of_the_hub_and_names_what_is_none(
+    tmp_path: Path, fake: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run("digits-50-standard")
+    hub.push(run, "me/digits")
+    app = _room(tmp_path / "runs", monkeypatch)
+    _ask(app, "hub:me/digits")
+    chosen = app.selectbox(key="run").value
+    assert open_run(tmp_path / "runs" / chosen).checkpoint_sha256() == run.checkpoint_sha256()
+    _ask(app, "hub:me/nothing")
+    assert [e.value for e in app.error] == [
+        "'me/nothing' is not on the Hub, or not for you; check the name, or log in with "
+        "`hf auth login`."
+    ]
+    (tmp_path / "model_index.json").write_text("{}")
+    _ask(app, str(tmp_path))
+    assert "is a diffusers pipeline and no run" in app.error[0].value
+
+
+def test_strangers_open_no_folder_and_send_this_server_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    app = _room(tmp_path / "runs", monkeypatch)
+    assert "Open folder" not in [b.label for b in app.button]
+    assert not [t for t in app.text_input if "folder" in t.label]

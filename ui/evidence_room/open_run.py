@@ -1,6 +1,8 @@
-"""Choosing a run: bundled, trained here, from a folder or from an uploaded zip."""
+"""Choosing a run: bundled, trained here, from a folder, the Hub or an uploaded zip."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import streamlit as st
 
@@ -38,10 +40,14 @@ def pick() -> Run:
 def _open_another() -> None:
     if not is_public():  # a stranger has no business in this machine's folders
         with st.form("open-folder", border=False):
-            path = st.text_input("Run folder on this machine", placeholder="runs/my-run")
-            if st.form_submit_button("Open folder") and path:
+            place = st.text_input(
+                "Run folder on this machine",
+                placeholder="runs/my-run",
+                help="Or a run on the Hugging Face Hub: *hub:owner/name@revision*.",
+            )
+            if st.form_submit_button("Open folder") and place:
                 try:
-                    run = open_run(path)
+                    run = _run_at(place)
                 except InputError as e:
                     words.refuse(e)
                 else:
@@ -58,6 +64,24 @@ def _open_another() -> None:
         else:
             st.session_state["imported"] = file.file_id
             _opened(run)
+
+
+def _run_at(place: str) -> Run:
+    """A run folder of this machine, or a run on the Hub, pulled beside the runs trained here."""
+    pipeline = (Path(place).expanduser() / "model_index.json").is_file()
+    if place.startswith("hub:"):
+        from ambient.hub import pull
+
+        run = pull(place, data.runs_folder())
+        if isinstance(run, Run):
+            return run
+        pipeline = True
+    if pipeline:
+        raise InputError(
+            f"'{place}' is a diffusers pipeline and no run. It is judged on the command line: "
+            "python -m ambient evaluate FOLDER --train IMAGES (docs/models.md)."
+        )
+    return open_run(place)
 
 
 def _opened(run: Run) -> None:
