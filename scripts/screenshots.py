@@ -67,6 +67,11 @@ def shoot(browser: Browser, address: str, name: str, size: str, scheme: str, pat
     page.goto(f"{address}/{name}")
     page.get_by_role("heading", level=1).wait_for(timeout=60_000)
     page.wait_for_load_state("networkidle")
+    page.wait_for_function(  # no chart is still on its way
+        "document.querySelector('[data-test-script-state=notRunning]') &&"
+        "!document.querySelector('[data-testid=stSkeleton]')",
+        timeout=60_000,
+    )
     page.wait_for_timeout(2500)
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path, full_page=size == "phone")
