@@ -92,7 +92,7 @@ def onward() -> None:
     name, title, *_ = PAGES[(names.index(here) + 1) % len(PAGES)]
     label = f"Back to {title}" if name == HOME else f"Next: {title}"
     st.space("small")
-    st.page_link(f"pages/{name}.py", label=label, icon=":material/arrow_forward:")
+    st.page_link(f"pages/{name}.py", label=label, icon=":material/arrow_forward:", help="")
 
 
 def _calling() -> str:
