@@ -302,10 +302,3 @@ def strip(pictures: Sequence[Images]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(wide[..., 0] if wide.shape[2] == 1 else wide).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def unstrip(text: str, count: int) -> list[Images]:
-    """The pictures of a strip, uint8 (h, w, c) each."""
-    with Image.open(io.BytesIO(base64.b64decode(text))) as picture:
-        wide = np.atleast_3d(np.asarray(picture))
-    return np.split(wide, count, axis=1)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.metadata import version
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 Report = Mapping[str, Any]
 
@@ -111,6 +117,13 @@ def likenesses(report: Report) -> dict[str, int]:
 def _span(share: float, ci95: Sequence[float]) -> str:
     low, high = (100 * x for x in ci95)
     return f"{100 * share:.1f} %, 95 % interval {low:.1f} to {high:.1f} %"
+
+
+def unstrip(text: str, count: int) -> list[NDArray[np.uint8]]:
+    """The pictures of a row of evidence, uint8 (h, w, c) each."""
+    with Image.open(io.BytesIO(base64.b64decode(text)), formats=["PNG"]) as picture:
+        wide = np.atleast_3d(np.asarray(picture))
+    return np.split(wide, count, axis=1)
 
 
 def page(report: Report) -> str:

@@ -34,6 +34,9 @@ with errors_in_words():
         if reports[arm] is None:
             words.no_verdict(run)
 
+if lesson.AT not in st.session_state:
+    st.page_link("pages/audit.py", label="Audit my own images", icon=":material/fact_check:")
+
 rule = reports["standard"]["copies"]["ratio"]
 with standard_rate:
     of = reports["standard"]["n_samples"]

@@ -18,11 +18,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient import run as store
-from ambient.corpus import Corpus, load_corpus
+from ambient.corpus import ASSETS, Corpus, load_corpus
 from ambient.errors import InputError
 from ambient.run import Run
 
 Images = NDArray[np.uint8]
+AUDIT_EXAMPLE = ASSETS / "audit" / "emoji-300-standard.json"  # made by scripts/planted.py
 
 
 def runs_folder() -> Path:

@@ -44,6 +44,7 @@ PAGES = (
     ("move_the_cutoff", "Move the cutoff", "tune", "What the cutoff costs and what it buys."),
     ("evidence_room", "Evidence room", "frame_inspect", "Every sample beside its nearest images."),
     ("compare", "Compare", "balance", "Any two runs, from the same noise."),
+    ("audit", "Audit", "fact_check", "Are my samples just my training images?"),
     ("train_your_own", "Train your own", "model_training", "Train a model here and watch it."),
     ("reproduce", "Reproduce", "deployed_code", "Every figure, its data and its command."),
 )

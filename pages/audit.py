@@ -1,0 +1,42 @@
+"""Are my samples just my training images? For any generator, with no model and no code."""
+
+import streamlit as st
+
+from ui import data, words
+from ui.audit import drops, result, waiting
+from ui.audit.desk import desk
+from ui.frame import enter, errors_in_words, hidden
+
+EXAMPLE = data.AUDIT_EXAMPLE
+COMMAND = "python -m ambient audit --generated A --train B --heldout C --html audit.html --json -"
+
+bar = enter(
+    "Are my samples just my training images?",
+    "Drop what a generator made, and what it learned from. Each image is set beside the training "
+    "images nearest to it, by a rule that hardly ever calls an unseen image a copy.",
+)
+if hidden("open"):
+    st.caption("This link leaves out images of one's own.")
+else:
+    drops.ask()
+
+job = None
+key = st.session_state.get(drops.JOB)
+if key and (job := desk().look(key)) is None:
+    st.session_state.pop(drops.JOB, None)
+if job and job.active:
+    waiting.watch(key)
+if job and job.status == "failed":
+    words.refuse(job.last_word())
+if job and job.status == "done":
+    result.show(result.read(str(job.json), data.stamp(job.json)), key, COMMAND)
+    st.stop()
+
+if not EXAMPLE.exists():
+    words.missing("No example is stored yet.", "make planted")
+    st.stop()
+st.divider()
+st.caption("An example: 1,000 samples of the standard model that learned 300 emoji · stored")
+with errors_in_words():
+    report = result.read(str(EXAMPLE), data.stamp(EXAMPLE))
+    result.show(report, "example", COMMAND)

@@ -1,0 +1,243 @@
+"""Audits of visitors, one at a time, each by a process of its own.
+
+A folder is the only channel: what was handed over goes in, `progress.json`, `audit.json` and
+`audit.html` come out. Who came first goes first; who closed the page is passed over, and forgotten
+with the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from ambient import untrusted
+from ambient.errors import InputError
+from ambient.limits import Limits
+
+AWAY = 90.0  # seconds without a look: the page is closed, or its tab asleep
+ABANDONED = 600.0  # after so many, a running audit makes room
+KEPT = 3600.0  # a finished one is forgotten
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass
+class Job:
+    """One audit.
+
+    Attributes:
+        folder: what was handed over, and what comes out.
+        command: the arguments of `python -m ambient`.
+        seen: when its page last asked, by the monotonic clock.
+    """
+
+    folder: Path
+    command: list[str]
+    seen: float = field(default_factory=time.monotonic)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def status(self) -> str:
+        """`waiting`, `running`, `done` or `failed`."""
+        if self.process is None:
+            return "waiting"
+        code = self.process.poll()
+        return "running" if code is None else "failed" if code else "done"
+
+    @property
+    def active(self) -> bool:
+        return self.status in ("waiting", "running")
+
+    @property
+    def json(self) -> Path:
+        return self.folder / "audit.json"
+
+    @property
+    def html(self) -> Path:
+        return self.folder / "audit.html"
+
+    def progress(self) -> dict[str, Any]:
+        """What is being done: `part`, `done` and `total`."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "progress.json").read_bytes())
+        except (OSError, ValueError):  # not there yet
+            return {"part": "starting", "done": 0, "total": 1}
+        return found
+
+    def last_word(self) -> str:
+        """Why it failed, in the line that its process ended with."""
+        log = self.folder / "log.txt"
+        lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
+        said = [line.removeprefix("ambient audit: ") for line in lines if line.strip()]
+        return said[-1][-400:] if said else "its process ended without a word; try again."
+
+    def start(self) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        parts = [str(ROOT), os.environ.get("PYTHONPATH")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, parts))
+        nice = ["nice", "-n", "10"] if shutil.which("nice") else []  # page loads come first
+        with (self.folder / "log.txt").open("wb") as log:
+            self.process = subprocess.Popen(
+                [*nice, sys.executable, "-m", "ambient", *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def end(self) -> None:
+        """Stop its process, if there is one, and forget everything."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Desk:
+    """All audits of a server, in the order they came."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.jobs: dict[str, Job] = {}
+
+    def submit(self, sets: Mapping[str, Sequence[Any] | str], features: str) -> str:
+        """Take an audit in; returns the key to ask for it by.
+
+        Args:
+            sets: `generated`, `train` and perhaps `heldout`: uploaded files, or a path.
+
+        Raises:
+            InputError: more than this server takes, or files that do not go together.
+        """
+        with self.lock:
+            waiting = sum(job.active for job in self.jobs.values())
+        if waiting >= Limits.here().queued:
+            raise InputError(f"{waiting} audits are waiting already; try again later.")
+        folder = Path(tempfile.mkdtemp(prefix="ambient-audit-"))
+        try:
+            command = ["audit", "--skip-quality", "--features", features]
+            for name, given in sets.items():
+                place = given if isinstance(given, str) else str(stored(folder / name, name, given))
+                command += [f"--{name}", place]
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        for option, file in (("json", "audit"), ("html", "audit"), ("progress", "progress")):
+            suffix = "html" if option == "html" else "json"
+            command += [f"--{option}", str(folder / f"{file}.{suffix}")]
+        key = secrets.token_urlsafe(16)
+        with self.lock:
+            self.jobs[key] = Job(folder, command)
+        self.advance()
+        return key
+
+    def look(self, key: str) -> Job | None:
+        """The audit of that key, whose page is open; None if it was forgotten."""
+        with self.lock:
+            if job := self.jobs.get(key):
+                job.seen = time.monotonic()
+        self.advance()
+        return self.jobs.get(key)
+
+    def ahead(self, key: str) -> int:
+        """How many audits come before this one."""
+        with self.lock:
+            keys = [k for k, job in self.jobs.items() if job.active]
+        return keys.index(key) if key in keys else 0
+
+    def end(self, key: str) -> None:
+        with self.lock:
+            job = self.jobs.pop(key, None)
+        if job:
+            job.end()
+        self.advance()
+
+    def advance(self) -> None:
+        """Forget whom nobody asks for, and start the next if none is running. Cheap."""
+        with self.lock:
+            now = time.monotonic()
+            for key, job in list(self.jobs.items()):
+                if now - job.seen > (ABANDONED if job.active else KEPT):
+                    self.jobs.pop(key).end()
+            statuses = [job.status for job in self.jobs.values()]
+            if "running" in statuses:
+                return
+            for job in self.jobs.values():
+                if job.status == "waiting" and now - job.seen < AWAY:
+                    job.start()
+                    return
+
+
+@st.cache_resource
+def desk() -> Desk:
+    """The one of this server."""
+    return Desk()
+
+
+def stored(folder: Path, which: str, files: Sequence[Any]) -> Path:
+    """Uploaded files as one file: the zip or npz that it is, or a zip of the pictures.
+
+    Raises:
+        InputError: too many bytes, or a zip among pictures.
+    """
+    size, most = sum(file.size for file in files), Limits.here().upload
+    if size > most:
+        raise InputError(
+            f"{which}: {size / 1e6:.0f} MB; this server takes at most {most / 1e6:.0f} MB. Take "
+            "fewer or smaller images, or run Ambient Explorer on a machine of yours."
+        )
+    folder.mkdir()
+    archives = [f for f in files if untrusted.kind(f.getvalue()[:400]) == "a zip archive"]
+    if archives and len(files) > 1:
+        raise InputError(
+            f"{which}: '{untrusted.plain(archives[0].name)}' is a zip or npz among {len(files)} "
+            "files; give it alone, or pictures only."
+        )
+    if archives:
+        (file,) = files
+        suffix = ".npz" if is_npz(file) else ".zip"
+        path = folder / f"{harmless(Path(file.name).stem)}{suffix}"
+        path.write_bytes(file.getbuffer())
+        return path
+    path = folder / f"{which}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as together:
+        names: set[str] = set()
+        for number, file in enumerate(files):
+            name = harmless(file.name)
+            name = name if name not in names else f"{number}-{name}"
+            names.add(name)
+            together.writestr(name, file.getbuffer())
+    return path
+
+
+def is_npz(file: Any) -> bool:
+    """Whether an uploaded zip holds arrays; what is in it is looked at by the audit."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
+def harmless(name: str) -> str:
+    """A file's name for a file in a folder of ours."""
+    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._")[-80:] or "images"

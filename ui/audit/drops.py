@@ -1,0 +1,116 @@
+"""Two drops, a third one if there is something to drop, and one click."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from ambient.errors import InputError
+from ambient.limits import Limits, is_public
+from ui import words
+from ui.audit.desk import desk
+
+JOB = "audit-job"  # in the session alone: the key of the visitor's audit
+TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]
+SETS = {
+    "generated": ("Generated images", "What your model made: 100 or more."),
+    "train": ("Training images", "What it learned from: all of it."),
+    "heldout": ("Unseen images, if you have some", "Real ones that it never saw: 100 or more."),
+}
+# Feature spaces (`ambient.features.SPACES`, which loads torch); the first two need no network.
+SPACES = {
+    "encoder-64": "the bundled encoder",
+    "pixels": "pixels again",
+    "dinov2-vits14": "DINOv2 (downloaded)",
+    "resnet18": "ResNet-18 (downloaded)",
+    "resnet50": "ResNet-50 (downloaded)",
+    "convnext-tiny": "ConvNeXt (downloaded)",
+    "inception-v3": "Inception v3 (downloaded)",
+}
+MEGABYTES = 1000  # that a browser may hand over at once to a server of one's own
+
+
+def ask() -> None:
+    """The drops and the click; a click starts an audit in place of the last one."""
+    given: dict[str, Sequence[Any] | str] = {}
+    limits = Limits.here()
+    most = MEGABYTES if math.isinf(limits.upload) else max(1, int(limits.upload / 1e6))
+    for column, (name, (label, about)) in zip(st.columns(3), SETS.items(), strict=True):
+        with column:
+            files = st.file_uploader(
+                label, TYPES, True, f"audit-{name}", max_upload_size=most, help=HELP
+            )
+            st.caption(about)
+            if files:
+                given[name] = files
+    if not is_public():
+        given = {**_places(), **given}
+    ready = {"generated", "train"} <= given.keys()
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        clicked = st.button(
+            "Audit my images",
+            type=words.prominent(),
+            icon=":material/fact_check:",
+            disabled=not ready,
+        )
+        offered = list(SPACES)[:2] if is_public() else list(SPACES)
+        features = st.selectbox(
+            "Compared in pixels, and in",
+            offered,
+            format_func=SPACES.__getitem__,
+            key="audit-features",
+            width=260,
+            help="Features find copies that are mirrored, shifted or recolored.",
+        )
+    st.caption(_promise(limits), width=760)
+    if clicked:
+        start(given, features)
+
+
+def _places() -> dict[str, str]:
+    """Sets by where they lie, for who sits at this computer: no browser has to hand them over."""
+    found = {}
+    with st.expander("Or name folders on this computer"):
+        for column, (name, (label, _)) in zip(st.columns(3), SETS.items(), strict=True):
+            path = column.text_input(
+                f"{label}: path", key=f"audit-path-{name}", placeholder="a folder, zip or npz"
+            )
+            if path.strip():
+                found[name] = path.strip()
+    return found
+
+
+HELP = (
+    "PNG, JPEG, WebP, BMP or GIF; or all of them as one zip, or one npz of *images*. Pictures are "
+    "cropped to a square and brought to the size of the training images. One that cannot be read "
+    "is named and left out."
+)
+
+
+def _promise(limits: Limits) -> str:
+    """Who sees the images, and how long they stay."""
+    if not is_public():
+        return "Your images stay on this computer, and their copies here only as long as the page."
+    return (
+        f"Up to {limits.pictures:,.0f} pictures and {limits.upload / 1e6:.0f} MB a set. Nobody "
+        "else sees them; they and the result are deleted an hour after you leave. Upload nothing "
+        "that must stay secret."
+    )
+
+
+def start(given: dict[str, Sequence[Any] | str], features: str) -> None:
+    """Begin an audit, in place of this visitor's last one."""
+    forget()
+    try:
+        st.session_state[JOB] = desk().submit(given, features)
+    except InputError as e:
+        words.refuse(e)
+
+
+def forget() -> None:
+    """End and forget this visitor's audit."""
+    if key := st.session_state.pop(JOB, None):
+        desk().end(key)

@@ -1,0 +1,229 @@
+"""The answer of an audit: in words, in numbers, and image by image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from ambient import paper
+from ui import charts, data, words
+from ui.charts.verdicts import histogram
+from ui.pictures import difference, row
+from ui.teacher import hidden
+
+Report = Mapping[str, Any]
+RULES = {"Pixels": "ratio", "Features": "similarity"}
+ORDERS = {"Worst": "worst", "Median": "median", "Random": "random"}
+SCORE = {"ratio": "d1/d2", "similarity": "similarity"}
+COPY = {"ratio": "copy", "similarity": "copy_by_similarity"}
+ICONS = {
+    "copies": ("warning", "orange"),
+    "none": ("check_circle", "blue"),
+    "unclear": ("help", "gray"),
+    "unknown": ("hourglass_empty", "gray"),
+}
+TABLE = 2000  # images in the table on the page; all are in the CSV
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the result")
+def read(path: str, changed: int) -> Report:
+    """A stored audit."""
+    report: Report = json.loads(Path(path).read_bytes())
+    return report
+
+
+def show(report: Report, key: str, command: str) -> None:
+    """One audit, whole.
+
+    Args:
+        key: tells its widgets from those of another audit.
+        command: makes it again.
+    """
+    kind = paper.answer(report)
+    icon, color = ICONS[kind]
+    st.header(f":{color}[:material/{icon}:] {paper.ANSWERS[kind]}", anchor=False)
+    st.markdown(" ".join(paper.sentences(report)), width=760)
+    _numbers(report)
+    downloads(report, key)
+    _histogram(report, key, command)
+    st.subheader("Look for yourself", anchor=False)
+    _rows(report, key)
+    _table(report)
+    _caveats(report)
+
+
+def _numbers(report: Report) -> None:
+    judged = paper.rules(report)
+    if not judged:
+        return
+    columns = iter(st.columns(2 * len(judged), gap="medium"))
+    for name, rule in judged.items():
+        title = paper.RULES[name][0]
+        with next(columns):
+            words.rate_metric(
+                f"{title}: copies",
+                rule["rate"],
+                rule["ci95"],
+                "standard",
+                samples=report["n_samples"],
+            )
+        with next(columns):
+            label = f"{title}: false alarms"
+            words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
+
+
+def downloads(report: Report, key: str) -> None:
+    """The page to hand on, the numbers, and a row an image."""
+    if hidden("data"):
+        return
+    with st.container(horizontal=True, gap="small"):
+        for label, suffix, mime, icon, make in (
+            ("Report (HTML)", "html", "text/html", "description", lambda: paper.page(report)),
+            ("JSON", "json", "application/json", "data_object", lambda: json.dumps(report)),
+            ("CSV", "csv", "text/csv", "table", lambda: data.csv_bytes(report["samples"])),
+        ):
+            st.download_button(
+                label,
+                make,
+                f"audit.{suffix}",
+                mime,
+                key=f"audit-{suffix}-{key}",
+                icon=f":material/{icon}:",
+                on_click="ignore",
+                help="One page with everything on it, to hand on" if suffix == "html" else None,
+            )
+
+
+def _histogram(report: Report, key: str, command: str) -> None:
+    rule = report["copies"]["ratio"]
+    if rule["rate"] is None:
+        return
+    ratios = np.array([r["ratio"] for r in report["samples"]], np.float32)
+    unseen = np.array(report["heldout_ratios"], np.float32)
+    figure = histogram(ratios, unseen, rule["threshold"], "ratio", "standard")
+    alt = (
+        f"d1/d2 of generated images above, of {report['calibrated_on']} below; "
+        f"{words.percent(rule['rate'])} of generated ones are on the side of copies."
+    )
+    charts.show(figure, f"audit-histogram-{key}", alt)
+    words.under(
+        f"audit-{key}",
+        "Each image's distance to its nearest training image over that to the second nearest. "
+        "Above the axis what was generated, below it "
+        f"{report['calibrated_on']}: the part of them left of the line are false alarms.",
+        [_provenance(report)],
+        lambda: report["samples"],
+        command,
+    )
+
+
+def _provenance(report: Report) -> str:
+    corpus = report["corpus"]
+    parts = [
+        f"{report['n_samples']:,} generated ({report['generated']['name']})",
+        f"{corpus['n_train']:,} training ({corpus['name']})",
+        f"{corpus['n_heldout']:,} unseen",
+        "x".join(map(str, report["shape"][:2])),
+        f"calibrated on {report['calibrated_on'] or 'nothing'}",
+    ]
+    return " · ".join(parts)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _strip(text: str, count: int) -> bytes:
+    """The stored pictures large, then the difference of the first two."""
+    pictures = paper.unstrip(text, count)
+    return row([*pictures, difference(pictures[0], pictures[1])])
+
+
+def _rows(report: Report, key: str) -> None:
+    shown = {found["rule"] for found in report["evidence"]}
+    with st.container(horizontal=True, gap="medium"):
+        by = st.segmented_control(
+            "Nearest by",
+            [name for name, rule in RULES.items() if rule in shown],
+            default="Pixels",
+            required=True,
+            key=f"audit-rule-{key}",
+        )
+        order = st.segmented_control(
+            "Rows", list(ORDERS), default="Worst", required=True, key=f"audit-order-{key}"
+        )
+    rule = RULES[by]
+    rows = [e for e in report["evidence"] if (e["rule"], e["order"]) == (rule, ORDERS[order])]
+    if not rows:
+        return
+    roles = " · ".join([*rows[0]["roles"], "difference of the first two (three times as bright)"])
+    st.caption(f"From left to right: {roles}.", width=760)
+    for found in rows:
+        _row(report["samples"][found["sample"]], found)
+
+
+def _row(record: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """One image: its pictures, the verdict and the files."""
+    rule, names = found["rule"], found["files"]
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
+    pairs = zip(found["roles"], names, strict=True)
+    left.image(
+        _strip(found["strip"], len(names)),
+        width="stretch",
+        alt="; ".join(f"{role}: {name}" for role, name in pairs),
+    )
+    with right:
+        copied = record[COPY[rule]]
+        mark = ":orange[**= copy**]" if copied else "**not a copy**"
+        what = f", {record['likeness']}" if copied and record["likeness"] else ""
+        st.markdown(f"{mark}{what} · {SCORE[rule]} **{record[rule]:.3f}**")
+        st.caption(f"*{_plain(names[0])}* → *{_plain(names[1])}*")
+
+
+def _plain(name: str) -> str:
+    """A file's name as text that markdown leaves alone."""
+    return "".join(c if c.isalnum() or c in " .-/" else f"\\{c}" for c in name)
+
+
+def _table(report: Report) -> None:
+    """Every image, the most suspicious first."""
+    records: Sequence[Mapping[str, Any]] = sorted(report["samples"], key=lambda r: r["ratio"])
+    with st.expander(f"Every image and the files nearest to it ({len(records):,})"):
+        st.dataframe(
+            [
+                {
+                    "generated": r["file"],
+                    "nearest training image": r["nearest_file"],
+                    "d1/d2": r["ratio"],
+                    "copy by pixels": r["copy"],
+                    "most similar": r["most_similar_file"],
+                    "similarity": r["similarity"],
+                    "copy by features": r["copy_by_similarity"],
+                    "what it is": r["likeness"],
+                }
+                for r in records[:TABLE]
+            ],
+            hide_index=True,
+            height=360,
+        )
+        if len(records) > TABLE:
+            st.caption(f"The first {TABLE:,}; all of them are in the CSV.")
+
+
+def _caveats(report: Report) -> None:
+    notes = [
+        *report["warnings"],
+        "This says what these images show. It is no proof of privacy: a generator may have learned "
+        "images that it did not show here.",
+    ]
+    st.subheader("What to keep in mind", anchor=False)
+    for note in notes:
+        st.caption(f"- {_note(note)}", width=760)
+
+
+def _note(text: str) -> str:
+    """A warning as a sentence; names of files in it are no markup."""
+    escaped = "".join(f"\\{c}" if c in "*_[]`$#" else c for c in text)
+    return escaped[:1].upper() + escaped[1:]

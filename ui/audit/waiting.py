@@ -1,0 +1,30 @@
+"""How far an audit is, and a way to end it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui.audit import drops
+from ui.audit.desk import desk
+
+TICK = 1.0  # seconds between two looks
+
+
+@st.fragment(run_every=TICK)
+def watch(key: str) -> None:
+    """The progress of a visitor's audit, until it ends."""
+    job = desk().look(key)
+    if job is None or not job.active:
+        st.rerun()
+    state = job.progress()
+    if job.status == "waiting":
+        before = desk().ahead(key)
+        others = "another audit" if before == 1 else f"{before} other audits"
+        st.progress(0.0, f"Waiting for {others}." if before else "Starting.")
+    else:
+        share = min(1.0, state["done"] / max(state["total"], 1))
+        count = f": {state['done']:,} of {state['total']:,}" if state["total"] > 3 else ""
+        st.progress(share, f"{state['part'].capitalize()}{count}")
+    if st.button("Cancel", icon=":material/close:"):
+        drops.forget()
+        st.rerun()
