@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--threads", type=int, help="default: 1; more pay on a quiet machine")
     c.add_argument("--dtype", help="default: auto (the faster one here), or float32, bfloat16")
     c.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+    c.add_argument("--mode", help="eager (default), or compiled: a minute first, then faster")
     c.add_argument("--checkpoint-every", type=int, help="steps (default: a tenth of the run)")
 
     features = "space of the similarity rule and of quality (default: encoder-64)"
@@ -131,6 +132,12 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--batch", type=int, default=32, help="images a step (default: 32)")
     c.add_argument("--seed", type=int, default=0, help="of the split and the noises")
     c.add_argument("--json", metavar="FILE")
+
+    c = command("bench", commands.bench)
+    c.add_argument("--json", metavar="FILE", required=True)
+    c.add_argument("--quick", action="store_true", help="tiny: only shows that everything runs")
+    c.add_argument("--only", nargs="+", metavar="SECTION", help="these; others stay as in FILE")
+    c.add_argument("--before", metavar="CHECKOUT", help="time another checkout of this as well")
 
     c = command("export", commands.export)
     c.add_argument("run", metavar="RUN")

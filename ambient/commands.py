@@ -191,7 +191,7 @@ def _started(args: argparse.Namespace, device: torch.device) -> tuple[Run, Corpu
             "names one for your images, and 0 is ordinary training."
         )
     torch.set_num_threads(_positive("threads", choices["threads"]))
-    dtype = args.dtype or (basis.dtype if basis else "auto")
+    dtype = args.dtype or (hardware.inference_dtype(basis.dtype) if basis else "auto")
     dtype = hardware.faster_dtype(device) if dtype == "auto" else dtype
     if parent and not args.corpus and args.side is None:
         corpus = parent.corpus()
@@ -428,6 +428,38 @@ def sweep(args: argparse.Namespace) -> None:
     say(f"{out / 'table.json'}: a row a judged stage; {out / 'records.npz'}: a row a sample.")
 
 
+def bench(args: argparse.Namespace) -> None:
+    """Time training, sampling and copying side by side with other libraries (minutes to an hour).
+
+    Sections that are not measured are kept as they are in FILE.
+    """
+    from ambient.bench import QUICK, SECTIONS, Size, rows
+    from ambient.run import read_json
+
+    target = Path(args.json)
+    kept = ((read_json(target) or {}) if args.only and args.json != "-" else {}).get("rows", [])
+    before = Path(args.before).resolve() if args.before else None
+    if before and not (before / "ambient" / "trainer.py").is_file():
+        raise InputError(f"--before is '{args.before}'; expected a checkout of this project.")
+    done = _last(rows(QUICK if args.quick else Size(), args.only or [], before), "section")
+    record = done[2]
+    measured = args.only or list(SECTIONS)
+    record["rows"] += [row for row in kept if row["section"] not in measured]
+    put_json(args.json, record)
+    for row in record["rows"]:
+        say(_bench_line(row))
+
+
+def _bench_line(row: dict[str, Any]) -> str:
+    if row["ours"] is None:
+        return f"{row['name']}: not measured, {row['note']}"
+    line = f"{row['name']}: {row['ours']:.4g} {row['unit']}"
+    if row["ratio"] is None:
+        return line
+    low, high = row["ratio_ci95"]
+    return f"{line} to {row['peer']:.4g}, ratio {row['ratio']:.3g} ({low:.3g} to {high:.3g})"
+
+
 def export(args: argparse.Namespace) -> None:
     """Zip a run: config, weights, report, curves, contact sheet, model card."""
     from ambient.archive import export_run
@@ -606,4 +638,5 @@ CONFIG_CHOICES = [
     "seed",
     "threads",
     "checkpoint_every",
+    "mode",
 ]

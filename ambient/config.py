@@ -22,6 +22,7 @@ ARMS = {
     "reweight": "clean images, ambient's smaller weight above the cutoff (isolates the weight)",
     "noisy-only": "only the frozen noisy copies, only above the cutoff",
 }
+MODES = ("eager", "compiled")
 MAX_CUTOFF = 100.0
 MAX_BATCH = 4096
 MAX_SEED = 2**63 - 1  # the largest that generators of noise take
@@ -77,6 +78,7 @@ class Config:
     checkpoint_every: int
     version: str = __version__
     parent: str = ""  # run@step whose weights it started from; none: from scratch
+    mode: str = "eager"  # or compiled: sums are then ordered by the compiler
 
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
@@ -102,6 +104,8 @@ class Config:
             raise InputError(f"width is {self.width}; expected a multiple of 16 from 16 to 512.")
         if self.dtype not in ("float32", "bfloat16"):
             raise InputError(f"dtype is '{self.dtype}'; expected float32 or bfloat16.")
+        if self.mode not in MODES:
+            raise InputError(f"mode is '{self.mode}'; expected one of {', '.join(MODES)}.")
 
     @property
     def label(self) -> str:
@@ -110,9 +114,8 @@ class Config:
         return f"{Path(self.corpus).stem or 'corpus'}-{self.n_train}-{self.arm}{cutoff}"
 
     def to_json(self) -> str:
-        fields = dataclasses.asdict(self)
-        if not self.parent:
-            del fields["parent"]
+        usual = {f.name: f.default for f in dataclasses.fields(self)} | {"version": None}
+        fields = {k: v for k, v in dataclasses.asdict(self).items() if v != usual[k]}
         return json.dumps(fields, indent=1) + "\n"
 
     @classmethod
@@ -160,6 +163,7 @@ def configure(
     seed: int = 0,
     threads: int = 1,
     dtype: str = "float32",
+    mode: str = "eager",
     checkpoint_every: int | None = None,
 ) -> Config:
     """A config for `corpus`, with what follows from its images filled in.
@@ -196,5 +200,6 @@ def configure(
         seed=seed,
         threads=threads,
         dtype=dtype,
+        mode=mode,
         checkpoint_every=checkpoint_every or max(1, steps // 10),
     )

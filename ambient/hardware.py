@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+import warnings
+from collections.abc import Callable
 from functools import cache
 
 import torch
+from torch import Tensor
 
 from ambient.errors import InputError
 
@@ -49,7 +52,7 @@ def inference_dtype(trained_in: str) -> str:
 @cache
 def _bfloat16_cost() -> float:
     """How long a convolution of our size takes in bfloat16 on this processor, in float32 = 1."""
-    x = torch.randn(16, 96, 8, 8).contiguous(memory_format=torch.channels_last)
+    x = torch.randn(4, 96, 8, 8).contiguous(memory_format=torch.channels_last)
     conv = torch.nn.Conv2d(96, 96, 3, padding=1).to(memory_format=torch.channels_last)
 
     def seconds(dtype: torch.dtype) -> float:
@@ -63,3 +66,18 @@ def _bfloat16_cost() -> float:
         return min(times)
 
     return seconds(torch.bfloat16) / seconds(torch.float32)
+
+
+def compiled(f: Callable[..., Tensor], *example: Tensor) -> Callable[..., Tensor]:
+    """`torch.compile(f)`, tried on an example forward and backward; `f` itself if that fails.
+
+    It needs a C++ compiler (or Triton, on a GPU); where there is none a warning says so, once.
+    """
+    faster: Callable[..., Tensor] = torch.compile(f)
+    try:
+        faster(*example).sum().backward()
+    except Exception as e:  # each backend has errors of its own
+        reason = (str(e).strip() or type(e).__name__).splitlines()[0]
+        warnings.warn(f"not compiled, so it runs as written: {reason}", stacklevel=2)
+        return f
+    return faster

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ambient.config import Config
 from ambient.corruption import corrupt
-from ambient.denoiser import EDM
+from ambient.denoiser import EDM, Denoiser
+from ambient.hardware import compiled
 from ambient.loss import denoising_loss
 from ambient.noise import derive_seed, lognormal_sigmas
 from ambient.unet import UNet
@@ -49,6 +50,7 @@ class Trainer:
         config: the run.
         images: its training images, float32 (n, c, h, w) in [-1, 1].
         indices: their indices in the corpus, which seed the frozen noisy copies.
+        build: makes the untrained denoiser.
     """
 
     config: Config
@@ -56,16 +58,25 @@ class Trainer:
     indices: np.ndarray
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     step: int = 0
+    build: Callable[[Config], EDM] = build_denoiser
 
     def __post_init__(self) -> None:
         c = self.config
-        self.denoiser = build_denoiser(c).to(self.device)
-        self.average = build_denoiser(c).to(self.device).requires_grad_(False).eval()
+        self.denoiser = self.build(c).to(self.device)
+        self.average = self.build(c).to(self.device).requires_grad_(False).eval()
         # betas and no decay as in EDM's small-data runs; 0.99 forgets a bad step in 100.
         self.optimizer = torch.optim.AdamW(
             self.denoiser.parameters(), lr=c.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True
         )
+        self.images = self.images.to(self.device)  # all of them: batches are taken where they lie
         self.frozen = corrupt(self.images, self.indices.tolist(), c.cutoff, c.seed)
+        self.weights: list[Tensor] = list(self.denoiser.parameters())
+        self.averages: list[Tensor] = list(self.average.parameters())
+        self.forward: Denoiser = self.denoiser
+        if c.mode == "compiled":
+            batch = self.images[:1].expand(c.batch, -1, -1, -1)
+            sigma = torch.ones(c.batch, device=self.device)
+            self.forward = compiled(self.denoiser, batch.contiguous(), sigma)
 
     def learning_rate(self, k: int) -> float:
         """Linear warm-up, then a plateau, then 1/sqrt (EDM2, Karras et al. 2024, equation 67)."""
@@ -76,14 +87,14 @@ class Trainer:
         """One optimizer step; returns the batch's mean loss."""
         c, k = self.config, self.step
         generator = torch.Generator().manual_seed(derive_seed(c.seed, k, 0x57E9))
-        pick = torch.randint(len(self.images), (c.batch,), generator=generator)
+        pick = torch.randint(len(self.images), (c.batch,), generator=generator).to(self.device)
         above = c.cutoff if c.arm == "noisy-only" else 0.0
         sigma = lognormal_sigmas(c.batch, c.p_mean, c.p_std, generator, above)
         loss = denoising_loss(
-            self.denoiser,
+            self.forward,
             c.arm,
-            self.images[pick].to(self.device),
-            self.frozen[pick].to(self.device),
+            self.images[pick],
+            self.frozen[pick],
             sigma.to(self.device),
             c.cutoff,
             c.sigma_data,
@@ -93,13 +104,11 @@ class Trainer:
             group["lr"] = self.learning_rate(k)
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.weights, 1.0)
         self.optimizer.step()
         beta = min(c.ema, (k + 1) / (k + 10))  # averages about the last tenth of the run so far
         with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.average.parameters()), list(self.denoiser.parameters()), 1 - beta
-            )
+            torch._foreach_lerp_(self.averages, self.weights, 1 - beta)
         self.step += 1
         return float(loss.detach())
 
