@@ -27,11 +27,11 @@ LAYERS = [
         "theory",
         "comparison",
     },
-    {"trainer", "quality", "run"},
+    {"trainer", "quality", "run", "peers"},
     {"weights", "limits", "adapters", "advice"},
     {"recorder", "curves", "surgery", "verdicts", "pipelines"},
     {"evaluation", "audits", "archive", "worker", "sweep"},
-    {"hub"},
+    {"hub", "bench"},
     {"commands"},
     {"__main__"},
 ]

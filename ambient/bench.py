@@ -1,0 +1,444 @@
+"""How fast this is here, side by side with what it is compared to.
+
+Every ratio is of runs that take turns in one process, or of processes that take turns, in an
+order that reverses from block to block: whatever else the machine does hits both. A row holds the
+median over blocks and a 95 % bootstrap interval of the ratio.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ambient.config import Config, configure
+from ambient.corpus import load_corpus, split_corpus, to_unit
+from ambient.denoiser import EDM
+from ambient.errors import InputError
+from ambient.evaluation import draw, sets_of
+from ambient.hardware import choose_device, faster_dtype
+from ambient.loss import denoising_loss
+from ambient.noise import lognormal_sigmas
+from ambient.peers import PEERS, Adapted, Peer
+from ambient.run import Run, open_run
+from ambient.trainer import Trainer, build_denoiser
+from ambient.verdicts import judge_images
+
+Row = dict[str, Any]
+Calls = dict[str, Callable[[], object]]
+ROOT = Path(__file__).parent.parent
+IMAGES = 1000  # that the networks to be timed train on; the others are held out
+
+# A process of its own, in this or another checkout: every line asks for so many seconds of work.
+WORKER = """
+import sys, time, torch
+torch.set_num_threads(1)
+from ambient.config import configure
+from ambient.corpus import load_corpus, split_corpus, to_unit
+from ambient.trainer import Trainer
+corpus = load_corpus("emoji")
+config = configure(corpus, n_train=1000, batch=int(sys.argv[1]))
+taken = split_corpus(corpus, 1000, 0).train
+trainer = Trainer(config, torch.from_numpy(to_unit(corpus.images[taken])), taken)
+trainer.train_step()
+print("ready", flush=True)
+for line in sys.stdin:
+    start, steps = time.perf_counter(), 0
+    while time.perf_counter() - start < float(line):
+        trainer.train_step()
+        steps += 1
+    print(steps * config.batch / (time.perf_counter() - start), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured; `QUICK` only shows that everything runs."""
+
+    blocks: int = 9
+    batch: int = 64
+    seconds: float = 4.0  # a turn of a worker process
+    steps: int = 200  # of training before held-out errors are compared
+    seeds: int = 3
+    heldout: int = 256  # images that these errors are on, four noises each
+    copy_steps: tuple[int, ...] = (1000, 3500)  # digits, emoji
+    samples: int = 400  # that copies are counted on
+
+
+QUICK = Size(
+    blocks=2, batch=2, seconds=0.05, steps=2, seeds=1, heldout=2, copy_steps=(2, 2), samples=100
+)  # fmt: skip
+
+
+def in_turn(calls: Calls, blocks: int) -> dict[str, np.ndarray]:
+    """Seconds of each call in each block; a block before the first warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for block in range(blocks + 1):
+        for name in list(calls)[:: 1 if block % 2 else -1]:
+            start = time.perf_counter()
+            calls[name]()
+            if block:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def compared(name: str, unit: str, ours: np.ndarray, peer: np.ndarray) -> Row:
+    """One row: medians of both, and of their ratio block by block, with its interval."""
+    ratios = ours / peer
+    draws = np.random.default_rng(0).integers(len(ratios), size=(4000, len(ratios)))
+    medians = np.median(ratios[draws], axis=1)
+    return {
+        "name": name,
+        "ours": float(np.median(ours)),
+        "peer": float(np.median(peer)),
+        "ratio": float(np.median(ratios)),
+        "ratio_ci95": np.quantile(medians, [0.025, 0.975]).tolist(),
+        "blocks": len(ratios),
+        "unit": unit,
+    }
+
+
+def absent(name: str, unit: str, why: str) -> Row:
+    """A row that could not be measured here, and the reason."""
+    return {"name": name, "ours": None, "peer": None, "ratio": None, "unit": unit, "note": why}
+
+
+class Bench:
+    """The emoji that networks are timed on, and what they are timed at."""
+
+    def __init__(self, size: Size, before: Path | None = None) -> None:
+        self.size, self.before = size, before
+        self.corpus = load_corpus("emoji")
+        split = split_corpus(self.corpus, IMAGES, 0)
+        self.taken = split.train
+        self.images = torch.from_numpy(to_unit(self.corpus.images[split.train]))
+        self.heldout = torch.from_numpy(to_unit(self.corpus.images[split.heldout]))
+        self.dtype = faster_dtype(choose_device("cpu"))
+
+    def config(self, **choices: Any) -> Config:
+        settings = {"n_train": IMAGES, "batch": self.size.batch, "dtype": self.dtype, **choices}
+        return configure(self.corpus, **settings)
+
+    def trainer(self, peer: Peer | None = None, patch: int = 1, **choices: Any) -> Trainer:
+        """Our training step, of our network or of a peer's."""
+
+        def build(c: Config) -> EDM:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(c.seed)
+                network = Adapted(peer, c.channels, c.side, patch) if peer else None
+            if network is None:
+                return build_denoiser(c)
+            network = network.to(memory_format=torch.channels_last)
+            return EDM(network, c.sigma_data, getattr(torch, c.dtype))
+
+        return Trainer(self.config(**choices), self.images, self.taken, build=build)
+
+    def peers(self) -> Iterator[tuple[Peer, str | None]]:
+        """Each peer, and why it can't be measured."""
+        for peer in PEERS.values():
+            try:
+                peer.require()
+                yield peer, None
+            except InputError as e:
+                yield peer, str(e)
+
+    def speed(self) -> Iterator[Row]:
+        """Training and forward images a second against every peer, as it is and given ours."""
+        train: Calls = {"ours": self.trainer().train_step}
+        forward: Calls = {"ours": self._forward(self.trainer().average)}
+        missing = {}
+        for peer, why in self.peers():
+            if why:
+                missing[peer.name] = why
+                continue
+            c = self.config()
+            network = peer.network(c.channels, c.side)
+            train[peer.name] = peer.train(network, self.images, c.batch)
+            forward[peer.name] = self._forward(Adapted(peer, c.channels, c.side, 1).eval())
+            given = self.trainer(peer, patch=2)
+            train[f"{peer.name}+ours"] = given.train_step
+            forward[f"{peer.name}+ours"] = self._forward(given.average)
+        for what, calls in (("train", train), ("forward", forward)):
+            seconds = in_turn(calls, self.size.blocks)
+            unit = f"images/s, batch {self.size.batch}"
+            rates = {name: self.size.batch / values for name, values in seconds.items()}
+            for name in calls:
+                if name != "ours":
+                    row = f"{what}_images_per_second:{name}"
+                    yield compared(row, unit, rates["ours"], rates[name])
+            for name, why in missing.items():
+                yield absent(f"{what}_images_per_second:{name}", unit, why)
+
+    def _forward(self, network: torch.nn.Module) -> Callable[[], object]:
+        x = torch.randn(self.size.batch, *self.images.shape[1:])
+        sigma = torch.rand(self.size.batch) + 0.1
+
+        def call() -> None:
+            with torch.inference_mode():
+                network(x, sigma)
+
+        return call
+
+    def arms(self) -> Iterator[Row]:
+        """The ambient step against the ordinary one: a lower ratio is better."""
+        trainers = {
+            arm: self.trainer(arm=arm, cutoff=cutoff, batch=min(32, self.size.batch))
+            for arm, cutoff in (("ambient", 1.0), ("standard", 0.0))
+        }
+        calls: Calls = {arm: trainer.train_step for arm, trainer in trainers.items()}
+        seconds = in_turn(calls, 10 * self.size.blocks)
+        yield compared(
+            "ambient_step_over_standard", "s/step", seconds["ambient"], seconds["standard"]
+        )
+
+    def compiled(self) -> Iterator[Row]:
+        """The compiled step against the eager one."""
+        faster, plain = self.trainer(mode="compiled"), self.trainer()
+        if faster.forward is faster.denoiser:
+            yield absent("compiled_over_eager", "images/s", "no working compiler here")
+            return
+        calls: Calls = {"compiled": faster.train_step, "eager": plain.train_step}
+        rates = {k: self.size.batch / v for k, v in in_turn(calls, self.size.blocks).items()}
+        yield compared("compiled_over_eager", "images/s", rates["compiled"], rates["eager"])
+
+    def matmul(self) -> Iterator[Row]:
+        """The share of this processor's own matrix-multiply rate that a training step reaches."""
+        trainer, dtype = self.trainer(), getattr(torch, self.dtype)
+        with FlopCounterMode(display=False) as counter:
+            trainer.train_step()
+        a = torch.randn(1024, 1024, dtype=dtype)
+        calls: Calls = {"step": trainer.train_step, "matmul": lambda: [a @ a for _ in range(8)]}
+        seconds = in_turn(calls, self.size.blocks)
+        step = counter.get_total_flops() / seconds["step"] / 1e9
+        yield compared(
+            "matmul_fraction", "GFLOP/s", step, 8 * 2 * 1024**3 / seconds["matmul"] / 1e9
+        )
+
+    def processes(self) -> Iterator[Row]:
+        """Two processes of one thread against one; and this checkout against another."""
+        places = [ROOT, ROOT, *([self.before] if self.before else [])]
+        workers = [_Worker(place, self.size.batch) for place in places]
+        try:
+            alone, both, ours, older = [], [], [], []
+            for _ in range(self.size.blocks):
+                alone.append(_ask(workers[:1], self.size.seconds))
+                both.append(_ask(workers[:2], self.size.seconds))
+                if self.before:
+                    ours.append(_ask(workers[:1], self.size.seconds))
+                    older.append(_ask(workers[2:], self.size.seconds))
+        finally:
+            for worker in workers:
+                worker.end()
+        yield compared("two_processes_over_one", "images/s", np.array(both), np.array(alone))
+        if self.before:
+            row = "train_images_per_second:before"
+            yield compared(row, "images/s, one thread", np.array(ours), np.array(older))
+
+    def memory(self) -> Iterator[Row]:
+        """Peak resident memory of processes that train three steps."""
+        ours = _peak("", self.size.batch)
+        for peer, why in self.peers():
+            name = f"peak_megabytes:{peer.name}"
+            if why:
+                yield absent(name, "MB", why)
+                continue
+            yield compared(
+                name, "MB", np.array([ours]), np.array([_peak(peer.name, self.size.batch)])
+            )
+
+    def errors(self) -> Iterator[Row]:
+        """Held-out denoising errors after equal steps, of our network and the peers'."""
+        found: dict[str, list[float]] = {}
+        missing = {peer.name: why for peer, why in self.peers() if why}
+        contestants = {"ours": None, **{k: v for k, v in PEERS.items() if k not in missing}}
+        for seed in range(self.size.seeds):
+            for name, peer in contestants.items():
+                trainer = self.trainer(peer, seed=seed, batch=min(32, self.size.batch))
+                for _ in range(self.size.steps):
+                    trainer.train_step()
+                found.setdefault(name, []).append(self.error(trainer.average))
+        unit = f"EDM loss after {self.size.steps} steps"
+        for name in contestants:
+            if name != "ours":
+                ours, theirs = np.array(found["ours"]), np.array(found[name])
+                yield compared(f"heldout_error:{name}", unit, ours, theirs)
+        for name, why in missing.items():
+            yield absent(f"heldout_error:{name}", unit, why)
+
+    def error(self, denoiser: EDM) -> float:
+        """Mean EDM loss on held-out images, the same noises for every network."""
+        c, generator, losses = self.config(), torch.Generator().manual_seed(7), []
+        with torch.inference_mode():
+            for images in self.heldout[: self.size.heldout].repeat(4, 1, 1, 1).split(64):
+                sigma = lognormal_sigmas(len(images), c.p_mean, c.p_std, generator)
+                args = (images, images, sigma, 0.0, c.sigma_data, generator)
+                losses.append(denoising_loss(denoiser, "standard", *args))
+        return float(torch.cat(losses).mean())
+
+    def copies(self) -> Iterator[Row]:
+        """Seconds from the start of `train` until half of the samples are copies."""
+        unit = "s from the start of the command"
+        for name, steps in zip(("digits-50", "emoji-100"), self.size.copy_steps, strict=True):
+            preset, row = f"{name.split('-')[0]}-copy", f"seconds_to_half_copies:{name}"
+            places = [ROOT, *([self.before] if self.before else [])]
+            seconds: dict[Path, list[float]] = {place: [] for place in places}
+            for seed in range(self.size.seeds if name == "digits-50" else 1):
+                for place in places:
+                    reached = self._seconds_to_half(place, preset, steps, seed)
+                    seconds[place].append(float("nan") if reached is None else reached)
+            ours, *older = (np.array(values) for values in seconds.values())
+            if np.isnan([ours, *older]).any():
+                yield absent(row, unit, f"half of the samples are no copies after {steps} steps")
+            elif older:
+                yield compared(row, unit, ours, older[0])
+            else:
+                median = float(np.median(ours))
+                yield {**absent(row, unit, ""), "ours": median, "each": ours.tolist()}
+
+    def _seconds_to_half(self, place: Path, preset: str, steps: int, seed: int) -> float | None:
+        """Train by the command; then judge what it stored, stage by stage."""
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "run"
+            words = ["train", "--preset", preset, "--steps", steps, "--seed", seed, "--out", out]
+            every = ["--checkpoint-every", max(1, steps // 20)]
+            start = time.time()
+            subprocess.run(
+                [sys.executable, "-m", "ambient", *map(str, words + every)],
+                cwd=place, env=_environment(place), stderr=subprocess.DEVNULL, check=True,
+            )  # fmt: skip
+            run, before = open_run(out), (0.0, 0.0)
+            for step in run.steps:
+                seconds = run.checkpoint(step).stat().st_mtime - start
+                rate = self._rate(run, step)
+                if rate >= 0.5:
+                    share = (0.5 - before[1]) / (rate - before[1])
+                    return before[0] + share * (seconds - before[0])
+                before = (seconds, rate)
+        return None
+
+    def _rate(self, run: Run, step: int) -> float:
+        corpus = run.corpus()
+        images = np.concatenate(list(draw(run, range(self.size.samples), step=step)))
+        return float(
+            judge_images(sets_of(corpus, run.split(corpus), images))["copies"]["ratio"]["rate"]
+        )
+
+
+class _Worker:
+    """A process that trains our network when asked to."""
+
+    def __init__(self, place: Path, batch: int) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(batch)], cwd=place, env=_environment(place),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.answer()
+
+    @property
+    def pipes(self) -> tuple[IO[str], IO[str]]:
+        assert self.process.stdin and self.process.stdout
+        return self.process.stdin, self.process.stdout
+
+    def ask(self, seconds: float) -> None:
+        self.pipes[0].write(f"{seconds}\n")
+        self.pipes[0].flush()
+
+    def answer(self) -> str:
+        return self.pipes[1].readline().strip()
+
+    def end(self) -> None:
+        self.process.communicate()  # closes its input, at which it ends
+
+
+def _ask(workers: list[_Worker], seconds: float) -> float:
+    """Images a second of processes that work at the same time, together."""
+    for worker in workers:
+        worker.ask(seconds)
+    return sum(float(worker.answer()) for worker in workers)
+
+
+def _environment(place: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(place), "OMP_NUM_THREADS": "1"}
+
+
+def _peak(peer: str, batch: int) -> float:
+    """Peak resident megabytes of a process that trains three steps of a network."""
+    code = f"from ambient.bench import train_once; train_once({peer!r}, {batch})"
+    child = subprocess.Popen([sys.executable, "-c", code], env=_environment(ROOT))
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise ChildProcessError(f"training {peer or 'our network'} ended with {status}")
+    return usage.ru_maxrss / 1000
+
+
+def train_once(peer: str, batch: int) -> None:
+    """Three steps of our network, or of a peer's as its users train it."""
+    bench = Bench(replace(QUICK, batch=batch))
+    c = bench.config()
+    step: Callable[[], object] = bench.trainer().train_step
+    if peer:
+        step = PEERS[peer].train(PEERS[peer].network(c.channels, c.side), bench.images, batch)
+    for _ in range(3):
+        step()
+
+
+SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "arms": Bench.arms,
+    "matmul": Bench.matmul,
+    "compiled": Bench.compiled,
+    "processes": Bench.processes,
+    "memory": Bench.memory,
+    "speed": Bench.speed,
+    "copies": Bench.copies,
+    "errors": Bench.errors,
+}
+
+
+def machine(bench: Bench) -> dict[str, Any]:
+    """What the numbers are of."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "dtype": bench.dtype,
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((x.split(": ", 1)[1] for x in lines if x.startswith("model name")), "unknown")
+
+
+def rows(size: Size, only: list[str], before: Path | None) -> Iterator[tuple[int, int, Any]]:
+    """(sections done, all sections, the record so far) after each section.
+
+    Raises:
+        InputError: an unknown section.
+    """
+    names = only or list(SECTIONS)
+    for name in names:
+        if name not in SECTIONS:
+            raise InputError(f"--only is '{name}'; expected one of {', '.join(SECTIONS)}.")
+    bench = Bench(size, before)
+    record: dict[str, Any] = {"machine": machine(bench), "rows": []}
+    yield 0, len(names), record
+    for done, name in enumerate(names, 1):
+        load = round(os.getloadavg()[0], 2)
+        record["rows"] += [{**row, "section": name, "load": load} for row in SECTIONS[name](bench)]
+        yield done, len(names), record
