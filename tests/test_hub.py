@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -315,6 +317,31 @@ def test_without_a_network_the_real_library_says_one_line(
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     assert "the Hub cannot be reached" in line
+
+
+def test_without_a_network_the_real_library_opens_what_was_pulled(tmp_path: Path) -> None:
+    """Its cache, as it lays it out: a folder a commit, and what `main` was."""
+    commit, cache = "0123456789abcdef" * 2 + "01234567", tmp_path / "hub" / "models--me--digits"
+    (cache / "refs").mkdir(parents=True)
+    (cache / "refs" / "main").write_text(commit)
+    with zipfile.ZipFile(io.BytesIO(export_run(open_run("digits-50-standard")))) as archive:
+        archive.extractall(cache / "snapshots" / commit)
+    code = (
+        "import sys; from pathlib import Path; from ambient.hub import ORIGIN_FILE, pull\n"
+        "for spec in sys.argv[2:]: print(pull(spec, Path(sys.argv[1])).path / ORIGIN_FILE)"
+    )
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    specs = ["hub:me/digits", f"hub:me/digits@{commit}"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "runs"), *specs],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for origin in done.stdout.split():
+        assert json.loads(Path(origin).read_text())["revision"] == commit
 
 
 def test_without_the_library_one_line_says_what_to_install(
