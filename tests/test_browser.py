@@ -111,7 +111,7 @@ def test_every_page_comes_up_as_the_first_request(name: str, tmp_path: Path) -> 
         expect(page.get_by_test_id("stException")).to_have_count(0)
         _, title, *_ = frame.PAGES[(PAGES.index(name) + 1) % len(PAGES)]
         word = "Next:" if PAGES.index(name) + 1 < len(PAGES) else "Back to"
-        expect(page.get_by_text(f"{word} {title}")).to_be_visible()  # also on a phone
+        expect(page.get_by_text(f"{word} {title}")).to_be_visible(timeout=60_000)
         assert errors == []
 
 
