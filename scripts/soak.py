@@ -3,7 +3,8 @@
 Twenty sessions open pages, move controls, sample with seeds of their own and train, all at random.
 Ends with an error unless nothing was refused or raised, every session saw its own seeds only, the
 median page load is within a second and the server's memory has stopped growing. Prints one JSON
-object. Sessions are the server's own, driven over HTTP by Streamlit's agent API.
+object. Most sessions are driven over HTTP by Streamlit's agent API; a quarter turn pages over a
+WebSocket, as a browser does.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import connect
 
 from ui.frame import PAGES
 
@@ -35,8 +40,10 @@ ROOT = Path(__file__).resolve().parent.parent
 RUN = "digits-50-standard"
 SEEDS = 16  # samples drawn at once
 LOAD = 1.0  # seconds a page may take, in the median
+LOOK = 2.0  # seconds between looks at the server's memory
 GROWTH = 1.15  # of memory, from the second half of the time to its end
 PATIENCE = 180  # seconds to wait for one answer
+ENDED = ForwardMsg.FINISHED_SUCCESSFULLY
 
 
 @contextmanager
@@ -49,6 +56,7 @@ def serving(runs: Path, log: Path) -> Iterator[tuple[str, int]]:
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += [f"--server.{name}={value}" for name, value in flags.items()]
     environment = {**os.environ, "AMBIENT_PUBLIC": "1", "AMBIENT_RUNS": str(runs)}
+    environment.setdefault("MALLOC_ARENA_MAX", "2")  # as the Dockerfile
     with log.open("wb") as out:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
     address = f"http://127.0.0.1:{port}"
@@ -80,17 +88,61 @@ def resident(pid: int) -> float:
 
 
 @dataclass
-class Visitor:
-    """One session, its own seeds, and what it met."""
+class Session:
+    """Somebody on the server, and what they met."""
 
     address: str
     number: int
     chance: random.Random
-    session: str = ""
     loads: list[float] = field(default_factory=list)
     moves: list[float] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Reader(Session):
+    """A session that turns pages over a WebSocket, each until its script has ended."""
+
+    def stay(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        time.sleep(self.chance.uniform(0, 5))
+        while time.monotonic() < deadline:
+            with connect(
+                self.address.replace("http", "ws", 1) + "/_stcore/stream",
+                subprotocols=["streamlit"],  # type: ignore[list-item]
+                max_size=None,
+            ) as socket:
+                for _ in range(self.chance.randrange(1, 8)):  # then come back as somebody new
+                    self.load(socket, self.chance.choice(PAGES)[0])
+                    time.sleep(self.chance.uniform(1, 6))
+
+    def load(self, socket: Any, page: str) -> None:
+        asked = BackMsg()
+        asked.rerun_script.page_name = page
+        began = time.monotonic()
+        socket.send(asked.SerializeToString())
+        while True:
+            message = ForwardMsg.FromString(socket.recv(timeout=PATIENCE))
+            kind = message.WhichOneof("type")
+            element = message.delta.new_element if kind == "delta" else None
+            if element and element.WhichOneof("type") in ("exception", "alert"):
+                said = str(element.exception.message or element.alert.body)
+                if element.HasField("exception") or element.alert.format == element.alert.ERROR:
+                    self.faults.append(f"{page}: {said[:300]}")
+            if kind == "page_not_found":
+                self.faults.append(f"{page}: not found")
+            if kind == "script_finished" and message.script_finished == ENDED:
+                break
+        self.loads.append(time.monotonic() - began)
+        self.done["loads by WebSocket"] += 1
+
+
+@dataclass
+class Visitor(Session):
+    """A session with seeds of its own."""
+
+    session: str = ""
     shown: dict[str, Any] = field(default_factory=dict)
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -212,8 +264,8 @@ def main() -> None:
                 first.load(name)
             first.draw()
             warm = resident(pid)
-            visitors = [
-                Visitor(address, i, random.Random(1000 * args.seed + i))
+            visitors: list[Session] = [
+                (Reader if i % 4 == 3 else Visitor)(address, i, random.Random(1000 * args.seed + i))
                 for i in range(args.visitors)
             ]
             memory = []
@@ -221,7 +273,7 @@ def main() -> None:
                 stays = [pool.submit(v.stay, 60 * args.minutes) for v in visitors]
                 while not all(stay.done() for stay in stays):
                     memory.append(resident(pid))
-                    time.sleep(2)
+                    time.sleep(LOOK)
                 for stay in stays:
                     stay.result()
         said = log.read_text(encoding="utf-8", errors="replace")
@@ -230,7 +282,9 @@ def main() -> None:
     sys.exit(0 if not report["failures"] else 1)
 
 
-def judged(visitors: list[Visitor], memory: list[float], warm: float, log: str) -> dict[str, Any]:
+def judged(
+    visitors: Sequence[Session], memory: list[float], warm: float, log: str
+) -> dict[str, Any]:
     """Figures, and what fails the soak."""
     loads = sorted(s for v in visitors for s in v.loads)
     moves = sorted(s for v in visitors for s in v.moves)
@@ -247,11 +301,13 @@ def judged(visitors: list[Visitor], memory: list[float], warm: float, log: str) 
         failures.append("memory grows")
     return {
         "visitors": len(visitors),
+        "machine_load": round(os.getloadavg()[0], 1),
         "done": dict(sum((v.done for v in visitors), Counter())),
         "load_seconds": {"median": quantile(loads, 0.5), "p95": quantile(loads, 0.95)},
         "move_seconds": {"median": quantile(moves, 0.5), "p95": quantile(moves, 0.95)},
         "memory_mb": {
             "warm": round(warm),
+            "by_half_minute": [round(m) for m in memory[:: round(30 / LOOK)]],
             "half_time": round(half),
             "end": round(memory[-1]),
             "most": round(max(memory)),

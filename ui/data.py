@@ -91,6 +91,12 @@ def _report(path: str, step: int | None, changed: int) -> dict[str, Any] | None:
 
 def stages(run: Run) -> dict[int, dict[str, Any]]:
     """The verdicts stored along training, by step."""
+    return _stages(str(run.path), stamp(run.path / "reports"), stamp(run.path / "sheets"))
+
+
+@st.cache_resource(max_entries=64)
+def _stages(path: str, reports: int, sheets: int) -> dict[int, dict[str, Any]]:
+    run = store.open_run(path)
     found = {s: report(run, s) for s in run.sheet_steps}
     return {s: r for s, r in found.items() if r}
 

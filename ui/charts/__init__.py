@@ -5,15 +5,19 @@ One module a kind of figure: `levels`, `cutoffs`, `verdicts`, `training`.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import pickle
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial, wraps
+from typing import Any, ParamSpec
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from ui.pictures import COOL, NEUTRAL, WARM
 
+P = ParamSpec("P")
 Rows = Sequence[Mapping[str, Any]]
 INK = {WARM: "#F58B3D", COOL: "#58AFE6", NEUTRAL: "#B1ACA3"}  # as text on dark paper
 # One button, on hover: save the chart as SVG.
@@ -34,6 +38,24 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config=STILL)
 
 
+def drawn_once(draw: Callable[P, go.Figure]) -> Callable[P, go.Figure]:
+    """A drawing kept for all visitors: the same figure for the same arguments, never changed."""
+
+    @wraps(draw)
+    def kept(*args: P.args, **kwargs: P.kwargs) -> go.Figure:
+        given = hashlib.sha256(pickle.dumps((args, kwargs))).hexdigest()
+        return _kept(
+            f"{draw.__module__}.{draw.__name__}", given, dark(), partial(draw, *args, **kwargs)
+        )
+
+    return kept
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _kept(name: str, given: str, dark: bool, _draw: Callable[[], go.Figure]) -> go.Figure:
+    return _draw()
+
+
 def thumbnail(draw: Callable[[], go.Figure], key: str, alt: str, sources: Sequence[str]) -> None:
     """A figure at card size, still; its data stand in full on its own page.
 
@@ -48,7 +70,7 @@ def thumbnail(draw: Callable[[], go.Figure], key: str, alt: str, sources: Sequen
 def _small(
     key: str, sources: tuple[str, ...], dark: bool, _draw: Callable[[], go.Figure]
 ) -> go.Figure:
-    figure = _draw()
+    figure = go.Figure(_draw())
     figure.update_layout(height=260, margin={"t": 20})
     figure.update_annotations(font={"size": 11})
     axis = {"title": {"font": {"size": 11}}, "tickfont": {"size": 11}}

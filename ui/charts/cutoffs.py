@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.charts import finish, ink, percents, rgba, text_color, whiskers, whole, write
+from ui.charts import drawn_once, finish, ink, percents, rgba, text_color, whiskers, whole, write
 from ui.move_the_cutoff.cutoffs import Field, Point
 from ui.pictures import COOL, NEUTRAL, WARM, arm_color
 
@@ -17,6 +17,7 @@ _NEVER = 0.06  # where "no cutoff" stands on a log axis, left of every cutoff
 _BESIDE = {"fresh": 1.12, "reweight": 1.25}  # times the cutoff, where a control stands
 
 
+@drawn_once
 def quality_against_copies(
     field: Field, measure: str, selected: str, small: bool = False
 ) -> go.Figure:
@@ -111,6 +112,7 @@ def _write(
     write(figure, text, color, size, x=x, y=y, **place)
 
 
+@drawn_once
 def copies_against_cutoff(
     field: Field, suggested: float | None, selected: float, small: bool = False
 ) -> go.Figure:
@@ -166,6 +168,7 @@ def copies_against_cutoff(
     return finish(whole(figure), 380)
 
 
+@drawn_once
 def copies_against_switch(
     rows: Sequence[Mapping[str, Any]],
     names: tuple[str, str],

@@ -8,10 +8,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.charts import finish, rgba, write
+from ui.charts import drawn_once, finish, rgba, write
 from ui.pictures import COOL, NEUTRAL, arm_color
 
 
+@drawn_once
 def gaps(networks: Sequence[tuple[Mapping[str, Any], str, str]]) -> go.Figure:
     """Held-out over train error of each with its 95 % band, and the cutoff.
 

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from ui.charts import (
     Rows,
+    drawn_once,
     finish,
     ink,
     label,
@@ -27,6 +28,7 @@ KINDS = {"heldout": ("dot", "unseen"), "train": ("solid", "training")}  # line a
 NEAR = 1.3  # errors closer than this factor have labels that overlap
 
 
+@drawn_once
 def loss(lines: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figure:
     """Training loss, raw and smoothed, to the run's last step."""
     color = arm_color(arm)
@@ -53,6 +55,7 @@ def loss(lines: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figur
     return finish(figure, 230)
 
 
+@drawn_once
 def copied_along(stages: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figure:
     """Share of copies against training step, with intervals."""
     color = arm_color(arm)
@@ -74,6 +77,7 @@ def copied_along(stages: Rows, arm: str, steps: int, mark: int | None = None) ->
     return finish(whole(figure), 230)
 
 
+@drawn_once
 def copies_and_errors(
     stages: Mapping[str, Rows], errors: Mapping[str, Rows], mark: int, guess: int | None = None
 ) -> go.Figure:
@@ -186,6 +190,7 @@ def _name_errors(figure: go.Figure, errors: Mapping[str, Rows]) -> None:
         write(figure, text, color, x=step, y=math.log10(value), row=2, col=1, **place)
 
 
+@drawn_once
 def copies_along(
     lines: Sequence[tuple[str, str, Rows, bool]], mark: int | None = None
 ) -> go.Figure:

@@ -6,13 +6,14 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from ui.charts import finish, ink, text_color, write
+from ui.charts import drawn_once, finish, ink, text_color, write
 from ui.pictures import NEUTRAL, arm_color
 
 BINS = 40
 AXES = {"ratio": "d1/d2", "similarity": "similarity to the nearest training image"}
 
 
+@drawn_once
 def histogram(
     samples: NDArray[np.float32],
     unseen: NDArray[np.float32] | None,
