@@ -9,7 +9,7 @@ SPEC   ?= assets/sweeps/emoji-100/spec.json
 BIN = $(VENV)/bin
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test lint assets corpora encoder features sweep protocol measurements results \
+.PHONY: run test lint assets corpora encoder features sweep protocol measurements planted results \
         screenshots docker soak clean
 
 run: $(VENV)/.run                ## open the explorer
@@ -46,6 +46,9 @@ protocol: $(VENV)/.run           ## measure copies of the n = 300 runs by a prot
 
 measurements: $(VENV)/.run       ## suggested cutoffs, surgery and cost, for docs/results.md
 	$(BIN)/python scripts/measure.py
+
+planted: $(VENV)/.run            ## audits of planted copies, and the example on the page Audit
+	$(BIN)/python scripts/planted.py
 
 results: $(VENV)/.run            ## docs/results.md from the bundled tables and measurements
 	$(BIN)/python scripts/results.py

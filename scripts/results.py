@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from safetensors import safe_open
@@ -24,6 +25,15 @@ Row = dict[str, Any]
 Arm = tuple[str, float]  # name and cutoff
 AMBIENT: Arm = ("ambient", 1.0)
 CONTROLS: tuple[Arm, ...] = (("standard", 0.0), ("fresh", 1.0), ("reweight", 1.0))
+PLANTED = (
+    "exact",
+    "mirrored",
+    "shifted 1 px",
+    "shifted 2 px",
+    "recolored",
+    "noisy",
+    "resaved as JPEG",
+)
 # What a stage is compared at: smaller is better.
 QUALITY: dict[str, Callable[[Row], float]] = {
     "Frechet": lambda row: float(row["frechet"]),
@@ -532,6 +542,52 @@ def parameters() -> int:
         return sum(math.prod(weights.get_slice(k).get_shape()) for k in weights.keys())  # noqa: SIM118
 
 
+def planted() -> list[str]:
+    """What share of hidden copies each rule finds, by what was done to them."""
+    found = load("planted")
+    rows = []
+    for name, corpus in found["corpora"].items():
+        for rule in found["rules"]:
+            splits = [s["rules"][rule] for s in corpus["splits"]]
+            alarms = fmean(s["false_alarms"] for s in splits)
+            recall = {k: fmean(s["recall"][k] for s in splits) for k in splits[0]["recall"]}
+            cells = [f"{100 * recall[k]:.0f}" if k in recall else "-" for k in PLANTED]
+            rows.append([name, rule, f"{100 * alarms:.1f}", *cells])
+    counts = [len(c["splits"]) for c in found["corpora"].values()]
+    sizes = {c["n_train"] for c in found["corpora"].values()}
+    covered = [
+        e["ci95"][0] <= e["planted"] <= e["ci95"][1]
+        for c in found["corpora"].values()
+        for s in c["splits"]
+        for e in s["rules"]["pixel ratio"]["exact"]
+        if e["planted"]
+    ]
+    how = "; ".join(f"{k}: {v}" for k, v in found["planted"].items())
+    most = max(
+        s["rules"]["pixel ratio"]["false_alarms"]
+        for c in found["corpora"].values()
+        for s in c["splits"]
+    )
+    return [
+        "## Planted copies",
+        "",
+        *paragraph(
+            f"`make planted` hides copies of {max(sizes)} training images among "
+            f"{found['innocent']} images that nobody has seen, and audits the lot; every rule is "
+            "calibrated to 1 % false alarms on other unseen images. Means over "
+            f"{max(counts)} splits, percent found:"
+        ),
+        *table(["images", "rule", "false alarms", *PLANTED], rows),
+        *paragraph(
+            f"{how}. Emoji have 32x32 pixels and digits 8x8, where 2 pixels are a quarter of the "
+            "picture; gray pictures have no hue. With 10 and 40 % of exact copies among the "
+            "generated images, the interval that the pixel rule reports held the truth in "
+            f"{sum(covered)} of {len(covered)} audits; without any it called at most "
+            f"{100 * most:.1f} % copies."
+        ),
+    ]
+
+
 def against_the_paper(sweep: Sweep) -> list[str]:
     """The paper's claims, each beside what was found here."""
     least = min(
@@ -594,6 +650,7 @@ def page() -> str:
         *costs(),
         *protocol(),
         *false_alarms(),
+        *planted(),
         *against_the_paper(sweep),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"

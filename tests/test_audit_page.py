@@ -1,0 +1,270 @@
+"""The page Audit: two drops and one click, hostile drops, turns, and nothing left behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from ambient import paper
+from ambient.corpus import Corpus, split_corpus
+from ambient.errors import InputError
+from ambient.features import SPACES
+from ui.audit import desk as office
+from ui.audit import drops
+from ui.audit.desk import Desk, Job
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 240.0  # seconds for a process of its own on a busy machine
+
+
+def zipped(images: np.ndarray, prefix: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for i, image in enumerate(images):
+            content = io.BytesIO()
+            Image.fromarray(image).save(content, "PNG")
+            archive.writestr(f"{prefix}{i:03}.png", content.getvalue())
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def sets(emoji: Corpus) -> dict[str, bytes]:
+    split = split_corpus(emoji, 120, 0)
+    train, unseen = emoji.images[split.train], emoji.images[split.heldout]
+    made = np.concatenate([train[:40], unseen[:80]])
+    return {"generated": zipped(made, "made-"), "train": zipped(train, "train-")}
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AppTest]:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    office.desk.clear()  # type: ignore[attr-defined]
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    yield at.switch_page("pages/audit.py").run()
+    for key in list(office.desk().jobs):
+        office.desk().end(key)
+
+
+def drop(at: AppTest, which: str, *files: tuple[str, bytes]) -> None:
+    kind = "application/zip" if files[0][0].endswith("zip") else "image/png"
+    given = [(name, data, kind) for name, data in files]
+    at.file_uploader(key=f"audit-{which}").set_value(given)
+
+
+def click(at: AppTest) -> AppTest:
+    at.run()  # as a drop does
+    (button,) = [b for b in at.button if b.label == "Audit my images"]
+    return button.click().run()
+
+
+def finished(at: AppTest) -> AppTest:
+    """The page once its audit has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while any(job.active for job in office.desk().jobs.values()):
+        assert time.monotonic() < deadline
+        for key in list(office.desk().jobs):
+            office.desk().look(key)
+        time.sleep(0.3)
+    return at.run()
+
+
+def said(at: AppTest) -> str:
+    return " ".join(m.value for m in [*at.header, *at.markdown, *at.caption, *at.error])
+
+
+def test_the_page_opens_with_an_audited_example(page: AppTest) -> None:
+    assert not page.exception
+    assert "Yes: some are copies" in said(page)
+    assert "An example" in said(page)
+    assert [b.disabled for b in page.button if b.label == "Audit my images"] == [True]
+    labels = [m.label for m in page.metric]
+    assert labels[:2] == ["By pixels: copies", "By pixels: false alarms"]
+
+
+def test_two_drops_and_one_click(page: AppTest, sets: dict[str, bytes]) -> None:
+    drop(page, "generated", ("samples.zip", sets["generated"]))
+    drop(page, "train", ("training.zip", sets["train"]))
+    page.selectbox(key="audit-features").set_value("pixels")
+    at = click(page)
+    assert not at.exception
+    at = finished(at)
+    assert not at.exception
+    assert not at.error
+    words = said(at)
+    assert "Of 120 generated images" in words
+    assert "An example" not in words
+    assert "*made" in words
+    assert "left out in turn" in words or "judged against the others" in words
+    (job,) = office.desk().jobs.values()
+    report = json.loads(job.json.read_bytes())
+    low, high = report["copies"]["ratio"]["ci95"]
+    assert low < 40 / 120 < high
+    assert report["samples"][0]["nearest_file"] == "train-000.png"
+    assert job.html.read_text("utf-8") == paper.page(report)
+
+
+def test_loose_pictures_are_a_set_too(page: AppTest, sets: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(io.BytesIO(sets["generated"])) as archive:
+        loose = [(name, archive.read(name)) for name in archive.namelist()]
+    loose[5] = ("../../made-000.png", loose[5][1])  # of one name, and not to be trusted
+    loose[6] = ("bad.png", b"no picture")
+    drop(page, "generated", *loose)
+    drop(page, "train", ("training.zip", sets["train"]))
+    page.selectbox(key="audit-features").set_value("pixels")
+    at = finished(click(page))
+    assert not at.exception
+    assert "Of 119 generated images" in said(at)
+    assert "1 of 120 pictures left out" in said(at)
+
+
+HOSTILE = {
+    "garbage": (("a.zip", b"PK\x03\x04 and nothing"),),
+    "empty": (("a.png", b""),),
+    "a script": (("a.png", b"<script>alert(1)</script>"),),
+    "a pickle": (("a.npz", b"\x80\x04\x95 no zip at all"),),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_drops_get_one_line(name: str, page: AppTest, sets: dict[str, bytes]) -> None:
+    drop(page, "generated", *HOSTILE[name])
+    drop(page, "train", ("training.zip", sets["train"]))
+    at = finished(click(page))
+    assert not at.exception
+    (error,) = at.error
+    assert error.value.startswith("generated: ")
+    assert "\n" not in error.value
+    assert "Traceback" not in error.value
+    assert str(next(iter(office.desk().jobs.values())).folder) not in error.value
+    assert "Yes: some are copies" in said(at)  # the example stands as before
+
+
+def test_a_zip_among_pictures_is_refused_before_anything_runs(
+    page: AppTest, sets: dict[str, bytes]
+) -> None:
+    drop(page, "generated", ("a.png", b"x"), ("b.zip", sets["generated"]))
+    drop(page, "train", ("training.zip", sets["train"]))
+    at = click(page)
+    assert "'b.zip' is a zip or npz among 2 files" in at.error[0].value
+    assert not office.desk().jobs
+
+
+def test_a_public_server_caps_and_asks_for_no_paths(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch, sets: dict[str, bytes]
+) -> None:
+    assert [t.key for t in page.text_input if "audit-path" in (t.key or "")]
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_UPLOAD", "1000")
+    at = page.run()
+    assert not [t for t in at.text_input if "audit-path" in (t.key or "")]
+    assert at.selectbox(key="audit-features").options == ["the bundled encoder", "pixels again"]
+    drop(at, "generated", ("samples.zip", sets["generated"]))
+    drop(at, "train", ("training.zip", sets["train"]))
+    at = click(at)
+    assert "this server takes at most 0 MB" in at.error[0].value
+    assert not office.desk().jobs
+
+
+def test_feature_spaces_are_those_that_there_are() -> None:
+    assert set(drops.SPACES) == set(SPACES)
+    offline = [name for name, space in SPACES.items() if space.offline]
+    assert list(drops.SPACES)[:2] == offline
+
+
+# Turns
+
+
+class Idle:
+    """A process that runs until it is told to end."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def terminate(self) -> None:
+        self.code = -15
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        return self.code
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
+    def start(job: Job) -> None:
+        job.process = Idle()  # type: ignore[assignment]
+
+    monkeypatch.setattr(Job, "start", start)
+    monkeypatch.setattr(office.tempfile, "tempdir", str(tmp_path))
+    return Desk()
+
+
+def submit(desk: Desk) -> str:
+    return desk.submit({"generated": "a", "train": "b"}, "pixels")
+
+
+def test_audits_run_one_at_a_time_in_the_order_they_came(line: Desk) -> None:
+    first, second, third = (submit(line) for _ in range(3))
+    assert [line.jobs[k].status for k in (first, second, third)] == [
+        "running",
+        "waiting",
+        "waiting",
+    ]
+    assert line.ahead(third) == 2
+    line.jobs[first].process.code = 0  # type: ignore[union-attr]
+    line.look(third)
+    assert line.jobs[first].status == "done"
+    assert line.jobs[second].status == "running"
+    line.end(second)
+    assert line.jobs[third].status == "running"
+
+
+def test_who_has_left_is_passed_over_and_then_forgotten(line: Desk) -> None:
+    first, second, third = (submit(line) for _ in range(3))
+    line.jobs[second].seen -= office.AWAY + 1
+    line.end(first)
+    assert line.jobs[second].status == "waiting"
+    assert line.jobs[third].status == "running"
+    process = line.jobs[third].process
+    line.jobs[third].seen -= office.ABANDONED + 1
+    line.look(second)  # back again
+    assert third not in line.jobs
+    assert process is not None
+    assert process.poll() == -15
+    assert line.jobs[second].status == "running"
+
+
+def test_ending_leaves_no_folder(line: Desk, tmp_path: Path) -> None:
+    key = submit(line)
+    assert len(list(tmp_path.iterdir())) == 1
+    line.end(key)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_line_has_an_end(line: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_QUEUED", "2")
+    submit(line)
+    submit(line)
+    with pytest.raises(InputError, match="2 audits are waiting already"):
+        submit(line)
+
+
+def test_names_are_harmless() -> None:
+    given = {
+        "../../etc/passwd": "etc_passwd",
+        "a b.png": "a_b.png",
+        "...": "images",
+    }
+    for name, expected in given.items():
+        assert office.harmless(name) == expected
