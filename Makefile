@@ -10,6 +10,7 @@ BIN = $(VENV)/bin
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: run test lint assets corpora encoder features sweep protocol measurements planted results \
+        performance \
         screenshots docker soak clean
 
 run: $(VENV)/.run                ## open the explorer
@@ -49,6 +50,12 @@ measurements: $(VENV)/.run       ## suggested cutoffs, surgery and cost, for doc
 
 planted: $(VENV)/.run            ## audits of planted copies, and the example on the page Audit
 	$(BIN)/python scripts/planted.py
+
+performance: $(VENV)/.test       ## time it beside other libraries, into docs/performance.md
+	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
+	$(BIN)/python -m ambient bench --json assets/results/bench.json
+	$(BIN)/python scripts/samplers.py
+	$(BIN)/python scripts/performance.py
 
 results: $(VENV)/.run            ## docs/results.md from the bundled tables and measurements
 	$(BIN)/python scripts/results.py
