@@ -23,9 +23,11 @@ from ambient.errors import InputError
 from ambient.features import FEATURES, find_space
 from ambient.likeness import UNLIKE, likeness
 from ambient.limits import Limits
+from ambient.neighbors import Looked
 from ambient.untrusted import plain
 from ambient.verdicts import Images, ImageSets, Told, judge_images, silent
 
+SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
 ORDERS = ("worst", "median", "random")
 RULES = {"ratio": "copy", "similarity": "copy_by_similarity"}  # and where a sample's verdict stands
 SHOWN = 8  # samples in each order
@@ -99,22 +101,28 @@ def read_sets(
     told: Told = silent,
 ) -> Sets:
     """The images of an audit, in the form of the training images (see `audit`)."""
-    total = 3 if heldout else 2
-    told("reading training images", 0, total)
-    known = _read("train", train, side)
-    told("reading generated images", 1, total)
-    made = _read("generated", generated, side, known)
+
+    def read(which: str, spec: str | Path, like: Corpus | None = None) -> Corpus:
+        part = f"reading {SETS[which]} images"
+        told(part, 0, 0)  # how many there are is not known yet
+        return _read(which, spec, side, like, lambda count: told(part, count, 0))
+
+    known = read("train", train)
+    made = read("generated", generated, known)
     if heldout is None:
         return Sets(made, known, None, 0)
-    told("reading held-out images", 2, total)
-    unseen = _read("heldout", heldout, side, known)
+    unseen = read("heldout", heldout, known)
+    told("looking for twins", 0, 1)
     return Sets(made, known, *without_twins(known, unseen))
 
 
-def _read(which: str, spec: str | Path, side: int | None, like: Corpus | None = None) -> Corpus:
+def _read(
+    which: str, spec: str | Path, side: int | None, like: Corpus | None, looked: Looked
+) -> Corpus:
     """One of the sets of an audit, in the form of another; what is wrong with it names it."""
     try:
-        found = load_corpus(spec, side=side or (like.images.shape[1] if like else None))
+        side = side or (like.images.shape[1] if like else None)
+        found = load_corpus(spec, side=side, looked=looked)
         Limits.here().check_pictures(len(found), found.images.shape[1])
     except InputError as e:
         raise InputError(f"{which}: {e}") from e

@@ -194,7 +194,9 @@ def split_corpus(
     return Split(train=train.astype(np.int64), heldout=held.astype(np.int64))
 
 
-def load_corpus(spec: str | Path, *, side: int | None = None) -> Corpus:
+def load_corpus(
+    spec: str | Path, *, side: int | None = None, looked: Callable[[int], None] = lambda count: None
+) -> Corpus:
     """Load images by name or path.
 
     Args:
@@ -203,6 +205,7 @@ def load_corpus(spec: str | Path, *, side: int | None = None) -> Corpus:
         side: crop pictures to a square and resize to this many pixels. Default: keep the size when
             all pictures share one that the network accepts, else 32. Bundled images and those of
             an npz are never resized: another `side` than theirs is refused.
+        looked: called with the number of pictures looked at before each; may raise to end it.
 
     Raises:
         InputError: nothing there, not images, too small, or no network for a first download.
@@ -224,9 +227,11 @@ def load_corpus(spec: str | Path, *, side: int | None = None) -> Corpus:
         path = Path(spec).expanduser().resolve()  # a run must find it from any working folder
         is_folder, is_file = path.is_dir(), path.is_file()
     if is_folder:
-        return _from_pictures(str(path), _folder_pictures(path), side)
+        found = _counted(_folder_pictures(path), MAX_IMAGES, looked)
+        return _from_pictures(str(path), found, side)
     if is_file and path.suffix.lower() == ".zip":
-        return _from_pictures(str(path), _zip_pictures(path, path.name), side)
+        found = _counted(_zip_pictures(path, path.name), MAX_IMAGES, looked)
+        return _from_pictures(str(path), found, side)
     if is_file and path.suffix.lower() == ".npz":
         return _load_npz(path, str(path), side)
     raise InputError(unknown)
@@ -474,7 +479,9 @@ def _stack(name: str, places: Sequence[str], squares: Sequence[Image.Image]) -> 
     side = sides.pop() if len(sides) == 1 else DEFAULT_SIDE
     squares = [_square(p, side) for p in squares]
     mode = "L" if all(p.mode == "L" for p in squares) else "RGB"
-    images = np.stack([np.atleast_3d(np.asarray(p.convert(mode))) for p in squares])
+    images = np.zeros((len(squares), side, side, len(mode)), np.uint8)
+    for image, square in zip(images, squares, strict=True):  # one by one: they may be many
+        image[:] = np.atleast_3d(np.asarray(square.convert(mode)))
     _check_shape(plain(Path(name).name), images)
     folders = [str(Path(place).parent) for place in places]
     return Corpus(

@@ -22,8 +22,9 @@ def watch(key: str) -> None:
         others = "another audit" if before == 1 else f"{before} other audits"
         st.progress(0.0, f"Waiting for {others}." if before else "Starting.")
     else:
-        share = min(1.0, state["done"] / max(state["total"], 1))
-        count = f": {state['done']:,} of {state['total']:,}" if state["total"] > 3 else ""
+        done, total = state["done"], state["total"]
+        share = min(1.0, done / total) if total else 0.0
+        count = f": {done:,} of {total:,}" if total > 1 else f": {done:,}" if done else ""
         st.progress(share, f"{state['part'].capitalize()}{count}")
     if st.button("Cancel", icon=":material/close:"):
         drops.forget()
