@@ -7,7 +7,6 @@ from ui.audit import drops, result, waiting
 from ui.audit.desk import desk
 from ui.frame import enter, errors_in_words, hidden
 
-EXAMPLE = data.AUDIT_EXAMPLE
 COMMAND = "python -m ambient audit --generated A --train B --heldout C --html audit.html --json -"
 
 bar = enter(
@@ -32,11 +31,12 @@ if job and job.status == "done":
     result.show(result.read(str(job.json), data.stamp(job.json)), key, COMMAND)
     st.stop()
 
-if not EXAMPLE.exists():
+example = data.audit_example()
+if example is None:
     words.missing("No example is stored yet.", "make planted")
     st.stop()
 st.divider()
 st.caption("An example: 1,000 samples of the standard model that learned 300 emoji · stored")
 with errors_in_words():
-    report = result.read(str(EXAMPLE), data.stamp(EXAMPLE))
+    report = result.read(str(example), data.stamp(example))
     result.show(report, "example", COMMAND)

@@ -23,12 +23,17 @@ from ambient.errors import InputError
 from ambient.run import Run
 
 Images = NDArray[np.uint8]
-AUDIT_EXAMPLE = ASSETS / "audit" / "emoji-300-standard.json"  # made by scripts/planted.py
 
 
 def runs_folder() -> Path:
     """Where training writes (`AMBIENT_RUNS`, default ./runs)."""
     return Path(os.environ.get("AMBIENT_RUNS", "runs"))
+
+
+def audit_example() -> Path | None:
+    """A stored audit of a bundled run's samples (scripts/planted.py); None without such runs."""
+    path = ASSETS / "audit" / "emoji-300-standard.json"
+    return path if path.exists() and bundled() else None
 
 
 def stamp(path: Path) -> int:
