@@ -146,7 +146,8 @@ def page(report: Report) -> str:
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{STYLE}</style></head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<style>{STYLE}</style></head>\n"
+        f'<body class="{answer(report)}">\n{body}\n</body>\n</html>\n'
     )
 
 
@@ -305,7 +306,7 @@ footer{margin-top:3rem;font-size:.85rem}
 margin:1.4rem 0 .8rem}.answer.copies{border-color:var(--warm)}.answer.none{border-color:var(--cool)}
 .rates{display:flex;flex-wrap:wrap;gap:1.2rem;margin:1.4rem 0}
 .rates>div{background:var(--panel);padding:.4rem 1.4rem 1rem;border-radius:6px;flex:1 1 18rem}
-.big{font-size:3.2rem;font-weight:650;line-height:1;margin:.2rem 0;color:var(--warm)}
+.big{font-size:3.2rem;font-weight:650;line-height:1;margin:.2rem 0}.copies .big{color:var(--warm)}
 .strips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1rem}
 figure{margin:0;border:3px solid transparent;border-radius:6px;padding:.3rem}
 figure.copy{border-color:var(--warm)}

@@ -251,6 +251,18 @@ def test_ending_leaves_no_folder(line: Desk, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_process_that_was_killed_is_said_to_have_ended(line: Desk) -> None:
+    key = submit(line)
+    job = line.jobs[key]
+    (job.folder / "log.txt").write_text("comparing pixels: 3 %\rcomparing pixels: 4 %")
+    assert "ended early" in job.last_word()
+    (job.folder / "log.txt").write_text("reading: 3 %\rambient audit: train: no pictures.\n")
+    assert job.last_word() == "train: no pictures."
+    line.close()
+    assert not job.folder.exists()
+    assert not line.jobs
+
+
 def test_the_line_has_an_end(line: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     monkeypatch.setenv("AMBIENT_MAX_QUEUED", "2")

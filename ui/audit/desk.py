@@ -7,6 +7,7 @@ with the folder.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -32,6 +33,7 @@ from ambient.limits import Limits
 AWAY = 90.0  # seconds without a look: the page is closed, or its tab asleep
 ABANDONED = 600.0  # after so many, a running audit makes room
 KEPT = 3600.0  # a finished one is forgotten
+SAYS = "ambient audit: "  # how the command begins the one line of an error
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -81,9 +83,10 @@ class Job:
     def last_word(self) -> str:
         """Why it failed, in the line that its process ended with."""
         log = self.folder / "log.txt"
-        lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
-        said = [line.removeprefix("ambient audit: ") for line in lines if line.strip()]
-        return said[-1][-400:] if said else "its process ended without a word; try again."
+        lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
+        said = [line.removeprefix(SAYS) for line in lines if line.startswith(SAYS)]
+        ended = "the audit ended early, perhaps for want of memory; try it with fewer images."
+        return said[-1][-400:] if said else ended
 
     def start(self) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -171,6 +174,13 @@ class Desk:
             job.end()
         self.advance()
 
+    def close(self) -> None:
+        """End and forget everything: the server stops."""
+        with self.lock:
+            jobs = [self.jobs.pop(key) for key in list(self.jobs)]
+        for job in jobs:
+            job.end()
+
     def advance(self) -> None:
         """Forget whom nobody asks for, and start the next if none is running. Cheap."""
         with self.lock:
@@ -190,7 +200,9 @@ class Desk:
 @st.cache_resource
 def desk() -> Desk:
     """The one of this server."""
-    return Desk()
+    found = Desk()
+    atexit.register(found.close)
+    return found
 
 
 def stored(folder: Path, which: str, files: Sequence[Any]) -> Path:
