@@ -93,7 +93,10 @@ HELP = (
 def _promise(limits: Limits) -> str:
     """Who sees the images, and how long they stay."""
     if not is_public():
-        return "Your images stay on this computer, and their copies here only as long as the page."
+        return (
+            "Your images stay on this computer; the audit's copies of them are deleted an hour "
+            "after you leave."
+        )
     return (
         f"Up to {limits.pictures:,.0f} pictures and {limits.upload / 1e6:.0f} MB a set. Nobody "
         "else sees them; they and the result are deleted an hour after you leave. Upload nothing "
