@@ -82,14 +82,18 @@ QUICK = Size(
 
 
 def in_turn(calls: Calls, blocks: int) -> dict[str, np.ndarray]:
-    """Seconds of each call in each block; a block before the first warms up."""
+    """Seconds of each call in each block; a block before the first warms up.
+
+    With one thread they are the processor's, which other processes on the machine do not lengthen.
+    """
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for block in range(blocks + 1):
         for name in list(calls)[:: 1 if block % 2 else -1]:
-            start = time.perf_counter()
+            start = clock()
             calls[name]()
             if block:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: np.array(values) for name, values in seconds.items()}
 
 

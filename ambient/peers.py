@@ -78,11 +78,12 @@ def _smalldiffusion(channels: int, side: int) -> Any:
 
 def _train_smalldiffusion(network: nn.Module, images: Tensor, batch: int) -> Step:
     """Its `training_loop`, which yields once a step."""
-    from smalldiffusion import ScheduleLogLinear, training_loop
+    from smalldiffusion import ScheduleLogLinear, diffusion, training_loop
     from torch.utils.data import DataLoader
 
     data: Any = images
     loader: Any = DataLoader(data, batch, shuffle=True, drop_last=True)
+    diffusion.tqdm = iter  # no progress bar into our own
     loop = training_loop(loader, network, ScheduleLogLinear(N=500), epochs=10**6)
     return lambda: next(loop)
 

@@ -15,7 +15,8 @@ HEAD = """# How fast it is
 Written by `python scripts/performance.py` from `assets/results/bench.json` and
 `assets/results/samplers.json`; `make performance` measures both again. Ratios are of runs that take
 turns block by block, so that whatever else the machine does hits both sides; each is a median with
-a 95 % bootstrap interval over blocks. Absolute rates hold for the load of the moment only, which
+a 95 % bootstrap interval over blocks. Within one process of one thread, time is the processor's.
+Absolute rates hold for the load of the moment only, which
 stands in the last column (processes that wanted to run on {cores} cores as the section began).
 
 Machine: {processor}, {cores} cores, torch {torch}, networks in {dtype} (what was measured to be
