@@ -46,27 +46,33 @@ PATIENCE = 180  # seconds to wait for one answer
 ENDED = ForwardMsg.FINISHED_SUCCESSFULLY
 
 
-@contextmanager
-def serving(runs: Path, log: Path) -> Iterator[tuple[str, int]]:
-    """A public server: its address and its process."""
+def start_server(runs: Path, log: Path, public: bool) -> tuple[str, subprocess.Popen[bytes]]:
+    """A server that answers: its address and its process."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     flags = {"headless": "true", "address": "127.0.0.1", "port": port, "enableAgentApi": "true"}
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += [f"--server.{name}={value}" for name, value in flags.items()]
-    environment = {**os.environ, "AMBIENT_PUBLIC": "1", "AMBIENT_RUNS": str(runs)}
+    environment = {**os.environ, "AMBIENT_PUBLIC": str(int(public)), "AMBIENT_RUNS": str(runs)}
     environment.setdefault("MALLOC_ARENA_MAX", "2")  # as the Dockerfile
-    with log.open("wb") as out:
+    with log.open("ab") as out:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
     address = f"http://127.0.0.1:{port}"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
+            break
+        except OSError:
+            time.sleep(0.5)
+    return address, server
+
+
+@contextmanager
+def serving(runs: Path, log: Path) -> Iterator[tuple[str, int]]:
+    """A public server: its address and its process."""
+    address, server = start_server(runs, log, public=True)
     try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
-                break
-            except OSError:
-                time.sleep(0.5)
         yield address, server.pid
     finally:
         server.terminate()
@@ -223,6 +229,7 @@ class Visitor(Session):
             "train-steps": ["60"],
             "train-seed": [str(self.number)],
             "train-start": ["scratch"],
+            "train-corpus": ["digits"],
         }
         self.load("train_your_own", **query)
         if (key := self.key("Train")) is None:

@@ -1,8 +1,9 @@
 """Runs killed at random moments and resumed, against one left alone: half of `make soak`.
 
-Kills the training process, and now and then the process that changes the queue, as a server that
-is killed would be. Ends with an error unless the weights come out equal to the last bit, no resume
-repeats more than a checkpoint's interval, and no process is left. Prints one JSON object.
+Kills the training process, and now and then the process that changes the queue; then a real server,
+with and without the run that was started on its page. Ends with an error unless the weights come
+out equal to the last bit, no resume repeats more than a checkpoint's interval, and no process is
+left. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from pathlib import Path
 from ambient import worker
 from ambient.config import Config, configure
 from ambient.corpus import load_corpus
-from ambient.run import ACTIVE, Run, is_training, open_run
+from ambient.run import ACTIVE, Run, is_training, list_runs, open_run
+from scripts.soak import Visitor, start_server
 
 LIFE = 5.0  # seconds a process lives at most before it is killed: start, steps, writes
 EXIT = 30.0  # seconds a process may take to end after its last write
@@ -87,6 +89,48 @@ def killed(
     return finished(run), lost
 
 
+def server_killed(
+    folder: Path, kills: int, steps: int, chance: random.Random
+) -> tuple[Run, list[str]]:
+    """A run started on a page, whose server is killed so often, every other time with the run.
+
+    Returns:
+        The finished run, and what a page of a new server showed that it should not have.
+    """
+    run, faults = None, []
+    for number in range(kills + 1):
+        address, server = start_server(folder, folder.with_suffix(".log"), public=False)
+        visitor = Visitor(address, 0, chance)
+        try:
+            if run is None:
+                run = started_on_page(visitor, folder, steps)
+            else:
+                visitor.load("train_your_own", mine=[run.name])
+            if run.state["status"] == "interrupted":
+                visitor.ask(trigger={"key": visitor.key("Go on")})
+            if run.state["status"] not in (*ACTIVE, "done"):
+                faults.append(f"after kill {number}: {run.state['status']}")
+            faults += visitor.faults
+            if number < kills:
+                time.sleep(chance.uniform(0, LIFE))
+        finally:
+            server.kill()
+            server.wait()
+        if number % 2 and number < kills and is_training(run):
+            with suppress(ProcessLookupError):
+                os.kill(int(run.state["pid"]), signal.SIGKILL)
+    assert run
+    return finished(run), faults
+
+
+def started_on_page(visitor: Visitor, folder: Path, steps: int) -> Run:
+    """The run that a press of Train started."""
+    visitor.load("train_your_own", **{"train-steps": [str(steps)]})
+    visitor.ask(trigger={"key": visitor.key("Train")})
+    (run,) = list_runs(folder)
+    return run
+
+
 def left_behind(folder: Path) -> list[str]:
     """Commands of processes that still work in a folder well after its last run ended."""
     deadline = time.monotonic() + EXIT
@@ -109,6 +153,7 @@ def working_in(folder: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--server-kills", type=int, default=6)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -139,11 +184,25 @@ def main() -> None:
                     failures.append(f"weights of step {step} differ")
         if orphans := left_behind(Path(name)):
             failures.append(f"left behind: {orphans}")
+        ended, faults = server_killed(
+            Path(name) / "served", args.server_kills, args.steps, random.Random(args.seed)
+        )
+        alone = finished(worker.submit(ended.config, Path(name) / "alone"))
+        if ended.checkpoint().read_bytes() != alone.checkpoint().read_bytes():
+            failures.append("weights of the run whose server was killed differ")
+        failures += faults
+        if orphans := left_behind(Path(name)):
+            failures.append(f"left behind: {orphans}")
     if len(lost) < args.kills:
         failures.append(f"only {len(lost)} kills")
     if max(lost, default=0) > EVERY:
         failures.append("more than a checkpoint's interval was repeated")
-    report = {"kills": len(lost), "steps": args.steps, "most_steps_repeated": max(lost, default=0)}
+    report = {
+        "kills": len(lost),
+        "server_kills": args.server_kills,
+        "steps": args.steps,
+        "most_steps_repeated": max(lost, default=0),
+    }
     print(json.dumps({**report, "failures": failures}))
     sys.exit(1 if failures else 0)
 
