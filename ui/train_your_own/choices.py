@@ -169,7 +169,8 @@ def _speed(c: Config) -> tuple[float, str] | None:
     Of another width or size of images it is scaled by channels and pixels.
     """
     here = [r for r in data.own() if (r.path / "state.json").exists()][:RECENT]
-    for runs, where in ((here, "the last runs here"), (data.bundled(), "the bundled runs")):
+    bundled = "the bundled runs, longer while this machine is busy"
+    for runs, where in ((here, "the last runs here"), (data.bundled(), bundled)):
         speeds: dict[tuple[bool, int], list[float]] = {}
         for run in runs:
             k, lines = run.config, data.metrics(run)[-RECENT_LINES:]
