@@ -149,6 +149,7 @@ def fields() -> dict[str, Any]:
     )
     if images and not hidden("live"):
         suggestion.offer(images, int(n_train))
+    suggestion.expect(int(n_train), int(batch))
     return {
         "images": images,
         "n_train": int(n_train),

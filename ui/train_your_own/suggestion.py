@@ -1,9 +1,10 @@
-"""A cutoff for the images of the form, suggested before any training."""
+"""What can be said of the images of the form before any training: a cutoff, when copies begin."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from ambient.advice import expected_onset, stored_rows
 from ambient.corpus import Corpus
 from ambient.errors import InputError
 from ui import words
@@ -26,6 +27,17 @@ def offer(images: Corpus, n_train: int) -> None:
         kept = st.session_state.get(KEPT)
         if kept and kept[0] == key:
             _show(kept[1])
+
+
+def expect(n_train: int, batch: int) -> None:
+    """When copying is expected to begin without a cutoff, from what was trained before."""
+    if n_train < 2 or batch < 1:
+        return
+    try:
+        onset = expected_onset(n_train, batch, stored_rows())
+    except InputError:
+        return  # no runs to learn it from
+    st.caption(onset.in_words(), width=760)
 
 
 def _computed(images: Corpus, n_train: int) -> float | str:
