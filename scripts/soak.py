@@ -229,13 +229,13 @@ class Visitor(Session):
             "train-steps": ["60"],
             "train-seed": [str(self.number)],
             "train-start": ["scratch"],
-            "train-corpus": ["digits"],
         }
         self.load("train_your_own", **query)
         if (key := self.key("Train")) is None:
             return
         before = len(self.faults)
-        self.ask(trigger={"key": key})
+        images = self.key("Images")  # a move before may have chosen pictures of one's own
+        self.ask(widget_state={images: "digits"}, trigger={"key": key})
         full = [f for f in self.faults[before:] if "this server takes" in f]
         self.faults = [f for f in self.faults if f not in full]
         self.done["refused, queue full" if full else "trained"] += 1
