@@ -30,8 +30,8 @@ class Preset:
 PRESETS = {
     "digits-copy": Preset(
         title="Copies in a minute",
-        why="50 small digits are learned by heart in about a minute on two free cores: too few images "
-        "for a network of half a million parameters to do anything else.",
+        why="50 small digits are learned by heart in about a minute on two free cores: too few "
+        "images for a network of half a million parameters to do anything else.",
         corpus="digits",
         shown_by="digits-50-standard",
         choices={

@@ -14,7 +14,7 @@ from ambient import paper
 from ui import charts, data, words
 from ui.charts.verdicts import histogram
 from ui.pictures import difference, row
-from ui.teacher import hidden
+from ui.teacher import control, hidden
 
 Report = Mapping[str, Any]
 RULES = {"Pixels": "ratio", "Features": "similarity"}
@@ -143,16 +143,22 @@ def _strip(text: str, count: int) -> bytes:
 
 def _rows(report: Report, key: str) -> None:
     shown = {found["rule"] for found in report["evidence"]}
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="medium"), control("shuffle"):
         by = st.segmented_control(
             "Nearest by",
             [name for name, rule in RULES.items() if rule in shown],
             default="Pixels",
             required=True,
             key=f"audit-rule-{key}",
+            bind="query-params",
         )
         order = st.segmented_control(
-            "Rows", list(ORDERS), default="Worst", required=True, key=f"audit-order-{key}"
+            "Rows",
+            list(ORDERS),
+            default="Worst",
+            required=True,
+            key=f"audit-order-{key}",
+            bind="query-params",
         )
     rule = RULES[by]
     rows = [e for e in report["evidence"] if (e["rule"], e["order"]) == (rule, ORDERS[order])]
