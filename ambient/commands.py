@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -359,7 +358,7 @@ def audit(args: argparse.Namespace) -> None:
     from ambient.limits import Limits
 
     Limits.here().cap_memory()
-    with _terminable(), _Parts(args.progress) as parts:
+    with _StopRequest() as stop, _Parts(args.progress, stop) as parts:
         report = run_audit(
             args.generated,
             args.train,
@@ -569,8 +568,8 @@ class _Parts:
 
     PAUSE = 0.5  # seconds between two writes
 
-    def __init__(self, file: str | None) -> None:
-        self.file, self.part, self.written = file, "", 0.0
+    def __init__(self, file: str | None, stop: _StopRequest) -> None:
+        self.file, self.stop, self.part, self.written = file, stop, "", 0.0
         self.bar: Any = None
 
     def __enter__(self) -> _Parts:
@@ -581,6 +580,13 @@ class _Parts:
             self.bar.close()
 
     def told(self, part: str, done: int, total: int) -> None:
+        """Called between two pieces of work: there it may end.
+
+        Raises:
+            KeyboardInterrupt: a stop was asked for.
+        """
+        if self.stop.asked:
+            raise KeyboardInterrupt
         new, now = part != self.part, time.monotonic()
         if new:
             self.__exit__()
@@ -591,16 +597,6 @@ class _Parts:
             state = {"part": part, "done": done, "total": total}
             write_atomically(Path(self.file), json.dumps(state))
             self.written = now
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does: nothing half-written is left."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _StopRequest:
