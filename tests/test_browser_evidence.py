@@ -62,7 +62,7 @@ def test_an_upload_is_judged_and_outlasts_a_change_of_view(tmp_path: Path) -> No
         dropped = page.get_by_role("tabpanel").locator('input[type="file"]')
         expect(dropped).to_be_attached(timeout=60_000)
         dropped.set_input_files([good, bad])
-        verdict = page.get_by_text("1 of these 1 is a copy")
+        verdict = page.get_by_text("This one is a copy")
         expect(verdict).to_be_visible(timeout=60_000)
         expect(page.get_by_text("'broken.png' is not a readable picture")).to_be_visible()
         at_rest(page)
