@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ambient.corpus import Corpus, Split, load_corpus, twin_groups
+from ambient.corpus import Corpus, Split, apart, load_corpus
 from ambient.denoiser import Denoiser
 from ambient.errors import InputError
 from ambient.noise import expand
@@ -68,21 +68,20 @@ class Model:
         if heldout is not None:
             unseen, _, more = self._read("heldout", heldout)
             notes += more
-        n, groups = len(known), twin_groups(np.concatenate([known, unseen]))
-        apart = ~np.isin(groups[n:], groups[:n])
-        if twins := int((~apart).sum()):
+        groups, kept, others = apart(known, unseen)
+        if twins := len(unseen) - len(kept):
             notes += (f"{twins} held-out images are twins of training images and were left out.",)
-        images = np.concatenate([known, unseen[apart]])
+        images = np.concatenate([known, unseen[kept]])
         corpus = Corpus(
             name=name,
             images=images,
             names=tuple(map(str, range(len(images)))),
             categories=("",) * len(images),
-            groups=np.concatenate([groups[:n], groups[n:][apart]]),
+            groups=np.concatenate([groups, others]),
             license="yours",
             notes=notes,
         )
-        return replace(self, pictures=corpus, n_train=n)
+        return replace(self, pictures=corpus, n_train=len(known))
 
     def _read(self, which: str, given: Pictures) -> tuple[NDArray[np.uint8], str, tuple[str, ...]]:
         """Images (n, h, w, c), their name, and what reading changed."""

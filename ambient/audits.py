@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient import __version__
-from ambient.corpus import Corpus, load_corpus, twin_groups
+from ambient.corpus import Corpus, apart, load_corpus
 from ambient.errors import InputError
 from ambient.features import FEATURES, find_space
 from ambient.likeness import UNLIKE, likeness
@@ -143,19 +143,17 @@ def _read(
 
 def without_twins(known: Corpus, unseen: Corpus) -> tuple[Corpus, int]:
     """Held-out images that have no twin among training images, and how many had."""
-    n = len(known)
-    groups = twin_groups(np.concatenate([known.images, unseen.images]))
-    apart = np.flatnonzero(~np.isin(groups[n:], groups[:n]))
-    kept = Corpus(
+    _, kept, groups = apart(known.images, unseen.images)
+    rest = Corpus(
         name=unseen.name,
-        images=unseen.images[apart],
-        names=tuple(unseen.names[i] for i in apart),
-        categories=tuple(unseen.categories[i] for i in apart),
-        groups=groups[n:][apart],
+        images=unseen.images[kept],
+        names=tuple(unseen.names[i] for i in kept),
+        categories=tuple(unseen.categories[i] for i in kept),
+        groups=groups,
         license=unseen.license,
         notes=unseen.notes,
     )
-    return kept, len(unseen) - len(apart)
+    return rest, len(unseen) - len(kept)
 
 
 def report_on(sets: Sets, judged: dict[str, Any], features: str, seed: int) -> dict[str, Any]:

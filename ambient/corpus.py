@@ -131,6 +131,24 @@ def twin_groups(images: NDArray[np.uint8], rms: float = TWIN_RMS) -> NDArray[np.
     return label
 
 
+def apart(
+    known: NDArray[np.uint8], unseen: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Images that have no twin among others.
+
+    Args:
+        known, unseen: uint8 (n, h, w, c) and (m, h, w, c).
+
+    Returns:
+        Twin groups (n,) of the known ones, the positions of the unseen ones that have no twin
+        among them, and the groups of these.
+    """
+    n = len(known)
+    groups = twin_groups(np.concatenate([known, unseen]))
+    kept = np.flatnonzero(~np.isin(groups[n:], groups[:n]))
+    return groups[:n], kept, groups[n:][kept]
+
+
 def block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """float32 (N, d): means of square blocks in [0, 2], up to some 8x8 of them an image."""
     h, w = images.shape[1:3]
@@ -267,7 +285,7 @@ def read_uploads(
         )
     if archives:
         ((label, data),) = files
-        if _holds_arrays(data, label):
+        if holds_arrays(data, label):
             corpus = _load_npz(data, name, side, label, 2 * most * 3 * MAX_SIDE**2)
             _check_count(len(corpus), most)
             return corpus
@@ -277,8 +295,12 @@ def read_uploads(
     return _from_pictures(name, _counted(pictures, most, looked), side)
 
 
-def _holds_arrays(data: bytes, label: str) -> bool:
-    """Whether a zip is an npz."""
+def holds_arrays(data: bytes, label: str) -> bool:
+    """Whether a zip is an npz.
+
+    Raises:
+        InputError: it is no zip that can be looked into.
+    """
     with untrusted.open_zip(data, label, MAX_ZIP_BYTES) as archive:
         return any(member.endswith(".npy") for member in archive.namelist())
 

@@ -27,6 +27,7 @@ from typing import Any
 import streamlit as st
 
 from ambient import untrusted
+from ambient.corpus import holds_arrays
 from ambient.errors import InputError
 from ambient.limits import Limits
 
@@ -226,7 +227,7 @@ def stored(folder: Path, which: str, files: Sequence[Any]) -> Path:
         )
     if archives:
         (file,) = files
-        suffix = ".npz" if is_npz(file) else ".zip"
+        suffix = ".npz" if _is_npz(file) else ".zip"
         path = folder / f"{harmless(Path(file.name).stem)}{suffix}"
         path.write_bytes(file.getbuffer())
         return path
@@ -241,12 +242,11 @@ def stored(folder: Path, which: str, files: Sequence[Any]) -> Path:
     return path
 
 
-def is_npz(file: Any) -> bool:
-    """Whether an uploaded zip holds arrays; what is in it is looked at by the audit."""
+def _is_npz(file: Any) -> bool:
+    """Whether an uploaded zip holds arrays; what is wrong with one is said by the audit."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return holds_arrays(file.getvalue(), file.name)
+    except InputError:
         return False
 
 
