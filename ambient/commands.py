@@ -335,7 +335,8 @@ def advise(args: argparse.Namespace) -> None:
 
     corpus = load_corpus(args.corpus, side=args.side)
     count, distinct = len(corpus.images), len(set(corpus.groups.tolist()))
-    n_train = args.n_train or max(2, round(0.75 * distinct))
+    usual = max(2, round(0.75 * distinct))
+    n_train = usual if args.n_train is None else _positive("n-train", args.n_train)
     onset = expected_onset(n_train, _positive("batch", args.batch), stored_rows())
     *_, report = _last(cutoff_report(corpus, n_train, args.seed, args.seed), "level")
     say(f"{count} images, {distinct} distinct; {n_train} to train on.")

@@ -36,7 +36,11 @@ if example is None:
     words.missing("No example is stored yet.", "make planted")
     st.stop()
 st.divider()
-st.caption("An example: 1,000 samples of the standard model that learned 300 emoji · stored")
 with errors_in_words():
     report = result.read(str(example), data.stamp(example))
+    known = report["corpus"]["n_train"]
+    st.caption(
+        f"An example: {report['n_samples']:,} samples of the run {example.stem}, beside the "
+        f"{known:,} images it learned · stored"
+    )
     result.show(report, "example", COMMAND)

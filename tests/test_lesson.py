@@ -108,6 +108,11 @@ def test_an_answer_is_computed_and_is_one_of_the_options(step: lesson.Step) -> N
     assert found.text not in source
 
 
+def test_what_is_said_behind_an_answer_stands_on_it() -> None:
+    right = {s.name: s.right() for s in STEPS if s.why}
+    assert right == {"more": "more", "where": "below"}  # else their texts are to be rewritten
+
+
 def test_answers_agree_with_the_stored_reports() -> None:
     report = json.loads((ROOT / "assets/runs/emoji-300-standard/report.json").read_text())
     rule = report["copies"]["ratio"]
