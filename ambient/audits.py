@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient import __version__
+from ambient.copies import ORDERS, choose
 from ambient.corpus import Corpus, apart, load_corpus
 from ambient.errors import InputError
 from ambient.features import FEATURES, find_space
@@ -28,7 +29,6 @@ from ambient.untrusted import plain
 from ambient.verdicts import Images, ImageSets, Told, judge_images, silent
 
 SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
-ORDERS = ("worst", "median", "random")
 RULES = {"ratio": "copy", "similarity": "copy_by_similarity"}  # and where a sample's verdict stands
 SHOWN = 8  # samples in each order
 EXPLAINED = 1000  # copies of which it is said how they differ from their originals
@@ -248,24 +248,6 @@ def explain(sets: Sets, records: Sequence[Record]) -> None:
         record["likeness"] = next((word for word in found if word != UNLIKE), UNLIKE)
 
 
-def choose(scores: Sequence[float], order: str, count: int = SHOWN) -> list[int]:
-    """Positions of those nearest to being copies, of those around the median, or of random ones.
-
-    Args:
-        scores: the smaller, the more of a copy.
-        order: one of `ORDERS`.
-    """
-    ranked = np.argsort(np.asarray(scores), kind="stable")
-    count = min(count, len(ranked))
-    if order == "worst":
-        return [int(i) for i in ranked[:count]]
-    if order == "median":
-        start = max(0, len(ranked) // 2 - count // 2)
-        return [int(i) for i in ranked[start : start + count]]
-    drawn = np.random.default_rng(0xA0D17).choice(len(ranked), count, replace=False)
-    return sorted(int(i) for i in drawn)
-
-
 def evidence(sets: Sets, records: Sequence[Record]) -> Iterator[Record]:
     """Some samples under each rule, with a strip of pictures: generated, then what is nearest.
 
@@ -277,7 +259,7 @@ def evidence(sets: Sets, records: Sequence[Record]) -> Iterator[Record]:
         sign = 1 if rule == "ratio" else -1
         scores = [sign * r[rule] for r in records if r[rule] is not None]
         for order in ORDERS if len(scores) == len(records) else ():
-            for i in choose(scores, order):
+            for i in choose(scores, order, SHOWN, seed=0xA0D17):
                 pictures = dict(_beside(sets, records[i], rule))
                 yield {
                     "rule": rule,

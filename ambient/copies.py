@@ -6,6 +6,7 @@ other half, never used for it, says how often the rule cries wolf.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from ambient.neighbors import (
 )
 
 RATIO_CAP = 1 / 3  # d1/d2 below this is the field's usual rule (Yoon et al. 2023)
+ORDERS = ("worst", "median", "random")
 FALSE_ALARMS = 0.01  # the share of unseen images a rule may call copies
 MIN_SAMPLES = 100  # fewer samples or held-out images carry no verdict
 
@@ -118,6 +120,28 @@ def similarities(
     else:
         distance, index = nearest_of_two_groups(unit(queries), unit(train), groups, own)
     return (1 - distance[:, 0] ** 2 / 2).astype(np.float32), index[:, 0]
+
+
+def choose(
+    scores: Sequence[float] | Flat, order: str, count: int, seed: int | Sequence[int]
+) -> list[int]:
+    """Positions of those nearest to being copies, of those around the median, or of random ones.
+
+    Args:
+        scores: the smaller, the more of a copy.
+        order: one of `ORDERS`.
+        count: how many; fewer where there are fewer.
+        seed: of random ones.
+    """
+    ranked = np.argsort(np.asarray(scores), kind="stable")
+    count = min(count, len(ranked))
+    if order == "worst":
+        return [int(i) for i in ranked[:count]]
+    if order == "median":
+        start = max(0, len(ranked) // 2 - count // 2)
+        return [int(i) for i in ranked[start : start + count]]
+    drawn = np.random.default_rng(seed).choice(len(ranked), count, replace=False)
+    return sorted(int(i) for i in drawn)
 
 
 def halves(n: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ambient import neighbors, paper
 from ambient.__main__ import main
-from ambient.audits import audit, choose, strip
+from ambient.audits import audit, strip
 from ambient.copies import clopper_pearson, find_neighbors
 from ambient.corpus import ASSETS, Corpus, split_corpus, twin_groups
 from ambient.likeness import likeness
@@ -123,13 +123,6 @@ def test_evidence_shows_the_images_it_names(
         known = int(re.sub(r"\D", "", row["files"][1]))
         np.testing.assert_array_equal(pictures[1], emoji.images[split.train[known]])
         assert len(row["roles"]) == len(row["files"]) == 4
-
-
-def test_worst_are_nearest_to_copies() -> None:
-    scores = [0.5, 0.1, 0.9, 0.3, 0.7]
-    assert choose(scores, "worst", 2) == [1, 3]
-    assert choose(scores, "median", 1) == [0]
-    assert len(set(choose(scores, "random", 3))) == 3
 
 
 @pytest.mark.parametrize("channels", [1, 3])

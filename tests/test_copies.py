@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from ambient.copies import (
+    choose,
     clopper_pearson,
     find_copies,
     find_neighbors,
@@ -109,3 +110,15 @@ def test_too_few_images_carry_no_verdict() -> None:
         judge(few, enough, "ratio")
     with pytest.raises(InputError, match="99 held-out images; at least 100"):
         judge(enough, few, "ratio")
+
+
+def test_rows_are_the_worst_the_median_or_random_ones() -> None:
+    ratios = np.random.default_rng(0).random(50)
+    worst = choose(ratios, "worst", 6, seed=0)
+    assert ratios[worst].tolist() == sorted(ratios)[:6]
+    median = choose(ratios, "median", 6, seed=0)
+    assert sorted(ratios)[22] <= ratios[median].min()
+    assert ratios[median].max() <= sorted(ratios)[28]
+    drawn = [choose(ratios, "random", 6, seed=s) for s in (0, 0, 1)]
+    assert len(set(drawn[0])) == 6 and drawn[0] == drawn[1] != drawn[2]
+    assert sorted(choose(ratios[:3], "random", 6, seed=0)) == [0, 1, 2]

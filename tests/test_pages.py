@@ -17,7 +17,7 @@ from ambient.copies import find_copies, find_neighbors
 from ambient.corpus import Split, load_corpus, split_corpus, to_unit
 from ambient.run import open_run, write_sheet
 from ui import frame, words
-from ui.evidence_room import evidence, ruling
+from ui.evidence_room import ruling
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [name for name, *_ in frame.PAGES]
@@ -243,16 +243,6 @@ def test_stored_threshold_gives_the_stored_rates(planted: Path) -> None:
         rule["heldout_rate"],
         tuple(rule["heldout_ci95"]),
     )
-
-
-def test_worst_rows_have_the_smallest_ratios() -> None:
-    ratios = np.random.default_rng(0).random(50)
-    worst = evidence.choose(ratios, "Worst", 6, 0)
-    assert ratios[worst].tolist() == sorted(ratios)[:6]
-    median = evidence.choose(ratios, "Median", 6, 0)
-    assert sorted(ratios)[22] <= ratios[median].min()
-    assert ratios[median].max() <= sorted(ratios)[28]
-    assert len(set(evidence.choose(ratios, "Random", 6, 0))) == 6
 
 
 def test_a_link_opens_its_run(app: AppTest) -> None:

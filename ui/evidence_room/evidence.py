@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from ambient.copies import choose
 from ambient.run import Run
 from ui import data, words
 from ui.evidence_room.encoded import Cloud
@@ -22,22 +23,6 @@ from ui.teacher import control, hidden
 
 ORDERS = ("Worst", "Median", "Random", "One seed")
 ROWS = 6
-
-
-def choose(scores: NDArray[np.float32], order: str, count: int, deal: int) -> list[int]:
-    """Positions: those nearest to being copies, those around the median, or random ones.
-
-    Args:
-        scores: the smaller, the more of a copy.
-    """
-    ranked = np.argsort(scores, kind="stable")
-    count = min(count, len(ranked))
-    if order == "Worst":
-        return ranked[:count].tolist()
-    if order == "Median":
-        start = max(0, len(ranked) // 2 - count // 2)
-        return ranked[start : start + count].tolist()
-    return np.random.default_rng([deal, 3]).choice(len(ranked), count, replace=False).tolist()
 
 
 @dataclass(frozen=True)
@@ -185,7 +170,7 @@ def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> Non
     if ruling.rule == "ratio":
         st.caption(words.resembling(ruling.limit), width=760)
     if seed is None:
-        for position in choose(ruling.closeness, order, ROWS, deal.number()):
+        for position in choose(ruling.closeness, order.lower(), ROWS, seed=[deal.number(), 3]):
             show_row(run, exhibit, ruling, known, position)
     elif seed in exhibit.at:
         show_row(run, exhibit, ruling, known, exhibit.at[seed])
