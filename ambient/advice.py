@@ -26,6 +26,11 @@ STORED = ASSETS / "results" / "onset.json"  # made by `python scripts/measure.py
 FEWEST = 4  # runs that a law is fitted to
 
 
+def usual_n_train(distinct: int) -> int:
+    """Of so many different images, how many to train on: three of four, the others stay unseen."""
+    return max(2, round(0.75 * distinct))
+
+
 def seen_at_onset(path: Iterable[tuple[int, float]], batch: int) -> float | None:
     """Images seen when a tenth of the samples are copies, on a straight line between two stages.
 

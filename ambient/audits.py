@@ -201,13 +201,13 @@ def notes(sets: Sets, duplicates: Mapping[str, int]) -> Iterator[str]:
         )
     if doubled := duplicates["training"]:
         yield (
-            f"{doubled} of {len(sets.known)} training images are near-duplicates of others; a copy "
-            "of either counts as one."
+            f"the {len(sets.known)} training images are {len(sets.known) - doubled} different "
+            "ones: near-duplicates count as one, and a copy of either is a copy."
         )
     if doubled := duplicates["generated"]:
         yield (
-            f"{doubled} of {len(sets.made)} generated images are near-duplicates of other "
-            "generated ones; each counts, so the intervals are too narrow if they are many."
+            f"the {len(sets.made)} generated images are {len(sets.made) - doubled} different ones: "
+            "near-duplicates among them count each, so with many of them intervals are too narrow."
         )
 
 

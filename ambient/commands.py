@@ -330,12 +330,12 @@ def suggest_cutoff(args: argparse.Namespace) -> None:
 
 def advise(args: argparse.Namespace) -> None:
     """Before training on few images: what they are, which cutoff, and when copying will begin."""
-    from ambient.advice import expected_onset, stored_rows
+    from ambient.advice import expected_onset, stored_rows, usual_n_train
     from ambient.theory import cutoff_report
 
     corpus = load_corpus(args.corpus, side=args.side)
     count, distinct = len(corpus.images), len(set(corpus.groups.tolist()))
-    usual = max(2, round(0.75 * distinct))
+    usual = usual_n_train(distinct)
     n_train = usual if args.n_train is None else _positive("n-train", args.n_train)
     onset = expected_onset(n_train, _positive("batch", args.batch), stored_rows())
     *_, report = _last(cutoff_report(corpus, n_train, args.seed, args.seed), "level")
@@ -381,17 +381,20 @@ def audit(args: argparse.Namespace) -> None:
 
 def compare(args: argparse.Namespace) -> None:
     """What differs between two runs, and how their copies differ on the same noise."""
-    from ambient.comparison import changed, on_same_noise
+    from ambient.comparison import changed, on_same_noise, same_noise
 
     runs = [open_run(name) for name in (args.first, args.second)]
     reports = [_stored_report(run) for run in runs]
-    differ = changed(runs[0].config, runs[1].config)
-    paired = on_same_noise(*reports)
+    configs = runs[0].config, runs[1].config
+    differ, alike = changed(*configs), same_noise(*configs)
+    paired = on_same_noise(*reports) if alike else None
     for name, (a, b) in differ.items():
         say(f"{name}: {a} and {b}")
     for report in reports:
         say(_summary(report))
-    if paired is None:
+    if not alike:
+        say("no pairs: they make images of different sizes, so no seed is the same noise for both.")
+    elif paired is None:
         say("no common seeds: evaluate both with the same --seed to compare them sample by sample.")
     else:
         say(

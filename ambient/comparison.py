@@ -82,8 +82,16 @@ class Paired:
         )
 
 
+def same_noise(first: Config, second: Config) -> bool:
+    """Whether a seed is the same noise for both: they make images of one size and color."""
+    return (first.side, first.channels) == (second.side, second.channels)
+
+
 def on_same_noise(first: Mapping[str, Any], second: Mapping[str, Any]) -> Paired | None:
-    """Two reports on the seeds that both judged, by the rule of pixels; None without any."""
+    """Two reports on the seeds that both judged, by the rule of pixels; None without any.
+
+    It means something where `same_noise` holds.
+    """
     a, b = ({s["seed"]: bool(s["copy"]) for s in r["samples"]} for r in (first, second))
     seeds = sorted(a.keys() & b.keys())
     if not seeds:

@@ -96,14 +96,15 @@ def sentences(report: Report) -> list[str]:
             "unclear": "That is near what false alarms explain; look at the images below.",
         }[answer(report)]
     )
+    if agreement := report["copies"].get("agreement"):
+        named = [agreement[k] for k in ("both", "ratio_only", "similarity_only")]
+        said.append(
+            f"In all, {sum(named):,} are named: {named[0]:,} by both rules, {named[1]:,} by pixels "
+            f"alone, {named[2]:,} by features alone."
+        )
     if kinds := likenesses(report):
         parts = [f"{count:,} {word}" for word, count in kinds.items()]
-        said.append(f"What the copies are of their originals: {', '.join(parts)}.")
-    if agreement := report["copies"].get("agreement"):
-        said.append(
-            f"Both rules agree on {agreement['both']:,}; pixels alone name "
-            f"{agreement['ratio_only']:,}, features alone {agreement['similarity_only']:,}."
-        )
+        said.append(f"These are, to their originals: {', '.join(parts)}.")
     return said
 
 
@@ -218,7 +219,7 @@ def _evidence(report: Report) -> Iterator[str]:
 def _strip(report: Report, row: Mapping[str, Any]) -> str:
     record = report["samples"][row["sample"]]
     copied = record["copy" if row["rule"] == "ratio" else "copy_by_similarity"]
-    score = f"{'d1/d2' if row['rule'] == 'ratio' else 'similarity'} {record[row['rule']]:.3f}"
+    score = f"{'d1/d2' if row['rule'] == 'ratio' else 'similarity'} {record[row['rule']]:.4g}"
     word = f"= copy ({record['likeness']})" if record.get("likeness") else "= copy"
     alt = "; ".join(f"{a}: {b}" for a, b in zip(row["roles"], row["files"], strict=True))
     return (
@@ -255,7 +256,7 @@ def _copies(report: Report) -> Iterator[str]:
 
 def _caveats(report: Report) -> Iterator[str]:
     yield "<h2>What to keep in mind</h2><ul>"
-    yield from (f"<li>{escape(warning)}</li>" for warning in report["warnings"])
+    yield from (f"<li>{escape(w[:1].upper() + w[1:])}</li>" for w in report["warnings"])
     yield (
         "<li>This says what these images show. It is no proof of privacy: a generator may have "
         "learned images that it did not show here.</li></ul>"

@@ -284,8 +284,8 @@ def _warnings(sets: ImageSets, n_unseen: int) -> list[str]:
     if _leave_out(sets):
         warnings.append(
             f"{n_heldout} held-out images are too few: the rules are calibrated on training "
-            "images, each judged against the others, and quality is not measured. Images that "
-            f"resemble each other less than unseen ones would make a rule too lenient; hold out "
+            "images, each judged against the others, and quality is not measured. If new images "
+            "resemble them more than they do each other, a rule calls too many copies; hold out "
             f"{MIN_SAMPLES} to be sure."
         )
     elif n_unseen < MIN_SAMPLES:

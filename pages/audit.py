@@ -12,12 +12,13 @@ COMMAND = "python -m ambient audit --generated A --train B --heldout C --html au
 bar = enter(
     "Are my samples just my training images?",
     "Drop what a generator made, and what it learned from. Each image is set beside the training "
-    "images nearest to it, by a rule that hardly ever calls an unseen image a copy.",
+    "images nearest to it, by rules that are checked on images that are no copies.",
 )
+given = False
 if hidden("open"):
     st.caption("This link leaves out images of one's own.")
 else:
-    drops.ask()
+    given = drops.ask()
 
 job = None
 key = st.session_state.get(drops.JOB)
@@ -30,6 +31,8 @@ if job and job.status == "failed":
 if job and job.status == "done":
     result.show(result.read(str(job.json), data.stamp(job.json)), key, COMMAND)
     st.stop()
+if job or given:
+    st.stop()  # the example would look like the visitor's own result
 
 example = data.audit_example()
 if example is None:
@@ -39,8 +42,8 @@ st.divider()
 with errors_in_words():
     report = result.read(str(example), data.stamp(example))
     known = report["corpus"]["n_train"]
-    st.caption(
-        f"An example: {report['n_samples']:,} samples of the run {example.stem}, beside the "
+    st.markdown(
+        f"**An example**: {report['n_samples']:,} samples of the run {example.stem}, beside the "
         f"{known:,} images it learned · stored"
     )
     result.show(report, "example", COMMAND)

@@ -23,18 +23,13 @@ with errors_in_words():
     choice.show_changes(*runs)
     reports = [data.report(run) for run in runs]
     seeds = pairs.common(runs, reports)
-    if not seeds:
-        words.missing(
-            "These two have no stored samples of the same seeds, so there are no pairs.",
-            "\n".join(f"python -m ambient evaluate {words.address(r)} --store" for r in runs),
-        )
-        st.stop()
-    found = pairs.paired(runs, reports)
+    found = pairs.paired(runs, reports) if seeds else None
     pairs.headline(runs, reports, found)
-    pairs.show(runs, reports, seeds)
+    if found:
+        pairs.show(runs, reports, seeds)
 words.under(
     "compare",
-    pairs.in_words(found),
+    pairs.in_words(found) if found else pairs.NONE,
     [words.provenance(run, report) for run, report in zip(runs, reports, strict=True)],
     lambda: pairs.rows(reports, seeds),
     f"python -m ambient compare {words.address(runs[0])} {words.address(runs[1])} --json -",

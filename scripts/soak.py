@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -25,7 +26,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
+from ambient.run import is_training, list_runs
 from ui.frame import PAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,6 +79,9 @@ def serving(runs: Path, log: Path) -> Iterator[tuple[str, int]]:
     finally:
         server.terminate()
         server.wait(timeout=30)
+        for run in filter(is_training, list_runs(runs)):  # what trains outlives a server
+            with suppress(ProcessLookupError):
+                os.kill(int(run.state["pid"]), signal.SIGKILL)
 
 
 def nodes(tree: dict[str, Any], skip: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
@@ -263,7 +268,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "server.log"
         with serving(Path(folder) / "runs", log) as (address, pid):
             first = Visitor(address, 0, random.Random(args.seed))

@@ -145,7 +145,8 @@ def test_hostile_drops_get_one_line(name: str, page: AppTest, sets: dict[str, by
     assert "\n" not in error.value
     assert "Traceback" not in error.value
     assert str(next(iter(office.desk().jobs.values())).folder) not in error.value
-    assert "Yes: some are copies" in said(at)  # the example stands as before
+    assert "Yes: some are copies" not in said(at)  # no example beside one's own images
+    assert [b.disabled for b in at.button if b.label == "Audit my images"] == [False]
 
 
 def test_a_zip_among_pictures_is_refused_before_anything_runs(

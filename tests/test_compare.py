@@ -79,3 +79,10 @@ def test_a_run_beside_itself_shows_no_difference(app: AppTest) -> None:
 def test_a_spoiled_link_opens_the_page(app: AppTest) -> None:
     _open(app, first="no-such-run", pairs="x")
     assert app.selectbox(key="first").value == "emoji-300-standard"
+
+
+def test_images_of_different_sizes_make_no_pairs(app: AppTest) -> None:
+    _open(app, first="digits-50-standard", second="emoji-300-standard")
+    assert "No pairs: these two make images of different sizes" in _text(app)
+    assert not any(m.label.startswith("Difference") for m in app.metric)
+    assert not app.get("image") and app.get("plotly_chart")

@@ -210,11 +210,10 @@ def _pictures(count: int, side: int = 16) -> list[tuple[str, bytes]]:
 
 def test_pictures_of_ones_own_are_told_and_trained_on(runs: Path) -> None:
     app = _open()
-    app.number_input(key="train-n_train").set_value(16)
     app = _upload(app, [*_pictures(30), _pictures(1)[0], ("bad.png", b"MZ" + bytes(9))])
     said = _text(app)
-    assert "31 pictures of 16×16 pixels, in color; 1 of them near-duplicates" in said
-    assert "16 are trained on and 14 stay unseen. With 100 unseen or more" in said
+    assert "31 pictures of 16×16 pixels, in color; 30 of them different" in said
+    assert "22 are trained on and 8 stay unseen. With 100 unseen or more" in said
     assert "1 of 32 pictures left out: 'bad.png' is not a readable picture but a program" in said
     _press(app, "Train")
     (run,) = list_runs(runs)

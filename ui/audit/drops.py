@@ -33,8 +33,12 @@ SPACES = {
 MEGABYTES = 1000  # that a browser may hand over at once to a server of one's own
 
 
-def ask() -> None:
-    """The drops and the click; a click starts an audit in place of the last one."""
+def ask() -> bool:
+    """The drops and the click; a click starts an audit in place of the last one.
+
+    Returns:
+        Whether something has been dropped.
+    """
     given: dict[str, Sequence[Any] | str] = {}
     limits = Limits.here()
     most = MEGABYTES if math.isinf(limits.upload) else max(1, int(limits.upload / 1e6))
@@ -68,6 +72,7 @@ def ask() -> None:
     st.caption(_promise(limits), width=760)
     if clicked:
         start(given, features)
+    return bool(given)
 
 
 def _places() -> dict[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from ambient import paper
-from ui import charts, data, words
+from ui import charts, words
 from ui.charts.verdicts import histogram
 from ui.pictures import difference, row
 from ui.teacher import control, hidden
@@ -85,7 +85,6 @@ def downloads(report: Report, key: str) -> None:
         for label, suffix, mime, icon, make in (
             ("Report (HTML)", "html", "text/html", "description", lambda: paper.page(report)),
             ("JSON", "json", "application/json", "data_object", lambda: json.dumps(report)),
-            ("CSV", "csv", "text/csv", "table", lambda: data.csv_bytes(report["samples"])),
         ):
             st.download_button(
                 label,
@@ -105,14 +104,15 @@ def _histogram(report: Report, key: str, command: str) -> None:
         return
     ratios = np.array([r["ratio"] for r in report["samples"]], np.float32)
     unseen = np.array(report["heldout_ratios"], np.float32)
-    figure = histogram(ratios, unseen, rule["threshold"], "ratio", "standard")
+    below = "unseen real images" if report["corpus"]["n_heldout"] else "training images"
+    figure = histogram(ratios, unseen, rule["threshold"], "ratio", "standard", below)
     alt = (
         f"d1/d2 of generated images above, of {report['calibrated_on']} below; "
         f"{words.percent(rule['rate'])} of generated ones are on the side of copies."
     )
     charts.show(figure, f"audit-histogram-{key}", alt)
     words.under(
-        f"audit-{key}",
+        "audit",
         "Each image's distance to its nearest training image over that to the second nearest. "
         "Above the axis what was generated, below it "
         f"{report['calibrated_on']}: the part of them left of the line are false alarms.",
@@ -184,7 +184,7 @@ def _row(record: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         copied = record[COPY[rule]]
         mark = ":orange[**= copy**]" if copied else "**not a copy**"
         what = f", {record['likeness']}" if copied and record["likeness"] else ""
-        st.markdown(f"{mark}{what} · {SCORE[rule]} **{record[rule]:.3f}**")
+        st.markdown(f"{mark}{what} · {SCORE[rule]} **{record[rule]:.4g}**")
         st.caption(f"*{_plain(names[0])}* → *{_plain(names[1])}*")
 
 

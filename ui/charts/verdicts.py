@@ -20,10 +20,12 @@ def histogram(
     threshold: float,
     rule: str,
     arm: str,
+    below: str = "unseen real images",
 ) -> go.Figure:
     """Scores of samples above the axis and of unseen images below it, the threshold through both.
 
     Args:
+        below: what the images below the axis are.
         rule: `ratio`, of which small ones are copies, or `similarity`, of which large ones are.
     """
     ratio = rule == "ratio"
@@ -33,7 +35,7 @@ def histogram(
     beyond = middle < threshold if ratio else middle > threshold
     figure = go.Figure()
     kinds = [(samples, 1, color, "generated")]
-    kinds += [(unseen, -1, NEUTRAL, "unseen real images")] if unseen is not None else []
+    kinds += [(unseen, -1, NEUTRAL, below)] if unseen is not None else []
     for values, sign, tone, name in kinds:
         share = 100 * np.histogram(values, edges)[0] / max(len(values), 1)
         figure.add_bar(

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.comparison import Paired, on_same_noise
+from ambient.comparison import Paired, on_same_noise, same_noise
 from ambient.run import Run
 from ui import data, words
 from ui.spot_the_copy import deal, pair
 from ui.teacher import control, hidden
 
 ORDERS = ("First", "Random", "One copies", "Both copy")
+NONE = (
+    "No pairs: these two make images of different sizes, or have no stored samples of the same "
+    "seeds, so no two samples began with the same noise."
+)
 Report = Mapping[str, Any]
 
 
@@ -33,7 +37,9 @@ def _paired(paths: tuple[str, ...], changed: tuple[int, ...], _reports: Sequence
 
 
 def common(runs: Sequence[Run], reports: Sequence[Report]) -> list[int]:
-    """Seeds of which both runs have a sample and a verdict."""
+    """Seeds that are the same noise for both runs, and have a sample and a verdict of each."""
+    if not same_noise(runs[0].config, runs[1].config):
+        return []
     kept = [
         set(data.samples(run)[1].tolist()) & {row["seed"] for row in report["samples"]}
         for run, report in zip(runs, reports, strict=True)
@@ -41,29 +47,34 @@ def common(runs: Sequence[Run], reports: Sequence[Report]) -> list[int]:
     return sorted(kept[0] & kept[1])
 
 
-def headline(runs: Sequence[Run], reports: Sequence[Report], found: Paired) -> None:
-    """Both shares, their difference, and what the rule says of unseen images."""
+def headline(runs: Sequence[Run], reports: Sequence[Report], found: Paired | None) -> None:
+    """Both shares, their difference over pairs, and what the rule says of unseen images."""
     *places, between, unseen = st.columns(4, gap="medium")
     for place, run, report in zip(places, runs, reports, strict=True):
         rule = report["copies"]["ratio"]
         with place:
             words.rate_metric(f"{run.name}: copied", rule["rate"], rule["ci95"], run.config.arm)
-    with between:
-        low, high = 100 * found.low, 100 * found.high
-        st.metric(
-            f"Difference in points, {found.count:,} pairs",
-            f"{100 * found.difference:+.1f}".replace("-", "−"),
-            f"95\u00a0% interval: {low:+.1f} to {high:+.1f}".replace("-", "−"),
-            delta_color="off",
-            delta_arrow="off",
-            help="Of the second run, against the first. The interval is over samples; the same "
-            "training with other seeds varies more.",
-        )
+    if found:
+        with between:
+            _difference(found)
     with unseen:
         rules = [report["copies"]["ratio"] for report in reports]
         rule = max(rules, key=lambda r: r["heldout_rate"])
-        label = "Unseen real images: called copies"
+        label = "Unseen real images: called copies, at most"
         words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
+
+
+def _difference(found: Paired) -> None:
+    low, high = 100 * found.low, 100 * found.high
+    st.metric(
+        f"Difference in points, {found.count:,} pairs",
+        f"{100 * found.difference:+.1f}".replace("-", "−"),
+        f"95\u00a0% interval: {low:+.1f} to {high:+.1f}".replace("-", "−"),
+        delta_color="off",
+        delta_arrow="off",
+        help="Of the second run, against the first. The interval is over samples; the same "
+        "training with other seeds varies more.",
+    )
 
 
 def show(runs: Sequence[Run], reports: Sequence[Report], seeds: Sequence[int]) -> None:
@@ -101,11 +112,13 @@ def _pick(order: str, reports: Sequence[Report], seeds: Sequence[int]) -> list[i
 
 
 def in_words(found: Paired) -> str:
-    """How the pairs fall."""
+    """How the pairs fall, and what the pictures are."""
     return (
         f"Of {found.count:,} pairs from the same noise, both are copies in **{found.both:,}**, the "
         f"first alone in **{found.first:,}**, the second alone in **{found.second:,}**, neither in "
-        f"**{found.neither:,}**."
+        f"**{found.neither:,}**. Each sample stands above the training image nearest to it; a "
+        "frame with an equals sign marks a copy. Fréchet distances compare within one set of "
+        "training images only."
     )
 
 

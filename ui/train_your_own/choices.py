@@ -17,7 +17,7 @@ from ambient.run import IMAGES_FILE, OWN, Run, open_run
 from ui import data, visitor, words
 from ui.teacher import hidden
 from ui.train_your_own import own_pictures, suggestion
-from ui.train_your_own.form import fill
+from ui.train_your_own.form import NEXT, fill
 
 SCRATCH = "scratch"  # to start from nothing
 FILLED = "form-filled"  # from inside a fragment: the form is outside of it
@@ -109,6 +109,8 @@ def fields() -> dict[str, Any]:
     where a bounded field would silently keep the value before.
     """
     first = _settings(FIRST)
+    if values := st.session_state.pop(NEXT, None):
+        fill(values)
 
     def bound(name: str) -> dict[str, Any]:
         return {"key": f"train-{name}", "bind": "query-params"}
@@ -123,6 +125,7 @@ def fields() -> dict[str, Any]:
         corpora,
         corpora.index(first["corpus"]),
         format_func=lambda name: "your own pictures" if name == OWN else name,
+        help="Or train on pictures of your own: the last choice opens a place to drop them.",
         **bound("corpus"),
     )
     n_train = number(b, "How many to train on", "n_train", 1)
@@ -149,7 +152,7 @@ def fields() -> dict[str, Any]:
     )
     if images and not hidden("live"):
         suggestion.offer(images, int(n_train))
-    suggestion.expect(int(n_train), int(batch))
+    suggestion.expect(int(n_train), int(batch), int(steps))
     return {
         "images": images,
         "n_train": int(n_train),

@@ -8,12 +8,14 @@ from typing import Any
 
 import streamlit as st
 
+from ambient.advice import usual_n_train
 from ambient.copies import MIN_SAMPLES
 from ambient.corpus import MAX_IMAGES, Corpus, read_uploads
 from ambient.errors import InputError
 from ambient.limits import Limits, is_public
 from ambient.run import OWN
 from ui import words
+from ui.train_your_own.form import fill_next
 
 KEPT = "read-pictures"  # in the session alone: which files were read, and what they gave
 SIDES = {"as they are": None, "16×16": 16, "32×32": 32, "64×64": 64}
@@ -64,7 +66,7 @@ def _promise() -> str:
 
 
 def _read(files: Sequence[Any], side: int | None, limits: Limits) -> Corpus:
-    """The images of these files, read once a session.
+    """The images of these files, read once a session; the form then trains on three of four.
 
     Raises:
         InputError: nothing to train on, or more than this server takes.
@@ -75,6 +77,8 @@ def _read(files: Sequence[Any], side: int | None, limits: Limits) -> Corpus:
         st.session_state.pop(KEPT, None)
         corpus = _read_now(files, side, limits)
         kept = st.session_state[KEPT] = (key, corpus)
+        most = min(usual_n_train(len(set(corpus.groups.tolist()))), limits.n_train)
+        fill_next({"n_train": int(most)})
     found: Corpus = kept[1]
     return found
 
@@ -106,7 +110,7 @@ def tell(corpus: Corpus, n_train: int) -> None:
     distinct = len(set(corpus.groups.tolist()))
     parts = [
         f"{n:,} pictures of {side}×{side} pixels, {'gray' if channels == 1 else 'in color'}",
-        f"{n - distinct:,} of them near-duplicates of others, which are left out"
+        f"{distinct:,} of them different: near-duplicates are left out"
         if n > distinct
         else "no near-duplicates",
     ]

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ambient import run as store
 from ambient.archive import export_run
-from ambient.copies import clopper_pearson
+from ambient.copies import MIN_SAMPLES, clopper_pearson
 from ambient.errors import InputError
 from ambient.limits import is_public
 from ambient.run import ACTIVE, Run
@@ -139,7 +139,8 @@ def _unseen(run: Run) -> str:
     if not n:
         return "No images are left unseen to check the rule on."
     rate = words.percent(flagged / n)
-    return f"Unseen images: {rate} ({words.interval(clopper_pearson(flagged, n))} of {n:,})."
+    text = f"Unseen images: {rate} ({words.interval(clopper_pearson(flagged, n))} of {n:,})."
+    return text if n >= MIN_SAMPLES else f"{text} That is few to check the rule on."
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -29,7 +29,7 @@ def offer(images: Corpus, n_train: int) -> None:
             _show(kept[1])
 
 
-def expect(n_train: int, batch: int) -> None:
+def expect(n_train: int, batch: int, steps: int) -> None:
     """When copying is expected to begin without a cutoff, from what was trained before."""
     if n_train < 2 or batch < 1:
         return
@@ -37,7 +37,9 @@ def expect(n_train: int, batch: int) -> None:
         onset = expected_onset(n_train, batch, stored_rows())
     except InputError:
         return  # no runs to learn it from
-    st.caption(onset.in_words(), width=760)
+    yours = f"{steps:,} steps end before that." if steps < onset.low else ""
+    yours = f"{steps:,} steps go beyond that." if steps > onset.high else yours
+    st.caption(f"{onset.in_words()} {yours}", width=760)
 
 
 def _computed(images: Corpus, n_train: int) -> float | str:
