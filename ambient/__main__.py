@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--dtype", help="default: auto (the faster one here), or float32, bfloat16")
     c.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     c.add_argument("--mode", help="eager (default) or compiled; `bench` says whether it pays")
+    c.add_argument("--evaluate", type=int, metavar="N", help="then judge N samples, and keep that")
     c.add_argument("--checkpoint-every", type=int, help="steps (default: a tenth of the run)")
 
     features = "space of the similarity rule and of quality (default: encoder-64)"

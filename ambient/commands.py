@@ -29,7 +29,6 @@ from ambient.run import (
     open_run,
     settle,
     start_run,
-    step_name,
     write_atomically,
 )
 
@@ -93,18 +92,23 @@ def train(args: argparse.Namespace) -> None:
     from ambient import hardware, worker
 
     device = hardware.choose_device(args.device)
+    judged = 0 if args.evaluate is None else _positive("evaluate", args.evaluate)
     run, corpus = _resumed(args) if args.resume else _started(args, device)
-    if run is None:
-        return
     queued = (run.path / PLACE_FILE).exists()
     try:
-        _train(run, corpus, device)
+        with _StopRequest() as stop:
+            if run.last_step < run.config.steps:
+                _train(run, corpus, device, stop, "running" if judged else "done")
+            if judged and run.last_step >= run.config.steps:
+                _judge(run, judged, stop)
     finally:
         if queued:  # the next one starts even where no page is open
             worker.advance(run.path.parent)
 
 
-def _train(run: Run, corpus: Corpus | None, device: torch.device) -> None:
+def _train(
+    run: Run, corpus: Corpus | None, device: torch.device, stop: _StopRequest, at_end: str
+) -> None:
     """Train a run from where it stands, and say how it ended."""
     from ambient.limits import Limits
     from ambient.recorder import record
@@ -115,8 +119,8 @@ def _train(run: Run, corpus: Corpus | None, device: torch.device) -> None:
     except InputError as e:
         mark_failed(run, str(e))
         raise
-    steps = record(run, corpus, device)
-    with _StopRequest() as stop, _progress(run.config.steps, "step") as bar:
+    steps = record(run, corpus, device, at_end=at_end)
+    with _progress(run.config.steps, "step") as bar:
         for done in steps:
             bar.update(done.step - bar.n)
             if done.step % 10 == 0:
@@ -126,7 +130,8 @@ def _train(run: Run, corpus: Corpus | None, device: torch.device) -> None:
         steps.close()
     step = run.saved_step
     if step >= run.config.steps:
-        say(f"done, step {step}. Next: python -m ambient evaluate {run.path}")
+        following = f" Next: python -m ambient evaluate {run.path}" if at_end == "done" else ""
+        say(f"done, step {step}.{following}")
     elif run.state["status"] == "queued":
         say(f"saved at step {step}: another run's turn; the queue goes on with this one.")
     else:
@@ -136,8 +141,28 @@ def _train(run: Run, corpus: Corpus | None, device: torch.device) -> None:
         )
 
 
-def _resumed(args: argparse.Namespace) -> tuple[Run | None, None]:
-    """The run to go on with; None where there is nothing left to do."""
+def _judge(run: Run, n: int, stop: _StopRequest) -> None:
+    """Judge a trained run, keep its report, and say what it says."""
+    from ambient.judging import judge
+    from ambient.limits import Limits
+
+    Limits.here().cap_memory()
+    work, report = judge(run, n), None
+    with _progress(n, "image") as bar:
+        for done, _, found in work:
+            report = found
+            bar.update(done - bar.n)
+            if stop.asked:
+                break
+        work.close()
+    if report:
+        say(_summary(report))
+    else:
+        say(f"not judged. Do it with: python -m ambient evaluate {run.path} --store")
+
+
+def _resumed(args: argparse.Namespace) -> tuple[Run, None]:
+    """The run to go on with, be it only to judge it."""
     for name in (*START_CHOICES, *CONFIG_CHOICES):
         if getattr(args, name) is not None and name != "steps":
             raise InputError(
@@ -153,10 +178,10 @@ def _resumed(args: argparse.Namespace) -> tuple[Run | None, None]:
     if args.steps is not None:
         run = lengthen(run, args.steps)
     if run.config.steps <= run.last_step:
-        settle(run)
+        if args.evaluate is None:  # else it keeps its place in the queue
+            settle(run)
         say(f"'{run.path}' is done: {run.last_step} of {run.config.steps} steps.")
-        return None, None
-    if run.state["status"] != "running":  # the queue starts a run as running: its stop counts
+    elif run.state["status"] != "running":  # the queue starts a run as running: its stop counts
         for name in (STOP_FILE, PLACE_FILE):
             (run.path / name).unlink(missing_ok=True)
     return run, None
@@ -236,37 +261,26 @@ def sample(args: argparse.Namespace) -> None:
 def evaluate(args: argparse.Namespace) -> None:
     """Sample, judge every sample, and say how far the verdict can be trusted."""
     from ambient.adapters import sampler_for
-    from ambient.archive import write_samples
     from ambient.evaluation import evaluate as run_evaluation
+    from ambient.judging import is_current, keep
 
     run = _opened(args.run, args.train, args.heldout)
     store = _folder_of(run) if args.store else None
     how = sampler_for(run, args.sampler, args.steps)
     n = _positive("n", args.n)
     kept = store.report(args.step) if store else None
-    current = kept and kept["checkpoint_sha256"] == run.checkpoint_sha256(args.step)
-    if store and kept and current and kept["n_samples"] > n:
+    if store and kept and kept["n_samples"] > n and is_current(kept, store, args.step):
         raise InputError(
             f"'{store.path}' has a stored report of {kept['n_samples']} samples and --n is {n}; "
             "give as many, leave --store out, or delete that report."
         )
     records = run_evaluation(run, n, args.seed, args.step, how, args.features)
     *_, images, report = _last(records, "image")
-    if store and args.step is None:
-        write_samples(store.path / "samples.npz", images, _seeds(report))
-        put_json(str(store.path / "report.json"), report)
-    elif store:
-        (store.path / "reports").mkdir(exist_ok=True)
-        put_json(str(store.path / "reports" / f"{step_name(args.step)}.json"), report)
+    if store:
+        keep(store, images, report, args.step)
     if args.json:
         put_json(args.json, report)
     say(_summary(report))
-
-
-def _seeds(report: dict[str, Any]) -> Any:
-    import numpy as np
-
-    return np.array([s["seed"] for s in report["samples"]])
 
 
 def _summary(report: dict[str, Any]) -> str:

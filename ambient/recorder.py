@@ -55,6 +55,7 @@ def record(
     corpus: Corpus,
     device: torch.device | None = None,
     save_every: float = SAVE_EVERY,
+    at_end: str = "done",
 ) -> Generator[TrainStep, None, None]:
     """Train `run` from where it stands to its last step, writing its folder as it goes.
 
@@ -64,6 +65,7 @@ def record(
 
     Args:
         save_every: seconds between resume states, beside those of the stored stages.
+        at_end: its status after the last step; `running` where its process goes on to judge it.
 
     Raises:
         InputError: another process trains the run, or it has weights but no resume state.
@@ -73,7 +75,8 @@ def record(
     """
     try:
         with FileLock(run.path / ".lock", timeout=HANDOVER):
-            yield from _record(run, corpus, device or torch.device("cpu"), save_every)
+            device = device or torch.device("cpu")
+            yield from _record(run, corpus, device, save_every, at_end)
     except Timeout as e:
         raise InputError(
             f"run '{run.path}' is being trained by another process; wait for it, or stop it first."
@@ -94,7 +97,7 @@ def record(
 
 
 def _record(
-    run: Run, corpus: Corpus, device: torch.device, save_every: float
+    run: Run, corpus: Corpus, device: torch.device, save_every: float, at_end: str
 ) -> Generator[TrainStep, None, None]:
     config, stop = run.config, run.path / STOP_FILE
     torch.set_num_threads(config.threads)
@@ -124,7 +127,7 @@ def _record(
         _store_stage(run, trainer)
     stop.unlink(missing_ok=True)
     at_rest = "queued" if reason == YIELD else "paused"
-    log.state("done" if trainer.step >= config.steps else at_rest)
+    log.state(at_end if trainer.step >= config.steps else at_rest)
 
 
 def _is_stage(config: Config, step: int) -> bool:

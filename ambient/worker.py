@@ -56,6 +56,8 @@ from ambient.run import (
 
 RUNS = Path(os.environ.get("AMBIENT_RUNS", "runs"))
 SLICE = 180.0  # seconds a run trains while somebody else waits
+JUDGED = 256  # samples that a run is judged on at its end: an interval of 12 points at most
+JUDGING = 30.0  # seconds that this takes, about
 NEW, GONE = ".new", ".gone"  # a folder being made, folders being removed
 
 
@@ -114,7 +116,7 @@ def may_change(run: Run, owner: str | None) -> bool:
 
 
 def resume(run: Run, owner: str | None = None) -> None:
-    """Queue a paused, interrupted or failed run again, to go on where it stands.
+    """Queue a run at rest again, to go on where it stands; one that is done is judged.
 
     Raises:
         InputError: its folder cannot be written, it is somebody else's, or the queue is full.
@@ -150,7 +152,8 @@ def request_stop(run: Run, owner: str | None = None) -> None:
     """
     with _changing(run, owner):
         if run.state["status"] == "queued":
-            write_atomically(run.path / "state.json", json.dumps({**run.state, "status": "paused"}))
+            at_rest = "paused" if run.saved_step < run.config.steps else "done"
+            write_atomically(run.path / "state.json", json.dumps({**run.state, "status": at_rest}))
             (run.path / PLACE_FILE).unlink(missing_ok=True)
         elif run.state["status"] == "running":
             write_atomically(run.path / STOP_FILE, "pause")
@@ -297,10 +300,10 @@ class _Standing:
         return max(0.0, slice_seconds - self.state.get("running_seconds", 0.0))
 
     def seconds_left(self, pace: Callable[[Config], float | None]) -> float | None:
-        """Seconds of training to its end, at its own pace or at one that is told."""
+        """Seconds to its end, at its own pace or at one that is told, and to its verdict."""
         each = self.state.get("seconds_per_step") or pace(self.run.config)
         steps = self.run.config.steps - self.state.get("step", 0)
-        return each * steps if each else None
+        return (each or 0.0) * steps + JUDGING if each or not steps else None
 
 
 def _standings(folder: Path) -> list[_Standing]:
@@ -372,8 +375,9 @@ def _discard(run: Run) -> None:
 
 
 def _launch(run: Run) -> None:
-    """Start the training process, detached, niced, its output in the run's log."""
+    """Start the process that trains and judges, detached, niced, its output in the run's log."""
     command = [sys.executable, "-m", "ambient", "train", "--resume", str(run.path.resolve())]
+    command += ["--evaluate", str(JUDGED)]
     if shutil.which("nice"):  # visitors' page loads come first
         command = ["nice", "-n", "10", *command]
     environment = {**os.environ, "OMP_NUM_THREADS": str(run.config.threads)}

@@ -46,6 +46,25 @@ def test_train_sample_evaluate_export(tmp_path: Path) -> None:
     assert (tmp_path / "run.zip").stat().st_size > 10_000
 
 
+def test_training_ends_with_a_verdict_where_asked(
+    tmp_path: Path, digits: Corpus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures, run = folder_of(digits, 126, tmp_path / "pictures"), tmp_path / "run"
+    train = ["train", "--corpus", str(pictures), *TRAIN[3:], "--steps", "2", "--evaluate", "100"]
+    assert main([*train, "--out", str(run)]) == 0
+    kept, report = open_run(run).samples(), open_run(run).report()
+    assert kept is not None and report is not None
+    assert report["n_samples"] == len(kept[0]) == 100
+    assert open_run(run).state["status"] == "done"
+    assert "judging" not in open_run(run).state
+    stored = (run / "report.json").stat().st_mtime_ns
+    assert main(["train", "--resume", str(run), "--evaluate", "100"]) == 0
+    assert (run / "report.json").stat().st_mtime_ns == stored  # the same weights, judged before
+    assert capsys.readouterr().err.count("run, step 2: ") == 2
+    assert main([*train[:-1], "0", "--out", str(tmp_path / "other")]) == 2
+    assert "--evaluate is 0; expected 1 or more" in capsys.readouterr().err
+
+
 def test_too_few_samples_refuse_to_conclude(tiny_run: Run, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     assert main(["evaluate", str(tiny_run.path), "--n", "20", "--json", str(report)]) == 0

@@ -31,7 +31,7 @@ LAYERS = [
     {"weights", "limits", "adapters", "advice"},
     {"recorder", "curves", "surgery", "verdicts", "pipelines"},
     {"evaluation", "audits", "archive", "worker", "sweep"},
-    {"hub", "bench"},
+    {"hub", "bench", "judging"},
     {"commands"},
     {"__main__"},
 ]

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ambient import worker
@@ -23,6 +24,7 @@ from ambient.errors import InputError
 from ambient.recorder import record
 from ambient.run import (
     ACTIVE,
+    OWN,
     STOP_FILE,
     YIELD,
     Run,
@@ -49,8 +51,8 @@ def no_orphans(tmp_path: Path) -> Iterator[None]:
 
 
 def wait_until(run: Run, holds: Callable[[dict[str, object]], bool]) -> dict[str, object]:
-    """Poll the run as a page does, for at most a minute."""
-    deadline = time.monotonic() + 60
+    """Poll the run as a page does, for at most two minutes."""
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         worker.advance(run.path.parent)
         state = run.state
@@ -191,14 +193,15 @@ def test_waiting_time_is_what_the_others_take(tmp_path: Path, config: Config) ->
     a, b, c = (worker.submit(config, tmp_path, owner=name) for name in "abc")
     say(a, "running", step=900, seconds_per_step=0.5, running_seconds=20)
     assert worker.wait_seconds(a) == 0.0
-    assert worker.wait_seconds(b) == 50.0
+    judging = worker.JUDGING
+    assert worker.wait_seconds(b) == 50.0 + judging
     assert worker.wait_seconds(c) is None
 
     def pace(config: Config) -> float:
         return 0.1
 
-    assert worker.wait_seconds(c, pace=pace) == 150.0
-    assert worker.wait_seconds(None, tmp_path, "d", pace) == 250.0
+    assert worker.wait_seconds(c, pace=pace) == 150.0 + 2 * judging
+    assert worker.wait_seconds(None, tmp_path, "d", pace) == 250.0 + 3 * judging
     # In slices of 30: a 10 (it has had 20), b 30, c 30, and then it is a new owner's turn.
     assert worker.wait_seconds(None, tmp_path, "d", pace, 30.0) == 70.0
     third = [worker.submit(config, tmp_path, owner="d") for _ in range(3)][-1]
@@ -320,12 +323,13 @@ def test_a_run_from_weights_that_do_not_fit_leaves_nothing(
 
 
 def test_runs_that_take_turns_end_as_if_alone(tmp_path: Path, digits: Corpus) -> None:
-    config = configure(digits, n_train=16, batch=8, width=16, steps=90, threads=1)
+    corpus = some_of(digits, 40)
+    config = configure(corpus, n_train=16, batch=8, width=16, steps=90, threads=1)
     alone = start_run(tmp_path / "elsewhere" / "alone", config)
-    for _ in record(alone, digits):
+    for _ in record(alone, corpus):
         pass
     folder = tmp_path / "turns"
-    runs = [worker.submit(config, folder, owner=name) for name in "ab"]
+    runs = [worker.submit(config, folder, owner=name, images=corpus) for name in "ab"]
     passed: set[str] = set()
     deadline = time.monotonic() + 120
     while any(r.state["status"] in ACTIVE for r in runs) and time.monotonic() < deadline:
@@ -336,3 +340,78 @@ def test_runs_that_take_turns_end_as_if_alone(tmp_path: Path, digits: Corpus) ->
     for run in runs:
         assert run.state["status"] == "done", (run.path / "log.txt").read_text()
         assert run.checkpoint().read_bytes() == alone.checkpoint().read_bytes()
+
+
+def some_of(corpus: Corpus, count: int) -> Corpus:
+    """So many distinct images of a corpus, as somebody's own: they are soon judged."""
+    some = np.unique(corpus.groups, return_index=True)[1][:count]
+    return replace(
+        corpus,
+        name=OWN,
+        images=corpus.images[some],
+        names=tuple(corpus.names[i] for i in some),
+        categories=tuple(corpus.categories[i] for i in some),
+        groups=corpus.groups[some],
+    )
+
+
+def is_judging(state: dict[str, object]) -> bool:
+    return state["status"] == "running" and "judging" in state
+
+
+def test_a_run_is_judged_at_its_end_and_the_next_one_follows(
+    tmp_path: Path, digits: Corpus
+) -> None:
+    corpus = some_of(digits, 150)
+    config = configure(corpus, n_train=16, batch=8, width=16, steps=20, threads=1)
+    first, second = (worker.submit(config, tmp_path, images=corpus) for _ in range(2))
+    state = wait_until(first, is_judging)
+    assert second.state["status"] == "queued"
+    assert state["judging"]["of"] == worker.JUDGED  # type: ignore[index]
+    assert worker.wait_seconds(second) == worker.JUDGING
+    state = wait_until(first, lambda s: s["status"] == "done")
+    assert not state.keys() & {"judging", "unjudged"}
+    report, kept = first.report(), first.samples()
+    assert report is not None and kept is not None
+    assert report["n_samples"] == len(kept[0]) == worker.JUDGED
+    assert report["checkpoint_sha256"] == first.checkpoint_sha256()
+    assert report["copies"]["ratio"]["rate"] is not None
+    wait_until(second, is_judging)
+    worker.request_stop(second)
+    state = wait_until(second, lambda s: s["status"] == "done")
+    assert state["unjudged"] == "judging was stopped."
+    assert second.report() is None and second.last_step == 20
+
+
+def test_a_run_that_was_killed_while_judged_is_done_and_judged_when_asked(
+    tmp_path: Path, digits: Corpus
+) -> None:
+    corpus = some_of(digits, 150)
+    config = configure(corpus, n_train=16, batch=8, width=16, steps=20, threads=1)
+    run = worker.submit(config, tmp_path, images=corpus)
+    os.kill(int(str(wait_until(run, is_judging)["pid"])), signal.SIGKILL)
+    wait_until(run, lambda s: s["status"] == "done")
+    assert run.report() is None
+    weights = run.checkpoint().read_bytes()
+    worker.resume(run)
+    (run.path / STOP_FILE).write_text(YIELD)  # another one's turn: it is nearly done
+    wait_until(run, lambda s: s["status"] == "done")
+    assert run.report() is not None
+    assert run.checkpoint().read_bytes() == weights
+    again = Run(run.path, run.config)
+    worker.resume(again)
+    worker.request_stop(again)
+    assert wait_until(again, lambda s: s["status"] not in ACTIVE)["status"] == "done"
+
+
+def test_a_run_without_unseen_images_says_why_it_has_no_verdict(
+    tmp_path: Path, digits: Corpus
+) -> None:
+    corpus = some_of(digits, 16)
+    config = configure(corpus, n_train=16, batch=8, width=16, steps=4, threads=1)
+    run = worker.submit(config, tmp_path, images=corpus)
+    state = wait_until(run, lambda s: s["status"] not in ACTIVE)
+    assert state["status"] == "done" and "unjudged" not in state
+    report = run.report()
+    assert report is not None and report["copies"]["ratio"]["rate"] is None
+    assert "0 held-out images are too few to calibrate a rule" in report["warnings"][0]
