@@ -21,7 +21,8 @@ from ambient.presets import PRESETS
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see --help\n")
+        say(f"{self.prog}: {message}; see --help")
+        self.exit(2)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # of the processes of a launch, one a machine
+        print(text, file=sys.stderr)
 
 
 def put_json(target: str, value: dict[str, Any]) -> None:
@@ -89,12 +90,23 @@ def corpora(args: argparse.Namespace) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train into a run folder, or go on with one."""
-    from ambient import hardware, worker
+    from ambient import distributed, hardware
+    from ambient.trainer import follow
 
-    device = hardware.choose_device(args.device)
+    with distributed.group(hardware.choose_device(args.device)) as device:
+        if distributed.is_first():
+            _lead(args, device)
+        else:
+            with _StopRequest():  # a stop is for the first process to answer
+                follow(device)
+
+
+def _lead(args: argparse.Namespace, device: torch.device) -> None:
+    from ambient import distributed, worker
+
     judged = 0 if args.evaluate is None else _positive("evaluate", args.evaluate)
     run, corpus = _resumed(args) if args.resume else _started(args, device)
-    queued = (run.path / PLACE_FILE).exists()
+    queued = (run.path / PLACE_FILE).exists() and distributed.size() == 1
     try:
         with _StopRequest() as stop:
             if run.last_step < run.config.steps:
@@ -191,7 +203,7 @@ def _started(args: argparse.Namespace, device: torch.device) -> tuple[Run, Corpu
     """A new run of the choices given, on top of a preset's or of those of the run it is from."""
     import torch
 
-    from ambient import hardware
+    from ambient import distributed, hardware
 
     if not args.out:
         raise InputError("train needs --out RUN (a new folder) or --resume RUN.")
@@ -225,6 +237,7 @@ def _started(args: argparse.Namespace, device: torch.device) -> tuple[Run, Corpu
     for note in corpus.notes:
         say(note)
     config = configure(corpus, dtype=dtype, **choices)
+    distributed.rows(config.batch)  # refused before there is a folder
     return start_run(Path(args.out), config, (parent, args.from_step) if parent else None), corpus
 
 

@@ -19,7 +19,8 @@ def denoising_loss(
     cutoff: float,
     sigma_data: float,
     generator: torch.Generator,
-) -> Float[Tensor, " b"]:
+    rows: slice = slice(None),
+) -> Float[Tensor, " k"]:
     """The loss of each image in a batch, in units of the EDM loss (arXiv 2502.21278).
 
     Above the cutoff the ambient arms see only y = clean + cutoff * z. With r = cutoff^2 / sigma^2
@@ -32,11 +33,15 @@ def denoising_loss(
 
     Args:
         frozen: the frozen noisy copies of `clean` (`corrupt`); read by ambient and noisy-only.
-        generator: draws eps, and the redrawn copies of `fresh`.
+        generator: draws eps, and the redrawn copies of `fresh`, for the whole batch.
+        rows: the k images whose losses are wanted.
     """
 
+    shape = clean.shape
+    clean, frozen, sigma = clean[rows], frozen[rows], sigma[rows]
+
     def noise() -> Tensor:  # drawn on the CPU: the same numbers on every device
-        return torch.randn(clean.shape, generator=generator).to(clean.device)
+        return torch.randn(shape, generator=generator)[rows].to(clean.device)
 
     eps = noise()
     r = torch.where(sigma > cutoff, (cutoff / sigma) ** 2, torch.zeros_like(sigma))

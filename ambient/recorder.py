@@ -36,7 +36,7 @@ from ambient.run import (
     write_sheet,
 )
 from ambient.sampler import sample, sampler_of
-from ambient.trainer import Trainer, TrainStep, train
+from ambient.trainer import Trainer, TrainStep, enough_memory, train
 from ambient.weights import load_weights, save_weights
 
 LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels
@@ -70,30 +70,25 @@ def record(
     Raises:
         InputError: another process trains the run, or it has weights but no resume state.
         FloatingPointError: the loss is no longer a number; the last checkpoint stays.
+        ConnectionError: another process that trains with this one is gone.
         MemoryError: the batch or the network is too large for this machine.
         OSError: the folder can no longer be written; all that was stored before stays whole.
     """
     try:
-        with FileLock(run.path / ".lock", timeout=HANDOVER):
+        with FileLock(run.path / ".lock", timeout=HANDOVER), enough_memory():
             device = device or torch.device("cpu")
             yield from _record(run, corpus, device, save_every, at_end)
     except Timeout as e:
         raise InputError(
             f"run '{run.path}' is being trained by another process; wait for it, or stop it first."
         ) from e
+    except (FloatingPointError, ConnectionError, MemoryError) as e:
+        mark_failed(run, str(e))
+        raise
     except OSError as e:
         reason = unwritten(run.path, e)
         mark_failed(run, reason)
         raise OSError(reason) from e
-    except FloatingPointError as e:
-        mark_failed(run, str(e))
-        raise
-    except (MemoryError, RuntimeError) as e:
-        if isinstance(e, RuntimeError) and "allocate" not in str(e):
-            raise
-        reason = "the memory does not suffice; train again with a smaller batch or width."
-        mark_failed(run, reason)
-        raise MemoryError(reason) from e
 
 
 def _record(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
+from ambient import distributed
 from ambient.config import Config
 from ambient.corruption import corrupt
 from ambient.denoiser import EDM, Denoiser
@@ -44,7 +47,8 @@ class Trainer:
     """The moving parts of a run: weights, their average, the optimizer and the step count.
 
     Batches, noise levels and noise of step k are drawn from (seed, k), so there is no random
-    state to keep: `state` after k steps is all that a bit-exact resume needs.
+    state to keep: `state` after k steps is all that a bit-exact resume needs. Processes that train
+    together draw the same whole batch, and each takes its rows of it.
 
     Args:
         config: the run.
@@ -73,9 +77,13 @@ class Trainer:
         self.weights: list[Tensor] = list(self.denoiser.parameters())
         self.averages: list[Tensor] = list(self.average.parameters())
         self.forward: Denoiser = self.denoiser
+        self.rows = distributed.rows(c.batch)
+        mine = self.rows.stop - self.rows.start
+        # Gradients are averaged over processes: of unequal parts, each counts by its images.
+        self.share = mine * distributed.size() / c.batch
         if c.mode == "compiled":
-            batch = self.images[:1].expand(c.batch, -1, -1, -1)
-            sigma = torch.ones(c.batch, device=self.device)
+            batch = self.images[:1].expand(mine, -1, -1, -1)
+            sigma = torch.ones(mine, device=self.device)
             self.forward = compiled(self.denoiser, batch.contiguous(), sigma)
 
     def learning_rate(self, k: int) -> float:
@@ -90,7 +98,7 @@ class Trainer:
         pick = torch.randint(len(self.images), (c.batch,), generator=generator).to(self.device)
         above = c.cutoff if c.arm == "noisy-only" else 0.0
         sigma = lognormal_sigmas(c.batch, c.p_mean, c.p_std, generator, above)
-        loss = denoising_loss(
+        losses = denoising_loss(
             self.forward,
             c.arm,
             self.images[pick],
@@ -99,7 +107,9 @@ class Trainer:
             c.cutoff,
             c.sigma_data,
             generator,
-        ).mean()
+            self.rows,
+        )
+        loss = losses.mean() * self.share
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(k)
         self.optimizer.zero_grad()
@@ -110,7 +120,7 @@ class Trainer:
         with torch.no_grad():
             torch._foreach_lerp_(self.averages, self.weights, 1 - beta)
         self.step += 1
-        return float(loss.detach())
+        return distributed.average(loss.detach())
 
     def state(self) -> dict[str, Any]:
         """Everything that changes as the run trains, for `torch.save`."""
@@ -126,6 +136,11 @@ class Trainer:
         for mine in (self.denoiser, self.average):
             mine.load_state_dict(denoiser.state_dict())
 
+    def join(self) -> None:
+        """Average the gradients with those of the processes that train with this one."""
+        with distributed.together():
+            self.forward = DistributedDataParallel(self.forward)
+
     def load_state(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.denoiser.load_state_dict(state["weights"])
@@ -133,18 +148,59 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Raises MemoryError, in a person's words, for whatever torch raises without memory."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as e:
+        if isinstance(e, RuntimeError) and "allocate" not in str(e):
+            raise
+        raise MemoryError(
+            "the memory does not suffice; train again with a smaller batch or width."
+        ) from e
+
+
 def train(trainer: Trainer) -> Iterator[TrainStep]:
     """Run `trainer` to the end of its config, one record a step. Stop by not asking for more.
 
     Raises:
         FloatingPointError: the loss is no longer a number (the learning rate is too high).
+        ConnectionError: another process that trains with this one is gone.
     """
     trainer.denoiser.train()
+    if distributed.size() > 1:
+        distributed.begin((trainer.config, trainer.images, trainer.indices, trainer.state()))
+        trainer.join()
     while trainer.step < trainer.config.steps:
         start = time.perf_counter()
-        loss = trainer.train_step()
+        distributed.go_on()
+        with distributed.together():
+            loss = trainer.train_step()
         if not np.isfinite(loss):
             raise FloatingPointError(
                 f"the loss is {loss} at step {trainer.step}; train again with a lower --lr."
             )
         yield TrainStep(trainer.step, loss, time.perf_counter() - start)
+
+
+def follow(device: torch.device) -> None:
+    """Take part in the steps of the first process of a launch, for as long as it asks.
+
+    Raises:
+        ConnectionError: it is gone.
+        MemoryError: the batch or the network is too large for this machine.
+    """
+    task = distributed.hear()
+    if task is None:
+        return
+    config, images, indices, state = task
+    torch.set_num_threads(config.threads)
+    with enough_memory():
+        trainer = Trainer(config, images, indices, device)
+        trainer.load_state(state)
+        trainer.denoiser.train()
+        trainer.join()
+        while distributed.is_going_on():
+            with distributed.together():
+                trainer.train_step()
