@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from ambient import __version__, commands
 from ambient.commands import check_target, say
-from ambient.config import ARMS, check_seed
+from ambient.config import ARMS, NETWORKS, PEAK_RATES, check_seed
 from ambient.errors import InputError
 from ambient.presets import PRESETS
 
@@ -55,8 +55,10 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--cutoff", type=float, help="noise level sigma_n of the frozen copies")
     c.add_argument("--steps", type=int, help="default: 3000; with --resume: train to this many")
     c.add_argument("--batch", type=int, help="default: 32")
-    c.add_argument("--lr", type=float, help="default: 0.001")
-    c.add_argument("--width", type=int, help="default: 48 (1.3 million parameters)")
+    rates = ", ".join(f"{rate:g} for {name}" for name, rate in PEAK_RATES.items())
+    c.add_argument("--lr", type=float, help=f"default: {rates}")
+    c.add_argument("--width", type=int, help="default: 48 (1.1 to 1.3 million parameters)")
+    c.add_argument("--network", help="; ".join(f"{k}: {v}" for k, v in NETWORKS.items()))
     c.add_argument("--seed", type=int, help="default: 0")
     c.add_argument("--threads", type=int, help="default: 1; more pay on a quiet machine")
     c.add_argument("--dtype", help="default: auto (the faster one here), or float32, bfloat16")

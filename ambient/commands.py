@@ -666,4 +666,5 @@ CONFIG_CHOICES = [
     "threads",
     "checkpoint_every",
     "mode",
+    "network",
 ]

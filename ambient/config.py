@@ -23,6 +23,11 @@ ARMS = {
     "noisy-only": "only the frozen noisy copies, only above the cutoff",
 }
 MODES = ("eager", "compiled")
+NETWORKS = {
+    "concat": "pixels of a patch side by side, skipped levels concatenated: the bundled runs",
+    "bands": "frequency bands of a patch, each scaled by itself, skipped levels added: faster",
+}
+PEAK_RATES = {"concat": 1e-3, "bands": 8e-3}  # the usual learning rate of each
 MAX_CUTOFF = 100.0
 MAX_BATCH = 4096
 MAX_SEED = 2**63 - 1  # the largest that generators of noise take
@@ -35,6 +40,12 @@ def check_cutoff(cutoff: float) -> None:
             f"cutoff is {cutoff}; expected a noise level from 0 (ordinary training) to below "
             f"{MAX_CUTOFF:.0f}, in units of images in [-1, 1]."
         )
+
+
+def check_network(name: str) -> None:
+    """Raises InputError unless it is one of NETWORKS."""
+    if name not in NETWORKS:
+        raise InputError(f"network is '{name}'; expected {' or '.join(NETWORKS)}.")
 
 
 def check_seed(name: str, seed: int) -> None:
@@ -79,6 +90,7 @@ class Config:
     version: str = __version__
     parent: str = ""  # run@step whose weights it started from; none: from scratch
     mode: str = "eager"  # or compiled: sums are then ordered by the compiler
+    network: str = "concat"  # one of NETWORKS
 
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
@@ -106,6 +118,7 @@ class Config:
             raise InputError(f"dtype is '{self.dtype}'; expected float32 or bfloat16.")
         if self.mode not in MODES:
             raise InputError(f"mode is '{self.mode}'; expected one of {', '.join(MODES)}.")
+        check_network(self.network)
 
     @property
     def label(self) -> str:
@@ -158,21 +171,26 @@ def configure(
     cutoff: float = 0.0,
     steps: int = 3000,
     batch: int = 32,
-    lr: float = 1e-3,
+    lr: float | None = None,
     width: int = 48,
     seed: int = 0,
     threads: int = 1,
     dtype: str = "float32",
     mode: str = "eager",
+    network: str = "concat",
     checkpoint_every: int | None = None,
 ) -> Config:
-    """A config for `corpus`, with what follows from its images filled in.
+    """A config for `corpus`, with what follows from its images and network filled in.
+
+    Args:
+        lr: peak learning rate; None: the network's usual one.
 
     Raises:
         InputError: any choice the run could not be trained with.
     """
     check_cutoff(cutoff)
     check_seed("split_seed", split_seed)
+    check_network(network)
     split = split_corpus(corpus, n_train, split_seed)
     side, channels = corpus.images.shape[1], corpus.images.shape[3]
     return Config(
@@ -184,7 +202,7 @@ def configure(
         cutoff=float(cutoff),
         steps=steps,
         batch=batch,
-        lr=lr,
+        lr=PEAK_RATES[network] if lr is None else lr,
         lr_hold=1000,
         warmup=100,
         ema=0.999,
@@ -201,5 +219,6 @@ def configure(
         threads=threads,
         dtype=dtype,
         mode=mode,
+        network=network,
         checkpoint_every=checkpoint_every or max(1, steps // 10),
     )

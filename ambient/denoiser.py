@@ -13,6 +13,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ambient.bands import Bands
 from ambient.noise import expand
 
 AMBIENT_MARGIN = 1.05  # below this multiple of the cutoff the ambient closed form blows up
@@ -30,30 +31,40 @@ class EDM(nn.Module):
     """EDM preconditioning around a network F (Karras et al. 2022, equation 7).
 
     D(x, sigma) = c_skip * x + c_out * F(c_in * x, c_noise), with inputs and targets of F at unit
-    variance for images of standard deviation `sigma_data`.
+    variance for images of standard deviation `sigma_data`. With `bands` all of that holds for each
+    frequency band by itself, whose standard deviation is its ratio times `sigma_data`.
 
     Args:
-        network: F(x, c_noise).
+        network: F(x, c_noise), of the bands where there are any.
         sigma_data: standard deviation of the clean images.
         dtype: F runs in this type under autocast; everything outside stays float32.
+        bands: how images are split; None: not at all.
     """
 
     def __init__(
-        self, network: nn.Module, sigma_data: float, dtype: torch.dtype = torch.float32
+        self,
+        network: nn.Module,
+        sigma_data: float,
+        dtype: torch.dtype = torch.float32,
+        bands: Bands | None = None,
     ) -> None:
         super().__init__()
-        self.network, self.sigma_data, self.dtype = network, sigma_data, dtype
+        self.network, self.sigma_data, self.dtype, self.bands = network, sigma_data, dtype, bands
 
     def forward(
         self, x: Float[Tensor, "b c h w"], sigma: Float[Tensor, " b"]
     ) -> Float[Tensor, "b c h w"]:
-        s, sd = expand(sigma), self.sigma_data
+        s = expand(sigma)
+        sd: Tensor | float = self.sigma_data
+        if self.bands:
+            x, sd = self.bands.split(x), sd * self.bands.ratios
         norm = (s**2 + sd**2).sqrt()
         c_skip, c_out, c_in = sd**2 / norm**2, s * sd / norm, 1 / norm
         low = self.dtype != torch.float32
         with torch.autocast(x.device.type, dtype=self.dtype if low else None, enabled=low):
             out = self.network(c_in * x, sigma.log() / 4)
-        return c_skip * x + c_out * out.float()
+        denoised = c_skip * x + c_out * out.float()
+        return self.bands.join(denoised) if self.bands else denoised
 
 
 def edm_weight(sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, " b"]:

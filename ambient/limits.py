@@ -187,5 +187,6 @@ def parameters(config: Config) -> int:
     attention = 4 * w + layer(2 * w, 6 * w) + layer(2 * w, 2 * w)
     between = layer(w, 2 * w, 2) + layer(2 * w, 2 * w, 2)  # and back up
     back = layer(2 * w, w, 2) + layer(2 * w, 2 * w, 2)
-    decode = block(2 * w, w) + block(4 * w, 2 * w)
+    merged = 1 if config.network == "bands" else 2  # added, or concatenated
+    decode = block(merged * w, w) + block(merged * 2 * w, 2 * w)
     return embed + ends + encode + attention + between + back + decode

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ambient import distributed
+from ambient.bands import Bands
 from ambient.config import Config
 from ambient.corruption import corrupt
 from ambient.denoiser import EDM, Denoiser
@@ -37,9 +38,13 @@ def build_denoiser(config: Config) -> EDM:
     """The untrained denoiser of a run; its weights depend on `config.seed` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(config.seed, 0x1417))
-        network = UNet(config.channels, config.width, config.patch)
+        if config.network == "bands":
+            bands = Bands(config.channels, config.patch)
+            network = UNet(config.channels * config.patch**2, config.width, adds=True)
+        else:
+            bands, network = None, UNet(config.channels, config.width, config.patch)
     network = network.to(memory_format=torch.channels_last)
-    return EDM(network, config.sigma_data, getattr(torch, config.dtype))
+    return EDM(network, config.sigma_data, getattr(torch, config.dtype), bands)
 
 
 @dataclass

@@ -125,7 +125,7 @@ def test_a_run_starts_from_weights_of_another(tmp_path: Path, tiny_run: Run) -> 
     ours, theirs = weights(child), load_file(tiny_run.checkpoint(10))
     for name, value in theirs.items():  # one tiny step away, and not from fresh weights
         np.testing.assert_allclose(ours[name], value, atol=2e-4)
-    with pytest.raises(InputError, match="width 16 and patch 1, the new run 1 channels, width 32"):
+    with pytest.raises(InputError, match="width 16, patch 1 and network concat, the new run"):
         start_run(tmp_path / "wide", small(tiny_run.corpus(), width=32), (tiny_run, None))
     assert not (tmp_path / "wide").exists()
     (child.path / START_FILE).unlink()

@@ -29,6 +29,7 @@ NAMES = {  # of choices, in a reader's words
     "patch": "pixels merged into one",
     "ema": "averaging of weights",
     "width": "width of the network",
+    "network": "kind of network",
     "seed": "seed",
     "dtype": "arithmetic",
     "parent": "weights it began from",
