@@ -47,8 +47,7 @@ with without if cutoff else copied:
     label, of = "Copied without a cutoff", baseline["n_samples"]
     words.rate_metric(label, rule["rate"], rule["ci95"], "standard", samples=of)
 with unseen:
-    label = "Unseen real images: called copies"
-    words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
+    words.alarm_metric("Unseen real images: called copies", baseline)
 with quality:
     words.quality_metric(verdicts, baseline)
 

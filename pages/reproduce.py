@@ -33,9 +33,7 @@ for column, point in ((standard, ends["standard-0"]), (ambient, best)):
         label = f"{point.label.capitalize()}, n = {n}: copied"
         words.rate_metric(label, point.rate, (point.low, point.high), point.arm)
 with unseen:
-    rule = baseline["copies"]["ratio"]
-    label = "Unseen real images: called copies"
-    words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
+    words.alarm_metric("Unseen real images: called copies", baseline)
 st.caption(f"{field.about} The cutoff with the fewest copies of those stored.", width=760)
 
 if not hidden("data"):

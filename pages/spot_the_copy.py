@@ -43,7 +43,7 @@ with standard_rate:
     words.rate_metric("Standard model: copied", rule["rate"], rule["ci95"], "standard", samples=of)
 with unseen_rate:
     label = "Unseen real images: called copies"
-    words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
+    words.alarm_metric(label, reports["standard"])
 if not covered:
     rule = reports["ambient"]["copies"]["ratio"]
     with ambient_rate:

@@ -146,9 +146,10 @@ def test_digits_trained_from_the_page(tmp_path: Path) -> None:
         while not (tmp_path / metrics).exists() and time.monotonic() < deadline:
             page.wait_for_timeout(500)
         assert (tmp_path / metrics).exists()
-        expect(page.get_by_text("done", exact=False).first).to_be_visible(timeout=120_000)
+        expect(page.get_by_text("done", exact=False).first).to_be_visible(timeout=240_000)
+        expect(page.get_by_text("Unseen real images: called copies")).to_be_visible()
         run = open_run(tmp_path / "digits-50-standard-1")
-        assert run.last_step == 50
+        assert run.last_step == 50 and run.report() is not None
         loss = f"{run.metrics()[-1]['loss']:.3f} at step 50"
         expect(page.get_by_text(loss).first).to_be_visible(timeout=20_000)
         expect(page.get_by_test_id("stException")).to_have_count(0)

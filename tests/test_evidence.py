@@ -89,15 +89,16 @@ def test_a_link_shows_the_stored_rates_of_its_rule(
     report = run.report()
     assert report is not None
     stored = report["copies"][rule]
+    among = f" of {words.checked_on(report):,}"
     expected = [
-        (stored["rate"], stored["ci95"]),
-        (stored["heldout_rate"], stored["heldout_ci95"]),
-        (stored["null"]["rate"], stored["null"]["ci95"]),
+        (stored["rate"], stored["ci95"], ""),
+        (stored["heldout_rate"], stored["heldout_ci95"], among),
+        (stored["null"]["rate"], stored["null"]["ci95"], ""),
     ]
     assert len(app.metric) == 3
-    for metric, (rate, ci95) in zip(app.metric, expected, strict=True):
+    for metric, (rate, ci95, of) in zip(app.metric, expected, strict=True):
         assert words.percent(rate) in metric.value
-        assert metric.delta == words.interval(ci95)
+        assert metric.delta == words.interval(ci95) + of
 
 
 def test_a_threshold_in_the_address_is_the_one_counted(

@@ -82,7 +82,8 @@ def test_the_headline_is_the_stored_one(tmp_path: Path, monkeypatch: pytest.Monk
     assert words.percent(least) in values[1]
     report = data.report(table[n][0.0])
     assert report is not None
-    assert app.metric[2].delta == words.interval(report["copies"]["ratio"]["heldout_ci95"])
+    alarms = words.interval(report["copies"]["ratio"]["heldout_ci95"])
+    assert app.metric[2].delta == f"{alarms} of {(len(report['heldout_ratios']) + 1) // 2}"
 
 
 def test_a_field_of_a_sweep_is_the_mean_over_its_seeds() -> None:

@@ -163,7 +163,7 @@ def test_home_shows_the_stored_rates_with_their_intervals(app: AppTest, planted:
     expected = [
         (standard["rate"], standard["ci95"], OF_SAMPLES),
         (ambient["rate"], ambient["ci95"], OF_SAMPLES),
-        (standard["heldout_rate"], standard["heldout_ci95"], ""),
+        (standard["heldout_rate"], standard["heldout_ci95"], f" of {words.checked_on(reports[0])}"),
     ]
     for (value, delta), (rate, ci95, of) in zip(
         (shown[label] for label in sorted(shown, key=_home_order)), expected, strict=True

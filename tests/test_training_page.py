@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import re
 import shutil
 import time
@@ -17,8 +19,9 @@ from streamlit.testing.v1 import AppTest
 from ambient import worker
 from ambient.config import configure
 from ambient.corpus import Corpus
-from ambient.run import IMAGES_FILE, OWN, Run, list_runs, open_run, packed
-from ui import visitor
+from ambient.judging import judge
+from ambient.run import IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run, packed
+from ui import visitor, words
 from ui.train_your_own import progress
 
 ROOT = Path(__file__).parent.parent
@@ -84,7 +87,8 @@ def test_a_run_goes_through_the_queue(runs: Path) -> None:
 def test_the_form_says_how_long_before_the_click(runs: Path) -> None:
     assert "It starts at once" in _text(_open())
     app = _press(_open(), "Train")
-    assert sum("It starts in about" in c.value for c in app.caption) == 1  # the next one would wait
+    assert "Another run would start in about" in _text(app)
+    assert "It starts in about" not in _text(app)  # as if the one in training waited
 
 
 def test_what_is_counted_is_what_is_shown(finished: Run) -> None:
@@ -160,10 +164,14 @@ def test_a_public_server_refuses_too_much_in_one_line(
 def test_the_queue_goes_on_where_no_page_is_open(tmp_path: Path, digits: Corpus) -> None:
     config = configure(digits, n_train=16, batch=8, width=16, steps=20, threads=1)
     waiting = [worker.submit(config, tmp_path) for _ in range(2)]
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and _status(waiting[-1]) != "done":
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and waiting[-1].last_step < 20:
         time.sleep(0.2)
-    assert [_status(run) for run in waiting] == ["done", "done"]
+    assert [run.last_step for run in waiting] == [20, 20]
+    assert _status(waiting[0]) == "done" and waiting[0].report()
+    worker.request_stop(waiting[1])
+    while time.monotonic() < deadline and _status(waiting[1]) != "done":
+        time.sleep(0.2)
 
 
 def test_a_stranger_is_not_shown_around_the_machine(
@@ -287,3 +295,47 @@ def test_a_cutoff_is_suggested_before_training(runs: Path) -> None:
 def test_unseen_images_stand_beside_the_copies(finished: Run) -> None:
     both = len(finished.split(finished.corpus()).heldout)
     assert f"of {min(both, progress.UNSEEN):,})." in _text(_open(mine=finished.name))
+
+
+def _say(run: Run, **state: object) -> None:
+    (run.path / "state.json").write_text(json.dumps({**run.state, **state}))
+
+
+def test_a_finished_run_is_judged_when_asked(finished: Run) -> None:
+    _say(finished, unjudged="judging was stopped.")
+    app = _open(mine=finished.name)
+    assert "No verdict: judging was stopped." in _text(app)
+    _press(app, "Judge this run")
+    assert _status(finished) == "queued"
+    _say(finished, status="running", judging={"done": 64, "of": 256}, pid=os.getpid())
+    app = _open(mine=finished.name)
+    assert any(b.label == "Stop judging" for b in app.button)
+    assert "Judging: 64 of 256 samples" in app.get("progress")[0].proto.text
+    _press(app, "Stop judging")
+    assert (finished.path / STOP_FILE).exists()
+
+
+def test_a_judged_run_shows_its_verdict_and_what_to_compare_it_with(finished: Run) -> None:
+    for _ in judge(finished, 100):
+        pass
+    app = _open(mine=finished.name)
+    report = finished.report()
+    assert report is not None
+    labels = {m.label: m for m in app.metric}
+    assert words.percent(report["copies"]["ratio"]["rate"]) in labels["Copied"].value
+    assert labels["Copied"].delta.endswith("of 100")
+    assert "Unseen real images: called copies" in labels
+    assert not any("Copied at step" in label for label in labels)  # of fewer samples
+    assert "Judge this run" not in _labels(app)
+    link = next(e.proto for e in app.get("page_link") if e.proto.label.startswith("Compare with"))
+    assert f"second={finished.name}" in link.query_string
+    compared = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    compared.switch_page("pages/compare.py")
+    compared.query_params["second"] = finished.name
+    assert _ran(compared.run()).selectbox(key="second").value == finished.name
+    report["copies"]["ratio"] |= dict.fromkeys(("rate", "ci95", "heldout_rate", "heldout_ci95"))
+    report["warnings"] = ["16 held-out images are too few."]
+    (finished.path / "report.json").write_text(json.dumps(report))
+    app = _open(mine=finished.name)
+    assert "No verdict: 16 held-out images are too few." in _text(app)
+    assert "Judge this run" not in _labels(app)  # it would say the same again

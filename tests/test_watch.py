@@ -42,7 +42,8 @@ def _rule(name: str, step: int) -> dict:
     run = open_run(name)
     report = run.report() if step == run.last_step else run.report(step)
     assert report is not None
-    return {**report["copies"]["ratio"], "n_samples": report["n_samples"]}
+    unseen = words.checked_on(report)
+    return {**report["copies"]["ratio"], "n_samples": report["n_samples"], "n_unseen": unseen}
 
 
 def _shown(app: AppTest) -> list[tuple[str, str]]:
@@ -51,8 +52,8 @@ def _shown(app: AppTest) -> list[tuple[str, str]]:
 
 def _stored(rule: dict, arm: str, part: str = "") -> tuple[str, str]:
     rate, ci95 = rule[f"{part}rate"], rule[f"{part}ci95"]
-    of = "" if part else f" of {rule['n_samples']:,}"
-    return words.tinted(words.percent(rate), arm), words.interval(ci95) + of
+    of = rule["n_unseen" if part else "n_samples"]
+    return words.tinted(words.percent(rate), arm), f"{words.interval(ci95)} of {of:,}"
 
 
 def test_it_opens_with_the_stored_shares_and_intervals(app: AppTest) -> None:

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ambient import run as store
 from ambient.config import Config
+from ambient.copies import halves
 from ambient.errors import InputError
 from ambient.limits import is_public
 from ambient.run import Run
@@ -88,6 +89,20 @@ def rate_metric(
         delta_arrow="off",
         help=help or None,
     )
+
+
+def alarm_metric(label: str, verdicts: Mapping[str, Any], rule: str = "ratio") -> None:
+    """How many images that are no copies a rule calls copies, and of how many."""
+    found, among = verdicts["copies"][rule], checked_on(verdicts)
+    rate_metric(label, found["heldout_rate"], found["heldout_ci95"], "unseen", samples=among)
+
+
+def checked_on(verdicts: Mapping[str, Any]) -> int:
+    """How many images that are no copies a rule's false alarms are counted among.
+
+    The half that did not set the rule.
+    """
+    return len(halves(len(verdicts["heldout_ratios"]))[1])
 
 
 def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> None:

@@ -73,8 +73,7 @@ def _numbers(report: Report) -> None:
                 samples=report["n_samples"],
             )
         with next(columns):
-            label = f"{title}: false alarms"
-            words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
+            words.alarm_metric(f"{title}: false alarms", report, name)
 
 
 def downloads(report: Report, key: str) -> None:

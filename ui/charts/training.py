@@ -34,10 +34,15 @@ def loss(lines: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figur
     color = arm_color(arm)
     x, y = [m["step"] for m in lines], np.array([m["loss"] for m in lines])
     figure = go.Figure()
+    few = len(y) <= 5  # a single point would be no line
     figure.add_scatter(
-        x=x, y=y, mode="lines", line={"color": rgba(color, 0.3), "width": 1}, hoverinfo="skip"
+        x=x,
+        y=y,
+        mode="lines+markers" if few else "lines",
+        line={"color": color if few else rgba(color, 0.3), "width": 1},
+        hoverinfo="y" if few else "skip",
     )
-    if len(y) > 5:
+    if not few:
         weights = np.ones(min(15, len(y) // 6 * 2 + 1))  # a third of a short run at most
         smooth = np.convolve(y, weights, "same") / np.convolve(np.ones_like(y), weights, "same")
         figure.add_scatter(

@@ -44,6 +44,17 @@ def judged() -> dict[str, Run]:
     return {name: run for name, run in runs.items() if data.report(run)}
 
 
+def nearest(run: Run) -> Run | None:
+    """The judged run that differs from this one in the fewest choices, though in one at least."""
+    others = {
+        name: len(changed(other.config, run.config))
+        for name, other in judged().items()
+        if name != run.name
+    }
+    apart = {name: count for name, count in others.items() if count}
+    return judged()[min(apart, key=apart.__getitem__)] if apart else None
+
+
 def choose(runs: dict[str, Run]) -> list[Run]:
     """Two of them; `?first=` and `?second=` in the address."""
     names = list(runs)

@@ -228,7 +228,8 @@ def rates(run: Run, exhibit: Exhibit, ruling: Ruling, what: str) -> None:
         )
     words.rate_metric(f"Copied, of {len(exhibit.images):,} {what}", rate, ci95, arm)
     if not ruling.moved or ruling.unseen is not None:
-        words.rate_metric("Unseen real images: called copies", alarm, alarm_ci95, "unseen")
+        label, among = "Unseen real images: called copies", words.checked_on(exhibit.verdicts)
+        words.rate_metric(label, alarm, alarm_ci95, "unseen", samples=among)
     null = stored.get("null")
     if null:
         words.rate_metric(

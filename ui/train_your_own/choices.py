@@ -216,23 +216,23 @@ def estimate(chosen: Mapping[str, Any]) -> None:
     if speed:
         seconds = config.steps * config.batch / speed[0]
         text = f"About {words.duration(seconds)}, at the speed of {speed[1]}."
-    st.caption(f"{text} {_wait(None)}", width="content")
+    st.caption(f"{text} {_wait(None, 'Another run would start')}", width="content")
 
 
 def waiting(run: Run) -> str:
     """Where a queued run stands."""
     from ambient import worker
 
-    return f"Runs before this one: {worker.position(run)}. {_wait(run)}"
+    return f"Runs before this one: {worker.position(run)}. {_wait(run, 'It starts')}"
 
 
-def _wait(run: Run | None) -> str:
+def _wait(run: Run | None, begins: str) -> str:
     from ambient import worker
 
     seconds = worker.wait_seconds(run, data.runs_folder(), visitor.token(), _pace)
     if seconds is None:
-        return "How long it waits for others is not known."
-    return f"It starts in about {words.duration(seconds)}." if seconds else "It starts at once."
+        return "How long it waits for the runs before it is not known."
+    return f"{begins} in about {words.duration(seconds)}." if seconds else "It starts at once."
 
 
 def submit(chosen: Mapping[str, Any]) -> Run:

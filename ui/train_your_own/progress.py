@@ -17,16 +17,18 @@ from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
 from ui.pictures import arm_color, gallery
 from ui.teacher import hidden
-from ui.train_your_own import choices
+from ui.train_your_own import choices, verdict
 from ui.watch_it_memorize.stages import Stage, judge
 
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
 SHOWN = 12
 UNSEEN = 1000  # unseen images that the rule is checked on
+LOG_EVERY = 10  # steps a line of metrics (`ambient.recorder`, which loads torch)
 
 STATUS = {
     "queued": ("schedule", "gray"),
     "running": ("play_arrow", "green"),
+    "judging": ("fact_check", "green"),
     "paused": ("pause", "gray"),
     "interrupted": ("power_off", "orange"),
     "failed": ("error", "red"),
@@ -82,6 +84,8 @@ def _watch(run: Run, was_active: bool) -> None:
             "from there, in the charts too.",
             width=760,
         )
+    if state["status"] not in ACTIVE:
+        verdict.show(run, state)
     rows = copied_so_far(run)
     left, right = st.columns(2, gap="large")
     with left:
@@ -94,7 +98,7 @@ def _watch(run: Run, was_active: bool) -> None:
                 f"copied-{run.name}",
                 f"Copies against step, {words.percent(last['rate'])} at step {last['step']:,}.",
             )
-        _loss(run)
+        _loss(run, state["status"] in ACTIVE)
     words.under(
         f"training-{run.name}",
         f"Same noise at every stage: watch images sharpen, then turn into training images. Copies "
@@ -112,14 +116,15 @@ def _samples(run: Run, state: dict[str, Any], rows: list[dict[str, Any]]) -> Non
         st.caption(waiting if state["status"] in ACTIVE else "No samples were stored.")
         return
     last = rows[-1]
-    words.rate_metric(
-        f"Copied at step {last['step']:,}",
-        last["rate"],
-        last["ci95"],
-        run.config.arm,
-        samples=last["n"],
-    )
-    st.caption(_unseen(run), width=760)
+    if verdict.current(run) is None:  # which counts more of them
+        words.rate_metric(
+            f"Copied at step {last['step']:,}",
+            last["rate"],
+            last["ci95"],
+            run.config.arm,
+            samples=last["n"],
+        )
+        st.caption(_unseen(run), width=760)
     stage = _sheet(run, last["step"])
     some = stage.copies[:SHOWN]
     color = arm_color(run.config.arm)
@@ -151,9 +156,11 @@ def _alarms(path: str, sha256: str, n_train: int, split_seed: int) -> tuple[int,
     return (sum(judge(run, unseen).copies) if len(unseen) else 0), len(unseen)
 
 
-def _loss(run: Run) -> None:
+def _loss(run: Run, active: bool) -> None:
     lines = run.metrics()
     if not lines:
+        if active:
+            st.caption(f"The loss is drawn from step {LOG_EVERY} on.")
         return
     last = lines[-1]
     figure = training_charts.loss(lines, run.config.arm, run.config.steps)
@@ -168,8 +175,14 @@ def _standing(run: Run, state: dict[str, Any]) -> None:
     """How far it is, how long it will take, and the buttons."""
     status, steps = state["status"], run.config.steps
     step = state.get("step", 0)
+    far = state.get("judging") if status == "running" else None
+    status = "judging" if far else status
     icon, color = STATUS.get(status, ("help", "gray"))
-    st.progress(min(step / steps, 1.0), f"Step {step:,} of {steps:,}")
+    if far:
+        text = f"Judging: {far['done']} of {far['of']} samples drawn, then compared"
+        st.progress(far["done"] / far["of"], text)
+    else:
+        st.progress(min(step / steps, 1.0), f"Step {step:,} of {steps:,}")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(status, icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
         if status == "running" and state.get("eta_seconds"):
@@ -193,11 +206,14 @@ def _last_word(run: Run) -> str:
 
 
 def _buttons(run: Run, status: str, step: int) -> None:
-    if status in ACTIVE:
-        _act("Stop and save", "pause", lambda w, t: w.request_stop(run, t))
+    if status in (*ACTIVE, "judging"):
+        label = "Stop judging" if status == "judging" else "Stop and save"
+        _act(label, "pause", lambda w, t: w.request_stop(run, t))
         return
     if hidden("train"):
         return
+    if verdict.is_due(run):
+        _act("Judge this run", "fact_check", lambda w, t: w.resume(run, t), verdict.HELP)
     if step < run.config.steps:
         _act("Go on", "play_arrow", lambda w, t: w.resume(run, t))
     elif run.resume_steps:
@@ -217,9 +233,11 @@ def _buttons(run: Run, status: str, step: int) -> None:
         _act("Yes, delete it", "delete", lambda w, t: w.delete(run, t, data.runs_folder()))
 
 
-def _act(label: str, icon: str, do: Callable[[Any, str | None], object]) -> None:
+def _act(
+    label: str, icon: str, do: Callable[[Any, str | None], object], about: str | None = None
+) -> None:
     """A button that changes the run; what forbids it is said in a line."""
-    if st.button(label, icon=f":material/{icon}:"):
+    if st.button(label, icon=f":material/{icon}:", help=about):
         from ambient import worker
 
         try:
@@ -233,6 +251,7 @@ def _act(label: str, icon: str, do: Callable[[Any, str | None], object]) -> None
 def _links(run: Run) -> None:
     """Ways to the run for others and for later."""
     if run.steps and run.state["status"] not in ACTIVE:
+        verdict.compare_link(run)
         st.page_link(
             "pages/evidence_room.py",
             label="Open in the evidence room",

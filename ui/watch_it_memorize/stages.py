@@ -49,6 +49,7 @@ def _copies(path: str, changed: int) -> Rows:
         rule = report["copies"]["ratio"]
         kept = ("rate", "ci95", "heldout_rate", "heldout_ci95")
         row = {"run": run.name, "step": step, "n_samples": report["n_samples"]}
+        row["n_unseen"] = words.checked_on(report)
         rows.append({**row, **{k: rule[k] for k in kept}})
         rows[-1]["checkpoint_sha256"] = report["checkpoint_sha256"]
     return rows

@@ -94,7 +94,8 @@ def headline(runs: Runs, step: int, columns: Any) -> None:
             words.rate_metric(label, rule["rate"], rule["ci95"], arm, samples=rule["n_samples"])
     with columns[len(runs)]:
         label = "Unseen real images: called copies"
-        words.rate_metric(label, rule["heldout_rate"], rule["heldout_ci95"], "unseen")
+        rate, ci95, among = rule["heldout_rate"], rule["heldout_ci95"], rule["n_unseen"]
+        words.rate_metric(label, rate, ci95, "unseen", samples=among)
 
 
 def show_curves(runs: Runs, step: int, guess: int | None) -> None:
