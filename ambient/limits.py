@@ -66,12 +66,13 @@ class Limits:
         usual = dataclasses.asdict(cls())
         return cls(**{k: _read(f"AMBIENT_MAX_{k.upper()}", v) for k, v in usual.items()})
 
-    def check(self, config: Config, folder: Path, owner: str | None = None) -> None:
+    def check(self, config: Config, folder: Path, owner: str | None = None, count: int = 1) -> None:
         """Refuse a run that this server does not train, or not now.
 
         Args:
             folder: the runs folder.
             owner: the token of who asks.
+            count: so many runs are asked for together: all of them need room.
 
         Raises:
             InputError: the first cap that is exceeded, and by what.
@@ -83,15 +84,16 @@ class Limits:
         _refuse_above("the number of parameters", parameters(config), self.parameters)
         owners = list(_owners_in_line(folder))
         mine = owners.count(fingerprint(owner))
-        if mine >= self.queued_each:
+        room = "" if count == 1 else f", which leaves no room for {count} more"
+        if mine + count > self.queued_each:
             raise InputError(
                 f"{mine} runs of yours are training or waiting, and this server takes "
-                f"{self.queued_each:g} at a time; wait for one to end, or stop it."
+                f"{self.queued_each:g} at a time{room}; wait for one to end, or stop it."
             )
-        if len(owners) >= self.queued:
+        if len(owners) + count > self.queued:
             raise InputError(
                 f"{len(owners)} runs are training or waiting, and this server takes "
-                f"{self.queued:g}; try again later."
+                f"{self.queued:g}{room}; try again later."
             )
         self.check_disk(folder)
 

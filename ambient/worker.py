@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,7 +68,19 @@ def submit(
     start: tuple[Run, int | None] | None = None,
     images: Corpus | None = None,
 ) -> Run:
-    """Queue a new run.
+    """Queue a new run; see `submit_all`."""
+    (run,) = submit_all([config], folder, owner, start, images)
+    return run
+
+
+def submit_all(
+    configs: Sequence[Config],
+    folder: Path = RUNS,
+    owner: str | None = None,
+    start: tuple[Run, int | None] | None = None,
+    images: Corpus | None = None,
+) -> list[Run]:
+    """Queue new runs, in this order: all of them, or none where one is refused.
 
     Args:
         owner: a secret of who asks, of which only a hash is stored; None: anyone may change it.
@@ -76,26 +88,46 @@ def submit(
         images: what a run on somebody's own pictures keeps; see `start_run`.
 
     Returns:
-        The run, in a new folder below `folder`. That of an owner's own pictures has a name that
-        cannot be guessed: whoever knows it may look.
+        The runs, each in a new folder below `folder`. That of an owner's own pictures has a name
+        that cannot be guessed: whoever knows it may look.
 
     Raises:
-        InputError: the folder cannot be written, this server does not train such a run, or the
-            weights to start from do not fit.
+        InputError: the folder cannot be written, this server does not train such runs or has no
+            room for all of them, or the weights to start from do not fit.
     """
     limits = Limits.here()
     if math.isfinite(limits.disk):
         clean(folder, int(limits.disk) - 1)
+    made: list[Run] = []
     with _locked(folder):
-        limits.check(config, folder, owner)
-        shutil.rmtree(folder / NEW, ignore_errors=True)  # of a process killed right here
-        run = start_run(folder / NEW, config, start, images)
-        if owner is not None:
-            write_atomically(run.path / "owner.json", owner_record(owner))
-        _queue(run)
-        path = folder / _name(config, folder, owner)
-        run.path.rename(path)
+        for config in configs:
+            limits.check(config, folder, owner, len(configs))
+        try:
+            for config in configs:
+                made.append(_made(config, folder, owner, start, images))
+        except BaseException:
+            for run in made:
+                _discard(run)
+            raise
     advance(folder)
+    return made
+
+
+def _made(
+    config: Config,
+    folder: Path,
+    owner: str | None,
+    start: tuple[Run, int | None] | None,
+    images: Corpus | None,
+) -> Run:
+    """A new queued run."""
+    shutil.rmtree(folder / NEW, ignore_errors=True)  # of a process killed right here
+    run = start_run(folder / NEW, config, start, images)
+    if owner is not None:
+        write_atomically(run.path / "owner.json", owner_record(owner))
+    _queue(run)
+    path = folder / _name(config, folder, owner)
+    run.path.rename(path)
     return replace(run, path=path)
 
 

@@ -7,7 +7,7 @@ from ambient.errors import InputError
 from ambient.run import ACTIVE
 from ui import data, visitor, words
 from ui.frame import control, enter, errors_in_words, hidden
-from ui.train_your_own import choices, progress, replay
+from ui.train_your_own import choices, pair, progress, replay
 
 bar = enter(
     "Train your own",
@@ -31,15 +31,16 @@ def new_run(busy: bool) -> None:
     chosen = choices.fields()
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         go = st.button("Train", type=words.prominent(), icon=":material/play_arrow:")
+        both = pair.offer(chosen)
         with errors_in_words():
             st.fragment(run_every=progress.TICK if busy else None)(choices.estimate)(chosen)
-    if go:
+    if go or both:
         try:
-            run = choices.submit(chosen)
+            first, *_ = pair.submit(chosen) if both else choices.submit(chosen)
         except InputError as e:
             words.refuse(e)
         else:
-            st.session_state["mine-next"] = run.name
+            st.session_state["mine-next"] = first.name
             st.rerun()
 
 

@@ -17,10 +17,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient import worker
+from ambient.comparison import changed
 from ambient.config import configure
 from ambient.corpus import Corpus
 from ambient.judging import judge
 from ambient.run import IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run, packed
+from ambient.theory import cutoff_report
 from ui import visitor, words
 from ui.train_your_own import progress
 
@@ -286,7 +288,7 @@ def test_a_cutoff_is_suggested_before_training(runs: Path) -> None:
     app = _open()
     app.number_input(key="train-n_train").set_value(50)
     _press(app, "Suggest a cutoff")
-    wanted = float(re.search(r"Cutoff ([\d.]+), by this project", _text(app)).group(1))  # type: ignore[union-attr]
+    wanted = float(re.search(r"Cutoff ([\d.]+): up to there", _text(app)).group(1))  # type: ignore[union-attr]
     _press(app, "Use it")
     assert app.number_input(key="train-cutoff").value == wanted
     assert app.selectbox(key="train-arm").value == "ambient"
@@ -339,3 +341,76 @@ def test_a_judged_run_shows_its_verdict_and_what_to_compare_it_with(finished: Ru
     app = _open(mine=finished.name)
     assert "No verdict: 16 held-out images are too few." in _text(app)
     assert "Judge this run" not in _labels(app)  # it would say the same again
+
+
+PAIR = "Train a pair: standard and ambient"
+
+
+def _alike(runs: Path) -> tuple[Run, Run]:
+    standard, ambient = sorted(list_runs(runs), key=lambda r: r.config.arm == "ambient")
+    assert changed(standard.config, ambient.config).keys() == {"cutoff"}
+    assert [worker.position(r) for r in (standard, ambient)] == [0, 1]
+    return standard, ambient
+
+
+def test_one_click_queues_a_pair_with_the_suggested_cutoff(runs: Path, digits: Corpus) -> None:
+    app = _open()
+    app.number_input(key="train-n_train").set_value(50)
+    _press(app, PAIR)
+    standard, ambient = _alike(runs)
+    *_, (_, _, report) = cutoff_report(digits, 50)
+    assert ambient.config.cutoff == round(report["suggested_cutoff"], 2)
+    assert app.selectbox(key="mine").value == standard.name
+    said = _text(app)
+    assert f"Cutoff {ambient.config.cutoff:g}, up to there at most 5 % of unseen images" in said
+    assert f"{standard.name} waits and {ambient.name} waits" in said
+    _press(app, f"Show {ambient.name}")
+    assert app.selectbox(key="mine").value == ambient.name
+
+
+def test_a_pair_takes_a_cutoff_of_ones_own(runs: Path) -> None:
+    app = _open()
+    app.selectbox(key="train-arm").set_value("ambient")
+    _ran(app.run()).number_input(key="train-cutoff").set_value(0.7)
+    _press(_ran(app.run()), PAIR)
+    assert _alike(runs)[1].config.cutoff == 0.7
+
+
+def test_a_pair_has_room_for_two_or_is_refused_in_one_line(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    app = _press(_open(), "Train")
+    _press(app, PAIR)
+    (line,) = app.error
+    assert "1 runs of yours are training or waiting" in line.value
+    assert "leaves no room for 2 more" in line.value
+    assert len(list_runs(runs)) == 1
+    monkeypatch.setenv("AMBIENT_MAX_QUEUED", "2")
+    other = _press(_open(), PAIR)
+    assert "1 runs are training or waiting, and this server takes 2" in other.error[0].value
+    monkeypatch.setenv("AMBIENT_MAX_QUEUED", "3")
+    monkeypatch.setenv("AMBIENT_MAX_N_TRAIN", "20")
+    assert "n_train" in _press(_open(), PAIR).error[0].value
+    assert len(list_runs(runs)) == 1
+
+
+def test_where_no_cutoff_is_suggested_a_pair_says_why(runs: Path, digits: Corpus) -> None:
+    app = _open()
+    app.number_input(key="train-n_train").set_value(len(set(digits.groups.tolist())))
+    _press(app, PAIR)
+    assert "leaves none unseen" in app.error[0].value
+    assert list_runs(runs) == []
+
+
+def test_a_judged_pair_leads_to_compare(finished: Run) -> None:
+    for _ in judge(finished, 100):
+        pass
+    partner = finished.path.with_name("with-cutoff")
+    shutil.copytree(finished.path, partner)
+    config = replace(finished.config, arm="ambient", cutoff=0.5)
+    (partner / "config.json").write_text(config.to_json())
+    app = _open(mine="with-cutoff")
+    link = next(e.proto for e in app.get("page_link") if e.proto.label == "Compare the two")
+    assert link.query_string == f"first={finished.name}&second=with-cutoff"
+    assert not any(e.proto.label.startswith("Compare with") for e in app.get("page_link"))

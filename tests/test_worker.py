@@ -322,6 +322,18 @@ def test_a_run_from_weights_that_do_not_fit_leaves_nothing(
     assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == [child.name]
 
 
+@pytest.mark.usefixtures("by_hand")
+def test_runs_asked_for_together_are_queued_together_or_not_at_all(
+    tmp_path: Path, config: Config, tiny_run: Run
+) -> None:
+    pair = [config, replace(config, arm="ambient", cutoff=0.5)]
+    first, second = worker.submit_all(pair, tmp_path, owner="a")
+    assert [worker.position(r) for r in (first, second)] == [0, 1]
+    with pytest.raises(InputError, match="weights only start a network of their own shape"):
+        worker.submit_all([config, replace(config, width=32)], tmp_path, start=(tiny_run, 10))
+    assert {r.name for r in list_runs(tmp_path)} == {first.name, second.name}
+
+
 def test_runs_that_take_turns_end_as_if_alone(tmp_path: Path, digits: Corpus) -> None:
     corpus = some_of(digits, 40)
     config = configure(corpus, n_train=16, batch=8, width=16, steps=90, threads=1)

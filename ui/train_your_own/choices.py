@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ambient.config import ARMS, Config, configure
 from ambient.corpus import BUNDLED, Corpus
 from ambient.errors import InputError
+from ambient.limits import Limits
 from ambient.presets import PRESETS, Preset
 from ambient.run import IMAGES_FILE, OWN, Run, open_run
 from ui import data, visitor, words
@@ -235,18 +236,29 @@ def _wait(run: Run | None, begins: str) -> str:
     return f"{begins} in about {words.duration(seconds)}." if seconds else "It starts at once."
 
 
-def submit(chosen: Mapping[str, Any]) -> Run:
-    """Queue the run.
+def check(chosen: Mapping[str, Any], count: int) -> None:
+    """Refuse choices that could not be trained, or so many runs of them, where this server would.
+
+    Raises:
+        InputError: what is wrong with them.
+    """
+    config = _configured(chosen)
+    Limits.here().check(config, data.runs_folder(), visitor.own_token(), count)
+
+
+def submit(chosen: Mapping[str, Any], cutoffs: Sequence[float] = ()) -> list[Run]:
+    """Queue the run; or one for each of these cutoffs (0 is standard), all else the same.
 
     Raises:
         InputError: choices that could not be trained, or are too much for this server.
     """
     from ambient import worker
 
-    images, config = chosen["images"], _configured(chosen)
+    arms = [{"arm": "ambient" if c else "standard", "cutoff": c} for c in cutoffs] or [{}]
+    images, configs = chosen["images"], [_configured({**chosen, **arm}) for arm in arms]
     start = None
     if chosen["start"] != SCRATCH:
         start = _starts(images, chosen["width"]).get(chosen["start"])
         if start is None:
             raise InputError(f"'{chosen['start']}' is no longer there; choose what to start from.")
-    return worker.submit(config, data.runs_folder(), visitor.own_token(), start, images)
+    return worker.submit_all(configs, data.runs_folder(), visitor.own_token(), start, images)

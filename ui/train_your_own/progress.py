@@ -17,7 +17,7 @@ from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
 from ui.pictures import arm_color, gallery
 from ui.teacher import hidden
-from ui.train_your_own import choices, verdict
+from ui.train_your_own import choices, pair, verdict
 from ui.watch_it_memorize.stages import Stage, judge
 
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
@@ -84,6 +84,7 @@ def _watch(run: Run, was_active: bool) -> None:
             "from there, in the charts too.",
             width=760,
         )
+    pair.show(run)
     if state["status"] not in ACTIVE:
         verdict.show(run, state)
     rows = copied_so_far(run)
@@ -251,7 +252,8 @@ def _act(
 def _links(run: Run) -> None:
     """Ways to the run for others and for later."""
     if run.steps and run.state["status"] not in ACTIVE:
-        verdict.compare_link(run)
+        if pair.other(run) is None:
+            verdict.compare_link(run)
         st.page_link(
             "pages/evidence_room.py",
             label="Open in the evidence room",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from ambient.advice import expected_onset, stored_rows
@@ -10,6 +12,10 @@ from ambient.errors import InputError
 from ui import words
 from ui.train_your_own.form import fill
 
+WHY = (
+    "up to there at most 5 % of unseen images, once noised, could pass for a noised training "
+    "image. A rule of thumb of this project."
+)
 KEPT = "suggested-cutoff"  # in the session: for which images, the report, or why there is none
 
 
@@ -23,10 +29,26 @@ def offer(images: Corpus, n_train: int) -> None:
             help="From these images alone, by closed forms; seconds, with many images a minute.",
         )
         if asked:
-            st.session_state[KEPT] = key, _computed(images, n_train)
+            with suppress(InputError):  # shown below
+                cutoff(images, n_train)
         kept = st.session_state.get(KEPT)
         if kept and kept[0] == key:
             _show(kept[1])
+
+
+def cutoff(images: Corpus, n_train: int) -> float:
+    """The cutoff for these images, computed once a session.
+
+    Raises:
+        InputError: why none is suggested.
+    """
+    key, kept = (images.sha256, n_train), st.session_state.get(KEPT)
+    if kept is None or kept[0] != key or isinstance(kept[1], str):
+        kept = st.session_state[KEPT] = key, _computed(images, n_train)
+    found: float | str = kept[1]
+    if isinstance(found, str):
+        raise InputError(found)
+    return found
 
 
 def expect(n_train: int, batch: int, steps: int) -> None:
@@ -64,6 +86,6 @@ def _show(found: float | str) -> None:
     if isinstance(found, str):
         words.refuse(found)
         return
-    st.caption(f"Cutoff {found:g}, by this project's own rule of thumb.", width="content")
+    st.caption(f"Cutoff {found:g}: {WHY}", width=560)
     values = {"arm": "ambient", "cutoff": found}
     st.button("Use it", type="tertiary", on_click=fill, args=(values,))
