@@ -5,6 +5,8 @@ PORT   ?= 8501
 # A CPU-only torch is smaller: make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 SPEC   ?= assets/sweeps/emoji-100/spec.json
+# A Ray cluster's address: make sweep RAY=host:6379 (docs/scale.md)
+RAY    ?=
 
 BIN = $(VENV)/bin
 export PYTHONPATH := $(CURDIR)
@@ -40,7 +42,7 @@ assets: $(VENV)/.run             ## train, judge and store the runs of assets/ru
 	$(BIN)/python scripts/build_features.py
 
 sweep: $(VENV)/.run              ## train and judge every run of SPEC into its table (hours; resumable)
-	$(BIN)/python scripts/build_sweep.py $(SPEC)
+	$(BIN)/python scripts/build_sweep.py $(SPEC) $(if $(RAY),--ray $(RAY))
 
 protocol: $(VENV)/.run           ## measure copies of the n = 300 runs by a protocol fixed beforehand
 	$(BIN)/python scripts/protocol.py
@@ -81,6 +83,6 @@ $(VENV)/.run: requirements.txt
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	@touch $@
 
-$(VENV)/.test: requirements-dev.txt requirements-models.txt $(VENV)/.run
+$(VENV)/.test: requirements-dev.txt requirements-models.txt requirements-ray.txt $(VENV)/.run
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	@touch $@

@@ -110,7 +110,8 @@ def parser() -> argparse.ArgumentParser:
     c = command("sweep", commands.sweep)
     c.add_argument("--spec", required=True, metavar="FILE", help="arms, seeds, stages (JSON)")
     c.add_argument("--out", required=True, metavar="DIR", help="run folders and table.json")
-    c.add_argument("--workers", type=int, default=1, help="runs at once, one thread each")
+    c.add_argument("--workers", type=int, help="runs at once, one thread each (default: 1)")
+    c.add_argument("--ray", metavar="ADDRESS", help="on this Ray cluster instead (docs/scale.md)")
     c.add_argument("--json", metavar="FILE", help="the table again")
 
     c = command("curves", commands.curves)

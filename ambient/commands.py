@@ -10,6 +10,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -445,14 +447,18 @@ def _stored_report(run: Run) -> dict[str, Any]:
 
 
 def sweep(args: argparse.Namespace) -> None:
-    """Train and judge every run of a spec; finished runs are kept."""
-    from ambient.sweep import carry_out, read_sweep
+    """Train and judge every run of a spec, here or on a Ray cluster; finished runs are kept."""
+    from ambient.cluster import cluster
+    from ambient.sweep import carry_out, in_threads, read_sweep
 
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    spec = read_sweep(Path(args.spec))
-    for done, total, what in carry_out(spec, out, _positive("workers", args.workers)):
-        say(f"{done} of {total} runs: {what}")
+    if args.ray and args.workers is not None:
+        raise InputError("--workers counts runs at once on this machine; leave it out with --ray.")
+    workers = 1 if args.workers is None else _positive("workers", args.workers)
+    spec, out = read_sweep(Path(args.spec)), Path(args.out)
+    with cluster(args.ray) if args.ray else nullcontext(partial(in_threads, workers=workers)) as do:
+        out.mkdir(parents=True, exist_ok=True)
+        for done, total, what in carry_out(spec, out, do):
+            say(f"{done} of {total} runs: {what}")
     if args.json:
         put_json(args.json, json.loads((out / "table.json").read_text(encoding="utf-8")))
     say(f"{out / 'table.json'}: a row a judged stage; {out / 'records.npz'}: a row a sample.")

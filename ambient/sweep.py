@@ -17,8 +17,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ CHOICES = {
 FIELDS = {"about", "common", "arms", "seeds", "stages", "samples"}
 WORDS = {"corpus", "arm", "dtype"}
 NUMBERS = {"cutoff", "lr"}  # may have a fraction; all other choices are whole
+
+
+# Each job as it ends, and why if it failed.
+Ends = Generator[tuple[str, BaseException | None], None, None]
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,24 @@ def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[s
     return f"{config.label}{extra}-seed-{seed}", config
 
 
-def carry_out(spec: Sweep, out: Path, workers: int = 1) -> Iterator[tuple[int, int, str]]:
-    """Do every job that is not done yet, `workers` at once, and keep the table up to date.
+def in_threads(spec: Sweep, out: Path, names: list[str], workers: int = 1) -> Ends:
+    """Do these jobs on this machine, `workers` at once; closed early, it begins no other."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = {pool.submit(do_job, out / n, spec.jobs[n], spec): n for n in names}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.exception()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def carry_out(
+    spec: Sweep, out: Path, do_jobs: Callable[[Sweep, Path, list[str]], Ends] = in_threads
+) -> Iterator[tuple[int, int, str]]:
+    """Do every job that is not done yet, and keep the table up to date.
+
+    Args:
+        do_jobs: does the jobs of these names, into their folders in `out`.
 
     Yields:
         (jobs done, jobs in all, what was last done): the first at once, with jobs of before.
@@ -124,19 +145,14 @@ def carry_out(spec: Sweep, out: Path, workers: int = 1) -> Iterator[tuple[int, i
     done, failed = len(spec.jobs) - len(left), []
     write_table(spec, out)
     yield done, len(spec.jobs), f"{done} done before"
-    with ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(_do, out / n, spec.jobs[n], spec): n for n in left}
-        try:
-            for future in as_completed(futures):
-                name = futures[future]
-                if error := future.exception():
-                    failed.append(f"{name} ({error})")
-                    continue
-                done += 1
-                write_table(spec, out)
-                yield done, len(spec.jobs), name
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with closing(do_jobs(spec, out, left)) as ends:
+        for name, error in ends:
+            if error:
+                failed.append(f"{name} ({error})")
+                continue
+            done += 1
+            write_table(spec, out)
+            yield done, len(spec.jobs), name
     if failed:
         raise ChildProcessError(
             f"{len(failed)} of {len(spec.jobs)} runs failed: {'; '.join(failed)}. "
@@ -172,8 +188,12 @@ def _is_done(folder: Path, spec: Sweep) -> bool:
     return judged and curves is not None and curves["step"] == run.config.steps
 
 
-def _do(folder: Path, config: Config, spec: Sweep) -> None:
-    """Train one run, judge its stages, and measure its curves, each where not done yet."""
+def do_job(folder: Path, config: Config, spec: Sweep) -> None:
+    """Train one run, judge its stages, and measure its curves, each where not done yet.
+
+    Raises:
+        ChildProcessError: one of these failed; what was done before stays in the folder.
+    """
     log = folder.parent / "log.txt"
     train_run(folder, config, log)
     run = open_run(folder)

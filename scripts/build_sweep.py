@@ -1,26 +1,35 @@
 """Make the table of a bundled sweep: `make sweep SPEC=assets/sweeps/emoji-100/spec.json`.
 
+With `RAY=host:port` the runs are trained on that Ray cluster, else two at once on this machine.
 Runs are trained and kept in runs/sweeps/NAME (resumable); table and records are copied beside the
 spec as runs are done.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
-from ambient.sweep import carry_out, read_sweep
+from ambient.cluster import cluster
+from ambient.sweep import carry_out, in_threads, read_sweep
 
 
 def main() -> None:
-    path = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("--ray", metavar="ADDRESS")
+    args = parser.parse_args()
+    path: Path = args.spec
     spec, out = read_sweep(path), Path("runs/sweeps") / path.parent.name
-    out.mkdir(parents=True, exist_ok=True)
-    for done, total, what in carry_out(spec, out, workers=2):
-        for name in ("table.json", "records.npz"):
-            shutil.copy(out / name, path.parent / name)
-        print(f"{done} of {total} runs: {what}", flush=True)
+    with cluster(args.ray) if args.ray else nullcontext(partial(in_threads, workers=2)) as do:
+        out.mkdir(parents=True, exist_ok=True)
+        for done, total, what in carry_out(spec, out, do):
+            for name in ("table.json", "records.npz"):
+                shutil.copy(out / name, path.parent / name)
+            print(f"{done} of {total} runs: {what}", flush=True)
 
 
 if __name__ == "__main__":

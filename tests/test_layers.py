@@ -31,7 +31,7 @@ LAYERS = [
     {"weights", "limits", "adapters", "advice"},
     {"recorder", "curves", "surgery", "verdicts", "pipelines"},
     {"evaluation", "audits", "archive", "worker", "sweep"},
-    {"hub", "bench", "judging"},
+    {"hub", "bench", "judging", "cluster"},
     {"commands"},
     {"__main__"},
 ]
