@@ -103,8 +103,9 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--progress", metavar="FILE", help="rewritten as the work goes on (JSON)")
 
     c = command("compare", commands.compare)
-    c.add_argument("first", metavar="RUN_A", help="a run that was evaluated, or a bundled one")
-    c.add_argument("second", metavar="RUN_B")
+    side = "a run that was evaluated, a bundled one, or an audit's JSON"
+    c.add_argument("first", metavar="A", help=side)
+    c.add_argument("second", metavar="B")
     c.add_argument("--json", metavar="FILE")
 
     c = command("sweep", commands.sweep)

@@ -29,6 +29,7 @@ from ambient.run import (
     list_runs,
     mark_failed,
     open_run,
+    read_json,
     settle,
     start_run,
     write_atomically,
@@ -304,11 +305,11 @@ def _summary(report: dict[str, Any]) -> str:
         return "no verdict: " + " ".join(report["warnings"])
     low, high = rule["ci95"]
     quality = report["quality"]
-    step = f", step {report['step']}" if report["step"] is not None else ""
+    step = f", step {report['step']}" if report.get("step") is not None else ""
     measured = quality and quality["frechet"] is not None
     distance = f"Frechet {quality['frechet']:.3f}" if measured else "no Frechet (see warnings)"
     return (
-        f"{report['run']}{step}: {rule['rate']:.1%} copies (95 % {low:.1%} to "
+        f"{_called(report)}{step}: {rule['rate']:.1%} copies (95 % {low:.1%} to "
         f"{high:.1%}) by d1/d2 < {rule['threshold']:.3f}, which flags {rule['heldout_rate']:.1%} "
         f"of unseen images; {_similar(report)}{distance}."
     )
@@ -409,31 +410,65 @@ def audit(args: argparse.Namespace) -> None:
 
 
 def compare(args: argparse.Namespace) -> None:
-    """What differs between two runs, and how their copies differ on the same noise."""
-    from ambient.comparison import changed, on_same_noise, same_noise
+    """What differs between two runs or audits, and how their copies differ."""
+    from ambient.comparison import changed, on_same_noise, same_noise, unpaired
 
-    runs = [open_run(name) for name in (args.first, args.second)]
-    reports = [_stored_report(run) for run in runs]
-    configs = runs[0].config, runs[1].config
-    differ, alike = changed(*configs), same_noise(*configs)
-    paired = on_same_noise(*reports) if alike else None
+    sides = [_side(args.first), _side(args.second)]
+    runs, (first, second) = [run for run, _ in sides if run], [report for _, report in sides]
+    both = len(runs) == 2
+    differ = changed(runs[0].config, runs[1].config) if both else {}
+    alike = both and same_noise(runs[0].config, runs[1].config)
+    paired, apart = on_same_noise(first, second) if alike else None, unpaired(first, second)
     for name, (a, b) in differ.items():
         say(f"{name}: {a} and {b}")
-    for report in reports:
+    for report in (first, second):
         say(_summary(report))
-    if not alike:
+    if not both:
+        say("no pairs: nobody knows from which noise the audited images began.")
+    elif not alike:
         say("no pairs: they make images of different sizes, so no seed is the same noise for both.")
     elif paired is None:
         say("no common seeds: evaluate both with the same --seed to compare them sample by sample.")
-    else:
-        say(
-            f"difference {100 * paired.difference:+.1f} points ({100 * paired.low:+.1f} to "
-            f"{100 * paired.high:+.1f}) on {paired.count} common seeds."
-        )
+    shown = paired or apart
+    of = f"on {paired.count} common seeds" if paired else "between independent sets"
+    say(
+        f"difference {100 * shown.difference:+.1f} points ({100 * shown.low:+.1f} to "
+        f"{100 * shown.high:+.1f}) {of}."
+    )
     if args.json:
         found = None if paired is None else {**dataclasses.asdict(paired), "count": paired.count}
-        names = [run.name for run in runs]
-        put_json(args.json, {"runs": names, "changed": differ, "paired": found})
+        names = [run.name if run else _called(report) for run, report in sides]
+        differences = {"paired": found, "unpaired": dataclasses.asdict(apart)}
+        put_json(args.json, {"runs": names, "changed": differ, **differences})
+
+
+def _side(spec: str) -> tuple[Run | None, dict[str, Any]]:
+    """A run and its stored report, or the report of an audit alone."""
+    if spec.endswith(".json"):
+        return None, _audited(spec)
+    run = open_run(spec)
+    return run, _stored_report(run)
+
+
+def _audited(path: str) -> dict[str, Any]:
+    """A report that `audit --json` wrote, with a rate.
+
+    Raises:
+        InputError: no such file, another one, or a report that concluded nothing.
+    """
+    report = read_json(Path(path))
+    if report is None:
+        raise InputError(f"'{path}' does not exist; expected a run, or the JSON of an audit.")
+    ratio = (report.get("copies") or {}).get("ratio")
+    if "generated" not in report or not ratio or not report.get("samples"):
+        raise InputError(f"'{path}' is no report; expected what `audit --json FILE` writes.")
+    if ratio["rate"] is None:
+        raise InputError(f"'{path}' holds no rate: {' '.join(report['warnings'])}")
+    return report
+
+
+def _called(report: dict[str, Any]) -> str:
+    return str(report["run"] or report["generated"]["name"])
 
 
 def _stored_report(run: Run) -> dict[str, Any]:

@@ -82,6 +82,53 @@ class Paired:
         )
 
 
+@dataclass(frozen=True)
+class Unpaired:
+    """Copied shares of two sets of samples that do not pair.
+
+    Attributes:
+        difference: of the second set minus that of the first.
+        low, high: its 95 % interval, Newcombe's hybrid of two Wilson scores (Statistics in
+            Medicine 17, 1998, method 10).
+        counts: how many samples each set has.
+    """
+
+    difference: float
+    low: float
+    high: float
+    counts: tuple[int, int]
+
+    @classmethod
+    def of(cls, hits: tuple[int, int], counts: tuple[int, int]) -> Unpaired:
+        """
+        Args:
+            hits: copies in the first and the second set. counts: samples, at least 1 each.
+        """
+        p, q = (k / n for k, n in zip(hits, counts, strict=True))
+        (p_low, p_high), (q_low, q_high) = map(_wilson, hits, counts)
+        change = q - p
+        return cls(
+            difference=change,
+            low=change - math.hypot(q - q_low, p_high - p),
+            high=change + math.hypot(q_high - q, p - p_low),
+            counts=counts,
+        )
+
+
+def _wilson(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95 % score interval of a share."""
+    p = hits / n
+    middle, reach = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return (middle - reach) / (1 + z**2 / n), (middle + reach) / (1 + z**2 / n)
+
+
+def unpaired(first: Mapping[str, Any], second: Mapping[str, Any]) -> Unpaired:
+    """Two reports with a rate, whatever their samples and training images."""
+    copies = [sum(bool(s["copy"]) for s in r["samples"]) for r in (first, second)]
+    counts = [len(r["samples"]) for r in (first, second)]
+    return Unpaired.of((copies[0], copies[1]), (counts[0], counts[1]))
+
+
 def same_noise(first: Config, second: Config) -> bool:
     """Whether a seed is the same noise for both: they make images of one size and color."""
     return (first.side, first.channels) == (second.side, second.channels)

@@ -4,9 +4,9 @@ import streamlit as st
 
 from ui import data, words
 from ui.audit import drops, result, waiting
-from ui.audit.desk import desk
 from ui.frame import enter, errors_in_words, hidden
 
+PLACE = "audit"
 COMMAND = "python -m ambient audit --generated A --train B --heldout C --html audit.html --json -"
 
 bar = enter(
@@ -14,18 +14,15 @@ bar = enter(
     "Drop what a generator made, and what it learned from. Each image is set beside the training "
     "images nearest to it, by rules that are checked on images that are no copies.",
 )
-given = False
+given = {}
 if hidden("open"):
     st.caption("This link leaves out images of one's own.")
 else:
-    given = drops.ask()
+    given = drops.ask(PLACE, "Audit my images")
 
-job = None
-key = st.session_state.get(drops.JOB)
-if key and (job := desk().look(key)) is None:
-    st.session_state.pop(drops.JOB, None)
+key, job = drops.look(PLACE)
 if job and job.active:
-    waiting.watch(key)
+    waiting.watch(PLACE)
 if job and job.status == "failed":
     words.refuse(job.last_word())
 if job and job.status == "done":

@@ -1,39 +1,48 @@
-"""Any two runs side by side, from the same noise: what was changed, and what that changed."""
+"""Any two runs or image sets side by side: what was changed, and what that changed."""
 
 import streamlit as st
 
-from ui import data, words
-from ui.compare import choice, curves, pairs
+from ui import words
+from ui.compare import choice, curves, pairs, sides
 from ui.frame import enter, errors_in_words
 
 bar = enter(
     "Compare",
     "Any two runs side by side, each pair of samples from the same noise. Change one thing between "
-    "them, and what differs is due to it.",
+    "them, and what differs is due to it. Images of any other generator can stand on a side too.",
 )
 with errors_in_words():
     known = choice.judged()
-if len(known) < 2:
-    words.missing("No two judged runs to compare yet.", "make assets")
-    st.stop()
+if not known:
+    words.missing("No judged run to compare with yet.", "make assets")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    runs = choice.choose(known)
+    names = choice.choose(known)
 with errors_in_words():
-    words.bar(bar, runs)
-    choice.show_changes(*runs)
-    reports = [data.report(run) for run in runs]
-    seeds = pairs.common(runs, reports)
-    found = pairs.paired(runs, reports) if seeds else None
-    pairs.headline(runs, reports, found)
+    both = sides.judged(names, known)
+    if both is None:
+        st.stop()
+    runs = [side.run for side in both if side.run]
+    if runs:
+        words.bar(bar, runs)
+    if len(runs) == 2:
+        choice.show_changes(*runs)
+    else:
+        st.caption(choice.UNKNOWN)
+    seeds = pairs.common(both)
+    found = pairs.paired(both) if seeds else None
+    pairs.headline(both, found)
     if found:
-        pairs.show(runs, reports, seeds)
+        pairs.show(both, seeds)
+    else:
+        pairs.show_apart(both)
 words.under(
     "compare",
-    pairs.in_words(found) if found else pairs.NONE,
-    [words.provenance(run, report) for run, report in zip(runs, reports, strict=True)],
-    lambda: pairs.rows(reports, seeds),
-    f"python -m ambient compare {words.address(runs[0])} {words.address(runs[1])} --json -",
+    pairs.in_words(found) if found else pairs.apart_in_words(both),
+    [side.provenance for side in both],
+    lambda: pairs.rows(both, seeds),
+    pairs.command(both),
 )
 with errors_in_words():
-    curves.show_levels(runs)
-    curves.show_training(runs)
+    if runs:
+        curves.show_levels(runs)
+        curves.show_training(runs)

@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ambient.__main__ import main
-from ambient.corpus import Corpus
+from ambient.corpus import ASSETS, Corpus
 from ambient.run import Run, open_run, process_started
 
 TRAIN = ["train", "--corpus", "digits", "--n-train", "16", "--batch", "8", "--width", "16"]
@@ -126,6 +127,30 @@ def test_a_run_finds_its_pictures_from_any_folder(
     assert main(train) == 0
     monkeypatch.chdir("/")
     assert len(open_run(tmp_path / "run").corpus()) == 20
+
+
+def test_a_run_is_compared_with_an_audit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored, out = ASSETS / "audit" / "emoji-300-standard.json", tmp_path / "compared.json"
+    command = ["compare", "emoji-100-standard", str(stored), "--json", str(out)]
+    assert main(command) == 0
+    said, found = capsys.readouterr().err, json.loads(out.read_text())
+    assert "nobody knows from which noise" in said and "between independent sets" in said
+    shares = [
+        r["copies"]["ratio"]["rate"] for r in (open_run(command[1]).report() or {}, _read(stored))
+    ]
+    assert found["paired"] is None and found["changed"] == {}
+    assert found["unpaired"]["difference"] == pytest.approx(shares[1] - shares[0])
+    assert found["unpaired"]["low"] < shares[1] - shares[0] < found["unpaired"]["high"]
+    assert main(["compare", "emoji-100-standard", str(out)]) == 2
+    assert "is no report; expected what `audit --json FILE` writes" in capsys.readouterr().err
+    assert main(["compare", "emoji-100-standard", "none.json"]) == 2
+    assert "'none.json' does not exist" in capsys.readouterr().err
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_a_run_in_training_is_left_alone(

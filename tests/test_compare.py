@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ambient.corpus import Corpus, split_corpus
 from ambient.run import BUNDLED_RUNS
 from ui import words
+from ui.audit import desk as office
+from ui.compare.choice import IMAGES
 
 ROOT = Path(__file__).resolve().parent.parent
+JUDGE = "Judge these images"
 
 
 @pytest.fixture
@@ -82,7 +91,93 @@ def test_a_spoiled_link_opens_the_page(app: AppTest) -> None:
 
 
 def test_images_of_different_sizes_make_no_pairs(app: AppTest) -> None:
-    _open(app, first="digits-50-standard", second="emoji-300-standard")
+    _open(app, first="digits-50-standard", second="emoji-300-standard", apart="Median")
     assert "No pairs: these two make images of different sizes" in _text(app)
-    assert not any(m.label.startswith("Difference") for m in app.metric)
-    assert not app.get("image") and app.get("plotly_chart")
+    reports = [_report(name) for name in ("digits-50-standard", "emoji-300-standard")]
+    change = 100 * (reports[1]["copies"]["ratio"]["rate"] - reports[0]["copies"]["ratio"]["rate"])
+    metric = next(m for m in app.metric if m.label == "Difference in points, not paired")
+    assert metric.value == f"{change:+.1f}".replace("-", "−")
+    alts = [e.proto.imgs[0].alt for e in app.get("image")]
+    assert len(alts) == 2 and all("(median)" in alt for alt in alts)
+    assert app.get("plotly_chart")
+
+
+@pytest.fixture
+def dropped(app: AppTest, emoji: Corpus) -> Iterator[AppTest]:
+    """The page with a set of images on the second side: a third of them copies."""
+    office.desk.clear()  # type: ignore[attr-defined]
+    _open(app, second=IMAGES)
+    assert [b.disabled for b in app.button if b.label == JUDGE] == [True]
+    assert not app.metric
+    split = split_corpus(emoji, 120, 0)
+    train, unseen = emoji.images[split.train], emoji.images[split.heldout]
+    made = np.concatenate([train[:40], unseen[:80]])
+    for which, images in (("generated", made), ("train", train)):
+        _drop(app, "second", which, images)
+    app.selectbox(key=f"{IMAGES}-second-features").set_value("pixels")
+    _judged(app)
+    yield app
+    office.desk().close()
+
+
+def _drop(app: AppTest, side: str, which: str, images: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, images=images)
+    given = [(f"{which}-of-mine.npz", buffer.getvalue(), "application/octet-stream")]
+    app.file_uploader(key=f"{IMAGES}-{side}-{which}").set_value(given)
+
+
+def _judged(app: AppTest) -> None:
+    """Click on the last button that judges, and wait for its end."""
+    app.run()
+    [b for b in app.button if b.label == JUDGE][-1].click().run()
+    assert not app.exception, app.exception[0].message
+    deadline = time.monotonic() + 240
+    while any(job.active for job in office.desk().jobs.values()):
+        assert time.monotonic() < deadline
+        for key in list(office.desk().jobs):
+            office.desk().look(key)
+        time.sleep(0.3)
+    app.run()
+    assert not app.exception, app.exception[0].message
+
+
+def test_images_of_ones_own_stand_beside_a_run(dropped: AppTest) -> None:
+    report = _report("emoji-300-standard")
+    labels = {m.label: m for m in dropped.metric}
+    assert {"emoji-300-standard: copied", "Difference in points, not paired"} <= labels.keys()
+    own = next(m for label, m in labels.items() if label.startswith("generated"))
+    assert own.delta.endswith("of 120")
+    (share,) = re.findall(r"\[(\d+)", own.value)
+    assert 33 <= int(share) <= 35
+    change = 100 * (40 / 120 - report["copies"]["ratio"]["rate"])
+    shown = labels["Difference in points, not paired"].value.replace("−", "-")
+    assert float(shown) == pytest.approx(change, abs=1.7)
+    said = _text(dropped)
+    assert "nobody knows from which noise" in said and "nothing below has one cause" in said
+    alts = [e.proto.imgs[0].alt for e in dropped.get("image")]
+    assert "8 of these 8 are copies" in alts[1]
+    command = next(c.value for c in dropped.code if "ambient compare" in c.value)
+    assert "compare emoji-300-standard generated-of-mine.npz.json" in command
+
+
+def test_two_image_sets_share_their_training_images(dropped: AppTest, emoji: Corpus) -> None:
+    dropped.selectbox(key="first").set_value(IMAGES)
+    dropped.run()
+    assert not dropped.metric  # the other side is still to be given
+    split = split_corpus(emoji, 120, 0)
+    _drop(dropped, "first", "generated", emoji.images[split.heldout][100:220])
+    _drop(dropped, "first", "train", emoji.images[split.train])
+    dropped.selectbox(key=f"{IMAGES}-first-features").set_value("pixels")
+    dropped.run()
+    assert dropped.checkbox(key=f"{IMAGES}-second-like").label.startswith("The same training")
+    [b for b in dropped.button if b.label == JUDGE][0].click().run()
+    _judged(dropped)
+    labels = [m.label for m in dropped.metric]
+    assert any(label.endswith("the other side: copied") for label in labels)
+    assert not dropped.get("plotly_chart")
+
+
+def test_a_link_may_leave_out_images_of_ones_own(app: AppTest) -> None:
+    _open(app, hide="open")
+    assert IMAGES not in app.selectbox(key="first").options

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ambient.comparison import Mean, Paired, changed, copies_at, on_same_noise
+from ambient.comparison import Mean, Paired, Unpaired, changed, copies_at, on_same_noise
 from ambient.run import open_run
 
 
@@ -65,6 +65,18 @@ def test_two_runs_are_compared_on_the_same_noise() -> None:
     assert fewer.difference == pytest.approx(-0.3)
     share = stats.binom.interval(0.95, 100, 0.3)  # 30 of 100 pairs changed, all one way
     assert (fewer.low, fewer.high) == pytest.approx((-share[1] / 100, -share[0] / 100), abs=0.015)
+
+
+def test_two_independent_sets_are_compared_as_newcombe_does() -> None:
+    found = Unpaired.of((48, 56), (80, 70))  # his example (a), table II, method 10
+    assert found.difference == pytest.approx(0.2)
+    assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    none = Unpaired.of((0, 0), (20, 10))  # (h): no event on either side still has a width
+    assert (none.low, none.high) == pytest.approx((-0.1611, 0.2775), abs=5e-5)
+    rng = np.random.default_rng(0)
+    hits = rng.binomial([200, 300], [0.1, 0.25], (2000, 2))
+    held = [Unpaired.of((a, b), (200, 300)) for a, b in hits]
+    assert 0.93 < np.mean([u.low <= 0.15 <= u.high for u in held]) < 0.97
 
 
 def test_only_common_seeds_are_compared() -> None:

@@ -105,6 +105,15 @@ def checked_on(verdicts: Mapping[str, Any]) -> int:
     return len(halves(len(verdicts["heldout_ratios"]))[1])
 
 
+def distance(verdicts: Mapping[str, Any]) -> str:
+    """A Fréchet distance with its interval and what it rests on."""
+    quality = verdicts["quality"]
+    low, high = quality.get("frechet_ci95") or (None, None)
+    between = "" if low is None else f", 95\u00a0% interval: {low:.3g} to {high:.3g}"
+    of = f" of {verdicts['n_samples']:,} samples"
+    return f"Fréchet distance {quality['frechet']:.3g}{of} (lower is better{between})"
+
+
 def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> None:
     """Frechet distance, with what it is without a cutoff and for real images."""
     quality = verdicts["quality"]
@@ -112,10 +121,12 @@ def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> 
         st.metric("Fréchet distance", "none", help=" ".join(verdicts["warnings"]))
         return
     other = (baseline["quality"] or {}).get("frechet")
+    low, high = quality.get("frechet_ci95") or (None, None)
+    alone = None if low is None else f"95\u00a0% interval: {low:.3g} to {high:.3g}"
     st.metric(
         f"Fréchet distance, {verdicts['n_samples']:,} samples",
         f"{quality['frechet']:.3g}",
-        f"{other:.3g} without a cutoff" if other else None,
+        f"{other:.3g} without a cutoff" if other else alone,
         delta_color="off",
         delta_arrow="off",
         help="Image quality, lower is better. One half of the unseen images against the other: "

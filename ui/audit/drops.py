@@ -11,9 +11,8 @@ import streamlit as st
 from ambient.errors import InputError
 from ambient.limits import Limits, is_public
 from ui import words
-from ui.audit.desk import desk
+from ui.audit.desk import Job, desk
 
-JOB = "audit-job"  # in the session alone: the key of the visitor's audit
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]
 SETS = {
     "generated": ("Generated images", "What your model made: 100 or more."),
@@ -33,61 +32,73 @@ SPACES = {
 MEGABYTES = 1000  # that a browser may hand over at once to a server of one's own
 
 
-def ask() -> bool:
-    """The drops and the click; a click starts an audit in place of the last one.
+Given = dict[str, Sequence[Any] | str]  # uploaded files of a set, or where it lies
+
+
+def ask(place: str, click: str, like: Given | None = None) -> Given:
+    """The drops and the click; a click starts an audit in place of the last one at this place.
+
+    Args:
+        place: tells these drops from those of another place.
+        click: what the button says.
+        like: sets of another place, whose training and unseen images may be taken here too.
 
     Returns:
-        Whether something has been dropped.
+        What has been dropped.
     """
-    given: dict[str, Sequence[Any] | str] = {}
+    given: Given = {}
     limits = Limits.here()
     most = MEGABYTES if math.isinf(limits.upload) else max(1, int(limits.upload / 1e6))
     for column, (name, (label, about)) in zip(st.columns(3), SETS.items(), strict=True):
         with column:
             files = st.file_uploader(
-                label, TYPES, True, f"audit-{name}", max_upload_size=most, help=HELP
+                label, TYPES, True, f"{place}-{name}", max_upload_size=most, help=HELP
             )
             st.caption(about)
             if files:
                 given[name] = files
     if not is_public():
-        given = {**_places(), **given}
+        given = {**_places(place), **given}
+    if like and "train" in like and st.checkbox(LIKE, key=f"{place}-like"):
+        given = {**{k: v for k, v in like.items() if k != "generated"}, **given}
     ready = {"generated", "train"} <= given.keys()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         clicked = st.button(
-            "Audit my images",
+            click,
             type=words.prominent(),
             icon=":material/fact_check:",
             disabled=not ready,
+            key=f"{place}-go",
         )
         offered = list(SPACES)[:2] if is_public() else list(SPACES)
         features = st.selectbox(
             "Compared in pixels, and in",
             offered,
             format_func=SPACES.__getitem__,
-            key="audit-features",
+            key=f"{place}-features",
             width=260,
             help="Features find copies that are mirrored, shifted or recolored.",
         )
     st.caption(_promise(limits), width=760)
     if clicked:
-        start(given, features)
-    return bool(given)
+        _start(place, given, features)
+    return given
 
 
-def _places() -> dict[str, str]:
+def _places(place: str) -> dict[str, str]:
     """Sets by where they lie, for who sits at this computer: no browser has to hand them over."""
     found = {}
     with st.expander("Or name folders on this computer"):
         for column, (name, (label, _)) in zip(st.columns(3), SETS.items(), strict=True):
             path = column.text_input(
-                f"{label}: path", key=f"audit-path-{name}", placeholder="a folder, zip or npz"
+                f"{label}: path", key=f"{place}-path-{name}", placeholder="a folder, zip or npz"
             )
             if path.strip():
                 found[name] = path.strip()
     return found
 
 
+LIKE = "The same training and unseen images as the first side"
 HELP = (
     "PNG, JPEG, WebP, BMP or GIF; or all of them as one zip, or one npz of *images*. Pictures are "
     "cropped to a square and brought to the size of the training images. One that cannot be read "
@@ -109,16 +120,30 @@ def _promise(limits: Limits) -> str:
     )
 
 
-def start(given: dict[str, Sequence[Any] | str], features: str) -> None:
-    """Begin an audit, in place of this visitor's last one."""
-    forget()
+def _start(place: str, given: Given, features: str) -> None:
+    """Begin an audit, in place of this visitor's last one there."""
+    forget(place)
     try:
-        st.session_state[JOB] = desk().submit(given, features)
+        st.session_state[_job(place)] = desk().submit(given, features)
     except InputError as e:
         words.refuse(e)
 
 
-def forget() -> None:
-    """End and forget this visitor's audit."""
-    if key := st.session_state.pop(JOB, None):
+def look(place: str) -> tuple[str, Job | None]:
+    """The key of this visitor's audit at a place, and the audit; None without one."""
+    key = st.session_state.get(_job(place), "")
+    job = desk().look(key) if key else None
+    if job is None:
+        st.session_state.pop(_job(place), None)
+    return key, job
+
+
+def forget(place: str) -> None:
+    """End and forget this visitor's audit there."""
+    if key := st.session_state.pop(_job(place), None):
         desk().end(key)
+
+
+def _job(place: str) -> str:
+    """In the session alone: the key of the visitor's audit."""
+    return f"{place}-job"

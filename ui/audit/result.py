@@ -115,13 +115,14 @@ def _histogram(report: Report, key: str, command: str) -> None:
         "Each image's distance to its nearest training image over that to the second nearest. "
         "Above the axis what was generated, below it "
         f"{report['calibrated_on']}: the part of them left of the line are false alarms.",
-        [_provenance(report)],
+        [provenance(report)],
         lambda: report["samples"],
         command,
     )
 
 
-def _provenance(report: Report) -> str:
+def provenance(report: Report) -> str:
+    """Which images a number comes from."""
     corpus = report["corpus"]
     parts = [
         f"{report['n_samples']:,} generated ({report['generated']['name']})",
@@ -184,10 +185,10 @@ def _row(record: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         mark = ":orange[**= copy**]" if copied else "**not a copy**"
         what = f", {record['likeness']}" if copied and record["likeness"] else ""
         st.markdown(f"{mark}{what} · {SCORE[rule]} **{record[rule]:.4g}**")
-        st.caption(f"*{_plain(names[0])}* → *{_plain(names[1])}*")
+        st.caption(f"*{unmarked(names[0])}* → *{unmarked(names[1])}*")
 
 
-def _plain(name: str) -> str:
+def unmarked(name: str) -> str:
     """A file's name as text that markdown leaves alone."""
     return "".join(c if c.isalnum() or c in " .-/" else f"\\{c}" for c in name)
 

@@ -11,9 +11,9 @@ TICK = 1.0  # seconds between two looks
 
 
 @st.fragment(run_every=TICK)
-def watch(key: str) -> None:
-    """The progress of a visitor's audit, until it ends."""
-    job = desk().look(key)
+def watch(place: str) -> None:
+    """The progress of a visitor's audit at a place, until it ends."""
+    key, job = drops.look(place)
     if job is None or not job.active:
         st.rerun()
     state = job.progress()
@@ -26,6 +26,6 @@ def watch(key: str) -> None:
         share = min(1.0, done / total) if total else 0.0
         count = f": {done:,} of {total:,}" if total > 1 else f": {done:,}" if done else ""
         st.progress(share, f"{state['part'].capitalize()}{count}")
-    if st.button("Cancel", icon=":material/close:"):
-        drops.forget()
+    if st.button("Cancel", icon=":material/close:", key=f"{place}-cancel"):
+        drops.forget(place)
         st.rerun()

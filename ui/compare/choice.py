@@ -9,8 +9,9 @@ import streamlit as st
 from ambient.comparison import changed
 from ambient.run import Run
 from ui import data, visitor
-from ui.teacher import control
+from ui.teacher import control, hidden
 
+IMAGES = "images of yours"  # as a side, in the place of a run
 SIDES = {"first": "One run", "second": "The other"}
 USUAL = ("emoji-300-standard", "emoji-300-ambient-1.0")
 NAMES = {  # of choices, in a reader's words
@@ -55,23 +56,22 @@ def nearest(run: Run) -> Run | None:
     return judged()[min(apart, key=apart.__getitem__)] if apart else None
 
 
-def choose(runs: dict[str, Run]) -> list[Run]:
-    """Two of them; `?first=` and `?second=` in the address."""
-    names = list(runs)
-    chosen = []
+def choose(runs: dict[str, Run]) -> dict[str, str]:
+    """Two of them, or images of one's own; `?first=` and `?second=` in the address."""
+    names = [*runs] if hidden("open") else [*runs, IMAGES]
+    chosen: dict[str, str] = {}
     for (side, label), usual in zip(SIDES.items(), USUAL, strict=True):
         with control("settings"):
-            chosen.append(
-                st.selectbox(
-                    label,
-                    names,
-                    index=names.index(usual) if usual in names else len(chosen),
-                    key=side,
-                    bind="query-params",
-                    width=320,
-                )
+            chosen[side] = st.selectbox(
+                label,
+                names,
+                index=names.index(usual) if usual in names else min(len(chosen), len(names) - 1),
+                key=side,
+                bind="query-params",
+                width=320,
+                help="The last choice opens a place to drop images of any generator.",
             )
-    return [runs[name] for name in chosen]
+    return chosen
 
 
 def show_changes(first: Run, second: Run) -> None:
@@ -88,6 +88,9 @@ def show_changes(first: Run, second: Run) -> None:
     else:
         text = f"**{len(parts)} things differ:** {', '.join(parts)}; nothing below has one cause."
     st.markdown(text, width=860)
+
+
+UNKNOWN = "What else differs between these two is not known here; nothing below has one cause."
 
 
 def _short(value: float | str) -> str:

@@ -1,4 +1,7 @@
-"""Samples of two runs from the same noise: where both copy, where one does, where none."""
+"""Samples of two sides: pair by pair from the same noise, or, where none is the same, side by side.
+
+Where no noise is the same, the two shares are compared as those of two independent sets.
+"""
 
 from __future__ import annotations
 
@@ -8,86 +11,125 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.comparison import Paired, on_same_noise, same_noise
-from ambient.run import Run
+from ambient.comparison import Paired, Unpaired, on_same_noise, same_noise, unpaired
 from ui import data, words
+from ui.compare.sides import Side
+from ui.pictures import arm_color, gallery
 from ui.spot_the_copy import deal, pair
 from ui.teacher import control, hidden
 
 ORDERS = ("First", "Random", "One copies", "Both copy")
-NONE = (
-    "No pairs: these two make images of different sizes, or have no stored samples of the same "
-    "seeds, so no two samples began with the same noise."
-)
-Report = Mapping[str, Any]
+APART = {"Worst": "worst", "Median": "median", "Random": "random"}
+AUDIT = "python -m ambient audit --generated A --train B --json"
+Sides = Sequence[Side]
 
 
-def paired(runs: Sequence[Run], reports: Sequence[Report]) -> Paired:
-    """Verdicts pair by pair; the runs have common seeds."""
+def paired(both: Sides) -> Paired:
+    """Verdicts pair by pair; the sides are runs with common seeds."""
+    runs = [side.run for side in both if side.run]
     paths = tuple(str(run.path) for run in runs)
     changed = tuple(data.stamp(run.path / "report.json") for run in runs)
-    return _paired(paths, changed, reports)
+    return _paired(paths, changed, [side.report for side in both])
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _paired(paths: tuple[str, ...], changed: tuple[int, ...], _reports: Sequence[Report]) -> Paired:
+def _paired(
+    paths: tuple[str, ...], changed: tuple[int, ...], _reports: Sequence[Mapping[str, Any]]
+) -> Paired:
     found = on_same_noise(*_reports)
     assert found is not None
     return found
 
 
-def common(runs: Sequence[Run], reports: Sequence[Report]) -> list[int]:
-    """Seeds that are the same noise for both runs, and have a sample and a verdict of each."""
-    if not same_noise(runs[0].config, runs[1].config):
+def common(both: Sides) -> list[int]:
+    """Seeds that are the same noise on both sides, and have a sample and a verdict of each."""
+    runs = [side.run for side in both if side.run]
+    if len(runs) < 2 or not same_noise(runs[0].config, runs[1].config):
         return []
     kept = [
-        set(data.samples(run)[1].tolist()) & {row["seed"] for row in report["samples"]}
-        for run, report in zip(runs, reports, strict=True)
+        set(data.samples(run)[1].tolist()) & {row["seed"] for row in side.report["samples"]}
+        for run, side in zip(runs, both, strict=True)
     ]
     return sorted(kept[0] & kept[1])
 
 
-def headline(runs: Sequence[Run], reports: Sequence[Report], found: Paired | None) -> None:
-    """Both shares, their difference over pairs, and what the rule says of unseen images."""
+def headline(both: Sides, found: Paired | None) -> None:
+    """Both shares, their difference, and what the rule says of unseen images."""
     *places, between, unseen = st.columns(4, gap="medium")
-    for place, run, report in zip(places, runs, reports, strict=True):
-        rule = report["copies"]["ratio"]
+    for place, side in zip(places, both, strict=True):
+        rule, of = side.report["copies"]["ratio"], len(side.report["samples"])
         with place:
-            words.rate_metric(f"{run.name}: copied", rule["rate"], rule["ci95"], run.config.arm)
-    if found:
-        with between:
-            _difference(found)
+            label = f"{side.title}: copied"
+            words.rate_metric(label, rule["rate"], rule["ci95"], side.arm, samples=of)
+    with between:
+        if found:
+            _difference(found, f"{found.count:,} pairs", PAIRED)
+        else:
+            _difference(_apart(both), "not paired", NOT_PAIRED)
     with unseen:
-        worse = max(reports, key=lambda r: r["copies"]["ratio"]["heldout_rate"])
-        words.alarm_metric("Unseen real images: called copies, at most", worse)
+        worse = max(both, key=lambda side: side.report["copies"]["ratio"]["heldout_rate"])
+        words.alarm_metric("Unseen real images: called copies, at most", worse.report)
 
 
-def _difference(found: Paired) -> None:
+PAIRED = (
+    "Of the second side, against the first. The interval is over samples; the same training with "
+    "other seeds varies more."
+)
+NOT_PAIRED = (
+    "Of the second side, against the first. No two samples began with the same noise, so the "
+    "interval is that of two independent shares (Newcombe's), wider than one over pairs."
+)
+
+
+def _apart(both: Sides) -> Unpaired:
+    return unpaired(both[0].report, both[1].report)
+
+
+def _difference(found: Paired | Unpaired, of: str, about: str) -> None:
     low, high = 100 * found.low, 100 * found.high
     st.metric(
-        f"Difference in points, {found.count:,} pairs",
+        f"Difference in points, {of}",
         f"{100 * found.difference:+.1f}".replace("-", "−"),
         f"95\u00a0% interval: {low:+.1f} to {high:+.1f}".replace("-", "−"),
         delta_color="off",
         delta_arrow="off",
-        help="Of the second run, against the first. The interval is over samples; the same "
-        "training with other seeds varies more.",
+        help=about,
     )
 
 
-def show(runs: Sequence[Run], reports: Sequence[Report], seeds: Sequence[int]) -> None:
+def show(both: Sides, seeds: Sequence[int]) -> None:
     """Both galleries, place by place from the same noise."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         order = _order()
         if order != "First" and not hidden("shuffle"):
             st.button("Draw others", icon=":material/shuffle:", on_click=deal.again)
-    shown = _pick(order, reports, seeds)
+    shown = _pick(order, both, seeds)
     if not shown:
         st.caption("No such pair among the stored samples.")
-    for column, run, report in zip(st.columns(2, gap="large"), runs, reports, strict=True):
+    for column, side in zip(st.columns(2, gap="large"), both, strict=True):
         with column:
-            if shown:
-                pair.show_gallery(run, report, shown)
+            if shown and side.run:
+                pair.show_gallery(side.run, side.report, shown)
+
+
+def show_apart(both: Sides) -> None:
+    """Some samples of each side, above their nearest training images."""
+    with control("shuffle"):
+        order = st.segmented_control(
+            "Samples", list(APART), default="Worst", key="apart", required=True, bind="query-params"
+        )
+    for column, side in zip(st.columns(2, gap="large"), both, strict=True):
+        some = side.some(APART[order])
+        with column:
+            st.markdown(f"##### {words.tinted(side.title, side.arm)}")
+            st.image(
+                gallery(some.images, some.nearest, some.copies, arm_color(side.arm), columns=4),
+                width="stretch",
+                alt=f"{len(some)} samples of {side.name} ({order.lower()}) above their nearest "
+                f"training images ({', '.join(some.nearest_names)}); "
+                f"{words.copies_of(some.copies)}.",
+            )
+            st.caption(f"{words.copies_of(some.copies)}.")
 
 
 @control("shuffle")
@@ -97,8 +139,8 @@ def _order() -> str:
     )
 
 
-def _pick(order: str, reports: Sequence[Report], seeds: Sequence[int]) -> list[int]:
-    copies = [{s["seed"] for s in r["samples"] if s["copy"]} for r in reports]
+def _pick(order: str, both: Sides, seeds: Sequence[int]) -> list[int]:
+    copies = [{s["seed"] for s in side.report["samples"] if s["copy"]} for side in both]
     if order == "One copies":
         seeds = [s for s in seeds if s in copies[0] ^ copies[1]]
     if order == "Both copy":
@@ -120,15 +162,48 @@ def in_words(found: Paired) -> str:
     )
 
 
-def rows(reports: Sequence[Report], seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """A row a common seed."""
-    by_seed = [{s["seed"]: s for s in r["samples"]} for r in reports]
+def apart_in_words(both: Sides) -> str:
+    """Why there are no pairs, what that means for the difference, and what the pictures are."""
+    if all(side.run for side in both):
+        why = (
+            "these two make images of different sizes, or have no stored samples of the same seeds"
+        )
+    else:
+        why = "nobody knows from which noise images of yours began"
+    return (
+        f"No pairs: {why}. So the difference is that of two independent sets, "
+        f"{len(both[0].report['samples']):,} and {len(both[1].report['samples']):,} samples, and "
+        "each side is judged by a rule that was set on its own unseen images. Each sample stands "
+        "above the training image nearest to it; a frame with an equals sign marks a copy."
+    )
+
+
+def command(both: Sides) -> str:
+    """The commands that make the numbers again."""
+    audits = [f"{AUDIT} {side.command}" for side in both if not side.run]
+    return "\n".join([*audits, f"python -m ambient compare {_names(both)} --json -"])
+
+
+def _names(both: Sides) -> str:
+    return " ".join(side.command for side in both)
+
+
+def rows(both: Sides, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """A row a common seed; a row a sample where there are none."""
+    fields = ("nearest", "d1", "d2", "ratio", "copy")
+    if not seeds:
+        return [
+            {"side": side.name, "sample": s.get("file", s.get("seed")), **{f: s[f] for f in fields}}
+            for side in both
+            for s in side.report["samples"]
+        ]
+    by_seed = [{s["seed"]: s for s in side.report["samples"]} for side in both]
     return [
         {"seed": s}
         | {
             f"{side}_{field}": known[s][field]
             for side, known in zip(("first", "second"), by_seed, strict=True)
-            for field in ("nearest", "d1", "d2", "ratio", "copy")
+            for field in fields
         }
         for s in seeds
     ]

@@ -80,6 +80,5 @@ def show_gallery(run: Run, verdicts: Mapping[str, Any], seeds: Sequence[int]) ->
         f"({', '.join(some.nearest_names)}); {words.copies_of(some.copies)}.",
     )
     st.caption(
-        f"{words.copies_of(some.copies)}."
-        + (f" Fréchet distance {distance:.3g} (lower is better)." if distance else "")
+        f"{words.copies_of(some.copies)}." + (f" {words.distance(verdicts)}." if distance else "")
     )

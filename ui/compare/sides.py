@@ -1,0 +1,121 @@
+"""What stands on either side of a comparison: a judged run, or images of a visitor's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from ambient import paper
+from ambient.copies import choose
+from ambient.run import Run
+from ui import data, words
+from ui.audit import drops, result, waiting
+from ui.compare.choice import IMAGES, SIDES
+from ui.data import Shown
+from ui.teacher import hidden
+
+Report = Mapping[str, Any]
+SHOWN = 8  # pairs of a side, as an audit keeps them
+TITLES = {"first": "Images of yours, on the first side", "second": "And on the other side"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side, judged.
+
+    Attributes:
+        run: None of images of a visitor's own.
+    """
+
+    name: str
+    report: Report
+    run: Run | None
+
+    @property
+    def arm(self) -> str:
+        """Whose color it has; that of copies where no arm is known."""
+        return self.run.config.arm if self.run else "standard"
+
+    @property
+    def title(self) -> str:
+        """The name, where markdown is read."""
+        return self.name if self.run else result.unmarked(self.name)
+
+    @property
+    def provenance(self) -> str:
+        if self.run:
+            return words.provenance(self.run, self.report)
+        return result.provenance(self.report)
+
+    @property
+    def command(self) -> str:
+        """How the command `compare` names it."""
+        return words.address(self.run) if self.run else f"{self.name}.json"
+
+    def some(self, order: str) -> Shown:
+        """The samples nearest to being copies, around the median, or random ones."""
+        rows = self.report["samples"]
+        if self.run:
+            chosen = choose([row["ratio"] for row in rows], order, SHOWN, seed=5)
+            return data.shown(self.run, self.report, [rows[i]["seed"] for i in chosen])
+        kept = [e for e in self.report["evidence"] if (e["rule"], e["order"]) == ("ratio", order)]
+        pictures = [paper.unstrip(e["strip"], len(e["files"])) for e in kept]
+        found = [rows[e["sample"]] for e in kept]
+        return Shown(
+            np.stack([p[0] for p in pictures]),
+            np.stack([p[1] for p in pictures]),
+            tuple(e["files"][1] for e in kept),
+            tuple(bool(row["copy"]) for row in found),
+            tuple(found),
+        )
+
+
+def judged(names: Mapping[str, str], known: Mapping[str, Run]) -> list[Side] | None:
+    """Both sides; None while one is still to be given or judged."""
+    found: list[Side | None] = []
+    given: drops.Given = {}
+    for side in SIDES:
+        if (run := known.get(names[side])) is not None:
+            report = data.report(run)
+            assert report is not None  # only judged runs can be chosen
+            found.append(Side(run.name, report, run))
+        else:
+            with st.container(border=True):
+                one, given = _own(side, given)
+                found.append(one)
+    sides = [side for side in found if side is not None]
+    if len(sides) < len(found):
+        return None
+    if not sides[0].run and sides[0].name == sides[1].name:
+        sides[1] = replace(sides[1], name=f"{sides[1].name}, the other side")
+    return sides
+
+
+def _own(side: str, before: drops.Given) -> tuple[Side | None, drops.Given]:
+    """Images of one's own as a side: the drops, the wait, what it is called once judged."""
+    if hidden("open"):
+        st.caption("This link leaves out images of one's own.")
+        return None, before
+    place = f"{IMAGES}-{side}"
+    _, job = drops.look(place)
+    done = job is not None and job.status == "done"
+    with st.expander(TITLES[side], icon=":material/photo_library:", expanded=not done):
+        given = drops.ask(place, "Judge these images", before)
+    _, job = drops.look(place)  # a click has started another
+    if job is None:
+        return None, given
+    if job.active:
+        waiting.watch(place)
+    elif job.status == "failed":
+        words.refuse(job.last_word())
+    else:
+        report = result.read(str(job.json), data.stamp(job.json))
+        st.caption(result.provenance(report))
+        if report["copies"]["ratio"]["rate"] is not None:
+            return Side(report["generated"]["name"], report, None), given
+        words.refuse(" ".join(report["warnings"]))
+    return None, given
