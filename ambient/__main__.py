@@ -69,8 +69,8 @@ def parser() -> argparse.ArgumentParser:
 
     features = "space of the similarity rule and of quality (default: encoder-64)"
     model = (
-        "a run folder, the name of a bundled run, the folder of a diffusers pipeline, or "
-        "hub:owner/name@revision (docs/models.md)"
+        "a run folder, the name of a bundled run, the folder of a diffusers pipeline or a zip of "
+        "it, or hub:owner/name@revision (docs/models.md)"
     )
     c = command("sample", commands.sample)
     c.add_argument("run", metavar="RUN", help=model)
@@ -91,7 +91,9 @@ def parser() -> argparse.ArgumentParser:
 
     c = command("audit", commands.audit)
     what = "a folder, zip or npz of images, or the name of a corpus"
-    c.add_argument("--generated", required=True, metavar="A", help=what)
+    c.add_argument("--generated", metavar="A", help=what)
+    c.add_argument("--model", metavar="MODEL", help=f"sample this instead: {model}")
+    c.add_argument("--n", type=int, default=256, help="samples of the model (default: 256)")
     c.add_argument("--train", required=True, metavar="B", help=what)
     c.add_argument("--heldout", metavar="C", help="real images the generator never saw")
     c.add_argument("--side", type=int, help="read all images at this size in pixels")

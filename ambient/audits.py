@@ -58,7 +58,7 @@ class Sets:
 
 
 def audit(
-    generated: str | Path,
+    generated: str | Path | Corpus,
     train: str | Path,
     heldout: str | Path | None = None,
     *,
@@ -72,9 +72,10 @@ def audit(
 
     Args:
         generated, train, heldout: each what `load_corpus` reads: a folder, zip or npz of images,
-            or the name of a corpus. Held-out images are real ones the generator never saw; those
-            that are twins of a training image are left out. With fewer than 100 of them, training
-            images take their place, each judged against the others.
+            or the name of a corpus; generated ones may be read already. Held-out images are real
+            ones the generator never saw; those that are twins of a training image are left out.
+            With fewer than 100 of them, training images take their place, each judged against the
+            others.
         side: read every picture at this size; default: the size of the training images.
         features: the space of the similarity rule and of quality.
         seed: of what the quality measures draw.
@@ -94,7 +95,7 @@ def audit(
 
 
 def read_sets(
-    generated: str | Path,
+    generated: str | Path | Corpus,
     train: str | Path,
     heldout: str | Path | None = None,
     side: int | None = None,
@@ -107,8 +108,13 @@ def read_sets(
         told(part, 0, 0)  # how many there are is not known yet
         return _read(which, spec, side, like, lambda count: told(part, count, 0))
 
+    if isinstance(generated, Corpus):  # other images are brought to its size, not it to theirs
+        side = generated.images.shape[1]
     known = read("train", train)
-    made = read("generated", generated, known)
+    if isinstance(generated, Corpus):
+        made = _alike("generated", generated, known)
+    else:
+        made = read("generated", generated, known)
     if heldout is None:
         return Sets(made, known, None, 0)
     unseen = read("heldout", heldout, known)
@@ -126,15 +132,25 @@ def _read(
         Limits.here().check_pictures(len(found), found.images.shape[1])
     except InputError as e:
         raise InputError(f"{which}: {e}") from e
-    if like and found.images.shape[3] != like.images.shape[3]:
+    return _alike(which, found, like) if like else found
+
+
+def _alike(which: str, found: Corpus, like: Corpus) -> Corpus:
+    """A set of the same form as another one.
+
+    Raises:
+        InputError: other colors or another size.
+    """
+    name = plain(Path(found.name).name)
+    if found.images.shape[3] != like.images.shape[3]:
         color = {1: "gray", 3: "in color"}
         raise InputError(
-            f"{which}: '{plain(Path(spec).name)}' is {color[found.images.shape[3]]} and the "
-            f"training images are {color[like.images.shape[3]]}; convert one of them."
+            f"{which}: '{name}' is {color[found.images.shape[3]]} and the training images are "
+            f"{color[like.images.shape[3]]}; convert one of them."
         )
-    if like and found.images.shape[1:] != like.images.shape[1:]:
+    if found.images.shape[1:] != like.images.shape[1:]:
         raise InputError(
-            f"{which}: '{plain(Path(spec).name)}' has {found.images.shape[1:]} images and the "
+            f"{which}: '{name}' has {found.images.shape[1:]} images and the "
             f"training images are {like.images.shape[1:]} (height, width, channels); give both in "
             "one form."
         )

@@ -388,10 +388,15 @@ def audit(args: argparse.Namespace) -> None:
     from ambient.audits import audit as run_audit
     from ambient.limits import Limits
 
+    if (args.generated is None) == (args.model is None):
+        raise InputError("audit takes --generated images or a --model to sample; give one of them.")
     Limits.here().cap_memory()
     with _StopRequest() as stop, _Parts(args.progress, stop) as parts:
+        made, origin = args.generated, dict[str, Any]()
+        if args.model:
+            made, origin = _samples_of(args.model, _positive("n", args.n), args.seed, parts)
         report = run_audit(
-            args.generated,
+            made,
             args.train,
             args.heldout,
             side=args.side,
@@ -400,6 +405,7 @@ def audit(args: argparse.Namespace) -> None:
             quality=not args.skip_quality,
             told=parts.told,
         )
+    report |= origin
     if args.html:
         write_atomically(Path(args.html), paper.page(report))
     if args.json:
@@ -407,6 +413,40 @@ def audit(args: argparse.Namespace) -> None:
     for warning in report["warnings"]:
         say(warning)
     say(" ".join([f"{paper.ANSWERS[paper.answer(report)]}.", *paper.sentences(report)]))
+
+
+def _samples_of(spec: str, n: int, seed: int, parts: _Parts) -> tuple[Corpus, dict[str, Any]]:
+    """Images that a model makes, and what a report says of their origin."""
+    import numpy as np
+
+    from ambient.adapters import sampler_for, shape_of
+    from ambient.corpus import Corpus, twin_groups
+    from ambient.limits import Limits
+    from ambient.sampler import trajectory
+
+    parts.told("loading the model", 0, 1)
+    model = _opened(spec)
+    how, shape, seeds = sampler_for(model), shape_of(model), range(seed, seed + n)
+    Limits.here().check_pictures(n, shape[1])
+    check_seed("the last image's seed", seeds[-1])
+    denoiser, made = model.denoiser(), []
+    for start in range(0, n, SAMPLED_AT_ONCE):
+        some = seeds[start : start + SAMPLED_AT_ONCE]
+        for moment in trajectory(denoiser, some, shape, how):
+            drawn = start + len(some) * (moment.index + 1) // how.steps
+            parts.told("sampling the model", min(drawn, n), n)
+        made.append(to_bytes(moment.x.cpu().numpy()))
+    images = np.concatenate(made)
+    corpus = Corpus(
+        name=model.name,
+        images=images,
+        names=tuple(f"seed {s}" for s in seeds),
+        categories=("",) * n,
+        groups=twin_groups(images),
+        license="yours",
+    )
+    weights = model.checkpoint_sha256()
+    return corpus, {"sampler": dataclasses.asdict(how), "checkpoint_sha256": weights}
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -583,6 +623,8 @@ def _opened(spec: str, train: str | None = None, heldout: str | None = None) -> 
         say(f"{spec}: {model.path if isinstance(model, Run) else model.name}")
     elif pipelines.is_pipeline(Path(spec).expanduser()):
         model = pipelines.load_pipeline(spec)
+    elif Path(spec).suffix == ".zip" and Path(spec).is_file():
+        model = pipelines.load_zip(Path(spec))
     else:
         model = open_run(spec)
     if isinstance(model, Run):
@@ -630,6 +672,9 @@ def _progress(total: int, unit: str) -> Any:
 
     pause = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines in a log file
     return tqdm(total=total, unit=unit, file=sys.stderr, delay=2, leave=False, mininterval=pause)
+
+
+SAMPLED_AT_ONCE = 16  # images: how far it is, is soon known
 
 
 class _Parts:

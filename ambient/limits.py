@@ -14,6 +14,7 @@
 | AMBIENT_MAX_QUEUED_EACH | 2          | runs queued or running, of one visitor           |
 | AMBIENT_MAX_DISK        | 2000000000 | bytes of the runs folder                         |
 | AMBIENT_MAX_MEMORY      | 2000000000 | bytes that training takes beside torch and images |
+| AMBIENT_MAX_SECONDS     | 1800       | seconds that an audit takes                      |
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Limits:
     queued_each: float = 2
     disk: float = 2e9
     memory: float = 2e9
+    seconds: float = 1_800
 
     @classmethod
     def here(cls) -> Limits:

@@ -6,17 +6,22 @@ Needs the optional packages of requirements-models.txt.
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import json
+import math
+import tempfile
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ambient import untrusted
 from ambient.adapters import PREDICTS, Discrete, Model
+from ambient.corpus import MAX_SIDE, MIN_SIDE
 from ambient.denoiser import EDM
 from ambient.errors import InputError
 from ambient.run import read_json
-from ambient.untrusted import guarded, plain
+from ambient.untrusted import Shape, flag, guarded, number, plain, text
 
 INDEX = "model_index.json"  # what makes a folder a pipeline
 # Schedulers of one discrete variance-preserving process; they differ in how they step.
@@ -34,8 +39,139 @@ DISCRETE = (
 EDMS = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
 
 
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
 def is_pipeline(folder: Path) -> bool:
     return (folder / INDEX).is_file()
+
+
+# What a zip may bring, beside or below its model_index.json; all else in it is ignored.
+MAX_CONFIG, MAX_WEIGHTS = 1_000_000, 1_000_000_000  # bytes
+BRINGS = {
+    INDEX: MAX_CONFIG,
+    "config.json": MAX_CONFIG,
+    "unet/config.json": MAX_CONFIG,
+    "scheduler_config.json": MAX_CONFIG,
+    "scheduler/scheduler_config.json": MAX_CONFIG,
+    WEIGHTS: MAX_WEIGHTS,
+    f"unet/{WEIGHTS}": MAX_WEIGHTS,
+}
+MOST_BLOCKS = 12
+
+
+def _up_to(most: int, least: int = 0) -> untrusted.Leaf:
+    def leaf(value: Any) -> bool:
+        return isinstance(value, int) and number(value) and least <= value <= most
+
+    leaf.__doc__ = f"a whole number from {least} to {most}"
+    return leaf
+
+
+COUNT, SIDE = _up_to(16_384), _up_to(MAX_SIDE, MIN_SIDE)
+# A UNet2DModel's own choices: a config from elsewhere may name no others, and none out of bounds.
+UNET: dict[str, Shape] = {
+    "sample_size": (SIDE, [SIDE, SIDE]),
+    "in_channels?": COUNT,
+    "out_channels?": COUNT,
+    "center_input_sample?": flag,
+    "time_embedding_type?": text,
+    "time_embedding_dim?": (COUNT, None),
+    "freq_shift?": number,
+    "flip_sin_to_cos?": flag,
+    "down_block_types?": [text],
+    "mid_block_type?": (text, None),
+    "up_block_types?": [text],
+    "block_out_channels?": [COUNT],
+    "layers_per_block?": _up_to(16, 1),
+    "mid_block_scale_factor?": number,
+    "downsample_padding?": COUNT,
+    "downsample_type?": text,
+    "upsample_type?": text,
+    "dropout?": number,
+    "act_fn?": text,
+    "attention_head_dim?": (COUNT, None),
+    "norm_num_groups?": COUNT,
+    "attn_norm_num_groups?": (COUNT, None),
+    "norm_eps?": number,
+    "resnet_time_scale_shift?": text,
+    "add_attention?": flag,
+    "class_embed_type?": (text, None),
+    "num_class_embeds?": (COUNT, None),
+    "num_train_timesteps?": (_up_to(100_000), None),
+}
+SCHEDULER: dict[str, Shape] = {"num_train_timesteps?": _up_to(100_000, 2)}
+
+
+def load_zip(source: Path) -> Model:
+    """A zip of a pipeline's folder, of which nothing is trusted, as a model without images.
+
+    Only the configs and the safetensors are taken out, into a folder that is gone afterwards. A
+    network that its config makes larger than its weights are is refused before memory is taken.
+
+    Raises:
+        InputError: as `load_pipeline`, or a zip that is none, too large, or holds something else.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, name = Path(scratch), source.stem
+        _unpack(source, folder)
+        network = folder / "unet" if (folder / "unet").is_dir() else folder
+        if (network / WEIGHTS).is_file():  # else it is said what is missing
+            _check_network(network, name)
+        return load_pipeline(folder, name)
+
+
+def _unpack(source: Path, folder: Path) -> None:
+    """The parts of a pipeline, under names of our own."""
+    with untrusted.open_zip(source, source.name, MAX_WEIGHTS + 10 * MAX_CONFIG) as archive:
+        members = {PurePosixPath(m.filename): m for m in archive.infolist()}
+        tops = [p.parent for p in members if p.name == INDEX]
+        if not tops:
+            raise InputError(
+                f"'{plain(source.name)}' has no {INDEX}; expected the folder of a saved diffusers "
+                "pipeline as a zip."
+            )
+        top = min(tops, key=lambda p: len(p.parts))
+        for part, most in BRINGS.items():
+            if member := members.get(top / part):
+                data = untrusted.read_member(archive, member, most)
+                if part.endswith(".json"):
+                    data = _checked(data, part)
+                (folder / part).parent.mkdir(exist_ok=True)
+                (folder / part).write_bytes(data)
+
+
+def _checked(data: bytes, part: str) -> bytes:
+    """A config of known keys and bounded numbers."""
+    found, kind = untrusted.read_json(data, part), PurePosixPath(part).name
+    shape = {"config.json": UNET, "scheduler_config.json": SCHEDULER}.get(kind, {})
+    untrusted.check_shape(found, shape, part)
+    if kind != "config.json":
+        return data
+    known = {k.rstrip("?") for k in UNET}
+    long = [k for k in known if isinstance(found.get(k), list) and len(found[k]) > MOST_BLOCKS]
+    if long:
+        raise InputError(f"{part}: {long[0]} has more than {MOST_BLOCKS} entries; expected fewer.")
+    return json.dumps({k: v for k, v in found.items() if k in known}).encode()
+
+
+def _check_network(folder: Path, name: str) -> None:
+    """Whether a network of this config has as many weights as there are, before it is made."""
+    shapes = untrusted.tensor_shapes(folder / WEIGHTS, WEIGHTS)
+    config = read_json(folder / "config.json")
+    if config is None:
+        raise InputError(f"'{plain(name)}' has no config.json beside its weights; zip it again.")
+    diffusers = _diffusers()
+    with guarded(f"'{plain(name)}' holds a UNet2DModel that cannot be loaded; save it again."):
+        with torch.device("meta"):
+            network = diffusers.UNet2DModel.from_config(config)
+        asked = sum(t.numel() for t in network.state_dict().values())
+        stored = sum(math.prod(shape) for _, shape in shapes.values())
+        if asked != stored:
+            raise InputError(
+                f"'{plain(name)}': its config asks for {asked:,} weights and it brings "
+                f"{stored:,}; save the pipeline again."
+            )
 
 
 class _Network(nn.Module):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from ambient.noise import SeededNoise
 from ambient.sampler import SAMPLERS
 
 diffusers = pytest.importorskip("diffusers")
-from ambient.pipelines import DISCRETE, load_pipeline  # noqa: E402
+from ambient.pipelines import DISCRETE, load_pipeline, load_zip  # noqa: E402
 
 SHAPE = (3, 8, 8)
 TRAIN = 40  # a schedule this short can be walked step by step
@@ -379,3 +381,90 @@ def test_without_diffusers_one_line_says_what_to_install(
     monkeypatch.setitem(__import__("sys").modules, "diffusers", None)
     assert main(["sample", str(folder), "--out", "made.png"]) == 2
     assert "pip install -r requirements-models.txt" in capsys.readouterr().err
+
+
+# Zips
+
+
+def zipped(folder: Path, target: Path, top: str = "", **others: bytes) -> Path:
+    """A folder as a zip, with parts that are changed or added: their names with _ for /."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            name = path.relative_to(folder).as_posix()
+            archive.writestr(top + name, others.pop(name, path.read_bytes()))
+        for name, data in others.items():
+            archive.writestr(top + name, data)
+    return target
+
+
+def test_a_zip_of_a_pipeline_is_the_pipeline(
+    folder: Path, tmp_path: Path, others: np.ndarray
+) -> None:
+    data = pictures(tmp_path / "train.npz", np.repeat(others, 10, axis=0))
+    where = zipped(folder, tmp_path / "ddpm.zip", "some/where/", **{"evil.bin": b"\x80\x04"})
+    reports = []
+    for model in (folder, where):
+        out = tmp_path / "audit.json"
+        command = ["audit", "--model", str(model), "--train", str(data), "--n", "20"]
+        assert main([*command, "--features", "pixels", "--json", str(out)]) == 0
+        reports.append(json.loads(out.read_text()))
+    assert reports[0] == reports[1]
+    assert reports[0]["generated"]["name"] == "ddpm"
+    assert reports[0]["samples"][19]["file"] == "seed 19"
+    assert reports[0]["checkpoint_sha256"] == load_pipeline(folder).sha256
+    assert main(["audit", "--train", str(data)]) == 2
+    both = ["--model", str(folder), "--generated", str(data)]
+    assert main(["audit", *both, "--train", str(data)]) == 2
+
+
+def config_of(folder: Path, part: str, **changes: Any) -> bytes:
+    return json.dumps({**json.loads((folder / part).read_text()), **changes}).encode()
+
+
+UNET, WEIGHTS = "unet/config.json", "unet/diffusion_pytorch_model.safetensors"
+SCHEDULER = "scheduler/scheduler_config.json"
+HUGE = {"block_out_channels": [16_000] * 2}
+HOSTILE: dict[str, tuple[str, dict[str, Any] | bytes, str]] = {
+    "too many weights": (UNET, HUGE, "its config asks for"),
+    "too deep": (UNET, {"layers_per_block": 10**6}, "layers_per_block is 1000000; expected"),
+    "too wide": (UNET, {"sample_size": 10**6}, "sample_size is 1000000; expected"),
+    "too long": (UNET, {"down_block_types": ["DownBlock2D"] * 99}, "more than 12 entries"),
+    "no such block": (UNET, {"down_block_types": ["os.system"] * 2}, "cannot be loaded"),
+    "a million steps": (SCHEDULER, {"num_train_timesteps": 10**9}, "num_train_timesteps is"),
+    "markup": (UNET, {"act_fn": "<script>"}, "without markup"),
+    "no numbers": (UNET, b'{"sample_size": NaN}', "finite"),
+    "no weights": (WEIGHTS, b"", "not a whole safetensors file"),
+    "a pickle": (WEIGHTS, b"\x80\x04" + bytes(64), "not a whole safetensors file"),
+    "a header without end": (WEIGHTS, b"\xff" * 8, "not a whole safetensors file"),
+    "another index": ("model_index.json", b"[1]", "expected an object"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_pipeline_is_refused_in_one_line(name: str, folder: Path, tmp_path: Path) -> None:
+    part, change, complaint = HOSTILE[name]
+    data = change if isinstance(change, bytes) else config_of(folder, part, **change)
+    with pytest.raises(InputError, match=complaint) as refused:
+        load_zip(zipped(folder, tmp_path / "x.zip", **{part: data}))
+    assert "\n" not in str(refused.value)
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_only_what_a_pipeline_needs_is_taken_out_of_a_zip(folder: Path, tmp_path: Path) -> None:
+    asks = {"quantization_config": {"quant_method": "bitsandbytes"}, "auto_map": {"x": "evil.y"}}
+    changed = {UNET: config_of(folder, UNET, **asks)}
+    where = zipped(folder, tmp_path / "x.zip", **changed, **{"unet/evil.py": b"raise SystemExit"})
+    assert load_zip(where).sha256 == load_pipeline(folder).sha256
+    with zipfile.ZipFile(tmp_path / "out.zip", "w") as archive:
+        archive.writestr("../model_index.json", b"{}")
+    with pytest.raises(InputError, match="would leave its folder"):
+        load_zip(tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("pictures/1.png", b"")
+    with pytest.raises(InputError, match="has no model_index.json"):
+        load_zip(tmp_path / "none.zip")
+    only_pickles = tmp_path / "pickles"
+    shutil.copytree(folder, only_pickles)
+    (only_pickles / WEIGHTS).rename(only_pickles / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(InputError, match="a .bin is a pickle"):
+        load_zip(zipped(only_pickles, tmp_path / "y.zip"))

@@ -181,6 +181,71 @@ def test_feature_spaces_are_those_that_there_are() -> None:
     assert list(drops.SPACES)[:2] == offline
 
 
+# Models
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A zip of a saved pipeline of random weights that makes 8x8 pictures in color."""
+    diffusers = pytest.importorskip("diffusers")
+    folder = tmp_path_factory.mktemp("pipelines") / "my-ddpm"
+    network = diffusers.UNet2DModel(
+        sample_size=8,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=4,
+    )
+    diffusers.DDPMPipeline(network, diffusers.DDPMScheduler()).save_pretrained(str(folder))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in folder.rglob("*"):
+            archive.write(path, path.relative_to(folder.parent))
+    return buffer.getvalue()
+
+
+def hand_over_a_model(at: AppTest, data: bytes) -> AppTest:
+    at.button_group(key="audit-source").set_value("model").run()
+    at.file_uploader(key="audit-model").set_value(("my-ddpm.zip", data, "application/zip"))
+    train = np.random.default_rng(0).integers(0, 256, (120, 8, 8, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, images=train)
+    at.file_uploader(key="audit-train").set_value(
+        [("mine.npz", buffer.getvalue(), "application/octet-stream")]
+    )
+    at.selectbox(key="audit-features").set_value("pixels")
+    return finished(click(at))
+
+
+def test_a_diffusers_model_is_sampled_and_judged(page: AppTest, pipeline: bytes) -> None:
+    at = hand_over_a_model(page, pipeline)
+    assert not at.exception
+    assert not at.error
+    assert "Of 128 generated images" in said(at)
+    (job,) = office.desk().jobs.values()
+    report = json.loads(job.json.read_bytes())
+    assert report["generated"]["name"] == "my-ddpm"
+    assert report["samples"][5]["file"] == "seed 5"
+    assert report["sampler"]["sampler"] == "heun"
+    assert len(report["checkpoint_sha256"]) == 64
+
+
+def test_a_hostile_model_gets_one_line(page: AppTest, pipeline: bytes) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(pipeline)) as given, zipfile.ZipFile(buffer, "w") as archive:
+        for name in given.namelist():
+            data = given.read(name)
+            if name.endswith("unet/config.json"):
+                config = {**json.loads(data), "block_out_channels": [16_000, 16_000]}
+                data = json.dumps(config).encode()  # 20 GB of weights, were they made
+            archive.writestr(name, data)
+    at = hand_over_a_model(page, buffer.getvalue())
+    assert not at.exception
+    assert "its config asks for" in at.error[0].value
+    assert str(next(iter(office.desk().jobs.values())).folder) not in at.error[0].value
+
+
 # Turns
 
 
@@ -203,6 +268,7 @@ class Idle:
 @pytest.fixture
 def line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
     def start(job: Job) -> None:
+        job.began = time.monotonic()
         job.process = Idle()  # type: ignore[assignment]
 
     monkeypatch.setattr(Job, "start", start)
@@ -242,6 +308,20 @@ def test_who_has_left_is_passed_over_and_then_forgotten(line: Desk) -> None:
     assert third not in line.jobs
     assert process is not None
     assert process.poll() == -15
+    assert line.jobs[second].status == "running"
+
+
+def test_what_takes_too_long_makes_room_and_says_so(
+    line: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = submit(line), submit(line)
+    line.jobs[first].began -= 3_000
+    line.look(second)
+    assert line.jobs[first].status == "running"  # nothing is capped on a machine of one's own
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    line.look(first)
+    assert line.jobs[first].status == "failed"
+    assert line.jobs[first].last_word() == "it took longer than 30 minutes; give it less."
     assert line.jobs[second].status == "running"
 
 

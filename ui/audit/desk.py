@@ -52,6 +52,7 @@ class Job:
     command: list[str]
     seen: float = field(default_factory=time.monotonic)
     process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
 
     @property
     def status(self) -> str:
@@ -90,6 +91,7 @@ class Job:
         return said[-1][-400:] if said else ended
 
     def start(self) -> None:
+        self.began = time.monotonic()
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         parts = [str(ROOT), os.environ.get("PYTHONPATH")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, parts))
@@ -104,8 +106,18 @@ class Job:
                 start_new_session=True,
             )
 
+    def give_up(self, seconds: float) -> None:
+        """End its process after so many: others wait."""
+        self._kill()
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(f"\n{SAYS}it took longer than {seconds / 60:.0f} minutes; give it less.\n")
+
     def end(self) -> None:
         """Stop its process, if there is one, and forget everything."""
+        self._kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _kill(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -113,7 +125,6 @@ class Job:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Desk:
@@ -123,11 +134,14 @@ class Desk:
         self.lock = threading.Lock()
         self.jobs: dict[str, Job] = {}
 
-    def submit(self, sets: Mapping[str, Sequence[Any] | str], features: str) -> str:
+    def submit(
+        self, sets: Mapping[str, Sequence[Any] | str], features: str, count: int = 256
+    ) -> str:
         """Take an audit in; returns the key to ask for it by.
 
         Args:
-            sets: `generated`, `train` and perhaps `heldout`: uploaded files, or a path.
+            sets: `generated` or `model`, `train` and perhaps `heldout`: uploaded files, or a path.
+            count: samples of a model.
 
         Raises:
             InputError: more than this server takes, or files that do not go together.
@@ -139,6 +153,7 @@ class Desk:
         folder = Path(tempfile.mkdtemp(prefix="ambient-audit-"))
         try:
             command = ["audit", "--skip-quality", "--features", features]
+            command += ["--n", str(count)] if "model" in sets else []
             for name, given in sets.items():
                 place = given if isinstance(given, str) else str(stored(folder / name, name, given))
                 command += [f"--{name}", place]
@@ -185,10 +200,12 @@ class Desk:
     def advance(self) -> None:
         """Forget whom nobody asks for, and start the next if none is running. Cheap."""
         with self.lock:
-            now = time.monotonic()
+            now, most = time.monotonic(), Limits.here().seconds
             for key, job in list(self.jobs.items()):
                 if now - job.seen > (ABANDONED if job.active else KEPT):
                     self.jobs.pop(key).end()
+                elif job.status == "running" and now - job.began > most:
+                    job.give_up(most)
             statuses = [job.status for job in self.jobs.values()]
             if "running" in statuses:
                 return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import streamlit as st
@@ -14,8 +15,17 @@ from ui import words
 from ui.audit.desk import Job, desk
 
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]
-SETS = {
+GENERATED = {
     "generated": ("Generated images", "What your model made: 100 or more."),
+    "model": (
+        "A diffusers pipeline, as a zip",
+        "The folder that *save_pretrained* wrote. It is sampled here, which takes minutes for a "
+        "large one.",
+    ),
+}
+SOURCES = {"generated": "Images", "model": "A diffusers model"}
+COUNTS = (128, 256, 512)
+REAL = {
     "train": ("Training images", "What it learned from: all of it."),
     "heldout": ("Unseen images, if you have some", "Real ones that it never saw: 100 or more."),
 }
@@ -49,19 +59,27 @@ def ask(place: str, click: str, like: Given | None = None) -> Given:
     given: Given = {}
     limits = Limits.here()
     most = MEGABYTES if math.isinf(limits.upload) else max(1, int(limits.upload / 1e6))
-    for column, (name, (label, about)) in zip(st.columns(3), SETS.items(), strict=True):
+    made = _source(place)
+    sets = {made: GENERATED[made], **REAL}
+    for column, (name, (label, about)) in zip(st.columns(3), sets.items(), strict=True):
+        one = name == "model"
         with column:
             files = st.file_uploader(
-                label, TYPES, True, f"{place}-{name}", max_upload_size=most, help=HELP
+                label,
+                "zip" if one else TYPES,
+                not one,
+                f"{place}-{name}",
+                max_upload_size=most,
+                help=MODEL_HELP if one else HELP,
             )
             st.caption(about)
             if files:
-                given[name] = files
+                given[name] = [files] if one else files
     if not is_public():
-        given = {**_places(place), **given}
+        given = {**_places(place, sets), **given}
     if like and "train" in like and st.checkbox(LIKE, key=f"{place}-like"):
-        given = {**{k: v for k, v in like.items() if k != "generated"}, **given}
-    ready = {"generated", "train"} <= given.keys()
+        given = {**{k: v for k, v in like.items() if k in REAL}, **given}
+    ready = {made, "train"} <= given.keys()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         clicked = st.button(
             click,
@@ -79,25 +97,54 @@ def ask(place: str, click: str, like: Given | None = None) -> Given:
             width=260,
             help="Features find copies that are mirrored, shifted or recolored.",
         )
+        count = COUNTS[0]
+        if made == "model":
+            count = st.selectbox("Samples of it", COUNTS, key=f"{place}-count", width=140)
     st.caption(_promise(limits), width=760)
     if clicked:
-        _start(place, given, features)
+        _start(place, given, features, count)
     return given
 
 
-def _places(place: str) -> dict[str, str]:
+def _source(place: str) -> str:
+    """Whether images are handed over, or the model that makes them: a key of `GENERATED`."""
+    made: str = st.segmented_control(
+        "Made by a generator",
+        list(GENERATED),
+        default="generated",
+        format_func=SOURCES.__getitem__,
+        required=True,
+        key=f"{place}-source",
+    )
+    if made == "model" and find_spec("diffusers") is None:
+        words.refuse(
+            "diffusers pipelines need a package that is not installed; run "
+            "`pip install -r requirements-models.txt`."
+        )
+    return made
+
+
+def _places(place: str, sets: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     """Sets by where they lie, for who sits at this computer: no browser has to hand them over."""
     found = {}
     with st.expander("Or name folders on this computer"):
-        for column, (name, (label, _)) in zip(st.columns(3), SETS.items(), strict=True):
+        for column, (name, (label, _)) in zip(st.columns(3), sets.items(), strict=True):
             path = column.text_input(
-                f"{label}: path", key=f"{place}-path-{name}", placeholder="a folder, zip or npz"
+                f"{label}: path",
+                key=f"{place}-path-{name}",
+                placeholder="a folder, or hub:owner/name@revision"
+                if name == "model"
+                else "a folder, zip or npz",
             )
             if path.strip():
                 found[name] = path.strip()
     return found
 
 
+MODEL_HELP = (
+    "An unconditional pipeline in pixels: a UNet2DModel in safetensors and a DDPM, DDIM or EDM "
+    "scheduler. Pickles are not opened, and nothing in it is executed."
+)
 LIKE = "The same training and unseen images as the first side"
 HELP = (
     "PNG, JPEG, WebP, BMP or GIF; or all of them as one zip, or one npz of *images*. Pictures are "
@@ -120,11 +167,11 @@ def _promise(limits: Limits) -> str:
     )
 
 
-def _start(place: str, given: Given, features: str) -> None:
+def _start(place: str, given: Given, features: str, count: int) -> None:
     """Begin an audit, in place of this visitor's last one there."""
     forget(place)
     try:
-        st.session_state[_job(place)] = desk().submit(given, features)
+        st.session_state[_job(place)] = desk().submit(given, features, count)
     except InputError as e:
         words.refuse(e)
 

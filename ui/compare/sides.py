@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ambient import paper
 from ambient.copies import choose
@@ -76,17 +77,16 @@ class Side:
 
 def judged(names: Mapping[str, str], known: Mapping[str, Run]) -> list[Side] | None:
     """Both sides; None while one is still to be given or judged."""
-    found: list[Side | None] = []
     given: drops.Given = {}
-    for side in SIDES:
-        if (run := known.get(names[side])) is not None:
-            report = data.report(run)
-            assert report is not None  # only judged runs can be chosen
-            found.append(Side(run.name, report, run))
-        else:
-            with st.container(border=True):
-                one, given = _own(side, given)
-                found.append(one)
+    boxes: dict[str, DeltaGenerator] = {}
+    for side in SIDES:  # all clicks are heard before the end of a wait runs the page again
+        if names[side] not in known:
+            boxes[side] = st.container(border=True)
+            with boxes[side]:
+                given = _drops(side, given)
+    found = [
+        _own(side, boxes[side]) if side in boxes else _run(known[names[side]]) for side in SIDES
+    ]
     sides = [side for side in found if side is not None]
     if len(sides) < len(found):
         return None
@@ -95,27 +95,41 @@ def judged(names: Mapping[str, str], known: Mapping[str, Run]) -> list[Side] | N
     return sides
 
 
-def _own(side: str, before: drops.Given) -> tuple[Side | None, drops.Given]:
-    """Images of one's own as a side: the drops, the wait, what it is called once judged."""
+def _run(run: Run) -> Side:
+    report = data.report(run)
+    assert report is not None  # only judged runs can be chosen
+    return Side(run.name, report, run)
+
+
+def _drops(side: str, before: drops.Given) -> drops.Given:
+    """Where images of one's own are handed over; what was."""
     if hidden("open"):
         st.caption("This link leaves out images of one's own.")
-        return None, before
-    place = f"{IMAGES}-{side}"
-    _, job = drops.look(place)
+        return before
+    _, job = drops.look(_place(side))
     done = job is not None and job.status == "done"
     with st.expander(TITLES[side], icon=":material/photo_library:", expanded=not done):
-        given = drops.ask(place, "Judge these images", before)
-    _, job = drops.look(place)  # a click has started another
+        return drops.ask(_place(side), "Judge these images", before)
+
+
+def _place(side: str) -> str:
+    return f"{IMAGES}-{side}"
+
+
+def _own(side: str, box: DeltaGenerator) -> Side | None:
+    """Images of one's own as a side: the wait for their verdict, and the verdict."""
+    _, job = drops.look(_place(side))
     if job is None:
-        return None, given
-    if job.active:
-        waiting.watch(place)
-    elif job.status == "failed":
-        words.refuse(job.last_word())
-    else:
-        report = result.read(str(job.json), data.stamp(job.json))
-        st.caption(result.provenance(report))
-        if report["copies"]["ratio"]["rate"] is not None:
-            return Side(report["generated"]["name"], report, None), given
-        words.refuse(" ".join(report["warnings"]))
-    return None, given
+        return None
+    with box:
+        if job.active:
+            waiting.watch(_place(side))
+        elif job.status == "failed":
+            words.refuse(job.last_word())
+        else:
+            report = result.read(str(job.json), data.stamp(job.json))
+            st.caption(result.provenance(report))
+            if report["copies"]["ratio"]["rate"] is not None:
+                return Side(report["generated"]["name"], report, None)
+            words.refuse(" ".join(report["warnings"]))
+    return None

@@ -78,8 +78,8 @@ def _run_at(place: str) -> Run:
         pipeline = True
     if pipeline:
         raise InputError(
-            f"'{place}' is a diffusers pipeline and no run. It is judged on the command line: "
-            "python -m ambient evaluate FOLDER --train IMAGES (docs/models.md)."
+            f"'{place}' is a diffusers pipeline and no run. On the page Audit, choose *A diffusers "
+            "model*: it is sampled and judged there, against its training images."
         )
     return open_run(place)
 
