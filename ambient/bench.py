@@ -74,7 +74,7 @@ class Size:
     steps: int = 200  # of training before held-out errors are compared
     seeds: int = 3
     heldout: int = 256  # images that these errors are on, four noises each
-    copy_steps: tuple[int, ...] = (1000, 3500)  # digits, emoji
+    copy_steps: tuple[int, ...] = (1500, 3500)  # digits, emoji
     samples: int = 400  # that copies are counted on
 
 

@@ -94,8 +94,8 @@ def test_without_the_component_step_and_sampling_step_move(app: AppTest) -> None
     _open(app, n="50", native="1")
     training, sampling = app.select_slider
     training.set_value(0).run()
-    assert _shown(app)[0] == _stored(_rule("digits-50-standard", 200), "standard")
-    assert "200" in app.query_params["step"]
+    assert _shown(app)[0] == _stored(_rule("digits-50-standard", 300), "standard")
+    assert "300" in app.query_params["step"]
     sampling = app.select_slider[1]
     sampling.set_value(4).run()
     assert "5" in app.query_params["sampling"]
@@ -106,7 +106,7 @@ def test_without_the_component_step_and_sampling_step_move(app: AppTest) -> None
 
 @pytest.mark.parametrize(
     ("n", "guess", "said"),
-    [(300, 9000, "Yes"), (300, 1800, "It is **step 9,000"), (1000, 200, "It is **never"),
+    [(300, 9000, "Yes"), (300, 1800, "It is **step 9,000"), (1000, 300, "It is **never"),
      (1000, stages.NEVER, "Yes")],
 )  # fmt: skip
 def test_a_guess_is_asked_first_and_answered_from_the_reports(
