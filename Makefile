@@ -12,7 +12,7 @@ BIN = $(VENV)/bin
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: run test lint assets corpora encoder features sweep protocol measurements planted results \
-        performance \
+        performance scale \
         screenshots docker soak clean
 
 run: $(VENV)/.run                ## open the explorer
@@ -58,6 +58,9 @@ performance: $(VENV)/.test       ## time it beside other libraries, into docs/pe
 	$(BIN)/python -m ambient bench --json assets/results/bench.json
 	$(BIN)/python scripts/samplers.py
 	$(BIN)/python scripts/performance.py
+
+scale: $(VENV)/.run              ## what a million images would cost, into docs/scale.md
+	$(BIN)/python scripts/scale.py
 
 results: $(VENV)/.run            ## docs/results.md from the bundled tables and measurements
 	$(BIN)/python scripts/results.py

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ambient.errors import InputError
 
-DONE, GO_ON, FAILED = range(3)  # what the first process says to the others
+FAILED, DONE, GO_ON = -1, 0, 1  # what the first process says to the others
 PATIENCE = timedelta(days=1)  # that they wait for it: it may fetch images, write slowly, judge
 LOST = (
     "another process of this training is gone: its machine, its memory or the network failed; "
@@ -122,19 +122,21 @@ def begin(task: Any) -> None:
     """Say what is to be trained; the others `hear` it."""
     buffer = io.BytesIO()
     torch.save(task, buffer)
-    go_on()
+    data = torch.frombuffer(buffer.getbuffer(), dtype=torch.uint8)
+    _tell(len(data))
     with together():
-        dist.broadcast_object_list([buffer.getvalue()], group=_control)
+        dist.broadcast(data, 0, group=_control)
 
 
 def hear() -> Any:
     """What the first process wants trained, its tensors on the CPU; None: nothing."""
-    if not is_going_on():
+    length = _heard()
+    if length == DONE:
         return None
-    told = [b""]
+    data = torch.empty(length, dtype=torch.uint8)
     with together():
-        dist.broadcast_object_list(told, group=_control)
-    return torch.load(io.BytesIO(told[0]), map_location="cpu", weights_only=False)
+        dist.broadcast(data, 0, group=_control)
+    return torch.load(io.BytesIO(data.numpy().tobytes()), map_location="cpu", weights_only=False)
 
 
 def go_on() -> None:
@@ -149,12 +151,16 @@ def is_going_on() -> bool:
     Raises:
         SystemExit: it has failed, and says why.
     """
+    return _heard() == GO_ON
+
+
+def _heard() -> int:
     word = torch.zeros((), dtype=torch.int64)
     with together():
         dist.broadcast(word, 0, group=_control)
     if word == FAILED:
         raise SystemExit(1)
-    return bool(word == GO_ON)
+    return int(word)
 
 
 def _tell(word: int) -> None:

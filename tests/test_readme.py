@@ -46,6 +46,13 @@ def test_the_results_page_is_made_of_the_bundled_files() -> None:
     assert results.page() == results.PAGE.read_text(encoding="utf-8")
 
 
+def test_the_page_of_scale_holds_what_was_measured() -> None:
+    scale = _script("scale")
+    text = scale.PAGE.read_text(encoding="utf-8")
+    record = json.loads(scale.RESULT.read_text(encoding="utf-8"))
+    assert scale.page(record, text) == text
+
+
 def test_results_at_100_are_the_sweeps() -> None:
     results = _script("results")
     sweep = results.Sweep(results.SWEEP)
