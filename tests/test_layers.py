@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"errors"},
     {"untrusted"},
-    {"corpus", "noise", "neighbors", "distributed"},
+    {"corpus", "noise", "bands", "neighbors", "distributed"},
     {"config", "unet", "denoiser", "copies", "hardware"},
     {
         "corruption",
