@@ -52,7 +52,7 @@ def test_quick_gives_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_sections_that_are_not_measured_stay(tmp_path: Path) -> None:
     target, kept = tmp_path / "bench.json", {"name": "x", "ours": 1.0, "peer": None}
-    kept |= {"ratio": None, "unit": "s", "section": "copies"}
+    kept |= {"ratio": None, "unit": "s", "section": "errors"}
     target.write_text(json.dumps({"rows": [kept, {**kept, "section": "arms"}]}))
     assert main(["bench", "--quick", "--only", "arms", "--json", str(target)]) == 0
     rows = json.loads(target.read_text())["rows"]
