@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 
 from ambient import untrusted
 from ambient.errors import InputError
+from ambient.neighbors import Groups, searchable
 from ambient.untrusted import guarded, plain, read_npz
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -99,8 +100,9 @@ def twin_groups(images: NDArray[np.uint8], rms: float = TWIN_RMS) -> NDArray[np.
     """Near-duplicate groups: pixels or mirrored pixels closer than `rms`, by single linkage.
 
     Candidates come from block means: averaging blocks never increases a distance (scaled by the
-    block size it is an orthogonal projection), so no twin is missed, and the candidates are then
-    checked on all pixels.
+    block size it is an orthogonal projection), so no twin is missed among up to
+    `ambient.neighbors.MANY` images, and 1 % at most among more; the candidates are then checked on
+    all pixels.
 
     Args:
         images: uint8 (N, h, w, c), h and w multiples of 4.
@@ -109,26 +111,15 @@ def twin_groups(images: NDArray[np.uint8], rms: float = TWIN_RMS) -> NDArray[np.
     Returns:
         int64 (N,): the smallest index of each image's group.
     """
-    label = np.arange(len(images), dtype=np.int64)
-    small = block_means(images)
-    norms = (small**2).sum(1)
-    limit = rms**2 * small.shape[1] + 1e-3  # a mean over blocks cannot exceed one over pixels
-    for start in range(0, len(images), TWINS_AT_ONCE):
-        some = slice(start, start + TWINS_AT_ONCE)
-        for queries in (images[some], images[some, :, ::-1]):
-            means = block_means(queries)
-            far = means @ small[start:].T  # pairs with earlier images were seen from their side
-            far *= -2
-            far += norms[start:]
-            near = far <= limit - (means**2).sum(1)[:, None]
-            for i in np.flatnonzero(near.any(axis=1)):
-                others = start + np.flatnonzero(near[i])
-                others = others[label[others] != label[start + i]]
-                twins = others[rms_differences(queries[i], images, others) < rms]
-                if len(twins):
-                    merged = label[[start + i, *twins]]
-                    label[np.isin(label, merged)] = merged.min()
-    return label
+    groups, means = Groups(len(images)), block_means(images)
+    # A mean over blocks cannot exceed one over pixels.
+    near = math.sqrt(rms**2 * means.shape[1] + 1e-3)
+    search = searchable(means)
+    for guises in (images, images[:, :, ::-1]):
+        for i, others in search.within(block_means(guises), near):
+            others = groups.apart(i, others)
+            groups.join(i, others[rms_differences(guises[i], images, others) < rms])
+    return groups.labels()
 
 
 def apart(

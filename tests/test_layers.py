@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 # Left never imports right: a module may import only from layers before its own.
 LAYERS = [
     {"errors"},
-    {"untrusted"},
-    {"corpus", "noise", "bands", "neighbors", "distributed"},
+    {"untrusted", "neighbors"},
+    {"corpus", "noise", "bands", "distributed"},
     {"config", "unet", "denoiser", "copies", "hardware"},
     {
         "corruption",
