@@ -4,7 +4,7 @@ import streamlit as st
 
 from ui import data, lesson, words
 from ui.frame import enter, errors_in_words, hidden
-from ui.spot_the_copy import deal, game, pair
+from ui.spot_the_copy import deal, game, own, pair
 
 bar = enter(
     "New, or a copy?",
@@ -12,6 +12,8 @@ bar = enter(
     "Under each generated image stands the training image nearest to it. "
     "A frame with an equals sign marks a copy.",
 )
+if lesson.AT not in st.session_state and not hidden("open"):
+    own.card()
 table = data.with_cutoffs()
 if not table:
     words.missing("No pair of stored runs to compare yet.", "make assets")
@@ -33,9 +35,6 @@ with errors_in_words():
     for arm, run in runs.items():
         if reports[arm] is None:
             words.no_verdict(run)
-
-if lesson.AT not in st.session_state:
-    st.page_link("pages/audit.py", label="Audit my own images", icon=":material/fact_check:")
 
 rule = reports["standard"]["copies"]["ratio"]
 with standard_rate:

@@ -10,12 +10,15 @@ import re
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.__main__ import parser
 from ui import data, frame, words
 from ui.move_the_cutoff import cutoffs
+from ui.pictures import compared
 from ui.reproduce import figures
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -133,3 +136,13 @@ def test_other_samples_of_the_same_networks_are_told_apart() -> None:
         if row["run"] in {r.name for r in runs.values()} and row["step"] == 18000:
             assert f"{100 * row['copies']:.1f}\u00a0% " in said
     assert cutoffs.on_fresh_seeds(data.with_cutoffs()[100]) == ""
+
+
+def test_a_difference_of_nothing_is_said_and_not_drawn_black() -> None:
+    a = np.zeros((8, 8, 3), np.uint8)
+    strips = [Image.open(io.BytesIO(compared([a, b]))) for b in (a, a + 40)]
+    side = strips[0].height
+    equal, other = (np.asarray(s.crop((s.width - side, 0, s.width, side))) for s in strips)
+    assert strips[0].size == strips[1].size
+    assert (other[..., :3] == 120).all() and (other[..., 3] == 255).all()
+    assert 0.02 < (equal[..., 3] > 0).mean() < 0.5  # words and a frame, no black square

@@ -79,6 +79,24 @@ def row(images: Sequence[Images], gap: int = 20, tile: int = TILE) -> bytes:
     return png(_row([enlarge(x, tile) for x in images], gap))
 
 
+def compared(images: Sequence[Images], gap: int = 20) -> bytes:
+    """Images side by side, and the difference of the first two; equal ones are said to be."""
+    tiles = [enlarge(x) for x in images]
+    apart = difference(images[0], images[1])
+    return png(_row([*tiles, enlarge(apart) if apart.any() else _equal(tiles[0].width)], gap))
+
+
+def _equal(side: int) -> Image.Image:
+    """In the place of a difference that there is none of."""
+    card = _blank(side, side)
+    pen, middle = ImageDraw.Draw(card), side // 2
+    pen.rounded_rectangle((2, 2, side - 3, side - 3), 12, outline=NEUTRAL, width=3)
+    equals(pen, (middle, middle - 22), NEUTRAL)
+    font = ImageFont.load_default(side // 6)
+    pen.text((middle, middle + 36), "identical", NEUTRAL, font, anchor="mm")
+    return card
+
+
 def _row(tiles: Sequence[Image.Image], gap: int) -> Image.Image:
     width = sum(t.width for t in tiles) + gap * (len(tiles) - 1)
     sheet = _blank(width, max(t.height for t in tiles))

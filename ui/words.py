@@ -109,9 +109,9 @@ def distance(verdicts: Mapping[str, Any]) -> str:
     """A Fréchet distance with its interval and what it rests on."""
     quality = verdicts["quality"]
     low, high = quality.get("frechet_ci95") or (None, None)
-    between = "" if low is None else f", 95\u00a0% interval: {low:.3g} to {high:.3g}"
-    of = f" of {verdicts['n_samples']:,} samples"
-    return f"Fréchet distance {quality['frechet']:.3g}{of} (lower is better{between})"
+    between = "" if low is None else f"95\u00a0% interval: {low:#.3g} to {high:#.3g}, "
+    of = f"{verdicts['n_samples']:,} samples; lower is better"
+    return f"Fréchet distance {quality['frechet']:#.3g} ({between}{of})"
 
 
 def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> None:
@@ -122,7 +122,7 @@ def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> 
         return
     other = (baseline["quality"] or {}).get("frechet")
     low, high = quality.get("frechet_ci95") or (None, None)
-    alone = None if low is None else f"95\u00a0% interval: {low:.3g} to {high:.3g}"
+    alone = None if low is None else f"95\u00a0% interval: {low:#.3g} to {high:#.3g}"
     st.metric(
         f"Fréchet distance, {verdicts['n_samples']:,} samples",
         f"{quality['frechet']:.3g}",

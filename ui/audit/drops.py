@@ -23,7 +23,7 @@ GENERATED = {
         "large one.",
     ),
 }
-SOURCES = {"generated": "Images", "model": "A diffusers model"}
+SOURCES = {"generated": "Generated images", "model": "A diffusers model"}
 COUNTS = (128, 256, 512)
 REAL = {
     "train": ("Training images", "What it learned from: all of it."),
@@ -109,7 +109,7 @@ def ask(place: str, click: str, like: Given | None = None) -> Given:
 def _source(place: str) -> str:
     """Whether images are handed over, or the model that makes them: a key of `GENERATED`."""
     made: str = st.segmented_control(
-        "Made by a generator",
+        "What do you have?",
         list(GENERATED),
         default="generated",
         format_func=SOURCES.__getitem__,

@@ -13,7 +13,7 @@ import streamlit as st
 from ambient import paper
 from ui import charts, words
 from ui.charts.verdicts import histogram
-from ui.pictures import difference, row
+from ui.pictures import compared
 from ui.teacher import control, hidden
 
 Report = Mapping[str, Any]
@@ -137,8 +137,7 @@ def provenance(report: Report) -> str:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _strip(text: str, count: int) -> bytes:
     """The stored pictures large, then the difference of the first two."""
-    pictures = paper.unstrip(text, count)
-    return row([*pictures, difference(pictures[0], pictures[1])])
+    return compared(paper.unstrip(text, count))
 
 
 def _rows(report: Report, key: str) -> None:
@@ -164,7 +163,8 @@ def _rows(report: Report, key: str) -> None:
     rows = [e for e in report["evidence"] if (e["rule"], e["order"]) == (rule, ORDERS[order])]
     if not rows:
         return
-    roles = " · ".join([*rows[0]["roles"], "difference of the first two (three times as bright)"])
+    last = "difference of the first two, three times as bright"
+    roles = " · ".join([*rows[0]["roles"], last])
     st.caption(f"From left to right: {roles}.", width=760)
     for found in rows:
         _row(report["samples"][found["sample"]], found)

@@ -25,6 +25,8 @@ from ui.charts import (
 from ui.pictures import NEUTRAL, arm_color
 
 KINDS = {"heldout": ("dot", "unseen"), "train": ("solid", "training")}  # line and name
+ROOM = 0.4  # right of the lines, as a share of their width: what names need on a phone
+NEAR_ENDS = 0.12  # ends of lines that are closer, as a share of the figure, have names that overlap
 NEAR = 1.3  # errors closer than this factor have labels that overlap
 
 
@@ -205,6 +207,8 @@ def copies_along(
         lines: arm and name of each run, rows of its stages, and whether it is at hand: thick.
     """
     figure = go.Figure()
+    top = max(100 * r["rate"] for _, _, rows, _ in lines for r in rows)
+    last_rates = [100 * rows[-1]["rate"] for _, _, rows, _ in lines]
     for arm, text, rows, on in lines:
         color = arm_color(arm)
         figure.add_scatter(
@@ -219,21 +223,24 @@ def copies_along(
         text = text.replace(", ", ",<br>")  # there is little room on a phone
         text = f"<b>{text}</b>" if on else text
         place = {"xanchor": "left", "align": "left", "xshift": 10}
+        near = [r - 100 * last["rate"] for r in last_rates if r != 100 * last["rate"]]
+        near = [gap for gap in near if abs(gap) < NEAR_ENDS * top]
+        if near:  # labels that would lie on one another move apart
+            place["yanchor"] = "bottom" if near[0] < 0 else "top"
         if last["rate"] < 0.03:  # others rise above where it ends
             place = {"xanchor": "right", "yshift": -13}
         at = {"x": math.log10(last["step"]), "y": 100 * last["rate"]}
         write(figure, text, color, **at, **place)
     if mark:
         figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
-    ends = [r[i]["step"] for _, _, r, _ in lines for i in (0, -1)]
+    ends = [math.log10(r[i]["step"]) for _, _, r, _ in lines for i in (0, -1)]
     ticks = [100, 300, 1000, 3000, 10000, 30000]
     figure.update_xaxes(
         title_text="training step",
         type="log",
         tickvals=ticks,
         ticktext=[f"{t:,}" for t in ticks],
-        range=[math.log10(0.9 * min(ends)), math.log10(6 * max(ends))],
+        range=[min(ends) - 0.05, max(ends) + ROOM * (max(ends) - min(ends))],
     )
-    top = max(100 * r["rate"] for _, _, rows, _ in lines for r in rows)
     figure.update_yaxes(title_text="copies, %", range=[-0.1 * top, 1.08 * top])
     return finish(figure, 420)

@@ -17,10 +17,10 @@ def show_levels(runs: Sequence[Run]) -> None:
     """How many times worse each is on unseen images, level by level."""
     known = [(run, curves) for run in runs if (curves := data.curves(run))]
     st.subheader("At which noise levels they remember", anchor=False)
-    for run in runs:
-        if run.name not in {r.name for r, _ in known}:
-            command = f"python -m ambient curves {words.address(run)} --store"
-            words.missing(f"Run {run.name} has no stored curves yet.", command)
+    bare = {run.name: run for run in runs if data.curves(run) is None}
+    if bare:
+        lines = [f"python -m ambient curves {words.address(r)} --store" for r in bare.values()]
+        words.missing(f"No curves are stored yet of {' and '.join(bare)}.", "\n".join(lines))
     if not known:
         return
     peaks = [max(curves["levels"], key=lambda p: p["gap_ratio"]) for _, curves in known]
@@ -49,9 +49,17 @@ def show_training(runs: Sequence[Run]) -> None:
     if not judged:
         return
     st.subheader("When they begin to copy", anchor=False)
+    arms = [words.arm_name(run.config) for run, _ in judged]
+    alike = len(set(arms)) < len(arms)
+    names = [_in_two(run.name) for run, _ in judged] if alike else arms
     ends = [f"{run.name} {words.percent(rows[-1]['rate'])}" for run, rows in judged]
     charts.show(
-        copies_along([(run.config.arm, run.name, rows, True) for run, rows in judged]),
+        copies_along(
+            [
+                (run.config.arm, name, rows, True)
+                for name, (run, rows) in zip(names, judged, strict=True)
+            ]
+        ),
         "compare-training",
         f"Copied share against training step; at the end: {'; '.join(ends)}.",
     )
@@ -62,3 +70,10 @@ def show_training(runs: Sequence[Run]) -> None:
         lambda: [stages.flat(row) for _, rows in judged for row in rows],
         "make assets",
     )
+
+
+def _in_two(name: str) -> str:
+    """A run's name on two lines, where there is a hyphen near its middle."""
+    cuts = [i for i, c in enumerate(name) if c == "-"]
+    at = min(cuts, key=lambda i: abs(2 * i - len(name)), default=-1) + 1
+    return f"{name[:at]}<br>{name[at:]}" if at else name

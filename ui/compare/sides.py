@@ -21,7 +21,7 @@ from ui.teacher import hidden
 
 Report = Mapping[str, Any]
 SHOWN = 8  # pairs of a side, as an audit keeps them
-TITLES = {"first": "Images of yours, on the first side", "second": "And on the other side"}
+TITLES = {"first": "Images of yours, on one side", "second": "Images of yours, on the other side"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def judged(names: Mapping[str, str], known: Mapping[str, Run]) -> list[Side] | N
     boxes: dict[str, DeltaGenerator] = {}
     for side in SIDES:  # all clicks are heard before the end of a wait runs the page again
         if names[side] not in known:
-            boxes[side] = st.container(border=True)
+            boxes[side] = st.container()
             with boxes[side]:
                 given = _drops(side, given)
     found = [

@@ -17,7 +17,7 @@ from ui.evidence_room.encoded import Cloud
 from ui.evidence_room.exhibit import Exhibit
 from ui.evidence_room.ruling import Ruling
 from ui.evidence_room.subject import look_for
-from ui.pictures import Images, difference, row
+from ui.pictures import Images, compared
 from ui.spot_the_copy import deal
 from ui.teacher import control, hidden
 
@@ -67,7 +67,7 @@ def originals(exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> NDArray[
 @st.cache_data(max_entries=256, show_spinner=False)
 def _strip(images: Images) -> bytes:
     """Five pictures side by side; the last one made from the first two."""
-    return row([*images, difference(images[0], images[1])])
+    return compared(images)
 
 
 def show_row(
@@ -165,7 +165,7 @@ def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> Non
             )
     st.caption(
         "From left to right: generated · nearest training image · second nearest · nearest unseen "
-        "image · difference to the nearest (three times as bright; black where equal).",
+        "image · difference to the nearest (three times as bright, black where equal).",
     )
     if ruling.rule == "ratio":
         st.caption(words.resembling(ruling.limit), width=760)

@@ -62,20 +62,19 @@ def show(run: Run) -> None:
     standard, ambient = sorted((run, partner), key=lambda r: r.config.arm == "ambient")
     name, why = st.session_state.get(KEPT, ("", ""))
     reason = f", {why}" if name == ambient.name else "."
+    both, names = (standard, ambient), f"{standard.name} and {ambient.name}"
+    waits = [f"{r.name} {_standing(r)}" for r in both if not verdict.current(r)]
+    later = f" To be compared once both are judged: {' and '.join(waits)}." if waits else ""
+    cutoff = f"Cutoff {ambient.config.cutoff:g}{reason}"
+    st.caption(f"**A pair**: {names} differ in the cutoff alone. {cutoff}{later}", width=860)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        text = f"A pair: {standard.name} and {ambient.name}, all else the same"
-        st.caption(f"{text}. Cutoff {ambient.config.cutoff:g}{reason}", width="content")
-        if all(verdict.current(r) for r in (standard, ambient)):
+        if not waits:
             st.page_link(
                 "pages/compare.py",
                 label="Compare the two",
                 icon=":material/balance:",
                 query_params={"first": standard.name, "second": ambient.name},
             )
-        else:
-            waits = [r for r in (standard, ambient) if not verdict.current(r)]
-            names = " and ".join(f"{r.name} {_standing(r)}" for r in waits)
-            st.caption(f"To be compared once both are judged: {names}.", width="content")
         label = f"Show {partner.name}"
         if st.button(label, icon=":material/swap_horiz:", type="tertiary"):
             st.session_state["mine-next"] = partner.name
