@@ -278,7 +278,7 @@ class Bench:
             return
         found: dict[str, list[float]] = {"ours": [], FASTEST: []}
         for seed in range(self.size.seeds):
-            choices = {"seed": seed, "batch": min(32, self.size.batch)}
+            choices: dict[str, Any] = {"seed": seed, "batch": min(32, self.size.batch)}
             ours, theirs = self.trainer(**choices), self.trainer(peer, lr=FASTEST_RATE, **choices)
             for contestant, trainer in zip(found, (ours, theirs), strict=True):
                 for _ in range(self.size.steps):
