@@ -30,6 +30,9 @@ from ambient.sweep import Ends, Sweep, do_job
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAVEL = ("ambient", "assets/corpora", "assets/encoder")  # what a job reads
+NO_GPU = {
+    "CUDA_VISIBLE_DEVICES": ""
+}  # jobs ask for none, and versions of Ray differ in hiding them
 ATTEMPTS = 4  # at a job whose node dies
 PATIENCE = 5.0  # seconds for an address to answer at all
 TRIAL = 30.0  # seconds for it to answer as a Ray cluster; Ray itself tries for two minutes
@@ -58,7 +61,7 @@ def cluster(address: str) -> Iterator[Callable[[Sweep, Path, list[str]], Ends]]:
             shutil.copytree(ROOT / part, Path(code) / part)
         ray.init(
             address,
-            runtime_env={"working_dir": code},
+            runtime_env={"working_dir": code, "env_vars": NO_GPU},
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
