@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from ambient import search_bench
 from ambient.config import Config, configure
 from ambient.corpus import load_corpus, split_corpus, to_unit
 from ambient.denoiser import EDM
@@ -76,10 +77,12 @@ class Size:
     heldout: int = 256  # images that these errors are on, four noises each
     copy_steps: tuple[int, ...] = (1500, 3500)  # digits, emoji
     samples: int = 400  # that copies are counted on
+    search: tuple[int, int] = (1_000_000, 10_000)  # keys and queries
 
 
 QUICK = Size(
-    blocks=2, batch=2, seconds=0.05, steps=2, seeds=1, heldout=2, copy_steps=(2, 2), samples=100
+    blocks=2, batch=2, seconds=0.05, steps=2, seeds=1, heldout=2, copy_steps=(2, 2), samples=100,
+    search=(20_000, 500),
 )  # fmt: skip
 
 
@@ -419,6 +422,7 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "copies-digits": Bench.copies_of_digits,
     "copies-emoji": Bench.copies_of_emoji,
     "errors": Bench.errors,
+    "search": lambda bench: search_bench.measure(*bench.size.search),
 }
 
 

@@ -567,8 +567,9 @@ def _bench_line(row: dict[str, Any]) -> str:
     line = f"{row['name']}: {row['ours']:.4g} {row['unit']}"
     if row["ratio"] is None:
         return line
-    low, high = row["ratio_ci95"]
-    return f"{line} to {row['peer']:.4g}, ratio {row['ratio']:.3g} ({low:.3g} to {high:.3g})"
+    interval = " to ".join(f"{x:.3g}" for x in row.get("ratio_ci95", []))
+    of = f" ({interval})" if interval else ""
+    return f"{line} to {row['peer']:.4g}, ratio {row['ratio']:.3g}{of}"
 
 
 def export(args: argparse.Namespace) -> None:

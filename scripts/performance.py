@@ -26,6 +26,8 @@ faster here), {threads} thread a process.
 *as it is*: the library's own network, within 10 % of our parameters, trained by the loop of its own
 examples. *given ours*: the same behind our 2x2 pixel-unshuffle, with our type of number, memory
 layout and training step. *before*: the commit before this page, in a checkout beside this one.
+*search*: among features made from those of the bundled pictures (`ambient/search_bench.py`), each
+time measured once, so without an interval.
 """
 SAMPLERS = """## Samplers
 

@@ -50,6 +50,16 @@ def test_quick_gives_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert "pip install -r requirements-bench.txt" in rows[name]["note"]
 
 
+@pytest.mark.slow
+def test_search_is_measured_beside_all_keys_and_faiss(tmp_path: Path) -> None:
+    target = tmp_path / "bench.json"
+    assert main(["bench", "--quick", "--only", "search", "--json", str(target)]) == 0
+    rows = {row["name"]: row for row in json.loads(target.read_text())["rows"]}
+    assert {"search_seconds:all_keys", "search_seconds:faiss_IVFFlat"} <= set(rows)
+    assert rows["search_recall"]["ours"] >= 0.98  # 500 queries, of which 400 chose the cells
+    assert rows["search_duplicates"]["note"] == "20 of 20 planted twins"
+
+
 def test_sections_that_are_not_measured_stay(tmp_path: Path) -> None:
     target, kept = tmp_path / "bench.json", {"name": "x", "ours": 1.0, "peer": None}
     kept |= {"ratio": None, "unit": "s", "section": "errors"}
