@@ -23,7 +23,9 @@ def test_two_drops_and_one_click_from_the_first_page(tmp_path: Path) -> None:
     with server(tmp_path) as address, tab() as (page, errors):
         expect = playwright.expect
         page.goto(address)
-        page.get_by_role("button", name="Audit my own images").click(timeout=60_000)
+        expect(page.get_by_role("button", name="Audit my own images")).to_be_visible(timeout=60_000)
+        at_rest(page)
+        page.get_by_role("button", name="Audit my own images").click()
         expect(page.get_by_text("An example:")).to_be_visible(timeout=60_000)
         at_rest(page)
         drops = page.get_by_test_id("stFileUploaderDropzoneInput")

@@ -127,7 +127,8 @@ def _source(place: str) -> str:
 def _places(place: str, sets: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     """Sets by where they lie, for who sits at this computer: no browser has to hand them over."""
     found = {}
-    with st.expander("Or name folders on this computer"):
+    hub = " or a model on the Hub" if "model" in sets else ""
+    with st.expander(f"Or name folders on this computer{hub}"):
         for column, (name, (label, _)) in zip(st.columns(3), sets.items(), strict=True):
             path = column.text_input(
                 f"{label}: path",
