@@ -231,6 +231,20 @@ def test_a_diffusers_model_is_sampled_and_judged(page: AppTest, pipeline: bytes)
     assert len(report["checkpoint_sha256"]) == 64
 
 
+def test_without_diffusers_one_line_says_what_to_install(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drops, "find_spec", lambda name: None)
+    at = page.button_group(key="audit-source").set_value("model").run()
+    assert [e.value for e in at.error] == [
+        "diffusers pipelines need a package that is not installed; run "
+        "`pip install -r requirements-models.txt`."
+    ]
+    assert "hub:owner/name@revision" in at.text_input(key="audit-path-model").placeholder
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    assert not at.run().text_input
+
+
 def test_a_hostile_model_gets_one_line(page: AppTest, pipeline: bytes) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(pipeline)) as given, zipfile.ZipFile(buffer, "w") as archive:
