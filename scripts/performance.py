@@ -23,6 +23,9 @@ one process alone.
 Machine: {processor}, {cores} cores, torch {torch}, networks in {dtype} (what was measured to be
 faster here), {threads} thread a process.
 
+*ours* is the network `bands` (docs/method.md); two processes are compared training `concat`, and
+so was the compiled step.
+
 *as it is*: the library's own network, within 10 % of our parameters, trained by the loop of its own
 examples. *given ours*: the same behind our 2x2 pixel-unshuffle, with our type of number, memory
 layout and training step. *before*: the commit before this page, in a checkout beside this one.
