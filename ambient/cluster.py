@@ -30,9 +30,7 @@ from ambient.sweep import Ends, Sweep, do_job
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAVEL = ("ambient", "assets/corpora", "assets/encoder")  # what a job reads
-NO_GPU = {
-    "CUDA_VISIBLE_DEVICES": ""
-}  # jobs ask for none, and versions of Ray differ in hiding them
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # jobs ask for none; versions of Ray differ in hiding them
 ATTEMPTS = 4  # at a job whose node dies
 PATIENCE = 5.0  # seconds for an address to answer at all
 TRIAL = 30.0  # seconds for it to answer as a Ray cluster; Ray itself tries for two minutes

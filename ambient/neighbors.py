@@ -279,9 +279,8 @@ class Everything:
         """
         for some, block in _blocks(guises):
             mine = some.start + np.arange(len(block))
-            for start in range(
-                some.start, len(self.keys), PART
-            ):  # pairs with earlier ones were seen
+            # From its own place on: pairs with earlier keys were seen.
+            for start in range(some.start, len(self.keys), PART):
                 keys = values(self.keys[start : start + PART])
                 yield from _near(mine, block, start + np.arange(len(keys)), keys, radius)
 
