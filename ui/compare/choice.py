@@ -47,13 +47,8 @@ def judged() -> dict[str, Run]:
 
 def nearest(run: Run) -> Run | None:
     """The judged run that differs from this one in the fewest choices, though in one at least."""
-    others = {
-        name: len(changed(other.config, run.config))
-        for name, other in judged().items()
-        if name != run.name
-    }
-    apart = {name: count for name, count in others.items() if count}
-    return judged()[min(apart, key=apart.__getitem__)] if apart else None
+    others = [(len(changed(r.config, run.config)), r) for r in judged().values()]
+    return min((o for o in others if o[0]), key=lambda o: o[0], default=(0, None))[1]
 
 
 def choose(runs: dict[str, Run]) -> dict[str, str]:
