@@ -30,8 +30,8 @@ class Preset:
 PRESETS = {
     "digits-copy": Preset(
         title="Copies in a minute",
-        why="50 small digits are learned by heart: half of the samples are copies after about half "
-        "a minute on two free cores. So few images leave even a small network nothing else to do.",
+        why="50 small digits are learned by heart: half way through, about half of the samples are "
+        "copies. So few images leave even a small network nothing else to do.",
         corpus="digits",
         shown_by="digits-50-standard",
         choices={
