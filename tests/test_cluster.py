@@ -27,6 +27,7 @@ from ambient.sweep import read_sweep
 
 pytestmark = pytest.mark.xdist_group("ray")
 NODE = {"num_cpus": 1, "object_store_memory": 100_000_000}
+PATIENCE = 240  # seconds for a cluster to do what takes it some ten on a quiet machine
 
 
 @dataclass
@@ -50,7 +51,8 @@ def nodes() -> Iterator[TwoNodes]:
     with tempfile.TemporaryDirectory(prefix="ray-") as short, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", short)  # short: paths of sockets have at most 107 letters
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        head = {**NODE, "num_cpus": 0, "include_dashboard": False}
+        often = {"health_check_period_ms": 500}  # else half a minute until a lost node is noticed
+        head = {**NODE, "num_cpus": 0, "include_dashboard": False, "_system_config": often}
         two = Cluster(initialize_head=True, head_node_args=head)
         try:
             yield TwoNodes(two, two.add_node(**NODE), Path(short))
@@ -89,7 +91,7 @@ def table(out: Path) -> dict[str, Any]:
 
 
 def wait_until(asked: Callable[[], bool], said: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not asked():
         assert time.monotonic() < end, said
         time.sleep(0.1)
