@@ -38,14 +38,15 @@ class Bands(nn.Module):
 
     def __init__(self, channels: int, patch: int) -> None:
         super().__init__()
-        rows = cosines(patch)
-        apart = (torch.arange(patch)[:, None] - torch.arange(patch)).abs()
-        spread = torch.einsum("kp,pq,kq->k", rows, CORRELATION**apart, rows)
         self.channels, self.patch = channels, patch
         self.kernel: Tensor
         self.ratios: Tensor
-        kernel = torch.einsum("kp,lq->klpq", rows, rows).reshape(-1, 1, patch, patch)
-        ratios = torch.outer(spread, spread).sqrt().reshape(-1, 1, 1)
+        with torch.device("cpu"):  # "meta" would import all of torch's compiler for it: two seconds
+            rows = cosines(patch)
+            apart = (torch.arange(patch)[:, None] - torch.arange(patch)).abs()
+            spread = torch.einsum("kp,pq,kq->k", rows, CORRELATION**apart, rows)
+            kernel = torch.einsum("kp,lq->klpq", rows, rows).reshape(-1, 1, patch, patch)
+            ratios = torch.outer(spread, spread).sqrt().reshape(-1, 1, 1)
         self.register_buffer("kernel", kernel.repeat(channels, 1, 1, 1), persistent=False)
         self.register_buffer("ratios", ratios.repeat(channels, 1, 1), persistent=False)
 

@@ -26,7 +26,8 @@ class FourierFeatures(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         # ln(sigma)/4 spans about [-1.2, 0.9]; half a period to 16 periods a unit resolve it finely.
-        freqs = 2 * math.pi * torch.logspace(-1, 4, dim // 2, base=2.0)
+        # Named, lest torch.device("meta") import all of torch's compiler for it: two seconds.
+        freqs = 2 * math.pi * torch.logspace(-1, 4, dim // 2, base=2.0, device="cpu")
         self.freqs: Tensor
         self.register_buffer("freqs", freqs, persistent=False)
 

@@ -120,8 +120,9 @@ def test_a_cluster_that_loses_a_node_makes_the_table_of_a_local_sweep(
     swept = start(spec, tmp_path / "there", "--ray", nodes.address)
     wait_until(lambda: bool(begun(nodes.scratch)), "no job began")
     lost = begun(nodes.scratch)
+    nodes.ray.remove_node(nodes.second, allow_graceful=False)  # at once: the job takes seconds
+    assert swept.poll() is None, "the job ended before its node was lost"
     nodes.ray.add_node(**NODE)
-    nodes.ray.remove_node(nodes.second, allow_graceful=False)
     wait_until(lambda: bool(begun(nodes.scratch) - lost), "the job did not begin anew")
     said = swept.communicate()[1]
     assert swept.returncode == 0, said
