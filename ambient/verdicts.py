@@ -27,9 +27,9 @@ from ambient.copies import (
     similarity_threshold,
 )
 from ambient.errors import InputError
-from ambient.features import encode
 from ambient.neighbors import Table, nearest
 from ambient.quality import quality, texture
+from ambient.stored_features import features_of
 
 Images = NDArray[np.uint8]
 Groups = NDArray[np.int64]
@@ -179,9 +179,9 @@ def _encoded(sets: ImageSets, features: str, told: Told) -> Rows:
 
     def read(images: Images) -> Flat:
         nonlocal done
-        parts = [encode(images[:0], features)]
+        parts = [features_of(images[:0], features)]
         for start in range(0, len(images), AT_ONCE):
-            parts.append(encode(images[start : start + AT_ONCE], features))
+            parts.append(features_of(images[start : start + AT_ONCE], features))
             done += len(parts[-1])
             told(f"comparing in {features}", done, total)
         return np.concatenate(parts)

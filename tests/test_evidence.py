@@ -200,7 +200,7 @@ def test_stored_features_are_the_encoders(name: str) -> None:
     with np.load(encoded.FOLDER / f"{name}.npz") as stored:
         assert str(stored["images_sha256"]) == corpus.sha256 == encoded.digest(corpus.images)
         expected = encode(corpus.images[:8])
-        np.testing.assert_allclose(stored["features"][:8], expected, rtol=2e-3, atol=2e-3)
+        np.testing.assert_allclose(stored["features"][:8], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_features_of_other_pictures_are_not_used(run: Run, shown: Exhibit) -> None:

@@ -27,7 +27,7 @@ LAYERS = [
         "theory",
         "comparison",
     },
-    {"trainer", "quality", "run", "peers"},
+    {"trainer", "quality", "run", "peers", "stored_features"},
     {"weights", "limits", "adapters", "advice"},
     {"recorder", "curves", "surgery", "verdicts", "pipelines"},
     {"evaluation", "search_bench", "audits", "archive", "worker", "sweep"},

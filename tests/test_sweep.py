@@ -82,10 +82,10 @@ def test_a_folder_of_another_run_is_not_overwritten(
 
 @pytest.mark.xdist_group("sweep")
 def test_another_number_of_samples_is_judged_anew(tmp_path: Path) -> None:
-    arms = [{"arm": "standard"}]
+    one = {"arms": [{"arm": "standard"}], "stages": 1}
     command = ["sweep", "--out", str(tmp_path / "s"), "--spec"]
-    for samples in (100, 120, 110):
-        spec = write(tmp_path / "spec.json", arms=arms, samples=samples)
+    for samples in (120, 110):
+        spec = write(tmp_path / "spec.json", **one, samples=samples)
         assert main([*command, str(spec)]) == 0
         table = json.loads((tmp_path / "s" / "table.json").read_text())
         assert {r["n_samples"] for r in table["rows"]} == {samples}
