@@ -24,6 +24,8 @@ from ambient.run import Run
 
 Images = NDArray[np.uint8]
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how one begins in a spreadsheet
+
 
 def runs_folder() -> Path:
     """Where training writes (`AMBIENT_RUNS`, default ./runs)."""
@@ -221,8 +223,13 @@ def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, fields, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({k: _unspelled(v) for k, v in row.items()} for row in rows)
     return text.getvalue().encode()
+
+
+def _unspelled(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula: it may be the name of a stranger's file."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def path(run: Run) -> list[dict[str, Any]]:

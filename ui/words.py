@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -64,6 +65,11 @@ def prominent() -> Literal["primary", "secondary"]:
     write white on it.
     """
     return "secondary" if st.context.theme.type == "dark" else "primary"
+
+
+def unmarked(name: str) -> str:
+    """A file's name as text that markdown leaves alone: no picture, no link, no color."""
+    return re.sub(r"[!-,:-@\[-`{-~]", r"\\\g<0>", name)
 
 
 def tinted(text: str, arm: str) -> str:
@@ -235,6 +241,7 @@ def refuse(what: InputError | str) -> None:
     if is_public():
         for folder in {data.runs_folder().absolute(), data.runs_folder(), store.BUNDLED_RUNS}:
             text = text.replace(f"{folder}/", "").replace(str(folder), "the runs folder")
+    text = text.replace("](", r"]\(")  # a file's name in it makes no picture and no link
     st.error(text, icon=":material/error:")
 
 

@@ -90,8 +90,9 @@ def _cell(
         alt=f"{title}: the sample of seed {verdict['seed']}, nearest training images "
         f"{' and '.join(names)}.",
     )
+    pixel, *by_encoder = map(words.unmarked, names)
     st.caption(
         f"{share} of {len(exhibit.rows):,} samples · seed {verdict['seed']} · ratio "
-        f"{verdict['ratio']:.2f} to *{names[0]}* · similarity {verdict['similarity']:.3f}"
-        + (f" to *{names[1]}*" if len(names) > 1 else "")
+        f"{verdict['ratio']:.2f} to *{pixel}* · similarity {verdict['similarity']:.3f}"
+        + "".join(f" to *{name}*" for name in by_encoder)
     )

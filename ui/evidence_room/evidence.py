@@ -92,11 +92,12 @@ def show_row(
     )
     with right:
         score = float(ruling.samples[position])
-        mark = f"**not a copy**, nearest is *{names[0]}*"
+        original = words.unmarked(names[0])
+        mark = f"**not a copy**, nearest is *{original}*"
         if ruling.is_copy(score):
-            mark = f"{words.tinted('**= copy**', run.config.arm)} of *{names[0]}*"
+            mark = f"{words.tinted('**= copy**', run.config.arm)} of *{original}*"
         st.markdown(f"{mark} · {ruling.word} **{score:.{ruling.digits}f}**")
-        st.caption(f"{label} · {found.numbers}{ruling.percentile(score)}")
+        st.caption(f"{words.unmarked(label)} · {found.numbers}{ruling.percentile(score)}")
         if "seed" in verdict and not hidden("shuffle"):
             _actions(run, verdict["seed"])
 

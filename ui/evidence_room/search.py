@@ -111,13 +111,13 @@ def _neighbors(
 ) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.image(png(enlarge(subject.image, 128)), alt=f"Searched by: {subject.name}.")
-        st.markdown(f"**{subject.name}**  \n{WHAT[subject.kind]}", width="content")
+        st.markdown(f"**{words.unmarked(subject.name)}**  \n{WHAT[subject.kind]}", width="content")
     for kind in HEADS:
         rows = found.get(kind)
         if not rows:
             continue
         first = rows[0]
-        st.caption(f"{HEADS[kind]}, nearest: *{first['name']}*")
+        st.caption(f"{HEADS[kind]}, nearest: *{words.unmarked(first['name'])}*")
         marks = [
             f"d {row['distance']:.1f}"
             + ("" if row["similarity"] is None else f"\ns {row['similarity']:.2f}")

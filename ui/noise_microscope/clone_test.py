@@ -106,14 +106,16 @@ def _draw(slot: Any, run: Run, origin: Specimen, sigma: float, found: Sequence[R
 
 def _result(run: Run, origin: Specimen, found: Sequence[Return]) -> str:
     """What the picture shows, in words."""
-    shown = f"Left: *{origin.name}*. Top: the same image under {len(SEEDS)} noises of this level. "
+    name = words.unmarked(origin.name)
+    shown = f"Left: *{name}*. Top: the same image under {len(SEEDS)} noises of this level. "
     if not found:
         return shown + "The row below is empty until the test is run."
     home = sum(r.home for r in found)
     names = data.sets(run).train_names
     away = list(dict.fromkeys(names[r.nearest] for r in found if not r.home))
     text = f"{shown}Below: what came of each. **{home} of {len(found)} came back**, framed"
-    return text + (f"; nearest to the others: {', '.join(away)}." if away else ".")
+    others = words.unmarked(", ".join(away))
+    return text + (f"; nearest to the others: {others}." if away else ".")
 
 
 def sheet(

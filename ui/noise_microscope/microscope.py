@@ -318,7 +318,7 @@ def _origins(run: Run, weights: NDArray[np.float64]) -> None:
     st.image(
         origins(both.train[top], weights[top], arm_color(run.config.arm)),
         width=ORIGINS,
-        caption=f"**it could be**  \n{shown}",
+        caption=f"**it could be**  \n{words.unmarked(shown)}",
         alt=f"Training images that the noisy one may come from: {shown}",
     )
 
