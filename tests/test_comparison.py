@@ -67,6 +67,44 @@ def test_two_runs_are_compared_on_the_same_noise() -> None:
     assert (fewer.low, fewer.high) == pytest.approx((-share[1] / 100, -share[0] / 100), abs=0.015)
 
 
+def _of_table(both: int, lost: int, gained: int, neither: int) -> Paired:
+    first = np.repeat([True, True, False, False], [both, lost, gained, neither])
+    return Paired.of(first, np.repeat([True, False, True, False], [both, lost, gained, neither]))
+
+
+def test_pairs_are_compared_as_tango_does() -> None:
+    found = _of_table(1, 1, 7, 12)  # Fagerland, Lydersen and Laake (2014), table V: 0.026 to 0.517
+    assert found.difference == pytest.approx(6 / 21)
+    assert (found.low, found.high) == pytest.approx((0.026, 0.517), abs=5e-4)
+    turned = _of_table(1, 7, 1, 12)
+    assert (turned.low, turned.high) == (-found.high, -found.low)
+
+
+@pytest.mark.parametrize(("both", "neither"), [(0, 1000), (1000, 0), (190, 810), (0, 1)])
+def test_pairs_that_all_agree_still_leave_an_interval(both: int, neither: int) -> None:
+    found, n = _of_table(both, 0, 0, neither), both + neither
+    reach = 1.96**2 / (n + 1.96**2)  # of Tango's statistic at b = c = 0, by hand
+    assert (found.difference, found.low, found.high) == pytest.approx((0, -reach, reach), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shares", "n"),
+    [
+        ([0.2, 0.15, 0.05], 1000),
+        ([0.1, 0.02, 0.05], 300),
+        ([0.01, 0.003, 0.003], 1000),  # two good cutoffs: few copies, hardly a discordant pair
+        ([0.5, 0.0, 0.002], 1000),  # both alike, and one in seven draws without any such pair
+    ],
+)
+def test_paired_intervals_hold_the_truth_as_often_as_they_say(shares: list[float], n: int) -> None:
+    tables = np.random.default_rng(0).multinomial(n, [*shares, 1 - sum(shares)], 2000)
+    truth = shares[2] - shares[1]
+    kinds, counts = np.unique(tables[:, 1:3], axis=0, return_counts=True)  # all that they depend on
+    found = [_of_table(0, lost, gained, n - lost - gained) for lost, gained in kinds]
+    held = [p.low <= truth <= p.high for p in found]
+    assert 0.93 < np.average(held, weights=counts) < 0.99
+
+
 def test_two_independent_sets_are_compared_as_newcombe_does() -> None:
     found = Unpaired.of((48, 56), (80, 70))  # his example (a), table II, method 10
     assert found.difference == pytest.approx(0.2)
