@@ -23,6 +23,7 @@ from ambient.limits import Limits
 from ambient.run import (
     IMAGES_FILE,
     OWN,
+    SLOWEST,
     Run,
     as_picture,
     fingerprint,
@@ -119,7 +120,14 @@ CURVES: Shape = {
     "sampler_sigmas?": [positive],
     "levels": [LEVEL],
 }
-METRIC: Shape = dict.fromkeys(("step", "loss", "images_per_second", "seconds"), number)
+
+
+def pace(value: Any) -> bool:
+    """a number from 0.1"""
+    return number(value) and value >= SLOWEST
+
+
+METRIC: Shape = {**dict.fromkeys(("step", "loss", "seconds"), number), "images_per_second": pace}
 
 
 def export_run(run: Run, images: bool = False) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,10 @@ class Config:
         if self.mode not in MODES:
             raise InputError(f"mode is '{self.mode}'; expected one of {', '.join(MODES)}.")
         check_network(self.network)
+        if self.parent and not re.fullmatch(r".+@[0-9]{1,12}", self.parent):
+            raise InputError(
+                f"parent is '{self.parent}'; expected the name of a run, @ and a step."
+            )
 
     @property
     def label(self) -> str:

@@ -24,6 +24,7 @@ from ambient.denoiser import EDM
 from ambient.errors import InputError
 from ambient.run import (
     SHEET_SIDE,
+    SLOWEST,
     START_FILE,
     STOP_FILE,
     YIELD,
@@ -161,7 +162,7 @@ class _Log:
             line = {
                 "step": done.step,
                 "loss": round(float(np.mean(self.losses)), 6),
-                "images_per_second": round(self.trainer.config.batch / self.pace, 1),
+                "images_per_second": max(SLOWEST, round(self.trainer.config.batch / self.pace, 1)),
                 "seconds": round(self.elapsed, 2),
             }
             with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as f:

@@ -41,6 +41,7 @@ START_FILE = "start.safetensors"  # the weights that a run with a parent starts 
 OWN = "pictures"  # the corpus of a run that keeps its images in its folder
 IMAGES_FILE = "images.npz"  # the whole corpus, unseen images and groups too
 STALE = 60.0  # seconds without a heartbeat: gone, where processes cannot be looked up
+SLOWEST = 0.1  # images a second, as metrics.jsonl rounds them; less says nothing of a machine
 SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
 
 

@@ -28,6 +28,7 @@ from ambient.corpus import load_corpus, read_uploads
 from ambient.errors import InputError
 from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run
 from ui.noise_microscope import own_image
+from ui.train_your_own import choices
 
 ROOT = Path(__file__).parent.parent
 RUN = "digits-50-standard"
@@ -372,6 +373,18 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "metrics of words": ("run", "line 1 has no 'loss'", lambda: metrics(b'{"step": 1}')),
     "metrics of nothing": ("run", "line 1 is 5", lambda: metrics(b"5")),
     "metrics of nan": ("run", "holds the number nan", lambda: metrics(json.dumps(NAN).encode())),
+    "metrics of no pace": (
+        "run",
+        "images_per_second is 0; expected a number from 0.1",
+        lambda: metrics(json.dumps({**NAN, "loss": 1, "images_per_second": 0}).encode()),
+    ),
+    "parent": (
+        "run",
+        "parent is 'x'; expected the name of a run, @ and",
+        lambda: config(parent="x"),
+    ),
+    "parent at no step": ("run", "parent is 'x@y'", lambda: config(parent="x@y")),
+    "parent at endless step": ("run", "parent is 'x@9", lambda: config(parent="x@" + "9" * 99)),
     "report list": ("run", "report.json is []", lambda: run_zip({"report.json": b"[]"})),
     "report without rule": ("run", "has no 'ratio'", lambda: report(lambda r: r["copies"].clear())),
     "report without interval": (
@@ -525,3 +538,16 @@ def test_a_run_without_a_verdict_comes_in(tiny_run: Run, tmp_path: Path) -> None
     report = again.report()
     assert report
     assert report["copies"]["ratio"]["rate"] is None
+
+
+def test_a_run_of_no_pace_says_nothing_of_this_machine(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    run = Run(tmp_path / "still", tiny_run.config)
+    shutil.copytree(tiny_run.path, run.path)
+    still = {"step": 10, "loss": 1.0, "images_per_second": 0, "seconds": 1.0}
+    (run.path / "metrics.jsonl").write_text(json.dumps(still) + "\n")
+    found = choices._speed(tiny_run.config)
+    assert found is not None
+    assert "bundled" in found[1]

@@ -14,7 +14,7 @@ from ambient.corpus import BUNDLED, Corpus
 from ambient.errors import InputError
 from ambient.limits import Limits
 from ambient.presets import PRESETS, Preset
-from ambient.run import IMAGES_FILE, OWN, Run, open_run
+from ambient.run import IMAGES_FILE, OWN, SLOWEST, Run, open_run
 from ui import data, visitor, words
 from ui.teacher import hidden
 from ui.train_your_own import own_pictures, suggestion
@@ -179,8 +179,8 @@ def _speed(c: Config) -> tuple[float, str] | None:
         speeds: dict[tuple[bool, int], list[float]] = {}
         for run in runs:
             k, lines = run.config, data.metrics(run)[-RECENT_LINES:]
-            if lines and k.threads == c.threads:
-                pace = median(line["images_per_second"] for line in lines)
+            pace = median(line["images_per_second"] for line in lines) if lines else 0.0
+            if pace >= SLOWEST and k.threads == c.threads:
                 near = k.side != c.side, abs(k.width - c.width)
                 speeds.setdefault(near, []).append(pace * k.width * k.side**2)
         if speeds:
