@@ -6,6 +6,7 @@ Shared between visitors, so what these functions return is read and never change
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -162,6 +163,22 @@ def _sets(path: str, sha256: str, n_train: int, split_seed: int) -> Sets:
 @st.cache_resource(max_entries=4)
 def bundled_corpus(name: str) -> Corpus:
     return load_corpus(name)
+
+
+def weights(run: Run, step: int | None = None) -> str:
+    """The hash of a run's weights at a step, by default its last; '' where none are stored.
+
+    A key of what was computed from them: the name of a deleted run may come to be another's.
+    """
+    if (run.last_step if step is None else step) not in run.steps:
+        return ""
+    path = run.checkpoint(step)
+    return _weights(str(path), stamp(path))
+
+
+@st.cache_resource(max_entries=256)
+def _weights(path: str, changed: int) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def samples(run: Run) -> tuple[Images, NDArray[np.int64]]:

@@ -129,14 +129,18 @@ def suggestion(images: Corpus, n_train: int) -> Iterator[tuple[float, dict[str, 
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _frozen(path: str, cutoff: float, count: int) -> Images:
+def _frozen(
+    path: str, sha256: str, n_train: int, split_seed: int, seed: int, cutoff: float, count: int
+) -> Images:
     run = open_run(path)
     both = data.sets(run)
     clean = torch.from_numpy(to_unit(both.train[:count]))
-    noisy = corrupt(clean, both.train_index[:count].tolist(), cutoff, run.config.seed)
+    noisy = corrupt(clean, both.train_index[:count].tolist(), cutoff, seed)
     return to_bytes(noisy.numpy())
 
 
 def frozen_copies(run: Run, count: int) -> Images:
     """The noisy copies of a run's first training images, as training saw them."""
-    return _frozen(str(run.path), run.config.cutoff, count)
+    c = run.config
+    split = c.corpus_sha256, c.n_train, c.split_seed
+    return _frozen(str(run.path), *split, c.seed, c.cutoff, count)

@@ -7,7 +7,7 @@ import time
 import streamlit as st
 
 from ambient.run import Run
-from ui import words
+from ui import data, words
 from ui.evidence_room.exhibit import Exhibit
 from ui.pictures import grid
 from ui.teacher import hidden
@@ -17,11 +17,24 @@ COUNTS = (16, 36, 64, 128)
 SAMPLERS = ("heun", "euler", "dpmpp-2m", "ancestral")
 
 
+def drawn(run: Run) -> Exhibit | None:
+    """What this session drew from the run's weights; not from those of one that had its name."""
+    found: Exhibit | None = st.session_state.get(_key(run))
+    if found is None:
+        return None
+    made = found.verdicts
+    return found if data.weights(run, made["step"]) == made["checkpoint_sha256"] else None
+
+
+def _key(run: Run) -> str:
+    return f"live-{run.path}"
+
+
 def draw_now(run: Run, expanded: bool) -> Exhibit | None:
     """The samples drawn in this session for this run, or None: show the stored ones."""
-    key = f"live-{run.path}"
+    key = _key(run)
     if hidden("live"):
-        return st.session_state.get(key)
+        return drawn(run)
     with st.expander("Sample this model now", icon=":material/play_arrow:", expanded=expanded):
         if not run.steps:
             st.caption("This run stores no weights, so there is nothing to sample from.")
@@ -53,11 +66,11 @@ def draw_now(run: Run, expanded: bool) -> Exhibit | None:
             bar.empty()
             slot.empty()
             st.session_state[key] = Exhibit(images, live.judged(run, images, seeds, trained), True)
-        if key in st.session_state:
+        if drawn(run):
             st.button(
                 "Back to the stored samples",
                 icon=":material/undo:",
                 type="tertiary",
                 on_click=lambda: st.session_state.pop(key, None),
             )
-    return st.session_state.get(key)
+    return drawn(run)

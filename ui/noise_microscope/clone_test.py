@@ -46,7 +46,8 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
             go = st.button(
                 "Run the clone test", type=words.prominent(), icon=":material/play_arrow:"
             )
-    key = (str(run.path), step, origin.sha256, origin.kind, sigma)
+    split = run.config.corpus_sha256, run.config.n_train, run.config.split_seed
+    key = (data.weights(run, step), split, origin.sha256, origin.kind, sigma)
     known = st.session_state.setdefault("clones", {})
     found: list[Return] = list(known.get(key, ()))
     slot = st.empty()

@@ -122,8 +122,8 @@ def _pack(path: str, changed: int) -> Pack:
     return Pack(positions, answers, str(stored["checkpoint_sha256"]))
 
 
-def _asked() -> dict[tuple[str, int, str], Answers]:
-    """What networks answered in this session, by run, step and image."""
+def _asked() -> dict[tuple[str, str], Answers]:
+    """What networks answered in this session, by the hashes of their weights and of the image."""
     return st.session_state.setdefault("microscope-asked", {})
 
 
@@ -132,12 +132,12 @@ def network(run: Run, step: int, specimen: Specimen, sigma: float) -> Answer | N
     found = pack(run)
     if found and step == run.last_step and found.positions[specimen.kind] == specimen.position:
         return found.answers[specimen.kind].get(sigma)
-    return _asked().get((str(run.path), step, specimen.sha256), {}).get(sigma)
+    return _asked().get((data.weights(run, step), specimen.sha256), {}).get(sigma)
 
 
 def asked(run: Run, step: int, specimens: Sequence[Specimen]) -> bool:
     """Whether a network answered in this session about one of these images."""
-    return any((str(run.path), step, s.sha256) in _asked() for s in specimens)
+    return any((data.weights(run, step), s.sha256) in _asked() for s in specimens)
 
 
 def ask(run: Run, step: int, specimens: Sequence[Specimen], levels: Sequence[float]) -> None:
@@ -151,7 +151,7 @@ def ask(run: Run, step: int, specimens: Sequence[Specimen], levels: Sequence[flo
     known = _asked()
     for specimen in specimens:
         found = live_denoiser.answers(run, step, specimen.image, levels)
-        known[str(run.path), step, specimen.sha256] = dict(zip(levels, found, strict=True))
+        known[data.weights(run, step), specimen.sha256] = dict(zip(levels, found, strict=True))
     for old in list(known)[:-REMEMBERED]:
         del known[old]
 
