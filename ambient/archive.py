@@ -303,6 +303,7 @@ def _check_config(run: Run) -> None:
                 f"config.json: {name} is {plain(getattr(config, name), 40)}; expected {low} to "
                 f"{high}."
             )
+    Limits.here().check_model(config)
     brought = (run.path / IMAGES_FILE).exists()
     if config.corpus not in (*BUNDLED, OWN) or (config.corpus == OWN) != brought:
         raise InputError(

@@ -7,6 +7,7 @@
 | AMBIENT_MAX_WIDTH       | 64         | channels at the network's finest level           |
 | AMBIENT_MAX_PARAMETERS  | 3000000    | weights of the network                           |
 | AMBIENT_MAX_N_TRAIN     | 2000       | training images                                  |
+| AMBIENT_MAX_THREADS     | its cores  | threads of a training                            |
 | AMBIENT_MAX_SIDE        | 64         | pixels along an image's side                     |
 | AMBIENT_MAX_PICTURES    | 3000       | pictures of one's own to train on or hold out    |
 | AMBIENT_MAX_UPLOAD      | 50000000   | bytes of such pictures                           |
@@ -47,6 +48,7 @@ class Limits:
     width: float = 64
     parameters: float = 3_000_000
     n_train: float = 2_000
+    threads: float = os.cpu_count() or 1
     side: float = 64
     pictures: float = 3_000
     upload: float = 50e6
@@ -81,9 +83,9 @@ class Limits:
         """
         if self == UNLIMITED:
             return
-        for name in ("steps", "batch", "width", "n_train", "side"):
+        for name in ("steps", "batch", "threads"):
             _refuse_above(name, getattr(config, name), getattr(self, name))
-        _refuse_above("the number of parameters", parameters(config), self.parameters)
+        self.check_model(config)
         owners = list(_owners_in_line(folder))
         mine = owners.count(fingerprint(owner))
         room = "" if count == 1 else f", which leaves no room for {count} more"
@@ -98,6 +100,16 @@ class Limits:
                 f"{self.queued:g}{room}; try again later."
             )
         self.check_disk(folder)
+
+    def check_model(self, config: Config) -> None:
+        """Refuse a model that is too large to be trained or looked at here.
+
+        Raises:
+            InputError: the first cap that is exceeded, and by what.
+        """
+        for name in ("width", "n_train", "side"):
+            _refuse_above(name, getattr(config, name), getattr(self, name))
+        _refuse_above("the number of parameters", parameters(config), self.parameters)
 
     def check_pictures(self, count: int, side: int) -> None:
         """Refuse pictures that somebody brought, where they are too many or too large.

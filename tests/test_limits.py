@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from ambient.archive import export_run, import_run
 from ambient.config import Config, configure
 from ambient.corpus import Corpus
 from ambient.errors import InputError
 from ambient.limits import UNLIMITED, Limits, bytes_of, parameters
-from ambient.run import fingerprint, start_run
+from ambient.run import Run, fingerprint, start_run
 from ambient.trainer import build_denoiser
+
+
+CORES = os.cpu_count() or 1
 
 
 @pytest.fixture
@@ -55,7 +60,8 @@ def test_a_public_server_has_caps_that_the_environment_moves(
 
 
 @pytest.mark.parametrize(
-    ("choice", "value"), [("steps", 10_001), ("batch", 129), ("width", 80), ("n_train", 2001)]
+    ("choice", "value"),
+    [("steps", 10_001), ("batch", 129), ("width", 80), ("n_train", 2001), ("threads", CORES + 1)],
 )
 def test_a_cap_is_named_with_the_value(
     config: Config, tmp_path: Path, choice: str, value: int
@@ -63,6 +69,24 @@ def test_a_cap_is_named_with_the_value(
     expected = f"{choice} is {value}; this server trains at most"
     with pytest.raises(InputError, match=expected):
         Limits().check(replace(config, **{choice: value}), tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_model_that_is_too_large_does_not_come_in_as_a_zip(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = export_run(tiny_run)
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    size = parameters(tiny_run.config)
+    for name, value, cap in (
+        ("WIDTH", 16, 15), ("SIDE", 8, 7), ("N_TRAIN", 16, 15),
+        ("PARAMETERS", size, size - 1),
+    ):  # fmt: skip
+        with monkeypatch.context() as lower:
+            lower.setenv(f"AMBIENT_MAX_{name}", str(cap))
+            with pytest.raises(InputError, match=f"is {value}; this server trains at most"):
+                import_run(whole, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert import_run(whole, tmp_path).config == tiny_run.config
 
 
 def test_parameters_are_those_of_the_network(config: Config) -> None:
