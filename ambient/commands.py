@@ -451,12 +451,13 @@ def _samples_of(spec: str, n: int, seed: int, parts: _Parts) -> tuple[Corpus, di
 
 def compare(args: argparse.Namespace) -> None:
     """What differs between two runs or audits, and how their copies differ."""
-    from ambient.comparison import changed, on_same_noise, same_noise, unpaired
+    from ambient.comparison import changed, on_same_noise, same_noise, sampled, unpaired
 
     sides = [_side(args.first), _side(args.second)]
     runs, (first, second) = [run for run, _ in sides if run], [report for _, report in sides]
     both = len(runs) == 2
     differ = changed(runs[0].config, runs[1].config) if both else {}
+    differ |= sampled(first, second)
     alike = both and same_noise(runs[0].config, runs[1].config)
     paired, apart = on_same_noise(first, second) if alike else None, unpaired(first, second)
     for name, (a, b) in differ.items():

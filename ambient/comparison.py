@@ -40,6 +40,33 @@ def _way(c: Config) -> str:
     return f"{c.arm} {c.cutoff:g}" if c.cutoff else c.arm
 
 
+def sampled(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The choices of sampling in which two reports differ, by name, where both record them.
+
+    Noise levels within 0.1 % are one choice: models know theirs to such a digit. Where sampling
+    stops early is none: it follows from the way of training.
+    """
+    a, b = _sampler(first), _sampler(second)
+    return {
+        name if name == "sampler" else f"sampler_{name}": (a[name], b[name])
+        for name in a
+        if name in b and name != "stop_at" and not _alike(a[name], b[name])
+    }
+
+
+def _sampler(report: Mapping[str, Any]) -> dict[str, float | str]:
+    """How a report's samples were drawn; empty where it does not say."""
+    found = report.get("sampler")
+    known = found.items() if isinstance(found, dict) else ()
+    return {name: value for name, value in known if isinstance(value, (int, float, str))}
+
+
+def _alike(a: float | str, b: float | str) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-3)
+    return a == b
+
+
 @dataclass(frozen=True)
 class Paired:
     """Verdicts on samples of two runs from the same noise.

@@ -24,10 +24,7 @@ with errors_in_words():
     runs = [side.run for side in both if side.run]
     if runs:
         words.bar(bar, runs)
-    if len(runs) == 2:
-        choice.show_changes(*runs)
-    else:
-        st.caption(choice.UNKNOWN)
+    choice.show_changes(runs, [side.report for side in both])
     seeds = pairs.common(both)
     found = pairs.paired(both) if seeds else None
     pairs.headline(both, found)

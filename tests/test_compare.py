@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,18 @@ def test_a_run_beside_itself_shows_no_difference(app: AppTest) -> None:
     assert "Nothing differs" in _text(app)
     metric = next(m for m in app.metric if m.label.startswith("Difference in points"))
     assert metric.value in ("+0.0", "−0.0")
+
+
+def test_another_sampler_is_a_thing_that_differs(app: AppTest, tmp_path: Path) -> None:
+    other = tmp_path / "in-more-steps"
+    shutil.copytree(BUNDLED_RUNS / "emoji-300-ambient-1.0", other)
+    report = _report("emoji-300-ambient-1.0")
+    report["sampler"] |= {"sampler": "euler", "steps": 36}
+    (other / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    _open(app, second=other.name)
+    said = _text(app)
+    assert "**3 things differ:** way of training" in said
+    assert "way of sampling (*heun* and *euler*), steps of sampling (*18* and *36*)" in said
 
 
 def test_a_spoiled_link_opens_the_page(app: AppTest) -> None:

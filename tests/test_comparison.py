@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from ambient.comparison import Mean, Paired, Unpaired, changed, copies_at, on_same_noise
-from ambient.run import open_run
+from ambient.__main__ import main
+from ambient.comparison import Mean, Paired, Unpaired, changed, copies_at, on_same_noise, sampled
+from ambient.run import BUNDLED_RUNS, open_run
 
 
 def test_the_interval_is_scipys() -> None:
@@ -134,3 +138,39 @@ def test_what_two_runs_differ_in() -> None:
     assert changed(standard, ambient) == {"cutoff": ("standard", "ambient 1")}
     digits = open_run("digits-50-standard").config
     assert {"corpus", "n_train", "steps"} <= set(changed(standard, digits))
+
+
+HEUN = {"sampler": "heun", "steps": 18, "sigma_min": 0.01, "sigma_max": 40.0, "stop_at": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("other", "differ"),
+    [
+        (HEUN, {}),
+        (HEUN | {"steps": 36}, {"sampler_steps": (18, 36)}),
+        (HEUN | {"sampler": "euler"}, {"sampler": ("heun", "euler")}),
+        (HEUN | {"sigma_max": 20.0}, {"sampler_sigma_max": (40.0, 20.0)}),
+        (HEUN | {"sigma_min": 0.0100005}, {}),  # the lowest level of a usual pipeline
+        (HEUN | {"stop_at": 1.05}, {}),  # follows from the arm
+        (None, {}),  # images of anyone's
+        ("heun", {}),  # of a run from elsewhere, whose report says what it likes
+        ({"steps": [18]}, {}),
+    ],
+)
+def test_what_two_reports_were_sampled_by(other: object, differ: dict[str, object]) -> None:
+    assert sampled({"sampler": HEUN}, {"sampler": other}) == differ
+    assert sampled({"sampler": other}, {}) == {}
+
+
+def test_the_command_names_another_sampler(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "digits-50-standard"
+    shutil.copytree(BUNDLED_RUNS / other.name, other)
+    report = json.loads((other / "report.json").read_text(encoding="utf-8"))
+    report["sampler"]["steps"] = 36
+    (other / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    out = tmp_path / "compared.json"
+    assert main(["compare", other.name, str(other), "--json", str(out)]) == 0
+    assert "sampler_steps: 18 and 36" in capsys.readouterr().err
+    assert json.loads(out.read_text())["changed"] == {"sampler_steps": [18, 36]}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
-from ambient.comparison import changed
+from ambient.comparison import changed, sampled
 from ambient.run import Run
 from ui import data, visitor
 from ui.teacher import control, hidden
@@ -34,6 +36,11 @@ NAMES = {  # of choices, in a reader's words
     "seed": "seed",
     "dtype": "arithmetic",
     "parent": "weights it began from",
+    "sampler": "way of sampling",
+    "sampler_steps": "steps of sampling",
+    "sampler_sigma_min": "lowest noise level of sampling",
+    "sampler_sigma_max": "highest noise level of sampling",
+    "sampler_rho": "spacing of noise levels in sampling",
 }
 
 
@@ -69,13 +76,19 @@ def choose(runs: dict[str, Run]) -> dict[str, str]:
     return chosen
 
 
-def show_changes(first: Run, second: Run) -> None:
-    """One thing changed, or several: what a difference may be due to."""
-    differ = changed(first.config, second.config)
-    parts = [
-        f"{NAMES.get(name, name.replace('_', ' '))} (*{_short(a)}* and *{_short(b)}*)"
-        for name, (a, b) in differ.items()
-    ]
+def show_changes(runs: Sequence[Run], reports: Sequence[Mapping[str, Any]]) -> None:
+    """One thing changed, or several: what a difference may be due to.
+
+    Args:
+        runs: those of the two sides that are runs.
+        reports: the verdicts of both sides.
+    """
+    drawn = _listed(sampled(reports[0], reports[1]))
+    if len(runs) < 2:
+        known = f"Known to differ: {', '.join(drawn)}. " if drawn else ""
+        st.caption(known + UNKNOWN, width=860)
+        return
+    parts = _listed(changed(runs[0].config, runs[1].config)) + drawn
     if not parts:
         text = "Nothing differs in their settings."
     elif len(parts) == 1:
@@ -83,6 +96,13 @@ def show_changes(first: Run, second: Run) -> None:
     else:
         text = f"**{len(parts)} things differ:** {', '.join(parts)}; nothing below has one cause."
     st.markdown(text, width=860)
+
+
+def _listed(differ: Mapping[str, tuple[Any, Any]]) -> list[str]:
+    return [
+        f"{NAMES.get(name, name.replace('_', ' '))} (*{_short(a)}* and *{_short(b)}*)"
+        for name, (a, b) in differ.items()
+    ]
 
 
 UNKNOWN = "What else differs between these two is not known here; nothing below has one cause."
