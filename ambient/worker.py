@@ -436,7 +436,12 @@ def _launch(run: Run) -> None:
         "pid_started": process_started(process.pid),
         "heartbeat": time.time(),
     }
-    write_atomically(run.path / "state.json", json.dumps(state))
+    try:
+        write_atomically(run.path / "state.json", json.dumps(state))
+    except OSError:  # nobody would know of it, and the next look would start another
+        process.kill()
+        process.wait()
+        raise
 
 
 @contextmanager

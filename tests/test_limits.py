@@ -20,7 +20,6 @@ from ambient.limits import UNLIMITED, Limits, bytes_of, parameters
 from ambient.run import Run, fingerprint, start_run
 from ambient.trainer import build_denoiser
 
-
 CORES = os.cpu_count() or 1
 
 

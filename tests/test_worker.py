@@ -8,11 +8,13 @@ import math
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +34,7 @@ from ambient.run import (
     list_runs,
     process_started,
     start_run,
+    write_atomically,
 )
 
 
@@ -121,6 +124,31 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     with pytest.raises(InputError, match="the disk is full"):
         worker.resume(run)
     assert run.state == before
+
+
+def test_a_disk_that_is_full_as_training_starts_leaves_no_process(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        if "running" in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_atomically(path, text)
+
+    started: list[subprocess.Popen[bytes]] = []
+
+    def popen(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(usual(*args, **options))
+        return started[-1]
+
+    usual = subprocess.Popen
+    monkeypatch.setattr(worker, "write_atomically", full)
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    for start in (lambda: worker.submit(config, tmp_path), lambda: worker.advance(tmp_path)):
+        with pytest.raises(InputError, match="the disk is full"):
+            start()
+    assert len(started) == 2
+    assert all(process.poll() is not None for process in started)
+    assert list_runs(tmp_path)[0].state["status"] == "queued"
 
 
 @pytest.fixture
