@@ -16,12 +16,14 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ambient import worker
+from ambient import commands, hardware, worker
+from ambient.__main__ import main
 from ambient.comparison import changed
-from ambient.config import configure
+from ambient.config import PEAK_RATES, configure
 from ambient.corpus import Corpus
 from ambient.judging import judge
-from ambient.run import IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run, packed
+from ambient.presets import PRESETS
+from ambient.run import BUNDLED_RUNS, IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run, packed
 from ambient.theory import cutoff_report
 from ui import visitor, words
 from ui.train_your_own import progress
@@ -86,6 +88,29 @@ def test_a_run_goes_through_the_queue(runs: Path) -> None:
     assert "Go on" in _labels(_open(mine=run.name))
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_card_trains_what_the_command_trains(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(hardware, "_bfloat16_cost", lambda: 0.5)
+    monkeypatch.setattr(commands, "_train", lambda *_: None)
+    assert main(["train", "--preset", name, "--out", str(tmp_path / "run")]) == 0
+    _press(_ran(_open().button(key=f"preset-{name}").click().run()), "Train")
+    (run,) = list_runs(runs)
+    assert run.config == open_run(tmp_path / "run").config
+    assert run.config.dtype == "bfloat16"
+
+
+def test_the_learning_rate_follows_the_kind_of_network(runs: Path) -> None:
+    app = _open(**{"train-network": "concat", "train-lr": "0.002"})
+    assert app.number_input(key="train-lr").value == 0.002  # the address holds both
+    app.selectbox(key="train-network").set_value("bands")
+    assert _ran(app.run()).number_input(key="train-lr").value == PEAK_RATES["bands"]
+    _press(app, "Train")
+    (run,) = list_runs(runs)
+    assert (run.config.network, run.config.lr) == ("bands", PEAK_RATES["bands"])
+
+
 def test_the_form_says_how_long_before_the_click(runs: Path) -> None:
     assert "It starts at once" in _text(_open())
     app = _press(_open(), "Train")
@@ -118,6 +143,22 @@ def test_other_settings_continue_from_its_weights(runs: Path, finished: Run) -> 
     _press(app, "Train")
     (new,) = [r for r in list_runs(runs) if r.name != finished.name]
     assert new.config.parent == start and new.config.seed == 7
+
+
+def test_weights_of_a_bundled_run_start_another(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "_bfloat16_cost", lambda: 0.5)
+    kept = open_run(BUNDLED_RUNS / "digits-50-standard")
+    start = f"{kept.name}@{kept.last_step}"
+    app = _open()
+    app.selectbox(key="train-start").set_value(start)
+    _press(app, "Train")
+    (run,) = list_runs(runs)
+    assert run.config.parent == start and run.config.network == kept.config.network
+    assert run.config.dtype == kept.config.dtype == "float32"  # as with `train --from`
+    app = _open(**{"train-network": "concat"})
+    assert not any(kept.name in option for option in app.selectbox(key="train-start").options)
 
 
 def test_a_run_is_deleted_only_when_that_is_confirmed(finished: Run) -> None:

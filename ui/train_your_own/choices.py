@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ambient.config import ARMS, Config, configure
+from ambient.config import ARMS, NETWORKS, PEAK_RATES, Config, configure
 from ambient.corpus import BUNDLED, Corpus
 from ambient.errors import InputError
 from ambient.limits import Limits
@@ -23,19 +24,20 @@ from ui.train_your_own.form import NEXT, fill
 SCRATCH = "scratch"  # to start from nothing
 FILLED = "form-filled"  # from inside a fragment: the form is outside of it
 OTHERS: dict[str, Any] = {
-    "cutoff": 1.0, "batch": 32, "lr": 1e-3, "width": 48, "seed": 0, "start": SCRATCH,
+    "cutoff": 1.0, "batch": 32, "width": 48, "network": "concat", "seed": 0, "start": SCRATCH,
 }  # fmt: skip
 RECENT, RECENT_LINES = 3, 20  # runs, and lines of each, that tell how fast this machine is now
 FIRST = next(iter(PRESETS.values()))  # fills the form until a card is chosen
 
 
 def _settings(preset: Preset) -> dict[str, Any]:
-    return {**OTHERS, **preset.choices, "corpus": preset.corpus}
+    chosen = {**OTHERS, **preset.choices, "corpus": preset.corpus}
+    return {"lr": PEAK_RATES[chosen["network"]], **chosen}
 
 
 def settings(c: Config) -> dict[str, Any]:
     """What the form asks for, as a run has it."""
-    names = ("corpus", "n_train", "arm", "steps", "batch", "lr", "width", "seed")
+    names = ("corpus", "n_train", "arm", "steps", "batch", "lr", "width", "network", "seed")
     return {**OTHERS, **{name: getattr(c, name) for name in names}, "cutoff": c.cutoff or 1.0}
 
 
@@ -75,13 +77,13 @@ def _outcome(preset: Preset) -> str:
     return f"{rate} copied  \n:small[:gray[{words.interval(rule['ci95'])} · {alarms}]]"
 
 
-def _starts(images: Corpus | None, width: int) -> dict[str, tuple[Run, int]]:
+def _starts(images: Corpus | None, width: int, network: str) -> dict[str, tuple[Run, int]]:
     """All stored weights that fit a network of such images, by run@step."""
     if images is None:
         return {}
-    shape = (*images.images.shape[2:], width)
+    shape = (*images.images.shape[2:], width, network)
     known = [(r, r.config) for r in (*visitor.runs().values(), *data.bundled())]
-    fit = [r for r, c in known if (c.side, c.channels, c.width) == shape]
+    fit = [r for r, c in known if (c.side, c.channels, c.width, c.network) == shape]
     return {f"{r.name}@{step}": (r, step) for r in fit for step in r.steps[::-1]}
 
 
@@ -119,6 +121,13 @@ def fields() -> dict[str, Any]:
     def number(column: DeltaGenerator, label: str, name: str, step: float, **more: Any) -> float:
         return column.number_input(label, value=first[name], step=step, **bound(name), **more)
 
+    def named(
+        column: DeltaGenerator, label: str, name: str, of: dict[str, str], **more: Any
+    ) -> str:
+        names, about = list(of), "  \n".join(f"**{key}**: {what}" for key, what in of.items())
+        at = names.index(first[name])
+        return column.selectbox(label, names, at, help=about, **bound(name), **more)
+
     a, b, c, d = st.columns(4)
     corpora = [*BUNDLED] if hidden("open") else [*BUNDLED, OWN]
     corpus = a.selectbox(
@@ -130,9 +139,7 @@ def fields() -> dict[str, Any]:
         **bound("corpus"),
     )
     n_train = number(b, "How many to train on", "n_train", 1)
-    arms = list(ARMS)
-    about = "  \n".join(f"**{name}**: {what}" for name, what in ARMS.items())
-    arm = c.selectbox("Training", arms, arms.index(first["arm"]), help=about, **bound("arm"))
+    arm = named(c, "Training", "arm", ARMS)
     cutoff = number(d, "Cutoff", "cutoff", 0.1, disabled=arm == "standard")
     images = _images(corpus)
     if corpus == OWN and images:
@@ -143,12 +150,14 @@ def fields() -> dict[str, Any]:
     batch = number(b, "Images a step", "batch", 1)
     width = number(c, "Network width", "width", 16)
     seed = number(d, "Seed", "seed", 1)
-    a, _, _, _ = st.columns(4)
-    start = a.selectbox(
+    a, b, c, _ = st.columns(4)
+    network = named(a, "Kind of network", "network", NETWORKS, on_change=_usual_rate)
+    rate = number(b, "Learning rate", "lr", 1e-3, format="%g")
+    start = c.selectbox(
         "Start from",
-        [SCRATCH, *_starts(images, int(width))],
+        [SCRATCH, *_starts(images, int(width), network)],
         format_func=lambda s: "nothing learned" if s == SCRATCH else s.replace("@", ", step "),
-        help="Weights of another run, of the same width and size of images.",
+        help="Weights of another run, of the same kind of network, width and size of images.",
         **bound("start"),
     )
     if images and not hidden("live"):
@@ -162,10 +171,16 @@ def fields() -> dict[str, Any]:
         "steps": int(steps),
         "batch": int(batch),
         "width": int(width),
+        "network": network,
         "seed": int(seed),
-        "lr": st.session_state.get("train-lr", first["lr"]),
+        "lr": float(rate),
         "start": start,
     }
+
+
+def _usual_rate() -> None:
+    """The learning rate follows the kind of network."""
+    st.session_state["train-lr"] = PEAK_RATES[st.session_state["train-network"]]
 
 
 def _speed(c: Config) -> tuple[float, str] | None:
@@ -255,10 +270,22 @@ def submit(chosen: Mapping[str, Any], cutoffs: Sequence[float] = ()) -> list[Run
     from ambient import worker
 
     arms = [{"arm": "ambient" if c else "standard", "cutoff": c} for c in cutoffs] or [{}]
-    images, configs = chosen["images"], [_configured({**chosen, **arm}) for arm in arms]
-    start = None
+    images, start = chosen["images"], None
+    configs = [_configured({**chosen, **arm}) for arm in arms]
     if chosen["start"] != SCRATCH:
-        start = _starts(images, chosen["width"]).get(chosen["start"])
+        known = _starts(images, chosen["width"], chosen["network"])
+        start = known.get(chosen["start"])
         if start is None:
             raise InputError(f"'{chosen['start']}' is no longer there; choose what to start from.")
+    dtype = _dtype(start[0] if start else None)
+    configs = [replace(c, dtype=dtype) for c in configs]
     return worker.submit_all(configs, data.runs_folder(), visitor.own_token(), start, images)
+
+
+def _dtype(parent: Run | None) -> str:
+    """The arithmetic that `ambient train` takes on this machine; it is measured once a server."""
+    from ambient import hardware  # torch, which no page needs until then
+
+    if parent:
+        return hardware.inference_dtype(parent.config.dtype)
+    return hardware.faster_dtype(hardware.choose_device("auto"))
