@@ -32,10 +32,12 @@ from ambient.errors import InputError
 from ambient.run import Run, open_run, read_json, step_name, write_atomically
 
 CHOICES = {
-    "corpus", "n_train", "arm", "cutoff", "steps", "batch", "lr", "width", "threads", "dtype"
+    "corpus", "n_train", "arm", "cutoff", "steps", "batch", "lr", "width", "threads", "dtype",
+    "network", "mode",
 }  # fmt: skip
 FIELDS = {"about", "common", "arms", "seeds", "stages", "samples"}
-WORDS = {"corpus", "arm", "dtype"}
+WORDS = {"corpus", "arm", "dtype", "network", "mode"}
+NAMED = ("network", "mode", "width", "lr", "batch")  # in the name of a run, where a spec gives them
 NUMBERS = {"cutoff", "lr"}  # may have a fraction; all other choices are whole
 
 
@@ -109,7 +111,7 @@ def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[s
         )
     except (InputError, TypeError) as e:
         raise InputError(f"'{path}', run {choices} with seed {seed!r}: {e}") from e
-    extra = "".join(f"-{k}-{choices[k]}" for k in ("width", "lr", "batch") if k in choices)
+    extra = "".join(f"-{k}-{choices[k]}" for k in NAMED if k in choices)
     return f"{config.label}{extra}-seed-{seed}", config
 
 

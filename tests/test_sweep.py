@@ -46,6 +46,15 @@ def test_a_table_comes_back_from_finished_runs(tmp_path: Path) -> None:
     assert weights.stat().st_mtime_ns == made
 
 
+def test_arms_may_differ_in_the_network_and_in_how_it_runs(tmp_path: Path) -> None:
+    ways = [{"network": "bands"}, {"network": "concat"}, {"network": "bands", "mode": "compiled"}]
+    arms = [{"arm": "standard", **way} for way in ways]
+    jobs = read_sweep(write(tmp_path / "spec.json", arms=arms)).jobs
+    found = [(c.network, c.mode) for c in jobs.values()]
+    assert found == [("bands", "eager"), ("concat", "eager"), ("bands", "compiled")]
+    assert "digits-16-standard-network-bands-mode-compiled-width-16-batch-8-seed-3" in jobs
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -53,6 +62,8 @@ def test_a_table_comes_back_from_finished_runs(tmp_path: Path) -> None:
         ({"arms": [{"arm": "nonsense"}]}, "arm is 'nonsense'"),
         ({"arms": [{"arm": "standard", "depth": 3}]}, "the choice 'depth'"),
         ({"arms": [{"arm": "standard"}] * 2}, "twice"),
+        ({"arms": [{"arm": "standard", "network": "net"}]}, "network is 'net'; expected concat"),
+        ({"arms": [{"arm": "standard", "mode": 1}]}, "mode is 1; expected a word"),
         ({"seeds": []}, "'seeds' a list"),
         ({"stage": 2}, "has 'stage'"),
         ({"common": {**SPEC["common"], "steps": 4.5}}, "steps is 4.5; expected a whole number"),
