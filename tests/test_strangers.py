@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ambient.run import Run
+from ambient import worker
+from ambient.run import Run, open_run, write_atomically
 from ui import data, words
 from ui.data import Sets
 
@@ -74,3 +77,74 @@ def test_no_name_is_a_formula_in_a_spreadsheet() -> None:
     rows = [{"name": name, "x": -1.5} for name in ("=HYPERLINK(1)", "@a", "-1.png", "a=b.png")]
     lines = data.csv_bytes(rows).decode().splitlines()
     assert lines[1:] == ["'=HYPERLINK(1),-1.5", "'@a,-1.5", "'-1.png,-1.5", "a=b.png,-1.5"]
+
+
+@pytest.fixture
+def failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_run: Run) -> Run:
+    """A run on a public server that ended early, for a reason that names a folder."""
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(worker, "_launch", lambda run: None)
+    shutil.copytree(tiny_run.path, tmp_path / "runs" / "tiny")
+    run = open_run(tmp_path / "runs" / "tiny")
+    told(run, status="failed", error=f"'{run.path}/resume/20.pt' could not be read")
+    return run
+
+
+def told(run: Run, **state: object) -> None:
+    write_atomically(run.path / "state.json", json.dumps({**run.state, **state}))
+
+
+def all_of(at: AppTest) -> str:
+    kinds = [at.markdown, at.caption, at.error, at.info, at.code, at.subheader]
+    return "\n".join(str(e.value) for kind in kinds for e in kind)
+
+
+def opened(page: str, **address: str) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    at.switch_page(f"pages/{page}.py")
+    at.query_params.update(address)
+    at.run()
+    assert not at.exception
+    return at
+
+
+def test_how_a_run_ended_names_no_folder(failed: Run) -> None:
+    said = all_of(opened("train_your_own", mine="tiny"))
+    assert "It ended early: 'tiny/resume/20.pt' could not be read" in said
+    assert "python -m ambient train --resume tiny" in said
+    assert str(failed.path.parent) not in said
+    told(failed, status="interrupted", error=None)
+    (failed.path / "log.txt").write_text("OSError: '/opt/python/lib/torch/x.so' is missing\n")
+    said = all_of(opened("train_your_own", mine="tiny"))
+    assert "It ended early: OSError: 'x.so' is missing" in said
+    told(failed, status="done", error=None, unjudged=f"'{failed.path}/images.npz' is gone")
+    said = all_of(opened("train_your_own", mine="tiny"))
+    assert "No verdict: 'tiny/images.npz' is gone" in said
+    assert str(failed.path.parent) not in said
+
+
+@pytest.mark.parametrize("page", ["evidence_room", "noise_microscope"])
+def test_commands_name_runs_and_no_folders(failed: Run, page: str) -> None:
+    at = opened(page, run="tiny")
+    assert [c.value for c in at.code if "ambient" in c.value]
+    assert str(failed.path.parent) not in all_of(at)
+
+
+def test_texts_for_strangers_name_no_folders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    texts = {
+        f"'{tmp_path}/mine' is queued": "'mine' is queued",
+        f"'{tmp_path}' could not be written": "'the runs folder' could not be written",
+        "[Errno 13] '/tmp/ambient-audit-x/train/a.zip'": "[Errno 13] 'a.zip'",
+        "train --corpus /home/somebody/pictures --n 3": "train --corpus pictures --n 3",
+        "2 runs of yours": "2 runs of yours",
+        "d1/d2 and https://example.org/a/b": "d1/d2 and https://example.org/a/b",
+    }
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    assert [words.unplaced(text) for text in texts] == list(texts)
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    assert [words.unplaced(text) for text in texts] == list(texts.values())
+    monkeypatch.delenv("AMBIENT_RUNS")
+    assert words.unplaced("2 runs of yours") == "2 runs of yours"  # no folder, a word

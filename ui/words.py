@@ -19,6 +19,8 @@ from ambient.run import Run
 from ui import data
 from ui.teacher import hidden
 
+FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s'\"`/]+/)+")  # those of an absolute path
+
 
 def percent(share: float) -> str:
     """58.6 % as 59 %, 4.53 % as 4.5 %: no more digits than 1000 samples carry."""
@@ -79,8 +81,21 @@ def tinted(text: str, arm: str) -> str:
 
 
 def address(run: Run) -> str:
-    """How a command names a run: a bundled run by its name, any other by its folder."""
-    return run.name if run.path.parent == store.BUNDLED_RUNS else str(run.path)
+    """How a command names a run: a bundled run by its name, any other by its folder.
+
+    Strangers are told the name alone.
+    """
+    named = is_public() or run.path.parent == store.BUNDLED_RUNS
+    return run.name if named else str(run.path)
+
+
+def unplaced(text: str) -> str:
+    """A text without the folders of this machine that it names, where strangers read it."""
+    if not is_public():
+        return text
+    for folder in (data.runs_folder().absolute(), data.runs_folder().resolve()):
+        text = text.replace(f"{folder}/", "").replace(str(folder), "the runs folder")
+    return FOLDERS.sub("", text)
 
 
 def rate_metric(
@@ -150,7 +165,7 @@ def provenance(
 ) -> str:
     """Which run, samples and rule a number comes from."""
     c, step = run.config, step or _step(run, verdicts)
-    parts = [f"{c.corpus}", f"n = {c.n_train}", arm_name(c), f"step {step:,}"]
+    parts = [Path(c.corpus).name, f"n = {c.n_train}", arm_name(c), f"step {step:,}"]
     if verdicts:
         rule = verdicts["copies"]["ratio"]
         seeds = [row["seed"] for row in verdicts["samples"] if "seed" in row]
@@ -218,7 +233,7 @@ def under(
         )
         with st.popover("Command", icon=":material/terminal:", type="tertiary"):
             st.caption("Redraws the numbers of this figure")
-            st.code(command, language=None, wrap_lines=True)
+            st.code(unplaced(command), language=None, wrap_lines=True)
 
 
 def no_verdict(run: Run) -> NoReturn:
@@ -237,15 +252,13 @@ def duration(seconds: float) -> str:
 
 def refuse(what: InputError | str) -> None:
     """One line on what a visitor can mend. Strangers are not told where this machine keeps runs."""
-    text = str(what)
-    if is_public():
-        for folder in {data.runs_folder().absolute(), data.runs_folder(), store.BUNDLED_RUNS}:
-            text = text.replace(f"{folder}/", "").replace(str(folder), "the runs folder")
+    text = unplaced(str(what))
     text = text.replace("](", r"]\(")  # a file's name in it makes no picture and no link
     st.error(text, icon=":material/error:")
 
 
 def missing(what: str, command: str) -> None:
     """An honest empty state: what is not there, and the command that makes it."""
-    st.info(f"{what} This command makes it:", icon=":material/hourglass_empty:", width=760)
-    st.code(command, language=None, width=760)
+    what = f"{unplaced(what)} This command makes it:"
+    st.info(what, icon=":material/hourglass_empty:", width=760)
+    st.code(unplaced(command), language=None, width=760)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -68,9 +69,10 @@ def _sheet(key: tuple[str, int, int, str], _groups: tuple[Group, ...]) -> bytes:
 def show(run: Run) -> None:
     """The groups as small galleries, training images framed."""
     twins, c = of(run), run.config
+    name = words.unmarked(Path(c.corpus).name)
     st.markdown(
         f"**{len(twins.groups)} groups of near-duplicates** among the {twins.total:,} images of "
-        f"*{c.corpus}*, which leaves {twins.distinct:,} distinct ones. Two images are twins when "
+        f"*{name}*, which leaves {twins.distinct:,} distinct ones. Two images are twins when "
         f"they, or one and the other mirrored, differ by less than {TWIN_RMS} (root mean square, "
         "pixels from −1 to 1); twins of twins belong to the same group.",
         width=760,

@@ -106,7 +106,7 @@ def _watch(run: Run, was_active: bool) -> None:
         f"are counted among {store.SHEET_SIDE**2} samples (d1/d2 < 1/3); bars are 95 % intervals.",
         [words.provenance(run, None, live=state["status"] in ACTIVE)],
         lambda: [*run.metrics(), *rows],
-        f"python -m ambient train --resume {run.path}",
+        f"python -m ambient train --resume {words.address(run)}",
     )
 
 
@@ -196,7 +196,8 @@ def _standing(run: Run, state: dict[str, Any]) -> None:
             st.caption("Somebody else's run: you can watch it.", width="content")
         _links(run)
     if status in ("failed", "interrupted"):
-        st.caption(f"It ended early: {state.get('error') or _last_word(run)}")
+        why = words.unplaced(state.get("error") or _last_word(run))
+        st.caption(f"It ended early: {why}")
 
 
 def _last_word(run: Run) -> str:

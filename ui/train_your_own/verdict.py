@@ -41,7 +41,7 @@ def show(run: Run, state: Mapping[str, Any]) -> None:
     if refused:
         st.caption(f"No verdict: {' '.join(refused['warnings'])}", width=760)
     elif state.get("unjudged"):
-        st.caption(f"No verdict: {state['unjudged']}", width=760)
+        st.caption(f"No verdict: {words.unplaced(state['unjudged'])}", width=760)
 
 
 def _numbers(run: Run, found: Mapping[str, Any]) -> None:
