@@ -69,8 +69,8 @@ def parser() -> argparse.ArgumentParser:
 
     features = "space of the similarity rule and of quality (default: encoder-64)"
     model = (
-        "a run folder, the name of a bundled run, the folder of a diffusers pipeline or a zip of "
-        "it, or hub:owner/name@revision (docs/models.md)"
+        "a run folder, the name of a bundled run, the folder of a diffusers pipeline, a zip of "
+        "either, or hub:owner/name@revision (docs/models.md)"
     )
     c = command("sample", commands.sample)
     c.add_argument("run", metavar="RUN", help=model)
@@ -105,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--progress", metavar="FILE", help="rewritten as the work goes on (JSON)")
 
     c = command("compare", commands.compare)
-    side = "a run that was evaluated, a bundled one, or an audit's JSON"
+    side = "a run that was evaluated, its zip, a bundled one, or an audit's JSON"
     c.add_argument("first", metavar="A", help=side)
     c.add_argument("second", metavar="B")
     c.add_argument("--json", metavar="FILE")

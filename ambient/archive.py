@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import tempfile
+import weakref
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -252,6 +253,24 @@ def import_run(source: bytes | Path, into: Path, owner: str | None = None) -> Ru
         ) from e
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def unpack_run(source: Path) -> Run:
+    """An exported run from its zip, in a folder that is gone once nobody holds the run any more.
+
+    Raises:
+        InputError: as `import_run`, with the name of the zip.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ambient-run-"))
+    try:
+        run = import_run(source, folder)
+    except BaseException as e:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(e, InputError):
+            raise InputError(f"'{plain(source.name)}': {e}") from e
+        raise
+    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
+    return run
 
 
 def _unpack(source: bytes | Path, folder: Path) -> None:

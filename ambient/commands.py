@@ -184,6 +184,11 @@ def _resumed(args: argparse.Namespace) -> tuple[Run, None]:
                 f"--{name.replace('_', '-')} goes with a new run; --resume takes only --steps, to "
                 "train longer, and --device. For other settings: train --out NEW --from RUN."
             )
+    if _is_zip(args.resume):
+        raise InputError(
+            f"'{args.resume}' is a zip, and a run goes on in its folder; start a new run from its "
+            f"weights: train --out NEW --from {args.resume}."
+        )
     run = open_run(args.resume)
     if is_training(run) and run.state["pid"] != os.getpid():
         raise InputError(
@@ -215,7 +220,7 @@ def _started(args: argparse.Namespace, device: torch.device) -> tuple[Run, Corpu
         raise InputError("--from and --preset both bring settings; give one of them.")
     if args.from_step is not None and not source:
         raise InputError("--from-step is a step of a run; name the run with --from RUN.")
-    parent = open_run(source) if source else None
+    parent = _folder_of(_opened(source)) if source else None
     basis = parent.config if parent else None
     chosen = preset(args.preset) if args.preset else None
     choices = {"threads": 1, **(chosen.choices if chosen else {})}
@@ -281,7 +286,7 @@ def evaluate(args: argparse.Namespace) -> None:
     from ambient.judging import is_current, keep
 
     run = _opened(args.run, args.train, args.heldout)
-    store = _folder_of(run) if args.store else None
+    store = _keeper(args, run)
     how = sampler_for(run, args.sampler, args.steps)
     n = _positive("n", args.n)
     kept = store.report(args.step) if store else None
@@ -325,7 +330,7 @@ def curves(args: argparse.Namespace) -> None:
     from ambient.curves import noise_level_curves
 
     run = _opened(args.run, args.train, args.heldout)
-    store = _folder_of(run) if args.store else None
+    store = _keeper(args, run)
     *_, pack = _last(noise_level_curves(run, args.step, seed=args.seed), "level")
     if store:
         put_json(str(store.path / "curves.json"), pack)
@@ -450,27 +455,23 @@ def _samples_of(spec: str, n: int, seed: int, parts: _Parts) -> tuple[Corpus, di
 
 
 def compare(args: argparse.Namespace) -> None:
-    """What differs between two runs or audits, and how their copies differ."""
-    from ambient.comparison import changed, on_same_noise, same_noise, sampled, unpaired
+    """What differs between two runs or reports, and how their copies differ."""
+    from ambient.comparison import apart, changed, on_same_noise, sampled, shaped, unpaired
 
     sides = [_side(args.first), _side(args.second)]
-    runs, (first, second) = [run for run, _ in sides if run], [report for _, report in sides]
-    both = len(runs) == 2
-    differ = changed(runs[0].config, runs[1].config) if both else {}
+    runs = [run for run, _ in sides if run]
+    first, second = (shaped(report, run.config) if run else report for run, report in sides)
+    differ = changed(runs[0].config, runs[1].config) if len(runs) == 2 else {}
     differ |= sampled(first, second)
-    alike = both and same_noise(runs[0].config, runs[1].config)
-    paired, apart = on_same_noise(first, second) if alike else None, unpaired(first, second)
+    why, single = apart(first, second), unpaired(first, second)
+    paired = None if why else on_same_noise(first, second)
     for name, (a, b) in differ.items():
         say(f"{name}: {a} and {b}")
     for report in (first, second):
         say(_summary(report))
-    if not both:
-        say("no pairs: nobody knows from which noise the audited images began.")
-    elif not alike:
-        say("no pairs: they make images of different sizes, so no seed is the same noise for both.")
-    elif paired is None:
-        say("no common seeds: evaluate both with the same --seed to compare them sample by sample.")
-    shown = paired or apart
+    if why:
+        say(f"no pairs: {why}.")
+    shown = paired or single
     of = f"on {paired.count} common seeds" if paired else "between independent sets"
     say(
         f"difference {100 * shown.difference:+.1f} points ({100 * shown.low:+.1f} to "
@@ -479,46 +480,73 @@ def compare(args: argparse.Namespace) -> None:
     if args.json:
         found = None if paired is None else {**dataclasses.asdict(paired), "count": paired.count}
         names = [run.name if run else _called(report) for run, report in sides]
-        differences = {"paired": found, "unpaired": dataclasses.asdict(apart)}
+        differences = {"paired": found, "unpaired": dataclasses.asdict(single)}
         put_json(args.json, {"runs": names, "changed": differ, **differences})
 
 
 def _side(spec: str) -> tuple[Run | None, dict[str, Any]]:
-    """A run and its stored report, or the report of an audit alone."""
+    """A run and its stored report, or a report alone."""
     if spec.endswith(".json"):
         return None, _audited(spec)
-    run = open_run(spec)
-    return run, _stored_report(run)
+    away = spec.startswith("hub:") or _is_zip(spec)
+    run = _folder_of(_opened(spec)) if away else open_run(spec)  # a folder needs no torch
+    return run, _stored_report(run, spec)
 
 
 def _audited(path: str) -> dict[str, Any]:
-    """A report that `audit --json` wrote, with a rate.
+    """A report that `audit --json` or `evaluate --json` wrote, with a rate.
 
     Raises:
         InputError: no such file, another one, or a report that concluded nothing.
     """
+    from ambient.untrusted import check_shape
+
     report = read_json(Path(path))
     if report is None:
         raise InputError(f"'{path}' does not exist; expected a run, or the JSON of an audit.")
-    ratio = (report.get("copies") or {}).get("ratio")
-    if "generated" not in report or not ratio or not report.get("samples"):
-        raise InputError(f"'{path}' is no report; expected what `audit --json FILE` writes.")
-    if ratio["rate"] is None:
+    try:
+        check_shape(report, _report_shape(report), "it")
+    except InputError as e:
+        raise InputError(
+            f"'{path}' is no report; expected what `audit --json FILE` writes, or `evaluate`: {e}"
+        ) from e
+    if report["copies"]["ratio"]["rate"] is None:
         raise InputError(f"'{path}' holds no rate: {' '.join(report['warnings'])}")
     return report
+
+
+def _report_shape(report: dict[str, Any]) -> dict[str, Any]:
+    """What `compare` reads of a report; one of images has no run, and names them."""
+    from ambient.archive import RULES
+    from ambient.untrusted import flag, number, text, whole
+
+    rule = {"features": text, "rate": number}
+    named = {"run": text} if report.get("run") else {"run": None, "generated": {"name": text}}
+    return named | {
+        "corpus": {"sha256": text},
+        "copies": {"ratio": RULES, "similarity": (rule, rule | {"rate": None}, None)},
+        "quality": ({"frechet": (number, None)}, None),
+        "sampler": (None, {"sampler": text, "steps": whole, "sigma_max": number}),
+        "seed": whole,
+        "step?": (whole, None),
+        "samples": [{"copy": flag, "seed?": whole}],
+        "warnings": [text],
+    }
 
 
 def _called(report: dict[str, Any]) -> str:
     return str(report["run"] or report["generated"]["name"])
 
 
-def _stored_report(run: Run) -> dict[str, Any]:
+def _stored_report(run: Run, spec: str) -> dict[str, Any]:
     report = run.report()
     if report is None or report["copies"]["ratio"]["rate"] is None:
-        raise InputError(
-            f"'{run.path}' has no verdict to compare; run `python -m ambient evaluate {run.path} "
-            "--store` first."
+        remedy = (
+            "judge the run where it is, and export it again"
+            if _is_zip(spec)
+            else f"run `python -m ambient evaluate {run.path} --store` first"
         )
+        raise InputError(f"'{spec}' has no verdict to compare; {remedy}.")
     return report
 
 
@@ -616,7 +644,7 @@ def runs(args: argparse.Namespace) -> None:
 
 
 def _opened(spec: str, train: str | None = None, heldout: str | None = None) -> Run | Model:
-    """A run, or a diffusers pipeline beside its images, from a folder or the Hub."""
+    """A run, or a diffusers pipeline beside its images, from a folder, a zip or the Hub."""
     from ambient import hub, pipelines
     from ambient.worker import RUNS
 
@@ -625,8 +653,8 @@ def _opened(spec: str, train: str | None = None, heldout: str | None = None) -> 
         say(f"{spec}: {model.path if isinstance(model, Run) else model.name}")
     elif pipelines.is_pipeline(Path(spec).expanduser()):
         model = pipelines.load_pipeline(spec)
-    elif Path(spec).suffix == ".zip" and Path(spec).is_file():
-        model = pipelines.load_zip(Path(spec))
+    elif _is_zip(spec):
+        model = _from_zip(Path(spec).expanduser())
     else:
         model = open_run(spec)
     if isinstance(model, Run):
@@ -642,14 +670,45 @@ def _opened(spec: str, train: str | None = None, heldout: str | None = None) -> 
     return model
 
 
+def _is_zip(spec: str) -> bool:
+    place = Path(spec).expanduser()
+    return place.suffix.lower() == ".zip" and place.is_file()
+
+
+def _from_zip(place: Path) -> Run | Model:
+    """A run that `export` wrote, unpacked for this command alone, or a diffusers pipeline."""
+    from ambient import archive, pipelines, untrusted
+
+    most = archive.MAX_UNPACKED + pipelines.MAX_WEIGHTS
+    with untrusted.open_zip(place, place.name, most) as content:
+        names = {Path(member.filename).name for member in content.infolist()}
+    if "config.json" in names and not names & {pipelines.INDEX, pipelines.WEIGHTS}:
+        return archive.unpack_run(place)
+    return pipelines.load_zip(place)
+
+
 def _folder_of(model: Run | Model) -> Run:
     """The run, where only a run will do."""
     if not isinstance(model, Run):
         raise InputError(
             f"'{model.name}' is a diffusers pipeline and no run folder: nothing can be kept in it, "
-            "exported or pushed. Results go to --json FILE."
+            "exported, pushed, compared or trained on. Results go to --json FILE, and `compare` "
+            "takes that of `audit --model`."
         )
     return model
+
+
+def _keeper(args: argparse.Namespace, model: Run | Model) -> Run | None:
+    """The run that keeps the results, where --store asks for it."""
+    if not args.store:
+        return None
+    run = _folder_of(model)
+    if _is_zip(args.run):
+        raise InputError(
+            f"'{args.run}' is a zip, in which nothing is kept; unpack it and give the folder, or "
+            "leave --store out: results go to --json FILE."
+        )
+    return run
 
 
 def _positive(name: str, value: int) -> int:

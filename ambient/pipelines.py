@@ -129,7 +129,7 @@ def _unpack(source: Path, folder: Path) -> None:
         if not tops:
             raise InputError(
                 f"'{plain(source.name)}' has no {INDEX}; expected the folder of a saved diffusers "
-                "pipeline as a zip."
+                "pipeline as a zip, or a run's zip, as `python -m ambient export` writes it."
             )
         top = min(tops, key=lambda p: len(p.parts))
         for part, most in BRINGS.items():

@@ -261,6 +261,17 @@ def test_commands_push_and_pull(
     assert np.load(out)["images"].shape == (2, 8, 8, 1)
 
 
+def test_a_run_of_the_hub_is_compared(
+    tmp_path: Path, fake: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ambient.worker.RUNS", tmp_path / "runs")
+    hub.push(open_run("digits-50-standard"), "me/digits")
+    out = tmp_path / "compared.json"
+    command = ["compare", "hub:me/digits", "digits-1000-standard", "--json", str(out)]
+    assert main(command) == 0
+    assert json.loads(out.read_text())["changed"] == {"n_train": [50, 1000]}
+
+
 @pytest.mark.parametrize(
     ("spec", "complaint"),
     [

@@ -31,6 +31,6 @@ def test_the_examples_run() -> None:
 
 def test_the_commands_are_commands() -> None:
     lines = [line for block in examples("sh") for line in block.splitlines()]
-    assert len(lines) == 6
+    assert len(lines) == 9
     for line in lines:
         parser().parse_args(line.partition("#")[0].split()[3:])
