@@ -28,6 +28,8 @@ TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CI
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
 TWIN_RMS = 0.145  # in [-1, 1] units; an L2 distance of 8 at 32x32x3
+TWIN_SHARE = 0.25  # nor more than this of what two images of a set differ by: dark ones differ less
+TWIN_LEAST = 0.02  # two or three of 256 levels, as saving as JPEG may leave
 TWINS_AT_ONCE = 512  # pictures in floats at once, so that many take little memory
 MIN_SIDE, MAX_SIDE, DEFAULT_SIDE = 8, 128, 32
 KEPT_SIDE = 2 * MAX_SIDE  # of a picture, once read
@@ -96,7 +98,23 @@ def to_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rearrange(levels, "n c h w -> n h w c"))
 
 
-def twin_groups(images: NDArray[np.uint8], rms: float = TWIN_RMS) -> NDArray[np.int64]:
+def twin_radius(images: NDArray[np.uint8]) -> float:
+    """Images of a set that differ by less are twins: root mean square an element, in [-1, 1] units.
+
+    `TWIN_RMS`, or a quarter of what two images of the set differ by on average where that is less:
+    in a set of dark or faint pictures different ones lie close together.
+    """
+    total, squares = np.zeros((2, *images.shape[1:]))
+    for start in range(0, len(images), TWINS_AT_ONCE):
+        block = images[start : start + TWINS_AT_ONCE] / 127.5
+        total += block.sum(axis=0)
+        squares += (block**2).sum(axis=0)
+    variance = squares / len(images) - (total / len(images)) ** 2
+    apart = math.sqrt(max(0.0, 2 * float(variance.mean())))
+    return min(TWIN_RMS, max(TWIN_LEAST, TWIN_SHARE * apart))
+
+
+def twin_groups(images: NDArray[np.uint8], rms: float | None = None) -> NDArray[np.int64]:
     """Near-duplicate groups: pixels or mirrored pixels closer than `rms`, by single linkage.
 
     Candidates come from block means: averaging blocks never increases a distance (scaled by the
@@ -106,11 +124,14 @@ def twin_groups(images: NDArray[np.uint8], rms: float = TWIN_RMS) -> NDArray[np.
 
     Args:
         images: uint8 (N, h, w, c), h and w multiples of 4.
-        rms: root-mean-square difference an element, in [-1, 1] units.
+        rms: root-mean-square difference an element, in [-1, 1] units; default: `twin_radius`.
 
     Returns:
         int64 (N,): the smallest index of each image's group.
     """
+    if not len(images):
+        return np.zeros(0, np.int64)
+    rms = twin_radius(images) if rms is None else rms
     groups, means = Groups(len(images)), block_means(images)
     # A mean over blocks cannot exceed one over pixels.
     near = math.sqrt(rms**2 * means.shape[1] + 1e-3)

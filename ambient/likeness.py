@@ -2,7 +2,7 @@
 
 Two pictures are brought together by a mirroring, a shift of up to an eighth of the side and one
 linear map of colors, the simplest first; what leaves no more between them than between twins
-(`ambient.corpus.TWIN_RMS`) is the answer.
+(`ambient.corpus.twin_radius`) is the answer.
 """
 
 from __future__ import annotations
@@ -12,31 +12,33 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ambient.corpus import TWIN_RMS
+from ambient.corpus import TWIN_LEAST, TWIN_RMS
 
-SAME = 0.02  # root-mean-square: two or three of 256 levels, as saving as JPEG may leave
 UNLIKE = "resembling"
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 
-def likeness(image: Image, original: Image) -> str:
+def likeness(image: Image, original: Image, radius: float = TWIN_RMS) -> str:
     """How `image` is made of `original`, both uint8 (h, w, c).
+
+    Args:
+        radius: what twins differ by at most, root-mean-square (`ambient.corpus.twin_radius`).
 
     Returns:
         `identical`, `nearly identical`, or some of `mirrored`, `shifted` and `recolored`;
         `resembling` where none of these explains it.
     """
-    for word, change, rest in _attempts(_unit(image), _unit(original)):
+    for word, change, rest in _attempts(_unit(image), _unit(original), radius):
         if word == "identical":
-            if rest < SAME:
+            if rest < TWIN_LEAST:
                 return word
-        elif rest < TWIN_RMS * change:
+        elif rest < radius * change:
             return word
     return UNLIKE
 
 
-def _attempts(a: Floats, b: Floats) -> Iterator[tuple[str, float, float]]:
+def _attempts(a: Floats, b: Floats, radius: float) -> Iterator[tuple[str, float, float]]:
     """What was tried, how much less than a twin's may be left (1 is as much), and what is."""
     yield "identical", 1, _rms(a - b)
     yield "nearly identical", 1, _rms(a - b)
@@ -45,7 +47,7 @@ def _attempts(a: Floats, b: Floats) -> Iterator[tuple[str, float, float]]:
     yield "shifted", 1, _shifted(a, b)
     yield "mirrored and shifted", 1, _shifted(a, mirrored)
     # Any two flat pictures are one another's recoloring: the map must explain most of what differs.
-    contrast = min(1.0, _rms(a - a.mean(axis=(0, 1))) / (2 * TWIN_RMS))
+    contrast = min(1.0, _rms(a - a.mean(axis=(0, 1))) / (2 * radius))
     yield "recolored", contrast, _recolored(a, b)
     yield "mirrored and recolored", contrast, _recolored(a, mirrored)
 

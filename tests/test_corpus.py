@@ -59,6 +59,20 @@ def test_twins_are_found_by_brute_force_too(emoji: Corpus) -> None:
     np.testing.assert_array_equal(twin_groups(images), reach.argmax(1))
 
 
+def test_different_faint_pictures_are_no_twins() -> None:
+    """Scans, stars: nearly everything is black, and different pictures lie close together."""
+    y, x = np.mgrid[:32, :32]
+    at = np.array([(i, j) for i in range(3, 30, 4) for j in range(2, 16, 4)]).reshape(-1, 2, 1, 1)
+    spots = np.exp(-((y - at[:, 0]) ** 2 + (x - at[:, 1]) ** 2) / 6)
+    images = np.rint(90 * spots)[..., None].astype(np.uint8)
+    assert twin_groups(images).tolist() == list(range(len(images)))
+    noisy = images + np.random.default_rng(0).integers(0, 2, images.shape, dtype=np.uint8)
+    groups = twin_groups(np.concatenate([images, noisy]))
+    assert (groups[len(images) :] == groups[: len(images)]).all()
+    flat = np.full((20, 8, 8, 1), 7, np.uint8)
+    assert set(twin_groups(flat).tolist()) == {0}
+
+
 def test_a_mirrored_picture_is_a_twin(pixels: np.ndarray) -> None:
     doubled = np.concatenate([pixels, pixels[3:4, :, ::-1]])
     groups = twin_groups(doubled)
