@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from PIL import Image
 
 from ambient import __version__
 from ambient.copies import ORDERS, choose
-from ambient.corpus import Corpus, apart, load_corpus
+from ambient.corpus import Corpus, apart, load_corpus, twin_radius
 from ambient.errors import InputError
-from ambient.features import FEATURES, find_space
+from ambient.features import FEATURES, available, find_space
 from ambient.likeness import UNLIKE, likeness
 from ambient.limits import Limits
 from ambient.neighbors import Looked
@@ -77,7 +77,8 @@ def audit(
             With fewer than 100 of them, training images take their place, each judged against the
             others.
         side: read every picture at this size; default: the size of the training images.
-        features: the space of the similarity rule and of quality.
+        features: the space of the similarity rule and of quality; the rates of that rule in every
+            other space that needs no download are told beside it.
         seed: of what the quality measures draw.
         quality: measure the quality of the generated images too.
         told: hears what is done, how much of it, and of how much; may raise to end the audit.
@@ -90,7 +91,8 @@ def audit(
     """
     find_space(features).load()
     sets = read_sets(generated, train, heldout, side, told)
-    judged = judge_images(sets.images, features, seed, quality, told)
+    others = [name for name in available() if name != features]
+    judged = judge_images(sets.images, features, seed, quality, told, others)
     return report_on(sets, judged, features, seed)
 
 
@@ -139,15 +141,13 @@ def _alike(which: str, found: Corpus, like: Corpus) -> Corpus:
     """A set of the same form as another one.
 
     Raises:
-        InputError: other colors or another size.
+        InputError: colors beside gray training images, or another size.
     """
     name = plain(Path(found.name).name)
-    if found.images.shape[3] != like.images.shape[3]:
-        color = {1: "gray", 3: "in color"}
-        raise InputError(
-            f"{which}: '{name}' is {color[found.images.shape[3]]} and the training images are "
-            f"{color[like.images.shape[3]]}; convert one of them."
-        )
+    try:
+        found = in_channels(found, like.images.shape[3])
+    except InputError as e:
+        raise InputError(f"{which}: {e}") from e
     if found.images.shape[1:] != like.images.shape[1:]:
         raise InputError(
             f"{which}: '{name}' has {found.images.shape[1:]} images and the "
@@ -155,6 +155,25 @@ def _alike(which: str, found: Corpus, like: Corpus) -> Corpus:
             "one form."
         )
     return found
+
+
+def in_channels(found: Corpus, channels: int) -> Corpus:
+    """Gray images as color ones, or gray ones that were saved in color as gray ones.
+
+    Raises:
+        InputError: colors beside gray training images.
+    """
+    images = found.images
+    if images.shape[3] == channels:
+        return found
+    if channels == 3:
+        return replace(found, images=np.repeat(images, 3, axis=3))
+    if (images == images[..., :1]).all():
+        return replace(found, images=np.ascontiguousarray(images[..., :1]))
+    raise InputError(
+        f"'{plain(Path(found.name).name)}' is in color and the training images are gray; give gray "
+        "ones, or training images in color."
+    )
 
 
 def without_twins(known: Corpus, unseen: Corpus) -> tuple[Corpus, int]:
@@ -174,12 +193,13 @@ def without_twins(known: Corpus, unseen: Corpus) -> tuple[Corpus, int]:
 
 def report_on(sets: Sets, judged: dict[str, Any], features: str, seed: int) -> dict[str, Any]:
     """A report of what `judge_images` says of the sets' images."""
-    made, known = sets.made, sets.known
+    made, known, unseen = sets.made, sets.known, sets.unseen
     records = named(sets, judged.pop("samples"), judged.pop("most_similar"))
     explain(sets, records)
     duplicates = {
         "generated": len(made) - len(set(made.groups.tolist())),
         "training": len(known) - len(set(known.groups.tolist())),
+        "heldout": len(unseen) - len(set(unseen.groups.tolist())) if unseen else 0,
         "heldout_twins_of_training": sets.twins,
     }
     return {
@@ -220,6 +240,11 @@ def notes(sets: Sets, duplicates: Mapping[str, int]) -> Iterator[str]:
             f"the {len(sets.known)} training images are {len(sets.known) - doubled} different "
             "ones: near-duplicates count as one, and a copy of either is a copy."
         )
+    if doubled := duplicates["heldout"]:
+        yield (
+            f"{doubled} held-out images are near-duplicates of other held-out ones: rules are "
+            "calibrated on one of each."
+        )
     if doubled := duplicates["generated"]:
         yield (
             f"the {len(sets.made)} generated images are {len(sets.made) - doubled} different ones: "
@@ -255,12 +280,13 @@ def explain(sets: Sets, records: Sequence[Record]) -> None:
     """Say of each copy how it differs from the original that explains it, pixels' or features'."""
     made, known = sets.made.images, sets.known.images
     copies = [i for i, r in enumerate(records) if r["copy"] or r["copy_by_similarity"]]
+    radius = twin_radius(known)
     for i in copies[:EXPLAINED]:
         record = records[i]
         originals = dict.fromkeys(
             k for k in (record["nearest"], record["most_similar"]) if k is not None
         )
-        found = [likeness(made[i], known[k]) for k in originals]
+        found = [likeness(made[i], known[k], radius) for k in originals]
         record["likeness"] = next((word for word in found if word != UNLIKE), UNLIKE)
 
 

@@ -113,7 +113,8 @@ def similarities(
 
     def unit(table: Table) -> Flat:
         x = values(table)
-        return (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+        lengths = np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12).astype(np.float32)
+        return np.divide(x, lengths, dtype=np.float32)
 
     if groups is None or own is None:
         distance, index = nearest(unit(queries), unit(train), k=1)

@@ -259,13 +259,23 @@ def load_dinov2() -> Pretrained:
             )
         network.load_state_dict(state)
     except Exception as e:  # someone else's code raises whatever it likes
-        folder = Path(torch.hub.get_dir()) / f"{DINOV2.replace('/', '_')}_{DINOV2_COMMIT}"
+        folder = dinov2_code()
         address = f"https://github.com/{DINOV2}/archive/{DINOV2_COMMIT}.zip"
         raise InputError(
             f"the code of '{name}' could not be fetched or run ({reason(e)}); connect to the "
             f"network once, unpack {address} as {folder}, or use {OFFLINE}, which need no network."
         ) from e
     return Pretrained(network, 224, IMAGENET_MEAN, IMAGENET_STD, mode="bicubic")
+
+
+def dinov2_code() -> Path:
+    """Where torch.hub keeps the repository at that commit."""
+    return Path(torch.hub.get_dir()) / f"{DINOV2.replace('/', '_')}_{DINOV2_COMMIT}"
+
+
+def weights_file(url: str) -> Path:
+    """Where torch.hub keeps what it downloads from there."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
 
 
 def fetch_weights(name: str, url: str, sha256: str) -> dict[str, Tensor]:
@@ -280,7 +290,7 @@ def fetch_weights(name: str, url: str, sha256: str) -> dict[str, Tensor]:
     Raises:
         InputError: no network, a download that broke off, or another file under that name.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+    path = weights_file(url)
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -364,6 +374,20 @@ SPACES = {
     )
 }
 OFFLINE = " or ".join(name for name, space in SPACES.items() if space.offline)
+
+
+def available() -> list[str]:
+    """Names in `SPACES` that need no network here and now: bundled ones, and those fetched before.
+
+    A network that is there and damaged counts; its `load` says so.
+    """
+    from torchvision import models
+
+    files = {name: weights_file(models.get_weight(b.weights).url) for name, b in BACKBONES.items()}
+    there = {name for name, file in files.items() if file.exists()}
+    if weights_file(DINOV2_URL).exists() and dinov2_code().is_dir():
+        there.add("dinov2-vits14")
+    return [name for name, space in SPACES.items() if space.offline or name in there]
 
 
 def find_space(name: str) -> FeatureSpace:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ambient.copies import FALSE_ALARMS
+
 Report = Mapping[str, Any]
 
 RULES = {
@@ -51,25 +53,43 @@ def rules(report: Report) -> dict[str, Mapping[str, Any]]:
     return {name: rule for name, rule in found.items() if rule and rule["rate"] is not None}
 
 
-def answer(report: Report) -> str:
-    """A key of `ANSWERS`: copies where a rule finds more, or fewer, than chance would.
+def others(report: Report) -> list[Mapping[str, Any]]:
+    """The similarity rule in further features, where it reached a rate."""
+    return [rule for rule in report["copies"].get("others") or () if rule["rate"] is not None]
 
-    A rule shows copies where the interval of its copied share lies above that of its false alarms.
+
+def answer(report: Report) -> str:
+    """A key of `ANSWERS`.
+
+    *copies*: a rule shows some, or an image is identical to a training image, which no chance
+    explains. *none*: the copied share of every rule, at the lower end of its interval, is no more
+    than its false alarms, and no image is as good as identical. *unclear*: neither.
     """
-    judged = rules(report)
+    judged = [*rules(report).values(), *others(report)]
+    same = likenesses(report)
+    if "identical" in same or any(map(shows_copies, judged)):
+        return "copies"
     if not judged:
         return "unknown"
-    if any(rule["ci95"][0] > rule["heldout_ci95"][1] for rule in judged.values()):
-        return "copies"
-    within = (rule["rate"] <= rule["heldout_ci95"][1] for rule in judged.values())
-    return "none" if all(within) else "unclear"
+    expected = promised(report)
+    quiet = all(r["ci95"][0] <= max(expected, r["heldout_rate"]) for r in judged)
+    return "none" if quiet and "nearly identical" not in same else "unclear"
+
+
+def shows_copies(rule: Mapping[str, Any]) -> bool:
+    """Whether the interval of the copied share lies above that of false alarms."""
+    return bool(rule["ci95"][0] > rule["heldout_ci95"][1])
+
+
+def promised(report: Report) -> float:
+    """The share of false alarms that calibration on so many images can promise: 1 % at best."""
+    return max(FALSE_ALARMS, 1 / (len(report["heldout_ratios"]) // 2 + 1))
 
 
 def leading(report: Report) -> str | None:
     """The rule to be named first: the one that shows copies, of two that of pixels."""
     judged = rules(report)
-    shows = [k for k, rule in judged.items() if rule["ci95"][0] > rule["heldout_ci95"][1]]
-    return next(iter([*shows, *judged]), None)
+    return next(iter([*(k for k, rule in judged.items() if shows_copies(rule)), *judged]), None)
 
 
 def sentences(report: Report) -> list[str]:
@@ -89,13 +109,7 @@ def sentences(report: Report) -> list[str]:
         f"are no copies, the same rule calls {_span(rule['heldout_rate'], rule['heldout_ci95'])} "
         "copies: its false alarms."
     ]
-    said.append(
-        {
-            "copies": "That is more than false alarms explain.",
-            "none": "That is no more than false alarms explain.",
-            "unclear": "That is near what false alarms explain; look at the images below.",
-        }[answer(report)]
-    )
+    said.append(_weighed(report, rule))
     if agreement := report["copies"].get("agreement"):
         named = [agreement[k] for k in ("both", "ratio_only", "similarity_only")]
         said.append(
@@ -106,6 +120,23 @@ def sentences(report: Report) -> list[str]:
         parts = [f"{count:,} {word}" for word, count in kinds.items()]
         said.append(f"These are, to their originals: {', '.join(parts)}.")
     return said
+
+
+def _weighed(report: Report, rule: Mapping[str, Any]) -> str:
+    """What the copied share means beside the false alarms."""
+    if shows_copies(rule):
+        return "That is more than false alarms explain."
+    further = [r["features"] for r in others(report) if shows_copies(r)]
+    if further:
+        return f"In the features {', '.join(further)} there are more than false alarms explain."
+    if same := likenesses(report).get("identical"):
+        return f"But {same:,} are identical to a training image, which no false alarm explains."
+    if answer(report) == "none":
+        return (
+            "That is no more than false alarms explain; so many images cannot exclude that up to "
+            f"{100 * rule['ci95'][1]:.1f} % are copies."
+        )
+    return "That is near what false alarms explain; look at the images below."
 
 
 def likenesses(report: Report) -> dict[str, int]:
@@ -177,6 +208,16 @@ def _rates(report: Report) -> Iterator[str]:
             f"alarms, {_ends(rule['heldout_ci95'])}</p>{_bar(rule)}</div>"
         )
     yield "</div>"
+    if more := others(report):
+        yield "<h3>By other features</h3><table><tr><th>features<th>called copies<th>false alarms"
+        for rule in more:
+            shares = (
+                f"{100 * rule[k]:.1f} %, {_ends(rule[ends])}"
+                for k, ends in (("rate", "ci95"), ("heldout_rate", "heldout_ci95"))
+            )
+            cells = "".join(f"<td>{cell}" for cell in (escape(rule["features"]), *shares))
+            yield f"</tr><tr>{cells}"
+        yield "</tr></table>"
 
 
 def _ends(ci95: Sequence[float]) -> str:
@@ -273,7 +314,8 @@ def _method(report: Report) -> Iterator[str]:
         f"<p>Each threshold comes from one half of {report['calibrated_on'] or 'no images'}, so "
         "that at most 1 % of images that are no copies fall on the wrong side; the other half, "
         "never used for it, gives the false alarms above. Near-duplicates among training images "
-        "count as one image. Intervals are Clopper-Pearson, 95 %.</p>"
+        "count as one image, and so do those among images to calibrate on. Intervals are "
+        "Clopper-Pearson, 95 %.</p>"
     )
     nulls = [rule["null"] for rule in rules(report).values() if rule.get("null")]
     for null in nulls[:1]:

@@ -6,7 +6,7 @@ the last digit on the same images.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from ambient.copies import (
     similarity_threshold,
 )
 from ambient.errors import InputError
+from ambient.features import find_space
 from ambient.neighbors import Table, nearest
 from ambient.quality import quality, texture
 from ambient.stored_features import features_of
@@ -41,6 +42,7 @@ Told = Callable[[str, int, int], None]
 UNSEEN = "held-out images"
 LEFT_OUT = "training images, each judged against the others"
 AT_ONCE = 256  # pictures encoded between two words on how far it is
+MANY_VALUES = 250_000_000  # of features at most: a gigabyte, and as much again while they are read
 STAND_INS = 2000  # so many training images at most stand in for held-out ones: each searches all
 
 
@@ -49,9 +51,10 @@ class ImageSets:
     """What a verdict compares.
 
     Attributes:
-        samples, train, heldout: uint8 (n, h, w, c), one shape. With fewer than 100 held-out
-            images the training images, each judged against the others, take their place.
-        groups, heldout_groups: int64 (n,), twin groups (`ambient.corpus.twin_groups`).
+        samples, train, heldout: uint8 (n, h, w, c), one shape. With fewer than 100 different
+            held-out images the training images, each judged against the others, take their place.
+        groups, heldout_groups: int64 (n,), twin groups (`ambient.corpus.twin_groups`); rules are
+            calibrated on one image of each.
 
     Raises:
         InputError: images of different sizes or channels.
@@ -95,6 +98,7 @@ def judge_images(
     seed: int = 0,
     measure_quality: bool = True,
     told: Told = silent,
+    others: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Who is a copy of a training image, by how much, and how far that verdict can be trusted.
 
@@ -105,6 +109,11 @@ def judge_images(
         seed: of what quality draws.
         measure_quality: where there are features and enough images, `quality` is measured.
         told: hears how far the work is.
+        others: more feature spaces to apply the similarity rule in; one that can't be loaded or
+            is too large for the memory is left out, which a warning says.
+
+    Raises:
+        InputError: more features than should be held at once.
 
     Returns:
         `copies`, `quality`, `calibrated_on`, `warnings`, `heldout_ratios` and `samples` of a
@@ -112,6 +121,8 @@ def judge_images(
         features, None without. With fewer than 100 samples or images to calibrate on the rates are
         None and a warning says why; every sample still has its distances.
     """
+    if features:
+        _check_values(sets, features)
     pixels = Rows.of(sets, lambda images: rearrange(images, "n h w c -> n (h w c)"))
     found = find_neighbors(
         pixels.samples,
@@ -135,24 +146,21 @@ def judge_images(
     distances, most_similar = None, None
     if features:
         cloud = _encoded(sets, features, told)
-        similar, most_similar = similarities(cloud.samples, cloud.train)
-        unseen_similar = _unseen_scores(_by_similarity, sets, cloud)
-        verdict = _judged("similarity", similar, unseen_similar, sets)
-        limit = verdict.threshold if verdict else similarity_threshold(unseen_similar)
-        copies["similarity"] = {
-            "features": features,
-            **_rates(verdict, limit),
-            "null": _null("similarity", _by_similarity, sets, cloud),
-        }
+        copies["similarity"], similar, most_similar = _by_features(sets, cloud, features)
+        copies["similarity"]["null"] = _null("similarity", _by_similarity, sets, cloud)
+        limit = copies["similarity"]["threshold"]
         for record, value in zip(records, similar, strict=True):
             record["similarity"] = round(float(value), 4)
-            record["copy_by_similarity"] = bool(value > limit) if len(unseen_similar) else None
-        copies["agreement"] = agreement(records) if len(unseen_similar) else None
+            record["copy_by_similarity"] = bool(value > limit) if len(unseen) else None
+        copies["agreement"] = agreement(records) if len(unseen) else None
         if measure_quality and min(len(sets.samples), len(sets.heldout)) >= MIN_SAMPLES:
             told("measuring quality", 0, 1)
             distances = quality(cloud.samples, cloud.train, cloud.heldout, features, seed)
             distances |= texture(sets.samples, sets.train, sets.heldout, seed)
             warnings += _about_quality(distances, len(cloud.samples), cloud.samples.shape[1])
+    if others:
+        copies["others"], left_out = _in_others(sets, others, told)
+        warnings += left_out
     return {
         "copies": copies,
         "quality": distances,
@@ -197,24 +205,67 @@ def _by_similarity(queries: Table, keys: Table, groups: Groups, own: Groups | No
     return similarities(queries, keys, groups, own)[0]
 
 
+def one_of_each(groups: Groups) -> NDArray[np.int64]:
+    """Position of the first image of each twin group: twins alarm together, so count them once."""
+    return np.sort(np.unique(groups, return_index=True)[1])
+
+
+def _by_features(
+    sets: ImageSets, cloud: Rows, features: str
+) -> tuple[dict[str, Any], Flat, NDArray[np.int64]]:
+    """The similarity rule in one space: its rates, each sample's similarity, and to which image."""
+    similar, most_similar = similarities(cloud.samples, cloud.train)
+    unseen = _unseen_scores(_by_similarity, sets, cloud)
+    verdict = _judged("similarity", similar, unseen, sets)
+    limit = verdict.threshold if verdict else similarity_threshold(unseen)
+    return {"features": features, **_rates(verdict, limit)}, similar, most_similar
+
+
+def _in_others(
+    sets: ImageSets, others: Sequence[str], told: Told
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The similarity rule in more spaces, and a warning for each that was left out."""
+    found, left_out = [], []
+    for name in others:
+        try:
+            _check_values(sets, name)
+            found.append(_by_features(sets, _encoded(sets, name, told), name)[0])
+        except InputError as e:
+            left_out.append(f"the features {name} were left out: {e}")
+    return found, left_out
+
+
+def _check_values(sets: ImageSets, features: str) -> None:
+    """Raises InputError where a space has more numbers than should be held at once."""
+    images = sum(map(len, (sets.samples, sets.train, sets.heldout)))
+    values = images * find_space(features).dim_of(sets.train.shape)
+    if values > MANY_VALUES:
+        raise InputError(
+            f"{images:,} images are {values:,} numbers in the features {features}; expected at "
+            f"most {MANY_VALUES:,}. Take fewer or smaller images, or other features."
+        )
+
+
 def _leave_out(sets: ImageSets) -> bool:
     """Whether training images stand in for held-out ones, of which there are too few."""
-    return len(sets.heldout) < MIN_SAMPLES <= len(sets.train)
+    unseen, known = (len(one_of_each(g)) for g in (sets.heldout_groups, sets.groups))
+    return unseen < MIN_SAMPLES <= known
 
 
-def _stand_ins(n: int) -> NDArray[np.int64]:
-    """Which of n training images stand in for held-out ones."""
-    if n <= STAND_INS:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(0x57A7).choice(n, STAND_INS, replace=False))
+def _stand_ins(groups: Groups) -> NDArray[np.int64]:
+    """Which training images stand in for held-out ones."""
+    each = one_of_each(groups)
+    if len(each) <= STAND_INS:
+        return each
+    return np.sort(np.random.default_rng(0x57A7).choice(each, STAND_INS, replace=False))
 
 
 def _unseen_scores(score: Score, sets: ImageSets, rows: Rows) -> Flat:
     """Scores of images that are no copies: held-out ones, or each training image by the others."""
     if _leave_out(sets):
-        some = _stand_ins(len(sets.train))
+        some = _stand_ins(sets.groups)
         return score(rows.train[some], rows.train, sets.groups, sets.groups[some])
-    return score(rows.heldout, rows.train, sets.groups, None)
+    return score(rows.heldout[one_of_each(sets.heldout_groups)], rows.train, sets.groups, None)
 
 
 def _judged(rule: str, samples: Flat, unseen: Flat, sets: ImageSets) -> Verdict | None:
@@ -239,12 +290,13 @@ def strangers(sets: ImageSets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Held-out positions that play a training set no model saw, and the rest to calibrate on.
 
     As many as there are training images, or half of the held-out ones where those are fewer; no
-    twin of one is among the rest.
+    twin of one is among the rest, nor of another there.
     """
     order = np.random.default_rng(0x57A6).permutation(len(sets.heldout))
     first = order[: min(len(sets.train), len(order) // 2)]
-    apart = ~np.isin(sets.heldout_groups, sets.heldout_groups[first])
-    return np.sort(first), np.flatnonzero(apart)
+    rest = one_of_each(sets.heldout_groups)
+    apart = ~np.isin(sets.heldout_groups[rest], sets.heldout_groups[first])
+    return np.sort(first), rest[apart]
 
 
 def _null(rule: str, score: Score, sets: ImageSets, rows: Rows) -> dict[str, Any] | None:
@@ -277,21 +329,22 @@ def _size(images: Images) -> str:
 
 def _warnings(sets: ImageSets, n_unseen: int) -> list[str]:
     warnings = []
-    n_samples, n_heldout = len(sets.samples), len(sets.heldout)
+    n_samples, n_heldout = len(sets.samples), len(one_of_each(sets.heldout_groups))
+    unseen = "held-out images" if n_heldout == len(sets.heldout) else "different held-out images"
     if n_samples < MIN_SAMPLES:
         few = "1 sample is" if n_samples == 1 else f"{n_samples} samples are"
         warnings.append(f"{few} too few for a rate; take at least {MIN_SAMPLES}.")
     if _leave_out(sets):
         warnings.append(
-            f"{n_heldout} held-out images are too few: the rules are calibrated on training "
-            "images, each judged against the others, and quality is not measured. If new images "
-            "resemble them more than they do each other, a rule calls too many copies; hold out "
+            f"{n_heldout} {unseen} are too few: the rules are calibrated on training images, each "
+            "judged against the others, and quality is not measured. If new images resemble them "
+            "more than they do each other, a rule calls too many copies; hold out "
             f"{MIN_SAMPLES} to be sure."
         )
     elif n_unseen < MIN_SAMPLES:
         warnings.append(
-            f"{n_heldout} held-out images are too few to calibrate a rule; at least {MIN_SAMPLES} "
-            "are needed."
+            f"{n_heldout} {unseen} are too few to calibrate a rule; at least {MIN_SAMPLES} are "
+            "needed."
         )
     if n_unseen >= MIN_SAMPLES and n_unseen // 2 + 1 < 1 / FALSE_ALARMS:
         warnings.append(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,13 @@ from ambient.__main__ import main
 from ambient.audits import audit, strip
 from ambient.copies import clopper_pearson, find_neighbors
 from ambient.corpus import ASSETS, Corpus, split_corpus, twin_groups
+from ambient.errors import InputError
+from ambient.features import available
 from ambient.likeness import likeness
 from ambient.verdicts import LEFT_OUT, STAND_INS, ImageSets, judge_images
 
 ROOT = Path(__file__).parent.parent
+EMPTY = np.zeros(0, np.int64)
 EXAMPLE = ASSETS / "audit" / "emoji-300-standard.json"
 
 
@@ -264,14 +268,87 @@ def test_too_few_images_are_said_to_be(emoji: Corpus, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "ci95", "expected"),
-    [(0.4, (0.35, 0.45), "copies"), (0.01, (0.0, 0.02), "none"), (0.03, (0.01, 0.05), "unclear")],
+    ("rate", "ci95", "likeness", "expected"),
+    [
+        (0.4, (0.35, 0.45), "shifted", "copies"),
+        (0.01, (0.0, 0.02), "resembling", "none"),
+        (0.01, (0.0, 0.02), "nearly identical", "unclear"),
+        (0.01, (0.0, 0.02), "identical", "copies"),
+        (0.03, (0.015, 0.05), "resembling", "unclear"),
+    ],
 )
 def test_the_answer_weighs_copies_against_false_alarms(
-    rate: float, ci95: tuple[float, float], expected: str
+    rate: float, ci95: tuple[float, float], likeness: str, expected: str
 ) -> None:
     rule = {"rate": rate, "ci95": ci95, "heldout_rate": 0.01, "heldout_ci95": (0.0, 0.02)}
-    assert paper.answer({"copies": {"ratio": rule, "similarity": None}}) == expected
+    report = {
+        "copies": {"ratio": rule, "similarity": None},
+        "heldout_ratios": [1.0] * 400,
+        "samples": [{"likeness": likeness}],
+    }
+    assert paper.answer(report) == expected
+    further = {**rule, "features": "dinov2", "rate": 0.4, "ci95": (0.35, 0.45)}
+    report["copies"]["others"] = [further]
+    assert paper.answer(report) == "copies"
+
+
+def test_few_copies_in_a_small_private_set_are_never_no_sign(emoji: Corpus, tmp_path: Path) -> None:
+    """7 of 120 identical, 110 training images, none held out: few false alarms are known of."""
+    some = emoji.images[np.unique(emoji.groups, return_index=True)[1]]
+    np.savez(tmp_path / "train.npz", images=some[:110])
+    np.savez(tmp_path / "made.npz", images=np.concatenate([some[:7], some[110:223]]))
+    found = audit(tmp_path / "made.npz", tmp_path / "train.npz")
+    assert paper.likenesses(found)["identical"] == 7
+    assert paper.answer(found) == "copies"
+    assert "7 identical" in " ".join(paper.sentences(found))
+
+
+def test_every_feature_space_at_hand_has_its_verdict(emoji: Corpus, tmp_path: Path) -> None:
+    np.savez(tmp_path / "made.npz", images=emoji.images[:120])
+    np.savez(tmp_path / "train.npz", images=emoji.images[:300])
+    np.savez(tmp_path / "unseen.npz", images=emoji.images[300:700])
+    paths = [tmp_path / f"{name}.npz" for name in ("made", "train", "unseen")]
+    found = audit(*paths, quality=False)
+    spaces = {rule["features"]: rule for rule in found["copies"]["others"]}
+    assert {found["copies"]["similarity"]["features"], *spaces} >= set(available())
+    assert spaces["pixels"]["rate"] > 0.95
+    assert spaces["pixels"]["heldout_ci95"][0] <= 0.01
+    page = paper.page(found)
+    assert "<h3>By other features</h3>" in page
+    assert "<td>pixels<td>" in page
+
+
+def test_doubled_unseen_images_calibrate_once(emoji: Corpus) -> None:
+    """Twins among them alarm together: counted each, the interval of false alarms is too narrow."""
+    some = emoji.images[np.unique(emoji.groups, return_index=True)[1]]
+    once = ImageSets(some[:150], some[150:300], some[300:700], np.arange(150), np.arange(400))
+    doubled = replace(
+        once, heldout=np.repeat(once.heldout, 3, axis=0), heldout_groups=np.arange(1200) // 3
+    )
+    assert judge_images(doubled)["copies"]["ratio"] == judge_images(once)["copies"]["ratio"]
+
+
+def test_gray_images_stand_beside_color_ones(digits: Corpus, tmp_path: Path) -> None:
+    gray = digits.images[:300]
+    np.savez(tmp_path / "gray.npz", images=gray)
+    np.savez(tmp_path / "color.npz", images=np.repeat(gray, 3, axis=3))
+    for made, train in (("gray", "color"), ("color", "gray")):
+        found = audit(
+            tmp_path / f"{made}.npz", tmp_path / f"{train}.npz", features="pixels", quality=False
+        )
+        assert found["copies"]["ratio"]["rate"] > 0.95
+
+
+def test_features_that_fill_the_memory_are_refused(
+    digits: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets = ImageSets(digits.images[:100], digits.images, digits.images[:0], digits.groups, EMPTY)
+    monkeypatch.setattr("ambient.verdicts.MANY_VALUES", 100_000)
+    with pytest.raises(InputError, match="1,897 images are 121,408 numbers in the features pixels"):
+        judge_images(sets, "pixels")
+    found = judge_images(sets, others=["pixels", "nonsense"])
+    assert found["copies"]["others"] == []
+    assert sum("were left out" in w for w in found["warnings"]) == 2
 
 
 def test_the_bundled_example_says_what_its_run_says() -> None:

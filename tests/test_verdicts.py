@@ -127,6 +127,8 @@ def test_an_audit_is_the_evaluation_of_the_same_images_to_the_last_digit(
     command += ["--heldout", str(tmp_path / "c.npz"), "--json", str(tmp_path / "audit.json")]
     assert main(command) == 0
     found = json.loads((tmp_path / "audit.json").read_text())
+    others = found["copies"].pop("others")
+    assert {rule["features"] for rule in others} >= {"pixels"}
     for part in ("copies", "quality", "heldout_ratios", "n_samples", "calibrated_on"):
         assert found[part] == report[part], part
     without = [{k: v for k, v in s.items() if k != "seed"} for s in report["samples"]]
@@ -160,7 +162,7 @@ def test_sets_of_different_shapes_are_refused(
     np.savez(tmp_path / "few.npz", images=emoji.images[:3])
     for generated, train, message in (
         ("small", "color", "generated: 'small.npz' has 8x8 images where 32x32 are wanted"),
-        ("gray", "color", "generated: 'gray.npz' is gray and the training images are in color"),
+        ("color", "gray", "generated: 'color.npz' is in color and the training images are gray"),
         ("few", "color", "generated: 'few.npz' has 3 images; at least 4 are needed"),
         ("color", "few", "train: 'few.npz' has 3 images; at least 4 are needed"),
     ):

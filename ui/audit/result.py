@@ -74,6 +74,16 @@ def _numbers(report: Report) -> None:
             )
         with next(columns):
             words.alarm_metric(f"{title}: false alarms", report, name)
+    if more := paper.others(report):
+        st.caption(
+            "By other features: "
+            + "; ".join(
+                f"**{r['features']}** {words.percent(r['rate'])} "
+                f"({words.interval(r['ci95'])}), false alarms {words.percent(r['heldout_rate'])}"
+                for r in more
+            )
+            + "."
+        )
 
 
 def downloads(report: Report, key: str) -> None:
