@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +23,7 @@ from ambient import paper
 from ambient.corpus import Corpus, split_corpus
 from ambient.errors import InputError
 from ambient.features import SPACES
+from ambient.run import process_started
 from ui.audit import desk as office
 from ui.audit import drops
 from ui.audit.desk import Desk, Job
@@ -266,6 +272,8 @@ def test_a_hostile_model_gets_one_line(page: AppTest, pipeline: bytes) -> None:
 class Idle:
     """A process that runs until it is told to end."""
 
+    stdin = None
+
     def __init__(self) -> None:
         self.code: int | None = None
 
@@ -375,3 +383,96 @@ def test_names_are_harmless() -> None:
     }
     for name, expected in given.items():
         assert office.harmless(name) == expected
+
+
+# Nothing left behind
+
+SERVER = """
+import sys, tempfile, time
+from pathlib import Path
+from ui.audit import desk
+folder = Path(tempfile.mkdtemp(prefix=desk._mark()))
+(folder / "generated.zip").write_bytes(b"somebody's pictures")
+job = desk.Job(folder, ["train", "--steps", "1000000", "--out", str(folder / "run")])
+job.start()
+print(job.process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_killed_server_leaves_no_process_and_the_next_no_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", SERVER]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        pid = int(server.stdout.readline())
+        assert process_started(pid)
+        monkeypatch.setattr(office.tempfile, "tempdir", str(tmp_path))
+        office.sweep()
+        assert len(list(tmp_path.iterdir())) == 1  # the server lives
+        server.kill()
+    until(lambda: process_started(pid) is None)
+    mine = Path(office.tempfile.mkdtemp(prefix=office._mark()))
+    office.sweep()
+    assert list(tmp_path.iterdir()) == [mine]
+
+
+def test_an_audit_computes_no_longer_than_it_may(tmp_path: Path) -> None:
+    environment = {**os.environ, "AMBIENT_PUBLIC": "1", "AMBIENT_MAX_SECONDS": "1"}
+    command = ["train", "--steps", "10000", "--out", str(tmp_path / "run")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "ui.audit.process", *command],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.wait(PATIENCE) in (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+def test_pictures_go_in_time_when_nobody_looks(
+    line: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office, "TICK", 0.02)
+    key = submit(line)
+    line.jobs[key].process.code = 0  # type: ignore[union-attr]
+    line.jobs[key].seen -= office.KEPT + 1
+    clock = threading.Thread(target=line.watch_the_clock)
+    clock.start()
+    until(lambda: not list(tmp_path.iterdir()), 10)
+    line.close()
+    clock.join(10)
+    assert not clock.is_alive()
+
+
+def test_nobody_waits_while_an_audit_ends(line: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = submit(line), submit(line)
+    ended = threading.Event()
+    monkeypatch.setattr(line.jobs[first].process, "terminate", lambda: ended.wait(30))
+    line.jobs[first].seen -= office.ABANDONED + 1
+    slow = threading.Thread(target=line.advance)
+    slow.start()
+    until(lambda: first not in line.jobs, 10)
+    began = time.monotonic()
+    assert line.look(second)
+    assert time.monotonic() - began < 5
+    assert slow.is_alive()
+    ended.set()
+    slow.join(10)
+
+
+def test_what_an_audit_says_names_no_folder(line: Desk) -> None:
+    job = line.jobs[submit(line)]
+    why = f"[Errno 13] Permission denied: '{job.folder}/train/a.zip'"
+    (job.folder / "log.txt").write_text(f"ambient audit: {why}\n")
+    assert job.last_word() == "[Errno 13] Permission denied: 'train/a.zip'"

@@ -15,6 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 from ambient import worker
 from ambient.errors import InputError
 from ui import data, lesson, teacher, terms, words
+from ui.audit.desk import desk
 from ui.teacher import control, hidden
 
 __all__ = [
@@ -137,6 +138,7 @@ def _start() -> None:
     queue goes on."""
     with suppress(InputError):  # a full disk: the page of training says so
         worker.advance(data.runs_folder())
+    desk()  # which removes pictures that the last server left
     _settle()
 
 

@@ -2,7 +2,8 @@
 
 A folder is the only channel: what was handed over goes in, `progress.json`, `audit.json` and
 `audit.html` come out. Who came first goes first; who closed the page is passed over, and forgotten
-with the folder.
+with the folder. A clock sees to that when nobody looks; what a server that was killed left behind
+is removed by the next one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,10 +32,13 @@ from ambient import untrusted
 from ambient.corpus import holds_arrays
 from ambient.errors import InputError
 from ambient.limits import Limits
+from ambient.run import process_started
 
 AWAY = 90.0  # seconds without a look: the page is closed, or its tab asleep
 ABANDONED = 600.0  # after so many, a running audit makes room
 KEPT = 3600.0  # a finished one is forgotten
+TICK = 5.0  # seconds between two looks at the clock
+FOLDER = "ambient-audit"  # then the server's process, its start, and what makes it unique
 SAYS = "ambient audit: "  # how the command begins the one line of an error
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -46,6 +51,7 @@ class Job:
         folder: what was handed over, and what comes out.
         command: the arguments of `python -m ambient`.
         seen: when its page last asked, by the monotonic clock.
+        late: why it is ended before its time, if it is.
     """
 
     folder: Path
@@ -53,6 +59,7 @@ class Job:
     seen: float = field(default_factory=time.monotonic)
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
+    late: str = ""
 
     @property
     def status(self) -> str:
@@ -84,11 +91,13 @@ class Job:
 
     def last_word(self) -> str:
         """Why it failed, in the line that its process ended with."""
+        if self.late:
+            return self.late
         log = self.folder / "log.txt"
         lines = log.read_text("utf-8", "replace").splitlines() if log.exists() else []
         said = [line.removeprefix(SAYS) for line in lines if line.startswith(SAYS)]
         ended = "the audit ended early, perhaps for want of memory; try it with fewer images."
-        return said[-1][-400:] if said else ended
+        return said[-1].replace(f"{self.folder}{os.sep}", "")[-400:] if said else ended
 
     def start(self) -> None:
         self.began = time.monotonic()
@@ -98,41 +107,41 @@ class Job:
         nice = ["nice", "-n", "10"] if shutil.which("nice") else []  # page loads come first
         with (self.folder / "log.txt").open("wb") as log:
             self.process = subprocess.Popen(
-                [*nice, sys.executable, "-m", "ambient", *self.command],
-                stdin=subprocess.DEVNULL,
+                [*nice, sys.executable, "-m", "ui.audit.process", *self.command],
+                stdin=subprocess.PIPE,  # its other end is closed when this server ends
                 stdout=log,
                 stderr=log,
                 env=environment,
                 start_new_session=True,
             )
 
-    def give_up(self, seconds: float) -> None:
-        """End its process after so many: others wait."""
-        self._kill()
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
-            log.write(f"\n{SAYS}it took longer than {seconds / 60:.0f} minutes; give it less.\n")
-
     def end(self) -> None:
         """Stop its process, if there is one, and forget everything."""
-        self._kill()
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _kill(self) -> None:
-        if self.process is not None and self.process.poll() is None:
+    def stop(self) -> None:
+        """Stop its process, if there is one, which may take seconds."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
             self.process.terminate()
             try:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
 
 
 class Desk:
     """All audits of a server, in the order they came."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.Lock()  # held for moments: everybody's page waits for it
         self.jobs: dict[str, Job] = {}
+        self.closed = threading.Event()
 
     def submit(
         self, sets: Mapping[str, Sequence[Any] | str], features: str, count: int = 256
@@ -150,7 +159,7 @@ class Desk:
             waiting = sum(job.active for job in self.jobs.values())
         if waiting >= Limits.here().queued:
             raise InputError(f"{waiting} audits are waiting already; try again later.")
-        folder = Path(tempfile.mkdtemp(prefix="ambient-audit-"))
+        folder = Path(tempfile.mkdtemp(prefix=_mark()))
         try:
             command = ["audit", "--skip-quality", "--features", features]
             command += ["--n", str(count)] if "model" in sets else []
@@ -192,6 +201,7 @@ class Desk:
 
     def close(self) -> None:
         """End and forget everything: the server stops."""
+        self.closed.set()
         with self.lock:
             jobs = [self.jobs.pop(key) for key in list(self.jobs)]
         for job in jobs:
@@ -199,28 +209,63 @@ class Desk:
 
     def advance(self) -> None:
         """Forget whom nobody asks for, and start the next if none is running. Cheap."""
+        now, most = time.monotonic(), Limits.here().seconds
         with self.lock:
-            now, most = time.monotonic(), Limits.here().seconds
-            for key, job in list(self.jobs.items()):
-                if now - job.seen > (ABANDONED if job.active else KEPT):
-                    self.jobs.pop(key).end()
-                elif job.status == "running" and now - job.began > most:
-                    job.give_up(most)
-            statuses = [job.status for job in self.jobs.values()]
-            if "running" in statuses:
+            keys = [
+                key
+                for key, job in self.jobs.items()
+                if now - job.seen > (ABANDONED if job.active else KEPT)
+            ]
+            forgotten = [self.jobs.pop(key) for key in keys]
+            late = [
+                job
+                for job in self.jobs.values()
+                if job.status == "running" and not job.late and now - job.began > most
+            ]
+            for job in late:
+                job.late = f"it took longer than {most / 60:.0f} minutes; give it less."
+        for job in forgotten:
+            job.end()
+        for job in late:
+            job.stop()
+        with self.lock:
+            if any(job.status == "running" for job in self.jobs.values()):
                 return
             for job in self.jobs.values():
                 if job.status == "waiting" and now - job.seen < AWAY:
                     job.start()
                     return
 
+    def watch_the_clock(self) -> None:
+        """Go on and forget when nobody looks, until the server stops."""
+        while not self.closed.wait(TICK):
+            with suppress(InputError, OSError):  # who looks is told
+                self.advance()
+
 
 @st.cache_resource
 def desk() -> Desk:
     """The one of this server."""
+    sweep()
     found = Desk()
     atexit.register(found.close)
+    threading.Thread(target=found.watch_the_clock, name="audits", daemon=True).start()
     return found
+
+
+def _mark() -> str:
+    """How the folders of this process begin."""
+    return f"{FOLDER}-{os.getpid()}-{process_started(os.getpid())}-"
+
+
+def sweep() -> None:
+    """Remove what servers that were killed left behind; where processes can be told apart."""
+    if process_started(os.getpid()) is None:
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}-*-*-*"):
+        pid, started = folder.name.removeprefix(f"{FOLDER}-").split("-")[:2]
+        if pid.isdecimal() and process_started(int(pid)) != started:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def stored(folder: Path, which: str, files: Sequence[Any]) -> Path:
