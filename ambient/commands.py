@@ -455,27 +455,23 @@ def _samples_of(spec: str, n: int, seed: int, parts: _Parts) -> tuple[Corpus, di
 
 
 def compare(args: argparse.Namespace) -> None:
-    """What differs between two runs or audits, and how their copies differ."""
-    from ambient.comparison import changed, on_same_noise, same_noise, sampled, unpaired
+    """What differs between two runs or reports, and how their copies differ."""
+    from ambient.comparison import apart, changed, on_same_noise, sampled, shaped, unpaired
 
     sides = [_side(args.first), _side(args.second)]
-    runs, (first, second) = [run for run, _ in sides if run], [report for _, report in sides]
-    both = len(runs) == 2
-    differ = changed(runs[0].config, runs[1].config) if both else {}
+    runs = [run for run, _ in sides if run]
+    first, second = (shaped(report, run.config) if run else report for run, report in sides)
+    differ = changed(runs[0].config, runs[1].config) if len(runs) == 2 else {}
     differ |= sampled(first, second)
-    alike = both and same_noise(runs[0].config, runs[1].config)
-    paired, apart = on_same_noise(first, second) if alike else None, unpaired(first, second)
+    why, single = apart(first, second), unpaired(first, second)
+    paired = None if why else on_same_noise(first, second)
     for name, (a, b) in differ.items():
         say(f"{name}: {a} and {b}")
     for report in (first, second):
         say(_summary(report))
-    if not both:
-        say("no pairs: nobody knows from which noise the audited images began.")
-    elif not alike:
-        say("no pairs: they make images of different sizes, so no seed is the same noise for both.")
-    elif paired is None:
-        say("no common seeds: evaluate both with the same --seed to compare them sample by sample.")
-    shown = paired or apart
+    if why:
+        say(f"no pairs: {why}.")
+    shown = paired or single
     of = f"on {paired.count} common seeds" if paired else "between independent sets"
     say(
         f"difference {100 * shown.difference:+.1f} points ({100 * shown.low:+.1f} to "
@@ -484,12 +480,12 @@ def compare(args: argparse.Namespace) -> None:
     if args.json:
         found = None if paired is None else {**dataclasses.asdict(paired), "count": paired.count}
         names = [run.name if run else _called(report) for run, report in sides]
-        differences = {"paired": found, "unpaired": dataclasses.asdict(apart)}
+        differences = {"paired": found, "unpaired": dataclasses.asdict(single)}
         put_json(args.json, {"runs": names, "changed": differ, **differences})
 
 
 def _side(spec: str) -> tuple[Run | None, dict[str, Any]]:
-    """A run and its stored report, or the report of an audit alone."""
+    """A run and its stored report, or a report alone."""
     if spec.endswith(".json"):
         return None, _audited(spec)
     away = spec.startswith("hub:") or _is_zip(spec)
@@ -498,20 +494,46 @@ def _side(spec: str) -> tuple[Run | None, dict[str, Any]]:
 
 
 def _audited(path: str) -> dict[str, Any]:
-    """A report that `audit --json` wrote, with a rate.
+    """A report that `audit --json` or `evaluate --json` wrote, with a rate.
 
     Raises:
         InputError: no such file, another one, or a report that concluded nothing.
     """
+    from ambient.untrusted import check_shape
+
     report = read_json(Path(path))
     if report is None:
         raise InputError(f"'{path}' does not exist; expected a run, or the JSON of an audit.")
-    ratio = (report.get("copies") or {}).get("ratio")
-    if "generated" not in report or not ratio or not report.get("samples"):
-        raise InputError(f"'{path}' is no report; expected what `audit --json FILE` writes.")
-    if ratio["rate"] is None:
+    try:
+        check_shape(report, _report_shape(report), "it")
+        if not report["samples"]:
+            raise InputError("it has no samples.")
+    except InputError as e:
+        raise InputError(
+            f"'{path}' is no report; expected what `audit --json FILE` writes, or `evaluate`: {e}"
+        ) from e
+    if report["copies"]["ratio"]["rate"] is None:
         raise InputError(f"'{path}' holds no rate: {' '.join(report['warnings'])}")
     return report
+
+
+def _report_shape(report: dict[str, Any]) -> dict[str, Any]:
+    """What `compare` reads of a report; one of images has no run, and names them."""
+    from ambient.archive import RULES
+    from ambient.untrusted import flag, number, text, whole
+
+    rule = {"features": text, "rate": number}
+    named = {"run": text} if report.get("run") else {"run": None, "generated": {"name": text}}
+    return named | {
+        "corpus": {"sha256": text},
+        "copies": {"ratio": RULES, "similarity": (rule, rule | {"rate": None}, None)},
+        "quality": ({"frechet": (number, None)}, None),
+        "sampler": (None, {"sampler": text, "steps": whole, "sigma_max": number}),
+        "seed": whole,
+        "step?": (whole, None),
+        "samples": [{"copy": flag, "seed?": whole}],
+        "warnings": [text],
+    }
 
 
 def _called(report: dict[str, Any]) -> str:

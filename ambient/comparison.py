@@ -69,11 +69,11 @@ def _alike(a: float | str, b: float | str) -> bool:
 
 @dataclass(frozen=True)
 class Paired:
-    """Verdicts on samples of two runs from the same noise.
+    """Verdicts on samples of two models from the same noise.
 
     Attributes:
         both, first, second, neither: pairs in which so many are copies.
-        difference: copied share of the second run minus that of the first.
+        difference: copied share of the second model minus that of the first.
         low, high: its 95 % score interval over pairs (Tango, Statistics in Medicine 17, 1998);
             other training seeds vary more.
     """
@@ -175,21 +175,55 @@ def unpaired(first: Mapping[str, Any], second: Mapping[str, Any]) -> Unpaired:
     return Unpaired.of((copies[0], copies[1]), (counts[0], counts[1]))
 
 
-def same_noise(first: Config, second: Config) -> bool:
-    """Whether a seed is the same noise for both: they make images of one size and color."""
-    return (first.side, first.channels) == (second.side, second.channels)
+def shaped(report: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """A run's report with the `shape` of its images, as an audit's has it."""
+    return {**report, "shape": [config.side, config.side, config.channels]}
+
+
+def by_seed(report: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """The samples by their seeds; empty of images of which nobody knows how they were drawn."""
+    samples = report["samples"]
+    if all("seed" in s for s in samples):
+        return {s["seed"]: s for s in samples}
+    return dict(enumerate(samples, report["seed"])) if _sampler(report) else {}
+
+
+def apart(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """Why two reports have no samples from the same noise; '' where they have.
+
+    A seed is the same noise for runs and for any other models (`ambient.sampler.trajectory` draws
+    it), if they make images of one shape and begin at one noise level. Samplers may differ: then
+    it is the noise they begin with.
+
+    Args:
+        first, second: reports; those of runs as `shaped` gives them.
+    """
+    shapes = [report.get("shape") for report in (first, second)]
+    tops = [_sampler(report).get("sigma_max", 0.0) for report in (first, second)]
+    if not (by_seed(first) and by_seed(second)):
+        return "nobody knows from which noise the images of one side began"
+    if first["corpus"]["sha256"] != second["corpus"]["sha256"]:  # else they have one shape
+        if None in shapes:
+            return "the report of one side does not say how large its images are"
+        if shapes[0] != shapes[1]:
+            return "these two make images of different sizes"
+    if all(tops) and not _alike(tops[0], tops[1]):
+        return "these two begin at different noise levels"
+    if not by_seed(first).keys() & by_seed(second).keys():
+        return "no seed was judged on both sides; judge both from the same seed on"
+    return ""
 
 
 def on_same_noise(first: Mapping[str, Any], second: Mapping[str, Any]) -> Paired | None:
     """Two reports on the seeds that both judged, by the rule of pixels; None without any.
 
-    It means something where `same_noise` holds.
+    It means something where nothing keeps them `apart`.
     """
-    a, b = ({s["seed"]: bool(s["copy"]) for s in r["samples"]} for r in (first, second))
+    a, b = by_seed(first), by_seed(second)
     seeds = sorted(a.keys() & b.keys())
     if not seeds:
         return None
-    return Paired.of(np.array([a[s] for s in seeds]), np.array([b[s] for s in seeds]))
+    return Paired.of(*(np.array([bool(side[s]["copy"]) for s in seeds]) for side in (a, b)))
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,18 @@ with errors_in_words():
     if runs:
         words.bar(bar, runs)
     choice.show_changes(runs, [side.report for side in both])
-    seeds = pairs.common(both)
-    found = pairs.paired(both) if seeds else None
+    found = pairs.paired(both)
+    seeds = pairs.pictured(both) if found else []
     pairs.headline(both, found)
-    if found:
+    if seeds:
         pairs.show(both, seeds)
     else:
         pairs.show_apart(both)
 words.under(
     "compare",
-    pairs.in_words(found) if found else pairs.apart_in_words(both),
+    pairs.in_words(found, bool(seeds)) if found else pairs.apart_in_words(both),
     [side.provenance for side in both],
-    lambda: pairs.rows(both, seeds),
+    lambda: pairs.rows(both, found),
     pairs.command(both),
 )
 with errors_in_words():

@@ -191,6 +191,46 @@ def test_two_image_sets_share_their_training_images(dropped: AppTest, emoji: Cor
     assert not dropped.get("plotly_chart")
 
 
+def _pipeline(folder: Path) -> bytes:
+    """A zip of a saved pipeline of random weights that makes 8x8 pictures in gray."""
+    diffusers = pytest.importorskip("diffusers")
+    network = diffusers.UNet2DModel(
+        sample_size=8,
+        in_channels=1,
+        out_channels=1,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=4,
+    )
+    diffusers.DDPMPipeline(network, diffusers.DDPMScheduler()).save_pretrained(str(folder))
+    shutil.make_archive(str(folder), "zip", folder)
+    return folder.with_suffix(".zip").read_bytes()
+
+
+def test_a_pipeline_pairs_with_a_run(app: AppTest, digits: Corpus, tmp_path: Path) -> None:
+    office.desk.clear()  # type: ignore[attr-defined]
+    _open(app, first="digits-50-standard", second=IMAGES)
+    app.button_group(key=f"{IMAGES}-second-source").set_value("model").run()
+    given = ("my-ddpm.zip", _pipeline(tmp_path / "my-ddpm"), "application/zip")
+    app.file_uploader(key=f"{IMAGES}-second-model").set_value(given)
+    _drop(app, "second", "train", digits.images[:120])
+    app.selectbox(key=f"{IMAGES}-second-features").set_value("pixels")
+    _judged(app)
+    metric = next(m for m in app.metric if m.label == "Difference in points, 128 pairs")
+    judged = [s["copy"] for s in _report("digits-50-standard")["samples"] if s["seed"] < 128]
+    said = _text(app)
+    alone = int(re.findall(r"the first alone in \*\*(\d+)", said)[0])
+    both = int(re.findall(r"both are copies in \*\*(\d+)", said)[0])
+    assert both + alone == sum(judged) and metric.value.startswith("−")
+    assert "The pictures are no pairs" in said and "nothing below has one cause" in said
+    assert "steps of sampling" not in said and len(app.get("image")) == 2
+    command = next(c.value for c in app.code if "ambient compare" in c.value)
+    assert "audit --model A --n 128 --train B --json my-ddpm.json" in command
+    office.desk().close()
+
+
 def test_a_link_may_leave_out_images_of_ones_own(app: AppTest) -> None:
     _open(app, hide="open")
     assert IMAGES not in app.selectbox(key="first").options

@@ -6,14 +6,28 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from ambient.__main__ import main
-from ambient.comparison import Mean, Paired, Unpaired, changed, copies_at, on_same_noise, sampled
+from ambient.adapters import Model
+from ambient.comparison import (
+    Mean,
+    Paired,
+    Unpaired,
+    apart,
+    changed,
+    copies_at,
+    on_same_noise,
+    sampled,
+    shaped,
+)
+from ambient.evaluation import evaluate
 from ambient.run import BUNDLED_RUNS, open_run
+from ambient.sampler import SamplerConfig
 
 
 def test_the_interval_is_scipys() -> None:
@@ -174,3 +188,106 @@ def test_the_command_names_another_sampler(
     assert main(["compare", other.name, str(other), "--json", str(out)]) == 0
     assert "sampler_steps: 18 and 36" in capsys.readouterr().err
     assert json.loads(out.read_text())["changed"] == {"sampler_steps": [18, 36]}
+
+
+# Models that are no runs
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The training and held-out images of the run digits-50-standard, as npz."""
+    run, folder = open_run("digits-50-standard"), tmp_path_factory.mktemp("sets")
+    corpus = run.corpus()
+    split = run.split(corpus)
+    for name, rows in (("train", split.train), ("heldout", split.heldout)):
+        np.savez(folder / f"{name}.npz", images=corpus.images[rows])
+    return folder / "train.npz", folder / "heldout.npz"
+
+
+def _compared(first: object, second: object, folder: Path) -> dict[str, Any]:
+    out = folder / "compared.json"
+    assert main(["compare", str(first), str(second), "--json", str(out)]) == 0
+    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_run_and_a_sampled_model_pair_on_the_same_seeds(
+    tmp_path: Path, sets: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model is the run's own network: the same noise makes the same samples."""
+    name, target = "digits-50-standard", tmp_path / "audit.json"
+    command = ["audit", "--model", name, "--n", "100", "--seed", "30", "--features", "pixels"]
+    command += ["--train", str(sets[0]), "--heldout", str(sets[1]), "--skip-quality"]
+    assert main([*command, "--json", str(target)]) == 0
+    found = _compared(name, target, tmp_path)["paired"]
+    assert "on 100 common seeds" in capsys.readouterr().err
+    assert (found["count"], found["first"], found["second"]) == (100, 0, 0)
+    judged = {s["seed"]: s["copy"] for s in (open_run(name).report() or {})["samples"]}
+    assert found["both"] == sum(judged[seed] for seed in range(30, 130))
+
+
+def test_reports_of_models_pair_where_they_share_their_images(
+    tmp_path: Path, sets: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Model(open_run("digits-50-standard").denoiser(), (1, 8, 8)).beside(*sets)
+    files = {}
+    for seed, how in ((0, SamplerConfig()), (60, SamplerConfig("euler", 9))):
+        *_, (_, _, _, report) = evaluate(model, 100, seed, how=how, features="pixels")
+        files[seed] = tmp_path / f"{seed}.json"
+        files[seed].write_text(json.dumps(report), encoding="utf-8")
+    found = _compared(files[0], files[60], tmp_path)
+    assert found["paired"]["count"] == 40
+    assert found["changed"] == {"sampler": ["heun", "euler"], "sampler_steps": [18, 9]}
+    capsys.readouterr()
+    assert _compared("digits-50-standard", files[0], tmp_path)["paired"] is None
+    assert "does not say how large its images are" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"corpus": {"sha256": "another"}}, ""),
+        ({"sampler": HEUN | {"sampler": "euler", "sigma_min": 0.02}}, ""),
+        ({"sampler": None}, "nobody knows from which noise"),  # images of anyone's
+        ({"corpus": {"sha256": "another"}, "shape": None}, "does not say how large"),
+        ({"corpus": {"sha256": "another"}, "shape": [16, 16, 1]}, "different sizes"),
+        ({"sampler": HEUN | {"sigma_max": 20.0}}, "begin at different noise levels"),
+        ({"seed": 1000}, "no seed was judged on both sides"),
+    ],
+)
+def test_which_samples_are_of_the_same_noise(changes: dict[str, Any], why: str) -> None:
+    run = open_run("digits-50-standard")
+    report = shaped(run.report() or {}, run.config)
+    samples = [{"file": "seed 5", "copy": True}, {"file": "seed 6", "copy": False}]
+    other = report | {"run": None, "seed": 5, "samples": samples} | changes
+    for found in (apart(report, other), apart(other, report)):
+        assert why in found if why else found == ""
+    pairs = on_same_noise(report, other)
+    assert why or (pairs is not None and pairs.count == 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"samples": [{"copy": "yes"}]}, "it: samples[0]: copy is"),
+        ({"samples": []}, "it has no samples"),
+        ({"sampler": "heun"}, "it: sampler is"),
+        ({"seed": None}, "it: seed is null"),
+        ({"run": None}, "it has no 'generated'"),
+        ({"copies": None}, "it: copies is null"),
+    ],
+)
+def test_a_report_of_another_form_is_one_line(
+    tmp_path: Path,
+    changes: dict[str, Any],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "report.json"
+    report = (open_run("digits-50-standard").report() or {}) | changes
+    path.write_text(json.dumps(report), encoding="utf-8")
+    assert main(["compare", "digits-50-standard", str(path)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "is no report; expected what `audit --json FILE` writes" in said
+    assert complaint in said and "\n" not in said

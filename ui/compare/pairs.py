@@ -1,6 +1,7 @@
 """Samples of two sides: pair by pair from the same noise, or, where none is the same, side by side.
 
-Where no noise is the same, the two shares are compared as those of two independent sets.
+Where no noise is the same, the two shares are compared as those of two independent sets. Images
+are shown pair by pair of two runs only: of other models, a report keeps too few of them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.comparison import Paired, Unpaired, on_same_noise, same_noise, unpaired
+from ambient.comparison import Paired, Unpaired, apart, by_seed, on_same_noise, unpaired
 from ui import data, words
 from ui.compare.sides import Side
 from ui.pictures import arm_color, gallery
@@ -21,36 +22,24 @@ from ui.teacher import control, hidden
 ORDERS = ("First", "Random", "One copies", "Both copy")
 APART = {"Worst": "worst", "Median": "median", "Random": "random"}
 AUDIT = "python -m ambient audit --generated A --train B --json"
+AUDIT_MODEL = "python -m ambient audit --model A --n {n} --train B --json"
 Sides = Sequence[Side]
 
 
-def paired(both: Sides) -> Paired:
-    """Verdicts pair by pair; the sides are runs with common seeds."""
-    runs = [side.run for side in both if side.run]
-    paths = tuple(str(run.path) for run in runs)
-    changed = tuple(data.stamp(run.path / "report.json") for run in runs)
-    return _paired(paths, changed, [side.report for side in both])
+def paired(both: Sides) -> Paired | None:
+    """Verdicts pair by pair; None where no noise is the same."""
+    reports = both[0].report, both[1].report
+    return None if apart(*reports) else on_same_noise(*reports)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _paired(
-    paths: tuple[str, ...], changed: tuple[int, ...], _reports: Sequence[Mapping[str, Any]]
-) -> Paired:
-    found = on_same_noise(*_reports)
-    assert found is not None
-    return found
-
-
-def common(both: Sides) -> list[int]:
-    """Seeds that are the same noise on both sides, and have a sample and a verdict of each."""
-    runs = [side.run for side in both if side.run]
-    if len(runs) < 2 or not same_noise(runs[0].config, runs[1].config):
-        return []
+def pictured(both: Sides) -> list[int]:
+    """Seeds with a verdict and a stored sample on both sides, which are runs."""
     kept = [
-        set(data.samples(run)[1].tolist()) & {row["seed"] for row in side.report["samples"]}
-        for run, side in zip(runs, both, strict=True)
+        by_seed(side.report).keys() & data.samples(side.run)[1].tolist()
+        for side in both
+        if side.run
     ]
-    return sorted(kept[0] & kept[1])
+    return sorted(kept[0] & kept[1]) if len(kept) == 2 else []
 
 
 def headline(both: Sides, found: Paired | None) -> None:
@@ -151,28 +140,24 @@ def _pick(order: str, both: Sides, seeds: Sequence[int]) -> list[int]:
     return sorted(drawn.tolist())
 
 
-def in_words(found: Paired) -> str:
-    """How the pairs fall, and what the pictures are."""
+def in_words(found: Paired, shown: bool) -> str:
+    """How the pairs fall, and what the pictures are: pairs too where they are `shown`."""
+    aside = "" if shown else "The pictures are no pairs: of a model, only some are kept. "
     return (
         f"Of {found.count:,} pairs from the same noise, both are copies in **{found.both:,}**, the "
         f"first alone in **{found.first:,}**, the second alone in **{found.second:,}**, neither in "
-        f"**{found.neither:,}**. Each sample stands above the training image nearest to it; a "
-        "frame with an equals sign marks a copy. Fréchet distances compare within one set of "
-        "training images only."
+        f"**{found.neither:,}**. {aside}Each sample stands above the training image nearest to "
+        "it; a frame with an equals sign marks a copy. Fréchet distances compare within one set "
+        "of training images only."
     )
 
 
 def apart_in_words(both: Sides) -> str:
     """Why there are no pairs, what that means for the difference, and what the pictures are."""
-    if all(side.run for side in both):
-        why = (
-            "these two make images of different sizes, or have no stored samples of the same seeds"
-        )
-    else:
-        why = "nobody knows from which noise images of yours began"
+    first, second = (side.report for side in both)
     return (
-        f"No pairs: {why}. So the difference is that of two independent sets, "
-        f"{len(both[0].report['samples']):,} and {len(both[1].report['samples']):,} samples, and "
+        f"No pairs: {apart(first, second)}. So the difference is that of two independent sets, "
+        f"{len(first['samples']):,} and {len(second['samples']):,} samples, and "
         "each side is judged by a rule that was set on its own unseen images. Each sample stands "
         "above the training image nearest to it; a frame with an equals sign marks a copy."
     )
@@ -180,30 +165,34 @@ def apart_in_words(both: Sides) -> str:
 
 def command(both: Sides) -> str:
     """The commands that make the numbers again."""
-    audits = [f"{AUDIT} {side.command}" for side in both if not side.run]
+    audits = [f"{_audit(side.report)} {side.command}" for side in both if not side.run]
     return "\n".join([*audits, f"python -m ambient compare {_names(both)} --json -"])
+
+
+def _audit(report: Mapping[str, Any]) -> str:
+    return AUDIT_MODEL.format(n=len(report["samples"])) if report["sampler"] else AUDIT
 
 
 def _names(both: Sides) -> str:
     return " ".join(side.command for side in both)
 
 
-def rows(both: Sides, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """A row a common seed; a row a sample where there are none."""
+def rows(both: Sides, found: Paired | None) -> list[dict[str, Any]]:
+    """A row a pair; a row a sample where there are none."""
     fields = ("nearest", "d1", "d2", "ratio", "copy")
-    if not seeds:
+    if not found:
         return [
             {"side": side.name, "sample": s.get("file", s.get("seed")), **{f: s[f] for f in fields}}
             for side in both
             for s in side.report["samples"]
         ]
-    by_seed = [{s["seed"]: s for s in side.report["samples"]} for side in both]
+    first, second = (by_seed(side.report) for side in both)
     return [
         {"seed": s}
         | {
             f"{side}_{field}": known[s][field]
-            for side, known in zip(("first", "second"), by_seed, strict=True)
+            for side, known in (("first", first), ("second", second))
             for field in fields
         }
-        for s in seeds
+        for s in sorted(first.keys() & second.keys())
     ]

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ambient import paper
+from ambient.comparison import shaped
 from ambient.copies import choose
 from ambient.run import Run
 from ui import data, words
@@ -98,7 +99,7 @@ def judged(names: Mapping[str, str], known: Mapping[str, Run]) -> list[Side] | N
 def _run(run: Run) -> Side:
     report = data.report(run)
     assert report is not None  # only judged runs can be chosen
-    return Side(run.name, report, run)
+    return Side(run.name, shaped(report, run.config), run)
 
 
 def _drops(side: str, before: drops.Given) -> drops.Given:
