@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Generator
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from ambient.archive import write_samples
 from ambient.errors import InputError
 from ambient.evaluation import evaluate
-from ambient.run import STOP_FILE, YIELD, Run, process_started, step_name, write_atomically
+from ambient.run import STOP_FILE, YIELD, Run, pulse, step_name, write_atomically
 from ambient.verdicts import Images
 
 Report = dict[str, Any]
@@ -83,10 +82,8 @@ def _stopping(run: Run) -> bool:
 
 
 def _tell(run: Run, done: int, of: int) -> None:
-    pid = os.getpid()
-    mine = {"status": "running", "pid": pid, "pid_started": process_started(pid)}
-    far = {"heartbeat": time.time(), "judging": {"done": done, "of": of}}
-    _write(run, {**run.state, **mine, **far})
+    far = {"status": "running", "judging": {"done": done, "of": of}}
+    _write(run, {**run.state, **pulse(os.getpid()), **far})
 
 
 def _end(run: Run, why: str) -> None:

@@ -13,10 +13,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ from PIL import Image
 from ambient.config import Config
 from ambient.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
 from ambient.errors import InputError
+from ambient.untrusted import Shape, check_shape, number, text, whole
 
 if TYPE_CHECKING:
     from ambient.denoiser import EDM
@@ -40,9 +43,19 @@ PLACE_FILE = "place.json"  # where a run stands in the queue
 START_FILE = "start.safetensors"  # the weights that a run with a parent starts from
 OWN = "pictures"  # the corpus of a run that keeps its images in its folder
 IMAGES_FILE = "images.npz"  # the whole corpus, unseen images and groups too
-STALE = 60.0  # seconds without a heartbeat: gone, where processes cannot be looked up
+STALE = 120.0  # seconds without a heartbeat: gone, where its process cannot be looked up
+HUNG = 600.0  # seconds without a heartbeat and without work: such a process is ended
+IDLE = 0.05  # of that time on a core: less is no work
+NOBODY = "damaged"  # the owner of a run whose owner.json cannot be read
 SLOWEST = 0.1  # images a second, as metrics.jsonl rounds them; less says nothing of a machine
 SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
+
+SECONDS = ("heartbeat", "monotonic", "worked", "running_seconds", "seconds_per_step", "eta_seconds")
+STATE: Shape = {
+    "status": text,
+    **dict.fromkeys(("step?", "pid?"), whole),
+    **{f"{name}?": number for name in SECONDS},
+}
 
 
 def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
@@ -94,23 +107,98 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def process_started(pid: int) -> str | None:
     """When a live process started, in the kernel's words; None if gone or not on Linux."""
+    fields = _process(pid)
+    return fields[19] if fields else None
+
+
+def _process(pid: int) -> list[str] | None:
+    """What /proc/PID/stat says of a live process after its name."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else fields[19]
+    return None if fields[0] == "Z" else fields
+
+
+def _worked(pid: int) -> float:
+    """Seconds that a live process has had on cores."""
+    fields = _process(pid)
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+@cache
+def _machine() -> tuple[str, str]:
+    """This boot of a machine, and where in it process numbers mean what they mean here.
+
+    Two containers of one machine share the first and not the second. Empty where not told.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return boot, str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return "", ""
+
+
+def pulse(pid: int) -> dict[str, Any]:
+    """What a state says of the live process that trains a run: which one it is, and since when."""
+    boot, numbers = _machine()
+    return {
+        "pid": pid,
+        "pid_started": process_started(pid),
+        "boot": boot,
+        "numbers": numbers,
+        "heartbeat": time.time(),
+        "monotonic": time.monotonic(),
+        "worked": _worked(pid),
+    }
 
 
 def is_training(run: Run) -> bool:
-    """Whether the process that state.json names is alive and still the one that wrote it."""
+    """Whether the process that state.json names is alive and still the one that wrote it.
+
+    A process that cannot be looked up, as that of another container, is known by its heartbeat.
+    """
     state = run.state
-    if state["status"] != "running":
+    if state["status"] != "running" or "pid" not in state:
         return False
-    if Path("/proc/self/stat").exists():
-        started = process_started(int(state.get("pid", 0)))
+    boot, numbers = _machine()
+    ours = (state.get("boot", boot), state.get("numbers", numbers)) == (boot, numbers)
+    if ours and Path("/proc/self/stat").exists():
+        started = process_started(state["pid"])
         return started is not None and started == state.get("pid_started", started)
-    return time.time() - state.get("heartbeat", 0.0) < STALE
+    return _silence(state) < STALE
+
+
+def end_hung(run: Run) -> bool:
+    """Kill a process of this machine that trains a run, if it has stood still for minutes.
+
+    Whoever is killed loses no more than half a minute of work.
+
+    Returns:
+        Whether there was one.
+    """
+    state, (boot, numbers) = run.state, _machine()
+    here = boot and (state.get("boot"), state.get("numbers")) == (boot, numbers)
+    if not here or not is_training(run) or _silence(state) < HUNG:
+        return False
+    pid = state["pid"]
+    if _worked(pid) - state.get("worked", 0.0) > IDLE * _silence(state):
+        return False  # at something that takes long
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    return True
+
+
+def _silence(state: dict[str, Any]) -> float:
+    """Seconds since a state's last heartbeat.
+
+    Within one boot by a clock that nobody sets, and that stands still while the machine sleeps.
+    """
+    boot, _ = _machine()
+    if boot and state.get("boot") == boot:
+        return time.monotonic() - float(state.get("monotonic", 0.0))
+    return abs(time.time() - float(state.get("heartbeat", 0.0)))
 
 
 def fingerprint(token: str | None) -> str | None:
@@ -141,7 +229,10 @@ class Run:
     @property
     def state(self) -> dict[str, Any]:
         """status, step, steps, heartbeat, seconds_per_step, eta_seconds; `done` if absent."""
-        return read_json(self.path / "state.json") or {"status": "done", "step": self.last_step}
+        path = self.path / "state.json"
+        state = read_json(path) or {"status": "done", "step": self.last_step}
+        check_shape(state, STATE, f"'{path}'")
+        return state
 
     @property
     def steps(self) -> list[int]:
@@ -169,9 +260,14 @@ class Run:
 
     @property
     def owner(self) -> str | None:
-        """The fingerprint of who may change the run; None: anyone."""
-        stored = read_json(self.path / "owner.json")
-        return stored["sha256"] if stored else None
+        """The fingerprint of who may change the run; None: anyone; `NOBODY`: it is damaged."""
+        if not (self.path / "owner.json").exists():
+            return None
+        with suppress(InputError):
+            found = (read_json(self.path / "owner.json") or {}).get("sha256")
+            if isinstance(found, str) and re.fullmatch("[0-9a-f]{64}", found):
+                return found
+        return NOBODY
 
     def metrics(self) -> list[dict[str, float]]:
         """The lines of metrics.jsonl; a last line cut short by a crash is left out."""

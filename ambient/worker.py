@@ -39,6 +39,7 @@ from ambient.run import (
     STOP_FILE,
     YIELD,
     Run,
+    end_hung,
     fingerprint,
     is_full,
     is_training,
@@ -46,13 +47,14 @@ from ambient.run import (
     list_runs,
     mark_failed,
     owner_record,
-    process_started,
+    pulse,
     read_json,
     settle,
     start_run,
     unwritten,
     write_atomically,
 )
+from ambient.untrusted import Shape, check_shape, whole
 
 RUNS = Path(os.environ.get("AMBIENT_RUNS", "runs"))
 SLICE = 180.0  # seconds a run trains while somebody else waits
@@ -233,7 +235,8 @@ def clean(folder: Path, max_bytes: int, max_age_seconds: float | None = None) ->
 def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
     """Mark dead runs as interrupted, end the running one's slice, start the next. Cheap.
 
-    Who may only read the folder changes nothing.
+    A process that hangs is killed, and its run goes on in its turn. Who may only read the folder
+    changes nothing.
 
     Raises:
         InputError: the disk is full.
@@ -242,8 +245,10 @@ def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
         return
     with _locked(folder):
         for run in (s.run for s in _standings(folder) if s.state["status"] == "running"):
+            if end_hung(run) and not _is_to_pause(run):
+                _queue(run)
             # The process may have ended since: what it said last counts, if it said anything.
-            if not is_training(run) and run.state["status"] == "running":
+            elif not is_training(run) and run.state["status"] == "running":
                 settle(run)
         standings = _standings(folder)
         line = _line(standings)
@@ -257,6 +262,11 @@ def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
             if not stop.exists():
                 _place(first.run, standings)
                 write_atomically(stop, YIELD)
+
+
+def _is_to_pause(run: Run) -> bool:
+    stop = run.path / STOP_FILE
+    return stop.exists() and stop.read_text(encoding="utf-8") != YIELD
 
 
 def is_busy(folder: Path = RUNS) -> bool:
@@ -309,6 +319,7 @@ def wait_seconds(
 
 
 QUEUED: dict[str, Any] = {"status": "queued"}
+PLACE: Shape = {"round?": whole, "ticket?": whole}
 
 
 @dataclass(frozen=True)
@@ -344,8 +355,9 @@ def _standings(folder: Path) -> list[_Standing]:
     for run in list_runs(folder):
         try:
             state, place = run.state, read_json(run.path / PLACE_FILE) or {}
-            found.append(_Standing(run, {"status": "done", **state}, run.owner, **place))
-        except (InputError, TypeError, KeyError):
+            check_shape(place, PLACE, PLACE_FILE)
+            found.append(_Standing(run, state, run.owner, **place))
+        except (InputError, TypeError):
             continue
     return found
 
@@ -429,13 +441,7 @@ def _launch(run: Run) -> None:
         mark_failed(run, f"training could not be started ({e.strerror}); go on with it later.")
         return
     # The process writes its own state once torch is loaded; until then this one holds the slot.
-    state = {
-        **_rest_of(run),
-        "status": "running",
-        "pid": process.pid,
-        "pid_started": process_started(process.pid),
-        "heartbeat": time.time(),
-    }
+    state = {**_rest_of(run), "status": "running", **pulse(process.pid)}
     try:
         write_atomically(run.path / "state.json", json.dumps(state))
     except OSError:  # nobody would know of it, and the next look would start another

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -26,13 +27,16 @@ from ambient.errors import InputError
 from ambient.recorder import record
 from ambient.run import (
     ACTIVE,
+    HUNG,
     OWN,
+    STALE,
     STOP_FILE,
     YIELD,
     Run,
     is_training,
     list_runs,
     process_started,
+    pulse,
     start_run,
     write_atomically,
 )
@@ -102,6 +106,97 @@ def test_a_reused_process_number_is_not_mistaken_for_the_run(
     (run.path / "state.json").write_text(json.dumps(fake))
     worker.advance(tmp_path)
     assert run.state["status"] == "interrupted"
+
+
+def change(run: Run, **more: object) -> None:
+    (run.path / "state.json").write_text(json.dumps({**run.state, **more}))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is a process looked up")
+def test_a_process_that_stands_still_is_killed_and_its_run_goes_on(
+    tmp_path: Path, config: Config
+) -> None:
+    run = worker.submit(config, tmp_path)
+    wait_until(run, lambda s: int(str(s["step"])) > 0)
+    pid, day = int(run.state["pid"]), 24 * 3600
+    os.kill(pid, signal.SIGSTOP)
+    begun = float(run.state["monotonic"])
+    # The clock was set, or the machine slept; then: long without a heartbeat, but at work.
+    for fresh in ({"heartbeat": time.time() - day}, {"monotonic": begun - day, "worked": -day}):
+        change(run, **fresh)
+        worker.advance(tmp_path)
+        assert run.state["pid"] == pid and is_training(run)
+    change(run, monotonic=begun - HUNG, worked=float(run.state["worked"]) + day)
+    step = run.saved_step
+    worker.advance(tmp_path)
+    assert run.state["status"] == "running" and run.state["pid"] != pid
+    wait_until(run, lambda s: int(str(s["step"])) > step)
+    assert process_started(pid) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is a process looked up")
+def test_a_hung_run_that_was_asked_to_pause_is_not_started_again(
+    tmp_path: Path, config: Config
+) -> None:
+    run = worker.submit(config, tmp_path)
+    os.kill(int(run.state["pid"]), signal.SIGSTOP)
+    worker.request_stop(run)
+    change(run, monotonic=float(run.state["monotonic"]) - HUNG)
+    wait_until(run, lambda s: s["status"] == "interrupted")
+
+
+@pytest.mark.usefixtures("by_hand")
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is a process looked up")
+def test_a_process_of_another_container_is_known_by_its_heartbeat(
+    tmp_path: Path, config: Config
+) -> None:
+    first, second = (worker.submit(config, tmp_path) for _ in range(2))
+    elsewhere = {**pulse(os.getpid()), "numbers": "pid:[1]", "pid": 2**22 + 1}
+    day = 24 * 3600
+    for beat in (elsewhere, {**elsewhere, "heartbeat": time.time() - day}):  # the clock was set
+        say(first, "running", **beat)
+        worker.advance(tmp_path)
+        assert [r.state["status"] for r in (first, second)] == ["running", "queued"]
+    another_boot = {**elsewhere, "boot": "another", "monotonic": 1.0}
+    say(first, "running", **another_boot)
+    assert is_training(first)
+    for gone in (
+        {**elsewhere, "monotonic": time.monotonic() - STALE},
+        {**another_boot, "heartbeat": time.time() - STALE},
+        {**another_boot, "heartbeat": time.time() + day},
+    ):
+        say(first, "running", **gone)
+        assert not is_training(first)
+    worker.advance(tmp_path)
+    assert [r.state["status"] for r in (first, second)] == ["interrupted", "running"]
+
+
+def test_two_servers_start_one_training(tmp_path: Path, config: Config) -> None:
+    run = start_run(tmp_path / "run", config)
+    (run.path / "state.json").write_text('{"status": "queued"}')
+    server = """if True:
+        import sys, time
+        from pathlib import Path
+        from ambient import worker
+        launch, folder, go = worker._launch, Path(sys.argv[1]), Path(sys.argv[2])
+        worker._launch = lambda run: (launch(run), print("started"))
+        print("ready", flush=True)
+        while not go.exists():
+            pass
+        for _ in range(200):
+            worker.advance(folder)
+        """
+    folders = [str(tmp_path), str(tmp_path / "go")]
+    servers = [
+        subprocess.Popen([sys.executable, "-c", server, *folders], stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for one in servers:
+        assert one.stdout and one.stdout.readline() == b"ready\n"
+    (tmp_path / "go").touch()
+    said = [one.communicate(timeout=120)[0] for one in servers]
+    assert sorted(said) == [b"", b"started\n"]
+    assert is_training(run)
 
 
 def test_a_queued_run_can_be_taken_back(tmp_path: Path, config: Config) -> None:
@@ -290,11 +385,22 @@ def test_cleaning_takes_the_oldest_runs_at_rest(tmp_path: Path, config: Config) 
 
 @pytest.mark.usefixtures("by_hand")
 def test_one_unreadable_folder_does_not_stop_the_queue(tmp_path: Path, config: Config) -> None:
-    broken, placeless, run = (worker.submit(config, tmp_path) for _ in range(3))
-    (broken.path / "state.json").write_text("{")
-    (placeless.path / "place.json").write_text('{"where": 1}')
+    *broken, run = (worker.submit(config, tmp_path) for _ in range(7))
+    spoiled = {
+        "state.json": ["{", '{"step": 1}', '{"status": "running", "pid": "x"}'],
+        "place.json": ['{"where": 1}', '{"round": "x"}'],
+        "owner.json": ["{}"],
+    }
+    files = [(name, text) for name, texts in spoiled.items() for text in texts]
+    for one, (name, text) in zip(broken, files, strict=True):
+        (one.path / name).write_text(text)
+        if name == "owner.json":
+            say(one, "done")
     worker.advance(tmp_path)
     assert run.state["status"] == "running"
+    assert not any(worker.may_change(broken[-1], token) for token in (None, "", "a"))
+    with pytest.raises(InputError, match="pid is .x.*; expected a whole number from 0"):
+        is_training(broken[2])
 
 
 @pytest.mark.usefixtures("by_hand")
