@@ -37,7 +37,7 @@ DISCRETE = (
     "LMSDiscreteScheduler",
 )
 EDMS = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
-
+NO_SAMPLE = ("PNDMScheduler",)  # takes whatever is not v_prediction for epsilon
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -279,6 +279,31 @@ def _denoiser(
     unet: Any, kind: str, folder: Path, name: str
 ) -> tuple[Discrete | EDM, tuple[float, float]]:
     """The denoiser that network and scheduler make, and the noise levels it knows."""
+    scheduler = _scheduler(kind, folder, name)
+    c = scheduler.config
+    predicts, tabled = c.prediction_type, unet.config.time_embedding_type == "learned"
+    by_level = predicts == "v_prediction" and c.get("timestep_type") == "continuous"
+    if kind in EDMS or by_level:  # the network is told ln(sigma) / 4 and no step
+        if tabled:
+            raise InputError(
+                f"'{plain(name)}' looks up its steps in a table, and its {kind} has noise levels "
+                "in place of steps; expected a positional or fourier time embedding."
+            )
+        network = _Network(unet, -1.0 if predicts == "v_prediction" else 1.0)
+        return EDM(network, 1.0 if by_level else c.sigma_data), _levels(scheduler, name)
+    ends_in_noise = c.get("rescale_betas_zero_snr")  # its level is none, whatever stands for it
+    denoiser = Discrete(
+        _Network(unet),
+        scheduler.alphas_cumprod[:-1] if ends_in_noise else scheduler.alphas_cumprod,
+        predicts,
+        clip=c.clip_sample_range if c.get("clip_sample") else None,
+        whole=tabled,
+    )
+    return denoiser, denoiser.levels
+
+
+def _scheduler(kind: str, folder: Path, name: str) -> Any:
+    """A scheduler whose process is known here."""
     if kind not in (*DISCRETE, *EDMS):
         raise InputError(
             f"'{plain(name)}' has a {plain(kind, 60) or 'scheduler of its own'}; expected one of "
@@ -297,19 +322,22 @@ def _denoiser(
             f"{plain(c.get(unknown[0]) if unknown else predicts, 40)}; expected a fixed "
             f"discrete process that predicts {', '.join(PREDICTS)}."
         )
-    if kind in EDMS:
-        if predicts == "sample":
-            raise InputError(
-                f"'{plain(name)}' predicts the sample under EDM preconditioning, which diffusers "
-                "does not define; expected epsilon or v_prediction."
-            )
-        network = _Network(unet, -1.0 if predicts == "v_prediction" else 1.0)
-        return EDM(network, c.sigma_data), (c.sigma_min, c.sigma_max)
-    denoiser = Discrete(
-        _Network(unet),
-        scheduler.alphas_cumprod,
-        predicts,
-        clip=c.clip_sample_range if c.get("clip_sample") else None,
-        whole=unet.config.time_embedding_type == "learned",
-    )
-    return denoiser, denoiser.levels
+    if predicts == "sample" and kind in (*EDMS, *NO_SAMPLE):
+        raise InputError(
+            f"'{plain(name)}' predicts the sample, which diffusers does not define for its {kind}; "
+            "expected epsilon or v_prediction."
+        )
+    return scheduler
+
+
+def _levels(scheduler: Any, name: str) -> tuple[float, float]:
+    """The lowest and the highest noise level: those its config names, else those of its steps."""
+    c, (highest, *_, lowest, _) = scheduler.config, scheduler.sigmas.tolist()  # 0 is the last
+    low, high = c.get("sigma_min"), c.get("sigma_max")
+    low, high = lowest if low is None else low, highest if high is None else high
+    if not (untrusted.positive(low) and untrusted.positive(high) and low < high < math.inf):
+        raise InputError(
+            f"'{plain(name)}': the scheduler's sigma_min is {plain(low, 40)} and its sigma_max "
+            f"{plain(high, 40)}; expected numbers above 0, the first one smaller."
+        )
+    return low, high

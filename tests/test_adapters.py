@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 import ambient
 from ambient.__main__ import main
-from ambient.adapters import Discrete, Model
+from ambient.adapters import PREDICTS, Discrete, Model
 from ambient.denoiser import ideal
 from ambient.errors import InputError
 from ambient.noise import SeededNoise
@@ -149,9 +150,159 @@ def test_euler_is_edm_euler(tmp_path: Path, predicts: str) -> None:
             torch.testing.assert_close(step.x, x, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", DISCRETE)
-def test_schedulers_of_one_process_make_one_denoiser(tmp_path: Path, kind: str) -> None:
+# Schedulers that make a step of ours, and how: the sampler, their choices, their step's.
+STEPS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "DPMSolverMultistepScheduler": ("dpmpp-2m", {}, {}),
+    "EulerDiscreteScheduler": ("euler", {}, {}),
+    "EulerAncestralDiscreteScheduler": ("ancestral", {}, {}),
+    "HeunDiscreteScheduler": ("heun", {}, {}),
+    "LMSDiscreteScheduler": ("euler", {}, {"order": 1}),
+    "UniPCMultistepScheduler": (
+        "euler",
+        {"solver_order": 1, "disable_corrector": list(range(9)), "final_sigmas_type": "sigma_min"},
+        {},
+    ),
+    "EDMDPMSolverMultistepScheduler": ("dpmpp-2m", {"sigma_max": 40.0}, {}),
+}
+UNKNOWN = {  # what diffusers does not define
+    ("EulerAncestralDiscreteScheduler", "sample"),
+    ("HeunDiscreteScheduler", "sample"),
+    ("PNDMScheduler", "sample"),
+    ("EDMDPMSolverMultistepScheduler", "sample"),
+}
+
+
+def their_samples(
+    scheduler: Any, x: Tensor, noise: torch.Generator, since: int = 0, **how: Any
+) -> Tensor:
+    """The steps of diffusers' own sampler, from one on."""
+    network = unet()
+    if "generator" in scheduler.step.__code__.co_varnames:
+        how["generator"] = noise
+    with torch.inference_mode():
+        for t in scheduler.timesteps[since:]:
+            out = network(scheduler.scale_model_input(x, t), t).sample
+            x = scheduler.step(out, t, x, **how).prev_sample
+    return x
+
+
+def assert_same_samples(
+    folder: Path, scheduler: Any, sampler: str = "euler", since: int = 0, **how: Any
+) -> None:
+    """The pipeline's own sampler and ours, on the same noise, at the same levels."""
+    model = load_pipeline(save(folder / "p", scheduler))
+    scheduler.set_timesteps(8)
+    sigmas = scheduler.sigmas.unique_consecutive()[since:]  # Heun names levels between twice
+    noise = torch.Generator().manual_seed(3)
+    seeded, start = SeededNoise([3]), torch.randn(1, *SHAPE, generator=noise)
+    scales = torch.ones_like(sigmas)
+    if float(scheduler.init_noise_sigma) == 1:  # unit variance in place of clean image + noise
+        scales = (1 + sigmas**2).sqrt()
+    x = start * sigmas[0]
+    theirs = their_samples(scheduler, x / scales[0], noise, since, **how)
+    seeded.draw(SHAPE)
+    with torch.inference_mode():
+        *_, step = SAMPLERS[sampler](model.denoiser(), x, sigmas, seeded)
+    torch.testing.assert_close(step.x / scales[-1], theirs, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "predicts"), sorted(set(product(STEPS, PREDICTS)) - UNKNOWN))
+def test_our_sampler_is_the_schedulers_own(tmp_path: Path, kind: str, predicts: str) -> None:
+    sampler, choices, how = STEPS[kind]
+    if "EDM" not in kind and kind != "UniPCMultistepScheduler":
+        choices = choices | {"timestep_spacing": "trailing"}  # whole steps
+    scheduler = getattr(diffusers, kind)(
+        num_train_timesteps=TRAIN, prediction_type=predicts, **choices
+    )
+    assert_same_samples(tmp_path, scheduler, sampler, **how)
+
+
+@pytest.mark.parametrize("predicts", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"use_karras_sigmas": True},
+        {"use_exponential_sigmas": True},
+        {"final_sigmas_type": "sigma_min", "timestep_spacing": "trailing"},
+        {"timestep_type": "continuous"},
+        {"timestep_type": "continuous", "use_karras_sigmas": True, "sigma_max": 60.0},
+    ],
+)
+def test_choices_of_euler_change_its_levels_or_the_time_it_tells(
+    tmp_path: Path, choices: dict[str, Any], predicts: str
+) -> None:
+    """With continuous time and v_prediction the network is told ln(sigma) / 4."""
+    settings: dict[str, Any] = {"timestep_spacing": "linspace", **choices}
+    if predicts == "epsilon" and "timestep_type" in choices:
+        settings |= {"timestep_spacing": "trailing", "use_karras_sigmas": False}
+    scheduler = diffusers.EulerDiscreteScheduler(1000, prediction_type=predicts, **settings)
+    assert_same_samples(tmp_path, scheduler)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "DDPMScheduler",
+        "DPMSolverMultistepScheduler",
+        "UniPCMultistepScheduler",
+        "EulerDiscreteScheduler",
+        "EulerAncestralDiscreteScheduler",
+    ],
+)
+def test_whatever_stands_for_pure_noise_is_no_level(tmp_path: Path, kind: str) -> None:
+    """Some schedulers give a last step of zero SNR a level, below that of the step before."""
+    settings = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+    scheduler = getattr(diffusers, kind)(**settings, timestep_spacing="trailing")
+    model = load_pipeline(save(tmp_path / "a", scheduler))
+    reference = load_pipeline(save(tmp_path / "b", diffusers.DDIMScheduler(**settings)))
+    assert model.levels == reference.levels
+    x, sigma = torch.randn(2, *SHAPE), torch.tensor([0.3, 4.0])
+    ours, expected = model.denoiser()(x, sigma), reference.denoiser()(x, sigma)
+    torch.testing.assert_close(ours.clamp(-1, 1), expected)
+    if kind == "EulerDiscreteScheduler":
+        assert_same_samples(tmp_path, scheduler, since=1)
+
+
+def test_a_network_of_levels_knows_those_of_its_scheduler(tmp_path: Path) -> None:
+    told = {"timestep_type": "continuous", "prediction_type": "v_prediction"}
+    free = diffusers.EulerDiscreteScheduler(TRAIN, **told)
+    low, high = load_pipeline(save(tmp_path / "a", free)).levels
+    assert (low, high) == pytest.approx((float(free.sigmas[-2]), float(free.sigmas[0])))
+    named = diffusers.EulerDiscreteScheduler(TRAIN, **told, sigma_min=0.02, sigma_max=700.0)
+    assert load_pipeline(save(tmp_path / "b", named)).levels == (0.02, 700.0)
+    for wrong in ("x", -1.0, 800.0):
+        odd = diffusers.EulerDiscreteScheduler(TRAIN, **told, sigma_min=wrong, sigma_max=700.0)
+        with pytest.raises(InputError, match="expected numbers above 0, the first one smaller"):
+            load_pipeline(save(tmp_path / f"c{wrong}", odd))
+    tabled = unet(time_embedding_type="learned", num_train_timesteps=TRAIN)
+    with pytest.raises(InputError, match="looks up its steps in a table"):
+        load_pipeline(save(tmp_path / "d", named, tabled))
+
+
+def test_a_first_step_of_pndm_is_ddim(tmp_path: Path) -> None:
+    for predicts in ("epsilon", "v_prediction"):
+        scheduler = diffusers.PNDMScheduler(TRAIN, skip_prk_steps=True, prediction_type=predicts)
+        model = load_pipeline(save(tmp_path / predicts, scheduler))
+        scheduler.set_timesteps(8)
+        x, t = torch.randn(1, *SHAPE), scheduler.timesteps[0]
+        levels = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()
+        sigmas = levels[[int(t), int(t) - TRAIN // 8]]
+        scales = (1 + sigmas**2).sqrt()
+        with torch.inference_mode():
+            theirs = scheduler.step(unet()(x, t).sample, t, x).prev_sample
+            (ours,) = SAMPLERS["euler"](model.denoiser(), x * scales[0], sigmas, SeededNoise([0]))
+        torch.testing.assert_close(ours.x / scales[1], theirs, rtol=1e-4, atol=1e-4)
+    silent = diffusers.PNDMScheduler(TRAIN, prediction_type="sample")
+    with pytest.raises(InputError, match="does not define for its PNDMScheduler"):
+        load_pipeline(save(tmp_path / "s", silent))
+
+
+@pytest.mark.parametrize(("kind", "predicts"), sorted(set(product(DISCRETE, PREDICTS)) - UNKNOWN))
+def test_schedulers_of_one_process_make_one_denoiser(
+    tmp_path: Path, kind: str, predicts: str
+) -> None:
     settings = {"beta_schedule": "scaled_linear", "beta_start": 0.001, "beta_end": 0.02}
+    settings |= {"prediction_type": predicts}
     reference = load_pipeline(
         save(tmp_path / "a", diffusers.DDIMScheduler(**settings, clip_sample=False))
     )
