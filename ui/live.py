@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,32 +28,67 @@ PATIENCE = 120.0  # seconds a visitor waits for another one's samples
 LOOK = 0.25  # seconds between looks whether the visitor is still there
 
 
+class Line:
+    """Threads that take turns in the order they came. The first one's turn lasts until it goes."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._threads: list[int] = []
+
+    def __contains__(self, thread: int) -> bool:
+        return thread in self._threads
+
+    def come(self, thread: int) -> None:
+        with self._changed:
+            self._threads.append(thread)
+
+    def ahead(self, thread: int, seconds: float) -> int:
+        """How many are before it; waits at most so long until none is."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._threads[0] == thread, seconds)
+            return self._threads.index(thread)
+
+    def go(self, thread: int) -> None:
+        with self._changed:
+            self._threads.remove(thread)
+            self._changed.notify_all()
+
+
 @st.cache_resource
-def _slot() -> threading.Lock:
+def _line() -> Line:
     """One sampling at a time: two would each take twice as long and twice the memory."""
     settle_again()
-    return threading.Lock()
+    return Line()
 
 
 @contextmanager
-def turn() -> Iterator[None]:
-    """Wait for the slot and hold it.
+def turn() -> Iterator[Callable[[], object]]:
+    """Wait for one's turn and hold it; within one of the same visitor, that goes on.
+
+    Yields:
+        A look whether the visitor is still there, to be had every second or so: it ends the work
+        of who moved on.
 
     Raises:
         InputError: another visitor's work takes too long.
     """
     torch.set_num_threads(1)  # it is per thread, and training needs the other core
-    slot, place = _slot(), st.empty()
+    line, me, place = _line(), threading.get_ident(), st.empty()
+    if me in line:
+        yield place.empty
+        return
     deadline = time.monotonic() + PATIENCE
-    while not slot.acquire(timeout=LOOK):
-        if time.monotonic() > deadline:
-            raise InputError("another visitor is sampling; try again in a minute.")
-        place.caption("Another visitor is sampling; yours comes next.")  # ends here who moved on
-    place.empty()
+    line.come(me)
     try:
-        yield
+        while ahead := line.ahead(me, LOOK):
+            if time.monotonic() > deadline:
+                raise InputError("another visitor is sampling; try again in a minute.")
+            others = "Another visitor is" if ahead == 1 else f"{ahead} other visitors are"
+            place.caption(f"{others} sampling; yours comes next.")  # ends here who moved on
+        place.empty()
+        yield place.empty
     finally:
-        slot.release()
+        line.go(me)
 
 
 def network(run: Run, step: int | None = None) -> EDM:
@@ -104,11 +139,16 @@ def sampled(
 def judged(
     run: Run, images: Images, seeds: tuple[int, ...], trained: int | None = None
 ) -> dict[str, Any]:
-    """The pixel verdict on fresh samples; features of all images would take a visitor's minute."""
+    """The pixel verdict on fresh samples; features of all images would take a visitor's minute.
+
+    Raises:
+        InputError: another visitor's work takes too long; within the turn of sampling, none does.
+    """
     both = data.sets(run)
-    report = judge_images(
-        ImageSets(images, both.train, both.heldout, both.groups, both.heldout_groups)
-    )
+    with turn():
+        report = judge_images(
+            ImageSets(images, both.train, both.heldout, both.groups, both.heldout_groups)
+        )
     rows = [{"seed": s, **row} for s, row in zip(seeds, report["samples"], strict=True)]
     weights = {
         "step": trained or run.last_step,

@@ -22,6 +22,7 @@ from ui.teacher import hidden
 
 FOLDER = ASSETS / "features"
 PACE = 150  # pictures a second on one core, to say how long it will take
+TOGETHER = 128  # pictures between two looks whether the visitor is still there
 
 Features = NDArray[np.float32]
 
@@ -71,8 +72,12 @@ def computed(sha256: str, _images: Images) -> Features:
     from ambient.features import encode
     from ui import live
 
-    with live.turn():
-        return unit(encode(_images))
+    with live.turn() as look:
+        parts = []
+        for i in range(0, max(len(_images), 1), TOGETHER):
+            look()
+            parts.append(encode(_images[i : i + TOGETHER]))
+    return unit(np.concatenate(parts))
 
 
 def asked(run: Run) -> bool:

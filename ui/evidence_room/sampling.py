@@ -58,14 +58,16 @@ def draw_now(run: Run, expanded: bool) -> Exhibit | None:
             from ui import live
 
             shown = 0.0
-            for share, images in live.sampled(run, seeds, sampler, int(steps), None, trained):
-                bar.progress(share, f"Denoising {count} images: {share:.0%}")
-                if time.monotonic() - shown > FRAME_SECONDS:
-                    slot.image(grid(images[-16:], 8, tile=96), alt="Samples as they form")
-                    shown = time.monotonic()
+            with live.turn():
+                for share, images in live.sampled(run, seeds, sampler, int(steps), None, trained):
+                    bar.progress(share, f"Denoising {count} images: {share:.0%}")
+                    if time.monotonic() - shown > FRAME_SECONDS:
+                        slot.image(grid(images[-16:], 8, tile=96), alt="Samples as they form")
+                        shown = time.monotonic()
+                verdicts = live.judged(run, images, seeds, trained)
             bar.empty()
             slot.empty()
-            st.session_state[key] = Exhibit(images, live.judged(run, images, seeds, trained), True)
+            st.session_state[key] = Exhibit(images, verdicts, True)
         if drawn(run):
             st.button(
                 "Back to the stored samples",

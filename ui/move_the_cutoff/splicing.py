@@ -144,7 +144,9 @@ def _sampled(below: Run, above: Run, switch: float) -> tuple[Any, dict[str, Any]
     from ui import live
 
     seeds = tuple(range(SHOWN))
-    for share, images in live.sampled(below, seeds, "heun", 18, (above, switch)):
-        bar.progress(share, f"Denoising {len(images)} images: {share:.0%}")
+    with live.turn():
+        for share, images in live.sampled(below, seeds, "heun", 18, (above, switch)):
+            bar.progress(share, f"Denoising {len(images)} images: {share:.0%}")
+        verdicts = live.judged(below, images, seeds)
     bar.empty()
-    return images, live.judged(below, images, seeds)
+    return images, verdicts
