@@ -1,7 +1,14 @@
 """Networks of other libraries, to be timed beside ours: needs requirements-bench.txt.
 
-Each has about as many parameters as our network of width 48 (within 10 %), and is built with its
-library's usual blocks: attention where its examples put it, two or three resolutions.
+Each network is made of its library's own class and blocks, and has as many parameters as ours of
+width 48, within 10 %, as it is and behind our pixel-unshuffle. Kinds of blocks, optimizer, loss and
+clipping of gradients are those of the library's examples.
+
+Not of its examples: they have tens of millions of parameters. To be as small as ours, width, number
+of levels and blocks a level are chosen here, and with them where attention is. Only smalldiffusion
+exports the loop that it trains by; the steps of the other two are written here after their trainer
+and tutorial, without the moving average, learning rate schedule, loading of pictures and mixed
+precision around them. All train on the CPU, at their loop's usual learning rate.
 """
 
 from __future__ import annotations
@@ -78,20 +85,23 @@ def _smalldiffusion(channels: int, side: int) -> Any:
 
 def _train_smalldiffusion(network: nn.Module, images: Tensor, batch: int) -> Step:
     """Its `training_loop`, which yields once a step."""
+    from accelerate import Accelerator
     from smalldiffusion import ScheduleLogLinear, diffusion, training_loop
     from torch.utils.data import DataLoader
 
     data: Any = images
     loader: Any = DataLoader(data, batch, shuffle=True, drop_last=True)
     diffusion.tqdm = iter  # no progress bar into our own
-    loop = training_loop(loader, network, ScheduleLogLinear(N=500), epochs=10**6)
+    here = Accelerator(cpu=True)  # where the others are, on a machine with a GPU too
+    schedule = ScheduleLogLinear(N=500)
+    loop = training_loop(loader, network, schedule, accelerator=here, epochs=10**6)
     return lambda: next(loop)
 
 
 def _ddp(channels: int, side: int) -> Any:
     from denoising_diffusion_pytorch import Unet
 
-    network: Any = Unet(dim=30, dim_mults=(1, 2, 2), channels=channels)
+    network: Any = Unet(dim=28, dim_mults=(1, 2, 2), channels=channels)
     return network
 
 
