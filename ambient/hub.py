@@ -6,6 +6,7 @@ Needs the optional packages of requirements-models.txt. What comes in is read li
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
@@ -20,13 +21,20 @@ from ambient.adapters import Model
 from ambient.archive import PARTS, export_run, import_run, model_card
 from ambient.errors import InputError
 from ambient.pipelines import INDEX, is_pipeline, load_pipeline
-from ambient.run import Run, write_atomically
+from ambient.run import Run, is_full, unwritten, write_atomically
 from ambient.untrusted import plain
 
 PREFIX = "hub:"
 ORIGIN_FILE = "hub.json"  # repository and commit that a run was pulled from
 RUN_FILES = (*PARTS, "checkpoints/*.safetensors", "sheets/*.png")
 PIPELINE_FILES = (INDEX, "scheduler_config.json", "*/config.json", "*/scheduler_config.json")
+LICENSES = {  # the notice of a bundled corpus: the Hub's name for the license of its pictures
+    "Noto Emoji, Google, Apache-2.0; names from emoji-data, MIT": "apache-2.0",
+    "UCI optdigits, Alpaydin and Kaynak, CC BY 4.0": "cc-by-4.0",
+}
+CLIENTS = ("httpx", "httpx2", "httpcore", "requests", "urllib3", "socket", "ssl")
+UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 WEIGHTS = ("diffusion_pytorch_model*.safetensors*", "*/diffusion_pytorch_model*.safetensors*")
 
 
@@ -107,16 +115,22 @@ def push(run: Run, repo: str, images: bool = False, public: bool = False) -> str
 
 
 def card(run: Run, repo: str, images: bool = False) -> str:
-    """The model card of an export, with how to load it from the Hub and whose pictures it saw."""
+    """The model card of an export, with how to load it from the Hub and whose pictures it saw.
+
+    The license in its head is that of the pictures, of which samples can be copies; nobody here
+    knows one for pictures of one's own, so there the head names none.
+    """
     where = "They are in this repository" if images else "They are not in this repository"
-    return model_card(run) + (
+    notice = run.corpus().license
+    head = f"---\nlicense: {LICENSES[notice]}\n" if notice in LICENSES else "---\n"
+    return model_card(run).replace("---\n", head, 1) + (
         "\n## Load\n\n"
         "With Ambient Explorer and `pip install -r requirements-models.txt`; `@COMMIT` behind the "
         "name pins one state of it:\n\n"
         f"```sh\npython -m ambient sample hub:{repo} --n 64 --out samples.png\n```\n\n"
         "## Pictures\n\n"
-        f"Trained on pictures with this notice: {run.corpus().license}. {where}. Samples can be "
-        "copies of them, and their license holds for copies.\n"
+        f"Trained on pictures with this notice: {notice}. {where}. Samples can be copies of them, "
+        "and their license holds for copies.\n"
     )
 
 
@@ -143,25 +157,45 @@ def _library() -> Any:
 @contextmanager
 def _said_of(repo: str) -> Iterator[None]:
     """Whatever the Hub's library raises, as one line about `repo`."""
-    from huggingface_hub import errors
-
     try:
         yield
-    except errors.RevisionNotFoundError as e:
-        raise InputError(f"'{repo}' has no such revision on the Hub; check what follows @.") from e
-    except (errors.RepositoryNotFoundError, errors.LocalTokenNotFoundError) as e:
-        raise InputError(
-            f"'{repo}' is not on the Hub, or not for you; check the name, or log in with "
-            "`hf auth login`."
-        ) from e
-    except errors.HfHubHTTPError as e:
-        status = getattr(e.response, "status_code", "an error")
-        raise InputError(
-            f"the Hub answered {status} about '{repo}'; check your rights there, or log in with "
-            "`hf auth login`."
-        ) from e
-    except Exception as e:  # no connection: the library passes on what its HTTP client raises
-        raise InputError(
+    except Exception as e:
+        raise InputError(_line(repo, e)) from e
+
+
+def _line(repo: str, error: BaseException) -> str:
+    """What went wrong with `repo`, by whose fault, and what to do about it."""
+    from huggingface_hub import constants, errors
+
+    login = "log in with `hf auth login`."
+    absent, refused = errors.LocalEntryNotFoundError, errors.HfHubHTTPError
+    if isinstance(error, absent) and isinstance(error.__cause__, refused):
+        error = error.__cause__  # reached, refused, and never pulled before
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"'{repo}' has no such revision on the Hub; check what follows @."
+    if isinstance(error, (errors.RepositoryNotFoundError, errors.LocalTokenNotFoundError)):
+        return f"'{repo}' is not on the Hub, or not for you; check the name, or {login}"
+    if _is_unreachable(error):
+        return (
             f"the Hub cannot be reached for '{repo}', and this revision of it was never pulled "
-            f"here ({type(e).__name__}); connect to the network, or open a folder or zip."
-        ) from e
+            f"here ({type(error).__name__}); connect to the network, or open a folder or zip."
+        )
+    if isinstance(error, refused):
+        status = getattr(error.response, "status_code", "an error")
+        return f"the Hub answered {status} about '{repo}'; check your rights there, or {login}"
+    if isinstance(error, OSError) and (is_full(error) or error.errno in NO_RIGHT):
+        place = Path(str(error.filename or constants.HF_HUB_CACHE))
+        return f"'{repo}' is not done: {unwritten(place, error)}"
+    said = plain(f"{type(error).__name__}: {error}", 200)
+    return f"the Hub's library gave up on '{repo}' ({said}); mend that, or update it."
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Whether the network is at fault: the library passes on what its HTTP client raises."""
+    from huggingface_hub import errors
+
+    if isinstance(error, (errors.LocalEntryNotFoundError, ConnectionError, TimeoutError)):
+        return True
+    client = type(error).__module__.partition(".")[0]
+    by_client = client in CLIENTS and not isinstance(error, errors.HfHubHTTPError)
+    return by_client or getattr(error, "errno", None) in UNREACHABLE

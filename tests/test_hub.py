@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import hashlib
 import io
@@ -22,6 +23,7 @@ from ambient import hub
 from ambient.__main__ import main
 from ambient.adapters import Model
 from ambient.archive import export_run, import_run
+from ambient.corpus import BUNDLED, load_corpus
 from ambient.errors import InputError
 from ambient.evaluation import draw, sets_of
 from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run
@@ -209,7 +211,24 @@ def test_the_card_says_what_was_measured_and_promises_nothing(fake: Hub) -> None
     assert run.corpus().license in card
     assert "a privacy guarantee" in card
     assert "not in this repository" in card
-    assert card.startswith("---\n")
+    assert card.startswith("---\nlicense: apache-2.0\n")
+
+
+def test_the_card_names_the_license_of_every_bundled_corpus_and_of_no_other(
+    tmp_path: Path, tiny_run: Run
+) -> None:
+    """As the Hub reads it: a field of the card's head, and one of the licenses it knows."""
+    assert set(hub.LICENSES) == {load_corpus(name).license for name in BUNDLED}
+    for images in (False, True):
+        head = huggingface_hub.ModelCard(hub.card(tiny_run, "me/tiny", images)).data
+        assert (head.license, head.library_name) == ("cc-by-4.0", "ambient")
+    np.savez(tmp_path / "own.npz", images=tiny_run.corpus().images)
+    run = tmp_path / "run"
+    train = ["train", "--corpus", str(tmp_path / "own.npz"), "--n-train", "16", "--steps", "1"]
+    assert main([*train, "--width", "16", "--out", str(run)]) == 0
+    card = hub.card(open_run(run), "me/own")
+    assert huggingface_hub.ModelCard(card).data.license is None
+    assert "with this notice: yours" in card
 
 
 def test_own_images_travel_only_when_asked(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
@@ -311,6 +330,75 @@ def test_a_changed_run_from_the_hub_is_refused(tmp_path: Path, fake: Hub, tiny_r
     with pytest.raises(InputError, match="may only name emoji or digits"):
         hub.pull("me/tiny", tmp_path / "runs")
     assert not list_runs(tmp_path / "runs")
+
+
+def answered(status: int) -> Any:
+    """What the library raises of such an answer."""
+    from huggingface_hub import errors
+
+    answer: Any = SimpleNamespace(headers={}, request=None, status_code=status)
+    return errors.HfHubHTTPError("no", response=answer)
+
+
+def absent(cause: Exception) -> Exception:
+    """What the library raises where nothing was pulled before."""
+    from huggingface_hub import errors
+
+    error = errors.LocalEntryNotFoundError("not in the cache")
+    error.__cause__ = cause
+    return error
+
+
+class UnconnectedError(Exception):
+    """What an HTTP client raises without a network: no two versions use the same client."""
+
+    __module__ = "httpx2"
+
+
+FAULTS = {
+    "no network": (UnconnectedError("x"), "the Hub cannot be reached for 'me/tiny'"),
+    "nobody answers": (TimeoutError("x"), "the Hub cannot be reached for 'me/tiny'"),
+    "no route": (OSError(errno.ENETUNREACH, "unreachable"), "the Hub cannot be reached"),
+    "nothing kept": (absent(ConnectionError()), "the Hub cannot be reached for 'me/tiny'"),
+    "out of order": (absent(answered(503)), "the Hub answered 503 about 'me/tiny'"),
+    "forbidden": (answered(403), "the Hub answered 403 about 'me/tiny'"),
+    "full": (
+        OSError(errno.ENOSPC, "No space left on device"),
+        "'me/tiny' is not done: the disk is full: ",
+    ),
+    "no right": (
+        PermissionError(errno.EACCES, "Permission denied", "cache/hub"),
+        "'me/tiny' is not done: 'cache/hub' could not be written (Permission denied)",
+    ),
+    "a fault of theirs": (
+        ValueError("odd\n<b>things</b>"),
+        "the Hub's library gave up on 'me/tiny' (ValueError: odd__b_things_/b_)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("command", ["pull", "push"])
+def test_whose_fault_it_is_is_said_in_one_line(
+    name: str,
+    command: str,
+    fake: Hub,
+    tiny_run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fault, words = FAULTS[name]
+
+    def fails(*given: object, **named: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fails)
+    monkeypatch.setattr(fake, "upload_folder", fails)
+    argv = {"pull": ["pull", "me/tiny"], "push": ["push", str(tiny_run.path), "me/tiny"]}
+    assert main(argv[command]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert words in line
+    assert ("reached" in line) == ("reached" in words)
 
 
 @pytest.mark.parametrize("command", [["pull", "me/tiny"], ["push", "digits-50-standard", "me/d"]])
