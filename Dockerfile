@@ -17,6 +17,8 @@ RUN mkdir /home/user/runs
 ENV HOME=/home/user AMBIENT_RUNS=/home/user/runs AMBIENT_PUBLIC=1 PORT=8501
 # Sessions run in threads of their own: without this each would keep memory that it has freed.
 ENV MALLOC_ARENA_MAX=2
+# Megabytes of one file, refused before they are in memory: as AMBIENT_MAX_UPLOAD.
+ENV STREAMLIT_SERVER_MAX_UPLOAD_SIZE=50
 
 EXPOSE 8501
 HEALTHCHECK --start-period=30s CMD python -c "import os, urllib.request as u; \

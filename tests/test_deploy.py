@@ -26,6 +26,7 @@ from typing import Any
 import pytest
 from streamlit.config import get_config_options
 
+from ambient.limits import Limits
 from ambient.run import Run
 from ui import frame
 
@@ -120,6 +121,13 @@ def test_only_in_a_space_uploads_need_no_cookie(tmp_path: Path, space: str) -> N
     )
     assert done.stdout.startswith("streamlit run app.py --server.headless=true")
     assert ("--server.enableXsrfProtection=false" in done.stdout) == bool(space)
+
+
+def test_the_server_takes_no_larger_file_than_a_visitor_may_hand_over() -> None:
+    megabytes = int(environment()["STREAMLIT_SERVER_MAX_UPLOAD_SIZE"])
+    assert megabytes == Limits().upload / 1e6
+    guide = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    assert f"--server.maxUploadSize={megabytes}" in guide
 
 
 def test_the_readme_sets_up_the_space() -> None:

@@ -148,3 +148,29 @@ def test_texts_for_strangers_name_no_folders(
     assert [words.unplaced(text) for text in texts] == list(texts.values())
     monkeypatch.delenv("AMBIENT_RUNS")
     assert words.unplaced("2 runs of yours") == "2 runs of yours"  # no folder, a word
+
+
+@pytest.mark.parametrize("page", ["evidence_room", "noise_microscope", "audit", "train_your_own"])
+def test_no_uploader_takes_more_than_the_server_allows(
+    page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    address = {"train-corpus": "your own pictures"} if page == "train_your_own" else {}
+    found = opened(page, **address).file_uploader
+    assert found
+    assert all(0 < uploader.proto.max_upload_size_mb <= 50 for uploader in found)
+
+
+def test_a_run_too_large_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_UPLOAD", "1000000")
+    at = opened("evidence_room")
+    assert at.file_uploader(key="run-zip").proto.max_upload_size_mb == 1
+    zipped = ("run.zip", b"PK" + bytes(2_000_000), "application/zip")
+    at.file_uploader(key="run-zip").set_value(zipped).run()
+    (error,) = at.error
+    assert error.value.startswith("this zip has 2 MB; this server takes at most 1 MB.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ambient.archive import MAX_UNPACKED, import_run
 from ambient.errors import InputError
 from ambient.limits import Limits, is_public
 from ambient.run import Run, open_run
@@ -52,11 +53,17 @@ def _open_another() -> None:
                     words.refuse(e)
                 else:
                     _opened(run)
-    file = st.file_uploader("A run as zip", type="zip", key="run-zip")
+    most = min(Limits.here().upload, MAX_UNPACKED)
+    file = st.file_uploader(
+        "A run as zip", type="zip", key="run-zip", max_upload_size=max(1, int(most / 1e6))
+    )
     if file is not None and st.session_state.get("imported") != file.file_id:
-        from ambient.archive import import_run
-
         try:
+            if file.size > most:  # the browser says so first
+                raise InputError(
+                    f"this zip has {file.size / 1e6:.0f} MB; this server takes at most "
+                    f"{most / 1e6:.0f} MB. Export the run with fewer checkpoints or samples."
+                )
             Limits.here().check_disk(data.runs_folder())
             run = import_run(file.getvalue(), data.runs_folder(), visitor.own_token())
         except InputError as e:
