@@ -7,6 +7,8 @@ TORCH_INDEX ?=
 SPEC   ?= assets/sweeps/emoji-100/spec.json
 # A Ray cluster's address: make sweep RAY=host:6379 (docs/scale.md)
 RAY    ?=
+# Another checkout, to be timed as well: make performance BEFORE=../before
+BEFORE ?=
 
 BIN = $(VENV)/bin
 export PYTHONPATH := $(CURDIR)
@@ -55,7 +57,7 @@ planted: $(VENV)/.run            ## audits of planted copies, and the example on
 
 performance: $(VENV)/.test       ## time it beside other libraries, into docs/performance.md
 	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
-	$(BIN)/python -m ambient bench --json assets/results/bench.json
+	$(BIN)/python -m ambient bench --json assets/results/bench.json $(if $(BEFORE),--before $(BEFORE))
 	$(BIN)/python scripts/samplers.py
 	$(BIN)/python scripts/performance.py
 

@@ -2,7 +2,7 @@
 
 Every ratio is of runs that take turns in one process, or of processes that take turns, in an
 order that reverses from block to block: whatever else the machine does hits both. A row holds the
-median over blocks and a 95 % bootstrap interval of the ratio.
+median over blocks and, of more than three, a 95 % bootstrap interval of the ratio.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ambient import search_bench
 from ambient.config import Config, configure
-from ambient.corpus import load_corpus, split_corpus, to_unit
+from ambient.corpus import load_corpus, split_corpus, to_bytes, to_unit
 from ambient.denoiser import EDM
 from ambient.errors import InputError
 from ambient.evaluation import draw, sets_of
@@ -32,15 +32,23 @@ from ambient.hardware import choose_device, faster_dtype
 from ambient.loss import denoising_loss
 from ambient.noise import lognormal_sigmas
 from ambient.peers import PEERS, Adapted, Peer
+from ambient.presets import PRESETS
 from ambient.run import Run, open_run
+from ambient.sampler import sample, sampler_of
 from ambient.trainer import Trainer, build_denoiser
 from ambient.verdicts import judge_images
 
 Row = dict[str, Any]
 Calls = dict[str, Callable[[], object]]
 ROOT = Path(__file__).parent.parent
-FASTEST = "smalldiffusion"  # of the peers; the others take two to four times as long a step
-FASTEST_RATE = 2e-3  # its best learning rate of 1, 2 and 4 thousandths, after 200 steps
+BEFORE = ":before"  # ends the names of rows that compare with another checkout
+PEER_RATE = 2e-3  # best of 1, 2 and 4 thousandths after 200 steps of smalldiffusion's network
+WAYS: dict[str, dict[str, str]] = {  # to train, each of which changes the order of sums
+    "concat": {"network": "concat"},
+    "bands": {"network": "bands"},
+    "bands-bfloat16": {"network": "bands", "dtype": "bfloat16"},
+    "bands-compiled": {"network": "bands", "mode": "compiled"},
+}
 IMAGES = 1000  # that the networks to be timed train on; the others are held out
 
 # A process of its own, in this or another checkout: every line asks for so many seconds of work.
@@ -103,24 +111,43 @@ def in_turn(calls: Calls, blocks: int) -> dict[str, np.ndarray]:
 
 
 def compared(name: str, unit: str, ours: np.ndarray, peer: np.ndarray) -> Row:
-    """One row: medians of both, and of their ratio block by block, with its interval."""
+    """One row: medians of both, and of their ratio block by block.
+
+    It has an interval where there are more than three blocks: fewer bound nothing.
+    """
     ratios = ours / peer
-    draws = np.random.default_rng(0).integers(len(ratios), size=(4000, len(ratios)))
-    medians = np.median(ratios[draws], axis=1)
-    return {
+    row: Row = {
         "name": name,
         "ours": float(np.median(ours)),
         "peer": float(np.median(peer)),
         "ratio": float(np.median(ratios)),
-        "ratio_ci95": np.quantile(medians, [0.025, 0.975]).tolist(),
         "blocks": len(ratios),
         "unit": unit,
     }
+    if len(ratios) > 3:
+        draws = np.random.default_rng(0).integers(len(ratios), size=(4000, len(ratios)))
+        medians = np.median(ratios[draws], axis=1)
+        row["ratio_ci95"] = np.quantile(medians, [0.025, 0.975]).tolist()
+    return row
 
 
 def absent(name: str, unit: str, why: str) -> Row:
     """A row that could not be measured here, and the reason."""
     return {"name": name, "ours": None, "peer": None, "ratio": None, "unit": unit, "note": why}
+
+
+def censored(name: str, unit: str, found: Sequence[tuple[float, bool]]) -> Row:
+    """A row of times, some of which only say how long something did not happen.
+
+    Args:
+        found: (seconds, whether it happened then) of each seed.
+    """
+    median = float(np.median([t if happened else np.inf for t, happened in found]))
+    never = [f"{t:.0f}" for t, happened in found if not happened]
+    note = f"{len(never)} of {len(found)} seeds not within {', '.join(never)} s" if never else ""
+    each = [t if happened else None for t, happened in found]
+    row = {**absent(name, unit, note), "ours": median, "each": each}
+    return row if np.isfinite(median) else {**row, "ours": None}
 
 
 class Bench:
@@ -252,7 +279,7 @@ class Bench:
                 worker.end()
         yield compared("two_processes_over_one", "images/s", np.array(both), np.array(alone))
         if self.before:
-            row = "train_images_per_second:before"
+            row = f"train_images_per_second{BEFORE}"
             yield compared(row, "images/s, one thread", np.array(ours), np.array(older))
 
     def memory(self) -> Iterator[Row]:
@@ -268,26 +295,35 @@ class Bench:
             )
 
     def errors(self) -> Iterator[Row]:
-        """Held-out denoising errors after equal steps, ours against the fastest peer's.
+        """Held-out denoising errors after equal steps, ours against those of the fastest peer here.
 
-        Both take our training step, each at the learning rate that serves it best.
+        Both take our training step and equal batches: of 32 images, since 64 would take an hour.
         """
-        peer = PEERS[FASTEST]
-        name, unit = f"heldout_error:{FASTEST}", f"EDM loss after {self.size.steps} steps"
-        try:
-            peer.require()
-        except InputError as e:
-            yield absent(name, unit, str(e))
+        batch = min(32, self.size.batch)
+        unit = f"EDM loss after {self.size.steps} steps of {batch}"
+        there = [peer for peer, why in self.peers() if why is None]
+        if not there:
+            for peer, why in self.peers():
+                yield absent(f"heldout_error:{peer.name}", unit, str(why))
             return
-        found: dict[str, list[float]] = {"ours": [], FASTEST: []}
+        peer, found = self.fastest(there), list[tuple[float, float]]()
         for seed in range(self.size.seeds):
-            choices: dict[str, Any] = {"seed": seed, "batch": min(32, self.size.batch)}
-            ours, theirs = self.trainer(**choices), self.trainer(peer, lr=FASTEST_RATE, **choices)
-            for contestant, trainer in zip(found, (ours, theirs), strict=True):
-                for _ in range(self.size.steps):
-                    trainer.train_step()
-                found[contestant].append(self.error(trainer.average))
-        yield compared(name, unit, np.array(found["ours"]), np.array(found[FASTEST]))
+            ours = self.trainer(seed=seed, batch=batch)
+            theirs = self.trainer(peer, seed=seed, batch=batch, lr=PEER_RATE)
+            for _ in range(self.size.steps):
+                ours.train_step()
+                theirs.train_step()
+            found.append((self.error(ours.average), self.error(theirs.average)))
+        yield compared(f"heldout_error:{peer.name}", unit, *np.array(found).T)
+
+    def fastest(self, peers: Sequence[Peer]) -> Peer:
+        """The peer that takes the shortest step here, as its users train it."""
+        c = self.config(batch=min(16, self.size.batch))
+        calls: Calls = {
+            p.name: p.train(p.network(c.channels, c.side), self.images, c.batch) for p in peers
+        }
+        seconds = in_turn(calls, 2)
+        return min(peers, key=lambda p: float(np.median(seconds[p.name])))
 
     def error(self, denoiser: EDM) -> float:
         """Mean EDM loss on held-out images, the same noises for every network."""
@@ -299,52 +335,86 @@ class Bench:
                 losses.append(denoising_loss(denoiser, "standard", *args))
         return float(torch.cat(losses).mean())
 
+    def verdicts(self) -> Iterator[Row]:
+        """The copied share of the same samples by each way to train: none may change it."""
+        corpus, usual = load_corpus("digits"), PRESETS["digits-copy"].choices
+        for name, way in WAYS.items():
+            settings = {**usual, "steps": self.size.copy_steps[0], **way}
+            config = configure(corpus, **settings)
+            split = split_corpus(corpus, config.n_train, config.split_seed)
+            images = torch.from_numpy(to_unit(corpus.images[split.train]))
+            trainer = Trainer(config, images, split.train)
+            row, unit = f"copied_share:{name}", f"share, {config.steps} steps, {config.dtype}"
+            if config.mode == "compiled" and trainer.forward is trainer.denoiser:
+                yield absent(row, unit, "no working compiler here")
+                continue
+            for _ in range(config.steps):
+                trainer.train_step()
+            shape = (config.channels, config.side, config.side)
+            drawn = sample(trainer.average, range(self.size.samples), shape, sampler_of(config))
+            made = to_bytes(torch.cat(list(drawn)).numpy())
+            rule = judge_images(sets_of(corpus, split, made))["copies"]["ratio"]
+            low, high = rule["ci95"]
+            said = absent(row, unit, f"95 % {low:.3f} to {high:.3f}")
+            yield {**said, "ours": rule["rate"], "ci95": rule["ci95"]}
+
     def copies_of_digits(self) -> Iterator[Row]:
         """Time to copies, 50 digits, several seeds."""
-        yield self._copies("digits-50", self.size.copy_steps[0], self.size.seeds)
+        yield from self._copies("digits-50", self.size.copy_steps[0], self.size.seeds)
 
     def copies_of_emoji(self) -> Iterator[Row]:
         """Time to copies, 100 emoji, one seed: it takes long."""
-        yield self._copies("emoji-100", self.size.copy_steps[1], 1)
+        yield from self._copies("emoji-100", self.size.copy_steps[1], 1)
 
-    def _copies(self, name: str, steps: int, seeds: int) -> Row:
+    def _copies(self, name: str, steps: int, seeds: int) -> Iterator[Row]:
         """Seconds from the start of `train` until half of the samples are copies."""
         unit = "s from the start of the command"
         preset, row = f"{name.split('-')[0]}-copy", f"seconds_to_half_copies:{name}"
         places = [ROOT, *([self.before] if self.before else [])]
-        seconds: dict[Path, list[float]] = {place: [] for place in places}
+        found: dict[Path, list[tuple[float, bool]]] = {place: [] for place in places}
         for seed in range(seeds):
-            for place in places:
-                reached = self._seconds_to_half(place, preset, steps, seed)
-                seconds[place].append(float("nan") if reached is None else reached)
-        ours, *older = (np.array(values) for values in seconds.values())
-        if np.isnan([ours, *older]).any():
-            return absent(row, unit, f"half of the samples are no copies after {steps} steps")
-        if older:
-            return compared(row, unit, ours, older[0])
-        median = float(np.median(ours))
-        return {**absent(row, unit, ""), "ours": median, "each": ours.tolist()}
+            for place in places[:: -1 if seed % 2 else 1]:
+                found[place].append(self._seconds_to_half(place, preset, steps, seed))
+        yield censored(row, unit, found[ROOT])
+        if self.before:
+            both = zip(found[ROOT], found[self.before], strict=True)
+            pairs = [(a, b) for (a, in_time), (b, too) in both if in_time and too]
+            if not pairs:
+                yield absent(row + BEFORE, unit, "no seed got to half of the samples in both")
+                return
+            ours, older = np.array(pairs).T
+            few = f"of {seeds} seeds, those that got to half of the samples in both"
+            note = {"note": few} if len(pairs) < seeds else {}
+            yield {**compared(row + BEFORE, unit, ours, older), **note}
 
-    def _seconds_to_half(self, place: Path, preset: str, steps: int, seed: int) -> float | None:
-        """Train by the command; then judge what it stored, stage by stage."""
+    def _seconds_to_half(
+        self, place: Path, preset: str, steps: int, seed: int
+    ) -> tuple[float, bool]:
+        """Train by the command; then judge what it stored, stage by stage.
+
+        Returns:
+            When half of the samples were copies, or how long it trained without that; and which.
+        """
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "run"
             words = ["train", "--preset", preset, "--steps", steps, "--seed", seed, "--out", out]
             every = ["--checkpoint-every", max(1, steps // 20)]
             start = time.time()
-            subprocess.run(
-                [sys.executable, "-m", "ambient", *map(str, words + every)],
-                cwd=place, env=_environment(place), stderr=subprocess.DEVNULL, check=True,
+            done = subprocess.run(
+                [sys.executable, "-m", "ambient", *map(str, words + every)], cwd=place,
+                env=_environment(place), stderr=subprocess.PIPE, text=True, check=False,
             )  # fmt: skip
+            if done.returncode:
+                raise ChildProcessError((done.stderr.strip().splitlines() or ["no output"])[-1])
             run, before = open_run(out), (0.0, 0.0)
             for step in run.steps:
                 seconds = run.checkpoint(step).stat().st_mtime - start
                 rate = self._rate(run, step)
                 if rate >= 0.5:
                     share = (0.5 - before[1]) / (rate - before[1])
-                    return before[0] + share * (seconds - before[0])
+                    return before[0] + share * (seconds - before[0]), True
                 before = (seconds, rate)
-        return None
+        return before[0], False
 
     def _rate(self, run: Run, step: int) -> float:
         corpus = run.corpus()
@@ -374,7 +444,10 @@ class _Worker:
         self.pipes[0].flush()
 
     def answer(self) -> str:
-        return self.pipes[1].readline().strip()
+        line = self.pipes[1].readline().strip()
+        if not line:
+            raise ChildProcessError("a process that trains ended early")
+        return line
 
     def end(self) -> None:
         self.process.communicate()  # closes its input, at which it ends
@@ -422,6 +495,7 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "copies-digits": Bench.copies_of_digits,
     "copies-emoji": Bench.copies_of_emoji,
     "errors": Bench.errors,
+    "verdicts": Bench.verdicts,
     "search": lambda bench: search_bench.measure(*bench.size.search),
 }
 
@@ -446,8 +520,14 @@ def _processor() -> str:
     return next((x.split(": ", 1)[1] for x in lines if x.startswith("model name")), "unknown")
 
 
-def rows(size: Size, only: list[str], before: Path | None) -> Iterator[tuple[int, int, Any]]:
+def rows(
+    size: Size, only: list[str], before: Path | None, known: Sequence[Row] = ()
+) -> Iterator[tuple[int, int, Any]]:
     """(sections done, all sections, the record so far) after each section.
+
+    Args:
+        known: rows of earlier. They stay until their section is measured, those of another
+            checkout until there is one to measure.
 
     Raises:
         InputError: an unknown section.
@@ -457,9 +537,25 @@ def rows(size: Size, only: list[str], before: Path | None) -> Iterator[tuple[int
         if name not in SECTIONS:
             raise InputError(f"--only is '{name}'; expected one of {', '.join(SECTIONS)}.")
     bench = Bench(size, before)
-    record: dict[str, Any] = {"machine": machine(bench), "rows": []}
-    yield 0, len(names), record
+    about, found = machine(bench), list[Row]()
+    yield 0, len(names), {"machine": about, "rows": [*known]}
     for done, name in enumerate(names, 1):
         load = round(os.getloadavg()[0], 2)
-        record["rows"] += [{**row, "section": name, "load": load} for row in SECTIONS[name](bench)]
-        yield done, len(names), record
+        found += [{**row, "section": name, "load": load} for row in measured(bench, name)]
+        old = names[:done]
+        kept = [
+            row
+            for row in known
+            if row["section"] not in old or (before is None and row["name"].endswith(BEFORE))
+        ]
+        yield done, len(names), {"machine": about, "rows": found + kept}
+
+
+def measured(bench: Bench, section: str) -> Iterator[Row]:
+    """The rows of a section; where it fails, the last one says why, and the others go on."""
+    try:
+        yield from SECTIONS[section](bench)
+    except subprocess.CalledProcessError as e:  # its own words are the whole program
+        yield absent(section, "", f"a process of its own ended with {e.returncode}")
+    except Exception as e:  # each library has errors of its own
+        yield absent(section, "", (str(e).strip() or type(e).__name__).splitlines()[0])

@@ -573,23 +573,29 @@ def sweep(args: argparse.Namespace) -> None:
 def bench(args: argparse.Namespace) -> None:
     """Time training, sampling and copying side by side with other libraries (minutes to an hour).
 
-    Sections that are not measured are kept as they are in FILE.
+    FILE is written after each section. Those that are not measured are kept as they are in it, and
+    so are rows of another checkout where none is given.
     """
-    from ambient.bench import QUICK, SECTIONS, Size, rows
+    from ambient.bench import QUICK, Size, rows
     from ambient.run import read_json
 
-    target = Path(args.json)
-    kept = ((read_json(target) or {}) if args.only and args.json != "-" else {}).get("rows", [])
+    known = (None if args.json == "-" else read_json(Path(args.json))) or {}
     before = Path(args.before).resolve() if args.before else None
     if before and not (before / "ambient" / "trainer.py").is_file():
         raise InputError(f"--before is '{args.before}'; expected a checkout of this project.")
-    done = _last(rows(QUICK if args.quick else Size(), args.only or [], before), "section")
-    record = done[2]
-    measured = args.only or list(SECTIONS)
-    record["rows"] += [row for row in kept if row["section"] not in measured]
-    put_json(args.json, record)
+    size = QUICK if args.quick else Size()
+    work = rows(size, args.only or [], before, known.get("rows", []))
+    record = _last(_stored(work, args.json), "section")[2]
     for row in record["rows"]:
         say(_bench_line(row))
+
+
+def _stored(work: Iterator[tuple[int, int, Any]], target: str) -> Iterator[tuple[int, int, Any]]:
+    """The same records, each written as it comes; to standard output only the last."""
+    for done, total, record in work:
+        if done == total or (done and target != "-"):
+            put_json(target, record)
+        yield done, total, record
 
 
 def _bench_line(row: dict[str, Any]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,36 @@ HERE = ["arms", "matmul", "errors", "speed"]  # what needs no process of its own
 
 
 def test_a_row_compares_block_by_block() -> None:
-    ours, peer = np.array([10.0, 20.0, 30.0]), np.array([5.0, 10.0, 15.0])
+    ours, peer = np.array([10.0, 20.0, 30.0, 20.0]), np.array([5.0, 10.0, 15.0, 10.0])
     row = bench.compared("x", "images/s", ours, peer)
     assert (row["ours"], row["peer"], row["ratio"]) == (20.0, 10.0, 2.0)
     assert row["ratio_ci95"] == [2.0, 2.0]
+    assert "ratio_ci95" not in bench.compared("x", "images/s", ours[:3], peer[:3])
+
+
+def test_a_seed_that_does_not_get_there_is_said_and_the_others_count() -> None:
+    row = bench.censored("x", "s", [(10.0, True), (60.0, False), (12.0, True)])
+    assert (row["ours"], row["each"]) == (12.0, [10.0, None, 12.0])
+    assert row["note"] == "1 of 3 seeds not within 60 s"
+    row = bench.censored("x", "s", [(60.0, False), (61.0, False), (12.0, True)])
+    assert (row["ours"], row["note"]) == (None, "2 of 3 seeds not within 60, 61 s")
+
+
+def test_copies_are_compared_where_both_got_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path, int]] = []
+
+    def seconds(_: object, place: Path, __: str, ___: int, seed: int) -> tuple[float, bool]:
+        asked.append((place, seed))
+        return (10.0 if place == bench.ROOT else 20.0) + seed, (place, seed) != (tmp_path, 1)
+
+    monkeypatch.setattr(bench.Bench, "_seconds_to_half", seconds)
+    alone, both = bench.Bench(bench.Size(), tmp_path).copies_of_digits()
+    assert asked[:4] == [(bench.ROOT, 0), (tmp_path, 0), (tmp_path, 1), (bench.ROOT, 1)]
+    assert alone["each"] == [10.0, 11.0, 12.0] and alone["ours"] == 11.0
+    assert both["name"] == f"{alone['name']}:before" and both["blocks"] == 2
+    assert "of 3 seeds" in both["note"]
 
 
 def test_calls_take_turns_in_an_order_that_reverses() -> None:
@@ -45,7 +73,7 @@ def test_quick_gives_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     speeds = [
         f"{what}_images_per_second:{name}" for what in ("train", "forward") for name in installed
     ]
-    for name in [*speeds, f"heldout_error:{bench.FASTEST}"]:
+    for name in [*speeds, *(f"heldout_error:{name}" for name in installed)]:
         assert rows[name]["ratio"] is None
         assert "pip install -r requirements-bench.txt" in rows[name]["note"]
 
@@ -67,6 +95,52 @@ def test_sections_that_are_not_measured_stay(tmp_path: Path) -> None:
     assert main(["bench", "--quick", "--only", "arms", "--json", str(target)]) == 0
     rows = json.loads(target.read_text())["rows"]
     assert [row["name"] for row in rows] == ["ambient_step_over_standard", "x"]
+
+
+def test_rows_of_another_checkout_stay_where_none_is_given(tmp_path: Path) -> None:
+    target, kept = tmp_path / "bench.json", {"name": "step:before", "ours": 1.0, "peer": 2.0}
+    kept |= {"ratio": 0.5, "unit": "s", "section": "arms", "load": 1.0}
+    target.write_text(json.dumps({"rows": [kept, {**kept, "name": "step"}]}))
+    assert main(["bench", "--quick", "--only", "arms", "--json", str(target)]) == 0
+    rows = json.loads(target.read_text())["rows"]
+    assert [row["name"] for row in rows] == ["ambient_step_over_standard", "step:before"]
+    *_, (_, _, record) = bench.rows(bench.QUICK, ["arms"], tmp_path, rows)
+    assert [row["name"] for row in record["rows"]] == ["ambient_step_over_standard"]
+
+
+def test_a_section_that_fails_says_why_and_the_others_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "bench.json"
+
+    def gone(_: object) -> Iterator[bench.Row]:
+        yield bench.absent("half", "s", "")
+        raise subprocess.CalledProcessError(3, ["python", "-c", "a program"])
+
+    def broken(_: object) -> Iterator[bench.Row]:
+        assert [row["name"] for row in json.loads(target.read_text())["rows"]] == ["half", "memory"]
+        raise ValueError("no such thing\nat all")
+
+    monkeypatch.setitem(bench.SECTIONS, "memory", gone)
+    monkeypatch.setitem(bench.SECTIONS, "speed", broken)
+    words = ["--quick", "--only", "memory", "speed", "--json", str(target)]
+    assert main(["bench", *words]) == 0
+    rows = {row["name"]: row for row in json.loads(target.read_text())["rows"]}
+    assert rows["memory"]["note"] == "a process of its own ended with 3"
+    assert rows["speed"]["note"] == "no such thing"
+
+
+@pytest.mark.slow
+def test_no_way_to_be_faster_changes_the_verdict() -> None:
+    """Here on two steps; `bench --only verdicts` trains to copies."""
+    rows = {row["name"]: row for row in bench.Bench(bench.QUICK).verdicts()}
+    assert [*rows] == [f"copied_share:{name}" for name in bench.WAYS]
+    found = [row for row in rows.values() if row["ours"] is not None]
+    assert len(found) >= len(rows) - 1  # compiled: only where there is a compiler
+    for row in found:
+        low, high = row["ci95"]
+        assert low <= row["ours"] <= high
+        assert low <= found[0]["ci95"][1] and found[0]["ci95"][0] <= high
 
 
 def test_wrong_choices_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
