@@ -17,13 +17,16 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from ambient.config import MAX_BATCH
 from ambient.corpus import ASSETS
 from ambient.errors import InputError
 from ambient.run import read_json
+from ambient.untrusted import plain
 
 ONSET = 0.1  # copying has begun when this share of the samples are copies
 STORED = ASSETS / "results" / "onset.json"  # made by `python scripts/measure.py onset`
 FEWEST = 4  # runs that a law is fitted to
+MOST_IMAGES = 10**9  # that a law is asked about
 
 
 def usual_n_train(distinct: int) -> int:
@@ -100,8 +103,12 @@ def expected_onset(n_train: int, batch: int, rows: Sequence[Mapping[str, Any]]) 
         rows: `corpus`, `n_train` and `seen` (images seen at the onset) of each run.
 
     Raises:
-        InputError: fewer rows than a law needs, or all of one size.
+        InputError: fewer rows than a law needs, or all of one size; no images or too many for any
+            training, or such a batch.
     """
+    for name, value, most in (("n_train", n_train, MOST_IMAGES), ("batch", batch, MAX_BATCH)):
+        if not 1 <= value <= most:
+            raise InputError(f"{name} is {plain(value, 40)}; expected 1 to {most:,}.")
     x = np.log([r["n_train"] for r in rows])
     y = np.log([r["seen"] for r in rows])
     if len(rows) < FEWEST or np.ptp(x) == 0:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from ambient.advice import Onset, expected_onset, seen_at_onset, stored_rows
+from ambient.__main__ import main
+from ambient.advice import STORED, Onset, expected_onset, seen_at_onset, stored_rows, usual_n_train
+from ambient.corpus import Corpus
 from ambient.errors import InputError
+from ambient.theory import cutoff_report
 
 
 def planted(power: float, noise: float, seed: int, count: int = 12) -> list[dict[str, object]]:
@@ -59,3 +67,96 @@ def test_the_stored_runs_give_advice() -> None:
     assert isinstance(found, Onset) and found.runs == len(rows)
     assert found.low < found.step < found.high
     assert all(f"{x:,}" in found.in_words() for x in (found.step, found.low, found.high))
+
+
+@pytest.mark.parametrize(
+    ("n_train", "batch", "complaint"),
+    [
+        (0, 32, "n_train is 0; expected 1 to 1,000,000,000"),
+        (10**300, 32, r"n_train is \.\.\.0+; expected 1 to"),
+        (100, 0, "batch is 0; expected 1 to"),
+        (100, 10**400, r"batch is \.\.\.0+; expected 1 to"),
+    ],
+)
+def test_numbers_of_no_training_have_no_law(n_train: int, batch: int, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        expected_onset(n_train, batch, stored_rows())
+
+
+# The command
+
+
+def test_the_command_says_what_the_stored_runs_and_closed_forms_say(
+    digits: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The law is fitted here once more, in the open, to the rows of the stored file."""
+    out = tmp_path / "advice.json"
+    command = ["advise", "--corpus", "digits", "--n-train", "100", "--batch", "64", "--seed", "3"]
+    assert main([*command, "--json", str(out)]) == 0
+    found, said = json.loads(out.read_text()), capsys.readouterr().err
+    rows = json.loads(STORED.read_text())["rows"]
+    power, at_one = np.polyfit(
+        [math.log(r["n_train"]) for r in rows], [math.log(r["seen"]) for r in rows], 1
+    )
+    step = round(math.exp(at_one + power * math.log(100)) / 64)
+    law = expected_onset(100, 64, rows)
+    assert found["onset"] == json.loads(json.dumps(asdict(law)))
+    assert found["onset"]["step"] == step
+    assert f"near step {step:,}; single runs may do so from {found['onset']['low']:,} to" in said
+    assert f"stop before step {found['onset']['low']:,} and judge the stages" in said
+    *_, (_, _, report) = cutoff_report(digits, 100, 3, 3)
+    assert found["cutoff"] == report
+    assert f"Suggested cutoff {report['suggested_cutoff']:.2g}: " in said
+    assert (found["images"], found["distinct"], found["notes"]) == (1797, 1787, [])
+    assert said.startswith("1797 images, 1787 distinct; 100 to train on.\n")
+    assert "extrapolation" not in said
+
+
+def test_the_command_leaves_a_quarter_unseen_and_tells_what_was_done_to_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", images=np.concatenate([own, own[:4]]))
+    assert main(["advise", "--corpus", str(tmp_path / "own.npz")]) == 0
+    said = capsys.readouterr().err
+    assert usual_n_train(40) == 30
+    assert said.startswith("44 images, 40 distinct; 30 to train on.\n")
+    assert "coverage comes from only 10 held-out images" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("--n-train 0", "--n-train is 0; expected 1 or more"),
+        ("--n-train 1", "at least 2 training images are needed"),
+        ("--n-train 1787", "leaves none unseen"),
+        ("--n-train 5000", "has only 1787 distinct images; choose n_train <= 1787"),
+        (f"--n-train {10**300}", "; expected 1 to 1,000,000,000"),
+        ("--n-train many", "invalid int value: 'many'"),
+        ("--batch 0", "--batch is 0; expected 1 or more"),
+        (f"--batch {10**400}", "batch is ...0"),
+        ("--side 7", "side is 7; expected 8 to 128 pixels"),
+        ("--seed -1", "--seed is -1; expected 0 or more"),
+        ("--corpus nowhere", "'nowhere' is no corpus"),
+        ("--json no/where.json", "'no' is no folder"),
+    ],
+)
+def test_impossible_numbers_are_one_line(
+    words: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status = main(["advise", "--corpus", "digits", *words.split()])
+    except SystemExit as e:  # what is no number at all is said by the parser
+        status = int(str(e.code))
+    assert status == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert complaint in line
+
+
+def test_advice_without_the_stored_runs_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ambient.advice.STORED", tmp_path / "onset.json")
+    assert main(["advise", "--corpus", "digits"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "does not exist; run `python scripts/measure.py onset`." in line
