@@ -12,8 +12,9 @@ bar = enter(
     "Under each generated image stands the training image nearest to it. "
     "A frame with an equals sign marks a copy.",
 )
-if lesson.AT not in st.session_state and not hidden("open"):
-    own.card()
+alone = lesson.AT not in st.session_state and not hidden("open")
+if alone:
+    own.hint()
 table = data.with_cutoffs()
 if not table:
     words.missing("No pair of stored runs to compare yet.", "make assets")
@@ -84,3 +85,5 @@ if lesson.at("spot"):  # the question comes first, and the gallery would answer 
 else:
     galleries()
     guessing()
+if alone:
+    own.card()

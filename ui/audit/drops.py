@@ -57,24 +57,13 @@ def ask(place: str, click: str, like: Given | None = None) -> Given:
         What has been dropped.
     """
     given: Given = {}
-    limits = Limits.here()
-    most = MEGABYTES if math.isinf(limits.upload) else max(1, int(limits.upload / 1e6))
     made = _source(place)
     sets = {made: GENERATED[made], **REAL}
     for column, (name, (label, about)) in zip(st.columns(3), sets.items(), strict=True):
-        one = name == "model"
         with column:
-            files = st.file_uploader(
-                label,
-                "zip" if one else TYPES,
-                not one,
-                f"{place}-{name}",
-                max_upload_size=most,
-                help=MODEL_HELP if one else HELP,
-            )
+            if files := drop(place, name, label):
+                given[name] = files
             st.caption(about)
-            if files:
-                given[name] = [files] if one else files
     if not is_public():
         given = {**_places(place, sets), **given}
     if like and "train" in like and st.checkbox(LIKE, key=f"{place}-like"):
@@ -90,7 +79,7 @@ def ask(place: str, click: str, like: Given | None = None) -> Given:
         )
         offered = list(SPACES)[:2] if is_public() else list(SPACES)
         features = st.selectbox(
-            "Compared in pixels, and in",
+            "Compared in pixels, and first in",
             offered,
             format_func=SPACES.__getitem__,
             key=f"{place}-features",
@@ -100,10 +89,24 @@ def ask(place: str, click: str, like: Given | None = None) -> Given:
         count = COUNTS[0]
         if made == "model":
             count = st.selectbox("Samples of it", COUNTS, key=f"{place}-count", width=140)
-    st.caption(_promise(limits), width=760)
+    st.caption(promise(), width=760)
     if clicked:
-        _start(place, given, features, count)
+        start(place, given, features, count)
     return given
+
+
+def drop(place: str, name: str, label: str) -> Sequence[Any]:
+    """One place to drop a set, a key of `GENERATED` or `REAL`; what was dropped there."""
+    limit, one = Limits.here().upload, name == "model"
+    files = st.file_uploader(
+        label,
+        "zip" if one else TYPES,
+        not one,
+        f"{place}-{name}",
+        max_upload_size=MEGABYTES if math.isinf(limit) else max(1, int(limit / 1e6)),
+        help=MODEL_HELP if one else HELP,
+    )
+    return [files] if one and files else files or []
 
 
 def _source(place: str) -> str:
@@ -154,8 +157,9 @@ HELP = (
 )
 
 
-def _promise(limits: Limits) -> str:
+def promise() -> str:
     """Who sees the images, and how long they stay."""
+    limits = Limits.here()
     if not is_public():
         return (
             "Your images stay on this computer; the audit's copies of them are deleted an hour "
@@ -168,7 +172,9 @@ def _promise(limits: Limits) -> str:
     )
 
 
-def _start(place: str, given: Given, features: str, count: int) -> None:
+def start(
+    place: str, given: Given, features: str = next(iter(SPACES)), count: int = COUNTS[0]
+) -> None:
     """Begin an audit, in place of this visitor's last one there."""
     forget(place)
     try:
