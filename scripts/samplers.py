@@ -1,7 +1,8 @@
-"""Frechet distance against network calls, for every sampler, on bundled emoji runs.
+"""Frechet distance and copies against network calls, for every sampler, on bundled emoji runs.
 
 Writes assets/results/samplers.json, a row as soon as it is measured; rows that are there are kept.
-All rows share seeds 0 to N - 1, one half of the held-out images and its features.
+All rows share seeds 0 to N - 1, one half of the held-out images and its features. Each sample's
+verdict is compared with that of the same seed by Heun's method at the most calls.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from ambient.copies import halves
-from ambient.corpus import ASSETS, to_bytes
+from ambient.copies import Verdict, find_copies, halves
+from ambient.corpus import ASSETS, to_bytes, to_unit
 from ambient.features import encode
 from ambient.quality import frechet, frechet_interval
 from ambient.run import Run, open_run, read_json, write_atomically
 from ambient.sampler import sample, sampler_of
+from ambient.verdicts import Images
 
 TARGET = ASSETS / "results" / "samplers.json"
 RUNS = ("emoji-300-standard", "emoji-300-ambient-0.5")
@@ -32,23 +35,40 @@ def steps_of(sampler: str, calls: int) -> int:
     return (calls + 1) // 2 if sampler == "heun" else calls
 
 
-def row(run: Run, sampler: str, calls: int) -> dict[str, Any]:
-    """The distance of one sampler at one number of network calls, with its interval."""
-    c, corpus = run.config, run.corpus()
+def drawn(run: Run, sampler: str, calls: int) -> Images:
+    """Samples of the seeds that all rows share, uint8 (n, h, w, c)."""
+    c = run.config
     how = sampler_of(c, sampler, steps_of(sampler, calls))
+    batches = sample(run.denoiser(), range(SAMPLES), (c.channels, c.side, c.side), how)
+    return np.concatenate([to_bytes(x.numpy()) for x in batches])
+
+
+def verdict(run: Run, images: Images) -> Verdict:
+    """Which of the images are copies of the run's training images, by pixels."""
+    corpus = run.corpus()
+    split = run.split(corpus)
+    sets = (images, corpus.images[split.train], corpus.images[split.heldout])
+    return find_copies(*map(to_unit, sets), groups=corpus.groups[split.train])[0]
+
+
+def row(run: Run, sampler: str, calls: int, reference: NDArray[np.bool_]) -> dict[str, Any]:
+    """One sampler at one number of network calls: its distance, copies and changed verdicts."""
     began = time.perf_counter()
-    drawn = sample(run.denoiser(), range(SAMPLES), (c.channels, c.side, c.side), how)
-    images = np.concatenate([to_bytes(x.numpy()) for x in drawn])
-    heldout = run.split(corpus).heldout
-    reference = encode(corpus.images[heldout[halves(len(heldout), 0)[1]]])
+    images = drawn(run, sampler, calls)
+    found = verdict(run, images)
+    heldout = run.split(run.corpus()).heldout
+    unseen = encode(run.corpus().images[heldout[halves(len(heldout), 0)[1]]])
     features = encode(images)
     return {
         "run": run.name,
         "sampler": sampler,
-        "steps": how.steps,
+        "steps": steps_of(sampler, calls),
         "calls": calls,
-        "frechet": frechet(features, reference),
-        "ci95": list(frechet_interval(features, reference, seed=0)),
+        "frechet": frechet(features, unseen),
+        "ci95": list(frechet_interval(features, unseen, seed=0)),
+        "copies": found.rate,
+        "copies_ci95": list(found.ci95),
+        "other_verdict": float((found.copies != reference).mean()),
         "seconds": round(time.perf_counter() - began, 1),
     }
 
@@ -59,11 +79,12 @@ def main() -> None:
     known = {(r["run"], r["sampler"], r["calls"]) for r in rows}
     for name in RUNS:
         run = open_run(name)
+        reference = verdict(run, drawn(run, "heun", max(CALLS))).copies
         for calls in CALLS:
             for sampler in SAMPLERS:
                 if (name, sampler, calls) in known:
                     continue
-                rows.append(row(run, sampler, calls))
+                rows.append(row(run, sampler, calls, reference))
                 print(rows[-1], flush=True)
                 found = {"samples": SAMPLES, "features": "encoder-64", "rows": rows}
                 write_atomically(TARGET, json.dumps(found, indent=1) + "\n")
