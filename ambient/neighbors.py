@@ -21,6 +21,7 @@ Table = NDArray[np.float32] | NDArray[np.uint8]  # (n, d); bytes are pixels
 BLOCK = 512  # queries or keys in floats at once: 25 MB of each at 64x64x3
 PART = 4096  # the same, where faiss searches
 Search = Callable[[NDArray[np.float32], NDArray[np.float32], int], NDArray[np.int64]]
+Scored = tuple[NDArray[np.float32], NDArray[np.int64]]  # (q, k): how far by products, which keys
 Pairs = Iterator[tuple[int, NDArray[np.int64]]]  # a place, and others that go with it
 Looked = Callable[[int], None]  # told how many are done; may raise to end the work
 CHUNK = 64  # pairs in floats at once where distances are taken from differences
@@ -208,9 +209,9 @@ def _best_two(
     return index
 
 
-def _blocks(rows: Table) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    for start in range(0, len(rows), BLOCK):
-        some = slice(start, min(start + BLOCK, len(rows)))
+def _blocks(rows: Table, size: int = BLOCK) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    for start in range(0, len(rows), size):
+        some = slice(start, min(start + size, len(rows)))
         yield some, values(rows[some])
 
 
@@ -224,27 +225,50 @@ def _check(queries: Table, keys: Table, k: int | None = None) -> None:
         raise InputError(f"k is {k}; expected 1 to {len(keys)}, the number of searched images.")
 
 
-def _faiss_search(
-    queries: NDArray[np.float32], keys: NDArray[np.float32], k: int
-) -> NDArray[np.int64]:
+def _faiss_scored(queries: NDArray[np.float32], keys: NDArray[np.float32], k: int) -> Scored:
     import faiss
 
     faiss.omp_set_num_threads(1)
-    index = faiss.IndexFlatL2(keys.shape[1])
-    index.add(np.ascontiguousarray(keys, dtype=np.float32))
-    return index.search(np.ascontiguousarray(queries, dtype=np.float32), k)[1]
+    far, near = faiss.knn(
+        np.ascontiguousarray(queries, np.float32), np.ascontiguousarray(keys, np.float32), k
+    )
+    return far, near
+
+
+def _torch_scored(queries: NDArray[np.float32], keys: NDArray[np.float32], k: int) -> Scored:
+    import torch
+
+    found = [
+        torch.cdist(torch.from_numpy(chunk), torch.from_numpy(keys)).topk(k, largest=False)
+        for chunk in np.array_split(queries, max(1, len(queries) // 1024))
+    ]
+    far, near = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
+    return far, near
+
+
+def _faiss_search(
+    queries: NDArray[np.float32], keys: NDArray[np.float32], k: int
+) -> NDArray[np.int64]:
+    return _faiss_scored(queries, keys, k)[1]
 
 
 def _torch_search(
     queries: NDArray[np.float32], keys: NDArray[np.float32], k: int
 ) -> NDArray[np.int64]:
-    import torch
+    return _torch_scored(queries, keys, k)[1]
 
-    found = [
-        torch.cdist(torch.from_numpy(chunk), torch.from_numpy(keys)).topk(k, largest=False).indices
-        for chunk in np.array_split(queries, max(1, len(queries) // 1024))
-    ]
-    return torch.cat(found).numpy()
+
+def _nearer(
+    best: NDArray[np.float32],
+    index: NDArray[np.int64],
+    far: NDArray[np.float32],
+    near: NDArray[np.int64],
+) -> Scored:
+    """As many as there are in `best`, of these and those of more keys; of equal ones the first."""
+    scores = np.concatenate([best, far], axis=1)
+    among = np.concatenate([index, near], axis=1)
+    order = np.argsort(scores, axis=1, kind="stable")[:, : best.shape[1]]
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(among, order, 1)
 
 
 @dataclass(frozen=True)
@@ -256,14 +280,14 @@ class Everything:
     def nearest(self, queries: Table, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """See `ambient.neighbors.nearest`."""
         _check(queries, self.keys, k)
-        search = _torch_search if sys.platform == "darwin" else _faiss_search
-        index = np.concatenate(
-            [
-                start + _in_parts(search, queries, values(self.keys[start : start + PART]), k)
-                for start in range(0, len(self.keys), PART)
-            ],
-            axis=1,
-        )
+        kept = min(k + SPARE, len(self.keys))
+        best = np.full((len(queries), kept), np.inf, np.float32)
+        index = np.zeros((len(queries), kept), np.int64)
+        search = _torch_scored if sys.platform == "darwin" else _faiss_scored
+        for there, keys in _blocks(self.keys, PART):
+            for some, block in _blocks(queries, PART):
+                far, near = search(block, keys, min(kept, len(keys)))
+                best[some], index[some] = _nearer(best[some], index[some], far, there.start + near)
         return _by_distance(queries, self.keys, index, k)
 
     def within(self, guises: Table, radius: float) -> Pairs:
@@ -331,14 +355,24 @@ class Index:
             return Everything(self.keys).nearest(queries, k)
         return self.search(queries, k, count)
 
-    def enough(self, queries: Table, k: int) -> int | None:
+    def enough(self, queries: Table, k: int, guises: bool = False) -> int | None:
         """How many cells a query must look into, so that 99 % of the k nearest keys are in them.
 
         Measured on a sample of the queries, of which all k are found and their cells known: the
         mean less two standard errors must reach it. None: a quarter of the cells is not enough.
+
+        Args:
+            guises: the queries are the keys, perhaps mirrored, each of which finds itself with
+                ease: k others are to be found.
         """
-        sample = values(queries[self._some(len(queries), SAMPLE)])
-        true = self.cells[Everything(self.keys).nearest(sample, k)[1]]
+        places = self._some(len(queries), SAMPLE)
+        sample = values(queries[places])
+        near = Everything(self.keys).nearest(sample, k + guises)[1]
+        if guises:
+            other = near != places[:, None]
+            other[other.all(axis=1), -1] = False
+            near = near[other].reshape(len(near), k)
+        true = self.cells[near]
         rank = _far(sample, self.centroids).argsort(axis=1).argsort(axis=1)
         rank = np.take_along_axis(rank, true, axis=1)
         for count in range(1, len(self.centroids) // 4 + 1):
@@ -362,11 +396,7 @@ class Index:
                 continue
             who, keys = asking // count, values(self.keys[members])
             far, near = faiss.knn(values(queries[who]), keys, min(kept, len(members)))
-            scores = np.concatenate([best[who], far], axis=1)
-            among = np.concatenate([index[who], members[near]], axis=1)
-            order = np.argpartition(scores, kept - 1, axis=1)[:, :kept]
-            best[who] = np.take_along_axis(scores, order, 1)
-            index[who] = np.take_along_axis(among, order, 1)
+            best[who], index[who] = _nearer(best[who], index[who], far, members[near])
         few = np.flatnonzero((index < 0).any(axis=1))  # whose cells hold hardly a key
         if len(few):
             index[few] = Everything(self.keys).nearest(queries[few], kept)[1]
@@ -375,11 +405,11 @@ class Index:
     def within(self, guises: Table, radius: float) -> Pairs:
         """See `Everything.within`; here 99 % or more of the pairs are seen.
 
-        A guise g looks into as many cells as two neighbors are found in, but for those that cannot
-        hold a near key. With c' the centroid nearest to g, a key x in the cell of c has
+        A guise g looks into as many cells as its nearest other key is found in, but for those that
+        cannot hold a near key. With c' the centroid nearest to g, a key x in the cell of c has
         |x-c|^2 <= |x-c'|^2. Within `radius` of g, |g-c|^2 - |g-c'|^2 <= 2 radius |c-c'| then.
         """
-        count = self.enough(guises, 2)
+        count = self.enough(guises, 1, True)
         if count is None:
             yield from Everything(self.keys).within(guises, radius)
             return

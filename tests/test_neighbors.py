@@ -139,6 +139,40 @@ def test_an_index_finds_the_duplicates_that_are_there(
     np.testing.assert_array_equal(found, duplicates(keys, 0.05))
 
 
+def test_twins_are_looked_for_where_other_keys_are_found(
+    few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, counts = pictures(4000), []
+    index, enough = Index(keys), Index.enough
+    monkeypatch.setattr(Index, "enough", lambda *a: counts.append(enough(*a)) or counts[-1])
+    assert pairs(index.within(keys, 0.1))
+    asked = index._some(len(keys), neighbors.SAMPLE)
+    near = Everything(keys).nearest(keys[asked], 2)[1]
+    other = np.where(near[:, 0] == asked, near[:, 1], near[:, 0])
+    rank = neighbors._far(keys[asked], index.centroids).argsort(axis=1).argsort(axis=1)
+    found = rank[np.arange(len(asked)), index.cells[other]] < counts[0]
+    assert found.mean() - 2 * found.std() / np.sqrt(len(found)) >= neighbors.RECALL
+
+
+def test_few_exact_distances_are_taken_however_many_parts_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys, queries, asked = pictures(1000), pictures(30, seed=1), []
+    whole = Everything(keys).nearest(queries, 5)
+    exact = neighbors.distances
+    monkeypatch.setattr(neighbors, "PART", 64)
+    monkeypatch.setattr(
+        neighbors,
+        "distances",
+        lambda q, k, index: asked.append(index.shape[1]) or exact(q, k, index),
+    )
+    for found, true in zip(Everything(keys).nearest(queries, 5), whole, strict=True):
+        np.testing.assert_array_equal(found, true)
+    assert asked == [5 + neighbors.SPARE]
+    gap = np.linalg.norm(queries[:, None] - keys, axis=2)
+    np.testing.assert_array_equal(whole[1], gap.argsort(axis=1)[:, :5])
+
+
 @pytest.mark.parametrize("radius", [0.0, 0.2, 1.0])
 def test_the_cells_that_are_skipped_hold_no_pair(
     monkeypatch: pytest.MonkeyPatch, radius: float
