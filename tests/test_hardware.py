@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from ambient import hardware
 from ambient.errors import InputError
@@ -23,6 +24,34 @@ def test_training_takes_bfloat16_only_where_it_is_faster(monkeypatch: pytest.Mon
     for cost, dtype in ((0.5, "bfloat16"), (0.95, "float32"), (80.0, "float32")):
         monkeypatch.setattr(hardware, "_bfloat16_cost", lambda cost=cost: cost)
         assert hardware.faster_dtype(hardware.choose_device("cpu")) == dtype
+
+
+def test_both_types_are_timed_by_turns_forward_and_backward(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On one thread, whose own clock other work on the machine does not lengthen."""
+    seen: list[tuple[torch.dtype, int]] = []
+    backward = torch.Tensor.backward
+
+    def watched(self: torch.Tensor) -> None:
+        seen.append((self.dtype, torch.get_num_threads()))
+        backward(self)
+
+    monkeypatch.setattr(torch.Tensor, "backward", watched)
+    monkeypatch.setattr(hardware.time, "perf_counter", None)
+    threads = torch.get_num_threads()
+    assert hardware._bfloat16_cost.__wrapped__() > 0
+    assert seen == [(torch.bfloat16, 1), (torch.float32, 1)] * 8
+    assert torch.get_num_threads() == threads
+
+
+def test_a_gpu_that_emulates_bfloat16_trains_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    for own, dtype in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True, own=own:
+            including_emulation or own,
+        )  # fmt: skip
+        assert hardware.faster_dtype(torch.device("cuda")) == dtype
 
 
 def test_an_unknown_device_is_one_line() -> None:
