@@ -333,9 +333,9 @@ def _check_config(run: Run) -> None:
         )
     images = load_corpus(run.images)
     if config.corpus == OWN:
-        Limits.here().check_pictures(len(images), images.images.shape[1])
-    found = (images.sha256, *images.images.shape[1::2])
-    if found != (config.corpus_sha256, config.side, config.channels):
+        Limits.here().check_pictures(len(images), max(images.images.shape[1:3]))
+    found = (images.sha256, *images.images.shape[1:])
+    if found != (config.corpus_sha256, config.side, config.side, config.channels):
         raise InputError(
             f"config.json: this run was trained on other images than '{config.corpus}' here; "
             "expected the same hash, side and channels. Train it again."

@@ -131,7 +131,7 @@ def _read(
     try:
         side = side or (like.images.shape[1] if like else None)
         found = load_corpus(spec, side=side, looked=looked)
-        Limits.here().check_pictures(len(found), found.images.shape[1])
+        Limits.here().check_pictures(len(found), max(found.images.shape[1:3]))
     except InputError as e:
         raise InputError(f"{which}: {e}") from e
     return _alike(which, found, like) if like else found

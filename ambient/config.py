@@ -197,7 +197,12 @@ def configure(
     check_seed("split_seed", split_seed)
     check_network(network)
     split = split_corpus(corpus, n_train, split_seed)
-    side, channels = corpus.images.shape[1], corpus.images.shape[3]
+    height, side, channels = corpus.images.shape[1:]
+    if height != side:
+        raise InputError(
+            f"the images are {height}x{side} pixels; expected squares to train on. Give them as a "
+            "folder or zip, which is cropped."
+        )
     return Config(
         corpus=corpus.name,
         corpus_sha256=corpus.sha256,

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -191,3 +192,9 @@ def test_a_run_with_other_pictures_is_refused(
     with pytest.raises(InputError, match="number of pictures is 30; this server"):
         import_run(export_run(own, True), tmp_path)
     assert list_runs(tmp_path) == [] and list(tmp_path.iterdir()) == []
+
+
+def test_only_squares_are_trained_on(corpus: Corpus, tmp_path: Path) -> None:
+    wide = replace(corpus, images=np.concatenate([corpus.images] * 2, axis=2))
+    with pytest.raises(InputError, match="the images are 16x32 pixels; expected squares"):
+        configure(wide, n_train=16)

@@ -100,7 +100,7 @@ def _read_now(files: Sequence[Any], side: int | None, limits: Limits) -> Corpus:
     given = [(f.name, f.getvalue()) for f in files]
     corpus = read_uploads(given, OWN, side=side, most=most, looked=look)
     place.empty()
-    limits.check_pictures(len(corpus), corpus.images.shape[1])
+    limits.check_pictures(len(corpus), max(corpus.images.shape[1:3]))
     return corpus
 
 
