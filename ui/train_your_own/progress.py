@@ -15,6 +15,7 @@ from ambient.limits import is_public
 from ambient.run import ACTIVE, Run
 from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
+from ui.frame import errors_in_words
 from ui.pictures import arm_color, gallery
 from ui.teacher import hidden
 from ui.train_your_own import choices, pair, verdict
@@ -41,7 +42,10 @@ def _stage(path: str, step: int, changed: int) -> Stage:
     """A contact sheet beside the training images nearest to its samples."""
     run = store.open_run(path)
     sheet = run.sheet(step)
-    assert sheet is not None  # its step was listed
+    if sheet is None:  # it was listed a moment ago
+        raise InputError(
+            f"the samples of '{run.name}' at step {step} were just removed; look again."
+        )
     return judge(run, sheet)
 
 
@@ -67,6 +71,11 @@ def watch(run: Run) -> None:
 
 
 def _watch(run: Run, was_active: bool) -> None:
+    with errors_in_words():  # a fragment runs by itself
+        _look(run, was_active)
+
+
+def _look(run: Run, was_active: bool) -> None:
     if st.session_state.pop(choices.FILLED, False):
         st.rerun()
     if was_active:
