@@ -25,6 +25,7 @@ from ambient.run import (
     IMAGES_FILE,
     OWN,
     SLOWEST,
+    UNPACKING,
     Run,
     as_picture,
     fingerprint,
@@ -230,7 +231,7 @@ def import_run(source: bytes | Path, into: Path, owner: str | None = None) -> Ru
             not belong together, or one whose images are neither bundled nor in the zip.
     """
     into.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".import-", dir=into))
+    scratch = Path(tempfile.mkdtemp(prefix=UNPACKING, dir=into))
     try:
         _unpack(source, scratch)
         run = open_run(scratch)

@@ -3,6 +3,7 @@
 | environment variable    | default    | caps                                             |
 |-------------------------|------------|--------------------------------------------------|
 | AMBIENT_MAX_STEPS       | 10000      | steps of a run                                   |
+| AMBIENT_MAX_STAGES      | 100        | stages of a run whose weights are stored         |
 | AMBIENT_MAX_BATCH       | 128        | images a step                                    |
 | AMBIENT_MAX_WIDTH       | 64         | channels at the network's finest level           |
 | AMBIENT_MAX_PARAMETERS  | 3000000    | weights of the network                           |
@@ -44,6 +45,7 @@ class Limits:
     """Caps, infinite where nothing is capped. See the table above."""
 
     steps: float = 10_000
+    stages: float = 100
     batch: float = 128
     width: float = 64
     parameters: float = 3_000_000
@@ -85,6 +87,8 @@ class Limits:
             return
         for name in ("steps", "batch", "threads"):
             _refuse_above(name, getattr(config, name), getattr(self, name))
+        stages = math.ceil(config.steps / config.checkpoint_every)
+        _refuse_above("the number of stored stages", stages, self.stages)
         self.check_model(config)
         owners = list(_owners_in_line(folder))
         mine = owners.count(fingerprint(owner))
@@ -99,7 +103,6 @@ class Limits:
                 f"{len(owners)} runs are training or waiting, and this server takes "
                 f"{self.queued:g}{room}; try again later."
             )
-        self.check_disk(folder)
 
     def check_model(self, config: Config) -> None:
         """Refuse a model that is too large to be trained or looked at here.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from ambient.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.denoiser import EDM
 from ambient.errors import InputError
 from ambient.run import (
+    PLACE_FILE,
     SHEET_SIDE,
     SLOWEST,
     START_FILE,
@@ -39,6 +41,7 @@ from ambient.run import (
 from ambient.sampler import sample, sampler_of
 from ambient.trainer import Trainer, TrainStep, enough_memory, train
 from ambient.weights import load_weights, save_weights
+from ambient.worker import make_room
 
 LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels
 HEARTBEAT = 2.0  # seconds between writes of state.json
@@ -197,9 +200,19 @@ def _save(run: Run, trainer: Trainer, window: list[float]) -> None:
 
 def _store_stage(run: Run, trainer: Trainer) -> None:
     """The same 36 seeds as a picture, then the weights: where they are, the stage is whole."""
+    _make_room(run)
     name = step_name(trainer.step)
     write_sheet(run.path / "sheets" / f"{name}.png", sheet_samples(run, trainer.average))
     save_weights(run.path / "checkpoints" / f"{name}.safetensors", trainer.average)
+
+
+def _make_room(run: Run) -> None:
+    """Raises OSError where a run of the queue finds no room for a stage, as on a full disk."""
+    if not (run.path / PLACE_FILE).exists():
+        return
+    with suppress(InputError):  # the queue is held by somebody: then it is not looked
+        if not make_room(run.path.parent):
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
 
 def _resume_path(run: Run, step: int) -> Path:

@@ -46,6 +46,7 @@ IMAGES_FILE = "images.npz"  # the whole corpus, unseen images and groups too
 STALE = 120.0  # seconds without a heartbeat: gone, where its process cannot be looked up
 HUNG = 600.0  # seconds without a heartbeat and without work: such a process is ended
 IDLE = 0.05  # of that time on a core: less is no work
+UNPACKING = ".import-"  # begins the name of a folder that an upload is unpacked into
 NOBODY = "damaged"  # the owner of a run whose owner.json cannot be read
 SLOWEST = 0.1  # images a second, as metrics.jsonl rounds them; less says nothing of a machine
 SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
@@ -288,10 +289,11 @@ class Run:
         """The 36 samples of seeds 0 to 35 at a step (default: the last), uint8 (36, h, w, c)."""
         steps = self.sheet_steps
         path = self.path / "sheets" / f"{step_name(step or (steps[-1] if steps else 0))}.png"
-        if not path.exists():
-            return None
         c = self.config
-        pixels = np.atleast_3d(np.asarray(Image.open(path)))
+        try:
+            pixels = np.atleast_3d(np.asarray(Image.open(path)))
+        except FileNotFoundError:
+            return None
         if pixels.shape != (SHEET_SIDE * c.side, SHEET_SIDE * c.side, c.channels):
             raise InputError(f"'{path}' is {pixels.shape}; expected 36 images of {c.side} pixels.")
         images = rearrange(pixels, "(a h) (b w) c -> (a b) h w c", a=SHEET_SIDE, b=SHEET_SIDE)
@@ -456,8 +458,11 @@ def packed(corpus: Corpus) -> bytes:
     return buffer.getvalue()
 
 
-def lengthen(run: Run, steps: int) -> Run:
+def lengthen(run: Run, steps: int, every: int | None = None) -> Run:
     """Raise the steps of a run at rest: what it then becomes is a run started with that length.
+
+    Args:
+        every: steps from one stored stage to the next from here on; None: as before.
 
     Raises:
         InputError: not more steps than it has, or nothing stored to go on from.
@@ -471,7 +476,8 @@ def lengthen(run: Run, steps: int) -> Run:
             f"run '{run.name}' has weights but no resume state, so it cannot go on; start a new "
             "run from its weights."
         )
-    longer = replace(run.config, steps=steps)
+    every = every or run.config.checkpoint_every
+    longer = replace(run.config, steps=steps, checkpoint_every=every)
     write_atomically(run.path / "config.json", longer.to_json())
     return replace(run, config=longer)
 

@@ -20,13 +20,14 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ambient.config import Config
 from ambient.corpus import Corpus
@@ -37,6 +38,7 @@ from ambient.run import (
     OWN,
     PLACE_FILE,
     STOP_FILE,
+    UNPACKING,
     YIELD,
     Run,
     end_hung,
@@ -61,6 +63,8 @@ SLICE = 180.0  # seconds a run trains while somebody else waits
 JUDGED = 256  # samples that a run is judged on at its end: an interval of 12 points at most
 JUDGING = 30.0  # seconds that this takes, about
 NEW, GONE = ".new", ".gone"  # a folder being made, folders being removed
+UNPACKED_AFTER = 3600.0  # seconds after which an upload is no longer being unpacked
+PATIENCE = 20.0  # seconds to wait for another process that changes the queue
 
 
 def submit(
@@ -97,16 +101,15 @@ def submit_all(
         InputError: the folder cannot be written, this server does not train such runs or has no
             room for all of them, or the weights to start from do not fit.
     """
-    limits = Limits.here()
-    if math.isfinite(limits.disk):
-        clean(folder, int(limits.disk) - 1)
-    made: list[Run] = []
+    limits, made = Limits.here(), list[Run]()
     with _locked(folder):
         for config in configs:
             limits.check(config, folder, owner, len(configs))
         try:
             for config in configs:
                 made.append(_made(config, folder, owner, start, images))
+            _make_room(folder, limits)  # last: a request that is refused costs nobody a run
+            limits.check_disk(folder)
         except BaseException:
             for run in made:
                 _discard(run)
@@ -158,7 +161,9 @@ def resume(run: Run, owner: str | None = None) -> None:
     with _changing(run, owner):
         if run.state["status"] in ACTIVE:
             return
-        Limits.here().check(run.config, run.path.parent, owner)
+        limits = Limits.here()
+        limits.check(run.config, run.path.parent, owner)
+        limits.check_disk(run.path.parent)
         _queue(run)
     advance(run.path.parent)
 
@@ -166,13 +171,20 @@ def resume(run: Run, owner: str | None = None) -> None:
 def extend(run: Run, steps: int, owner: str | None = None) -> Run:
     """Raise the steps of a run at rest and queue it: as if it had been started with that many.
 
+    Stages are stored more rarely from there on where there would be too many of them.
+
     Raises:
         InputError: as `resume`, or it is active, has as many steps, or nothing to go on from.
     """
     with _changing(run, owner):
         _refuse_active(run)
-        Limits.here().check(replace(run.config, steps=steps), run.path.parent, owner)
-        run = lengthen(run, steps)
+        limits = Limits.here()
+        every = math.ceil(steps / min(limits.stages, Limits.stages))
+        every = max(run.config.checkpoint_every, every)
+        longer = replace(run.config, steps=steps, checkpoint_every=every)
+        limits.check(longer, run.path.parent, owner)
+        limits.check_disk(run.path.parent)
+        run = lengthen(run, steps, every)
         _queue(run)
     advance(run.path.parent)
     return run
@@ -207,7 +219,7 @@ def delete(run: Run, owner: str | None = None, folder: Path = RUNS) -> None:
 
 
 def clean(folder: Path, max_bytes: int, max_age_seconds: float | None = None) -> list[str]:
-    """Remove runs at rest until the folder is small enough, those that changed last at the end.
+    """Remove runs at rest until the folder is small enough: the oldest of who keeps most there.
 
     Args:
         max_age_seconds: runs at rest for longer are removed in any case.
@@ -217,19 +229,64 @@ def clean(folder: Path, max_bytes: int, max_age_seconds: float | None = None) ->
     """
     if not folder.is_dir():
         return []
-    removed = []
     with _locked(folder):
-        for stale in folder.glob(f"{GONE}*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        size, now = bytes_of(folder), time.time()
-        at_rest = [s.run for s in _standings(folder) if not s.active]
-        for run in sorted(at_rest, key=_changed):
-            old = max_age_seconds is not None and now - _changed(run) > max_age_seconds
-            if old or size > max_bytes:
-                size -= bytes_of(run.path)
-                _discard(run)
-                removed.append(run.name)
+        return _clean(folder, max_bytes, max_age_seconds)
+
+
+def make_room(folder: Path) -> bool:
+    """Clean a folder that holds as much as it may. Returns whether it now holds less."""
+    limits = Limits.here()
+    if math.isinf(limits.disk):
+        return True
+    with _locked(folder):
+        _make_room(folder, limits)
+    return bytes_of(folder) < limits.disk
+
+
+def _make_room(folder: Path, limits: Limits) -> None:
+    """Nothing is removed where that would not suffice."""
+    if math.isinf(limits.disk):
+        return
+    _sweep(folder)
+    at_rest = sum(bytes_of(s.run.path) for s in _standings(folder) if not s.active)
+    if bytes_of(folder) - at_rest < limits.disk:
+        _clean(folder, int(limits.disk) - 1)
+
+
+def _clean(folder: Path, max_bytes: int, max_age_seconds: float | None = None) -> list[str]:
+    _sweep(folder)
+    size, now, removed = bytes_of(folder), time.time(), []
+    at_rest = [s for s in _standings(folder) if not s.active]
+    at_rest.sort(key=lambda s: _changed(s.run))
+    while at_rest:
+        old = max_age_seconds is not None and now - _changed(at_rest[0].run) > max_age_seconds
+        if not old and size <= max_bytes:
+            break
+        first = at_rest[0] if old else _oldest_of_most(at_rest)
+        at_rest.remove(first)
+        size -= bytes_of(first.run.path)
+        _discard(first.run)
+        removed.append(first.run.name)
     return removed
+
+
+def _oldest_of_most(standings: list[_Standing]) -> _Standing:
+    """The first run of the owner whose runs take most, so that nobody crowds out the others."""
+    held: Counter[str | None] = Counter()
+    for s in standings:
+        held[s.owner] += bytes_of(s.run.path)
+    (most, _), *_ = held.most_common(1)
+    return next(s for s in standings if s.owner == most)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left: folders half removed, and half unpacked long ago."""
+    for stale in folder.glob(f"{GONE}*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    for stale in folder.glob(f"{UNPACKING}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - stale.stat().st_mtime > UNPACKED_AFTER:
+                shutil.rmtree(stale, ignore_errors=True)
 
 
 def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
@@ -467,8 +524,12 @@ def _locked(folder: Path) -> Iterator[None]:
     """One process at a time changes the queue."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with FileLock(folder / ".lock", timeout=PATIENCE):
             yield
+    except Timeout as e:
+        raise InputError(
+            f"another process has held '{folder}' for {PATIENCE:g} seconds; try again, or end it."
+        ) from e
     except OSError as e:
         if is_full(e):
             raise InputError(unwritten(folder, e)) from e

@@ -88,6 +88,12 @@ def test_a_model_that_is_too_large_does_not_come_in_as_a_zip(
     assert import_run(whole, tmp_path).config == tiny_run.config
 
 
+def test_so_many_stages_are_stored(config: Config, tmp_path: Path) -> None:
+    Limits().check(replace(config, steps=100, checkpoint_every=1), tmp_path)
+    with pytest.raises(InputError, match="stored stages is 101; this server trains at most 100"):
+        Limits().check(replace(config, steps=201, checkpoint_every=2), tmp_path)
+
+
 def test_parameters_are_those_of_the_network(config: Config) -> None:
     for width, patch, channels in ((16, 1, 1), (48, 2, 3), (64, 4, 3)):
         wanted = replace(config, width=width, patch=patch, channels=channels)
@@ -107,11 +113,11 @@ def test_the_line_has_an_end_for_one_and_for_all(config: Config, tmp_path: Path)
     Limits().check(config, tmp_path, "a")
 
 
-def test_a_full_runs_folder_takes_no_more(config: Config, tmp_path: Path) -> None:
+def test_a_full_runs_folder_takes_no_more(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(2_000_000))
     assert bytes_of(tmp_path) == 2_000_000
     with pytest.raises(InputError, match="holds 2 MB of at most 1 MB; delete a run"):
-        Limits(disk=1e6).check(config, tmp_path)
+        Limits(disk=1e6).check_disk(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux caps a process's memory so")

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from ambient import worker
 from ambient.config import Config, configure
@@ -31,6 +32,7 @@ from ambient.run import (
     OWN,
     STALE,
     STOP_FILE,
+    UNPACKING,
     YIELD,
     Run,
     is_training,
@@ -384,6 +386,83 @@ def test_cleaning_takes_the_oldest_runs_at_rest(tmp_path: Path, config: Config) 
 
 
 @pytest.mark.usefixtures("by_hand")
+def test_cleaning_takes_from_who_keeps_most(tmp_path: Path, config: Config) -> None:
+    runs = [worker.submit(config, tmp_path, owner=name) for name in "baaa"]
+    for age, run in enumerate(runs[::-1]):  # that of b is the oldest
+        (run.path / "weights").write_bytes(bytes(10_000))
+        say(run, "done")
+        os.utime(run.path / "state.json", (2e9 - age, 2e9 - age))
+    assert worker.clean(tmp_path, 25_000) == [runs[1].name, runs[2].name]
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_a_refused_request_costs_nobody_a_run(
+    tmp_path: Path, config: Config, tiny_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_DISK", "50000")
+    config = replace(config, steps=100, checkpoint_every=10)
+    rest = Run(tmp_path / "rest", config)
+    start_run(rest.path, config)
+    say(rest, "done")
+    (rest.path / "weights").write_bytes(bytes(60_000))
+    for refused, start in (
+        (replace(config, steps=10**6), None),
+        (replace(config, width=32), (tiny_run, 10)),
+    ):
+        with pytest.raises(InputError):
+            worker.submit(refused, tmp_path, start=start)
+    (tmp_path / "large").write_bytes(bytes(50_000))  # it would not help to remove the run
+    with pytest.raises(InputError, match="the runs folder holds"):
+        worker.submit(config, tmp_path)
+    assert [r.name for r in list_runs(tmp_path)] == ["rest"]
+    (tmp_path / "large").unlink()
+    made = worker.submit(config, tmp_path)
+    assert [r.name for r in list_runs(tmp_path)] == [made.name]
+
+
+def test_a_run_stores_no_stage_that_a_full_server_has_no_room_for(
+    tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_DISK", "3000000")
+    config = configure(digits, n_train=16, batch=8, width=16, steps=4, checkpoint_every=2)
+    run, rest = start_run(tmp_path / "run", config), start_run(tmp_path / "rest", config)
+    (run.path / "place.json").write_text("{}")
+    (rest.path / "weights").write_bytes(bytes(3_000_000))
+    steps = record(run, digits)
+    next(steps), next(steps)
+    assert run.steps == [2] and not rest.path.exists()  # it was at rest, and had to go
+    (tmp_path / "large").write_bytes(bytes(3_000_000))
+    with pytest.raises(OSError, match="the disk is full"):
+        list(steps)
+    assert run.state["status"] == "failed"
+    assert run.steps == [2] and run.saved_step == 4
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_what_a_killed_upload_left_is_swept_after_an_hour(tmp_path: Path) -> None:
+    left, fresh = (tmp_path / f"{UNPACKING}{name}" for name in ("left", "fresh"))
+    for folder in (left, fresh):
+        folder.mkdir()
+        (folder / "samples.npz").write_bytes(bytes(1000))
+    os.utime(left, (time.time() - 3700, time.time() - 3700))
+    assert worker.clean(tmp_path, 10**9) == []
+    assert not left.exists() and fresh.exists()
+
+
+def test_a_queue_that_another_process_holds_is_one_line(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PATIENCE", 0.1)
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(InputError, match="another process has held '.*' for 0.1 seconds; try again"),
+    ):
+        worker.submit(config, tmp_path)
+
+
+@pytest.mark.usefixtures("by_hand")
 def test_one_unreadable_folder_does_not_stop_the_queue(tmp_path: Path, config: Config) -> None:
     *broken, run = (worker.submit(config, tmp_path) for _ in range(7))
     spoiled = {
@@ -437,10 +516,13 @@ def test_a_finished_run_can_be_extended(tmp_path: Path, tiny_run: Run) -> None:
     with pytest.raises(InputError, match="is running; stop it first"):
         worker.extend(run, 60)
     say(run, "paused")
+    run = worker.extend(run, 2000)
+    assert run.config.checkpoint_every == 20  # 100 stages of it are enough
+    say(run, "paused")
     shutil.rmtree(run.path / "resume")
     with pytest.raises(InputError, match="has weights but no resume state"):
-        worker.extend(run, 60)
-    assert list_runs(tmp_path)[0].config.steps == 40
+        worker.extend(run, 4000)
+    assert list_runs(tmp_path)[0].config.steps == 2000
 
 
 @pytest.mark.usefixtures("by_hand")
