@@ -85,14 +85,13 @@ def _smalldiffusion(channels: int, side: int) -> Any:
 
 def _train_smalldiffusion(network: nn.Module, images: Tensor, batch: int) -> Step:
     """Its `training_loop`, which yields once a step."""
-    from accelerate import Accelerator
     from smalldiffusion import ScheduleLogLinear, diffusion, training_loop
     from torch.utils.data import DataLoader
 
     data: Any = images
     loader: Any = DataLoader(data, batch, shuffle=True, drop_last=True)
     diffusion.tqdm = iter  # no progress bar into our own
-    here = Accelerator(cpu=True)  # where the others are, on a machine with a GPU too
+    here = diffusion.Accelerator(cpu=True)  # where the others are, on a machine with a GPU too
     schedule = ScheduleLogLinear(N=500)
     loop = training_loop(loader, network, schedule, accelerator=here, epochs=10**6)
     return lambda: next(loop)
