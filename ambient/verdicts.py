@@ -130,18 +130,17 @@ def judge_images(
         sets.groups,
         looked=lambda done: told("comparing pixels", done, len(sets.samples)),
     )
-    told("calibrating on pixels", 0, 1)
-    unseen = _unseen_scores(_by_ratio, sets, pixels)
+    unseen = _unseen_scores(_by_ratio(told, "calibrating on pixels"), sets, pixels)
     by_ratio = _judged("ratio", found.ratio, unseen, sets)
     threshold = by_ratio.threshold if by_ratio else ratio_threshold(unseen)
     copies: dict[str, Any] = {
         "ratio": {
             **_rates(by_ratio, threshold),
-            "null": _null("ratio", _by_ratio, sets, pixels),
+            "null": _null("ratio", _by_ratio(told, "comparing with unseen images"), sets, pixels),
         },
         "similarity": None,
     }
-    records = _records(found, found.ratio < threshold, _nearest_unseen(pixels))
+    records = _records(found, found.ratio < threshold, _nearest_unseen(pixels, told))
     warnings = _warnings(sets, len(unseen))
     distances, most_similar = None, None
     if features:
@@ -197,8 +196,16 @@ def _encoded(sets: ImageSets, features: str, told: Told) -> Rows:
     return Rows.of(sets, read)
 
 
-def _by_ratio(queries: Table, keys: Table, groups: Groups, own: Groups | None) -> Flat:
-    return find_neighbors(queries, keys, groups, own).ratio
+def _by_ratio(told: Told, part: str) -> Score:
+    """d1/d2 of each query, told as a part of the work."""
+
+    def score(queries: Table, keys: Table, groups: Groups, own: Groups | None) -> Flat:
+        def looked(done: int) -> None:
+            told(part, done, len(queries))
+
+        return find_neighbors(queries, keys, groups, own, looked).ratio
+
+    return score
 
 
 def _by_similarity(queries: Table, keys: Table, groups: Groups, own: Groups | None) -> Flat:
@@ -315,12 +322,18 @@ def _null(rule: str, score: Score, sets: ImageSets, rows: Rows) -> dict[str, Any
     return {"n_train": len(taken), "rate": verdict.rate, "ci95": list(verdict.ci95)}
 
 
-def _nearest_unseen(pixels: Rows) -> list[tuple[int | None, float | None]]:
+def _nearest_unseen(pixels: Rows, told: Told) -> list[tuple[int | None, float | None]]:
     """Position and distance of each sample's nearest held-out image; None if there is none."""
+    total = len(pixels.samples)
     if not len(pixels.heldout):
-        return [(None, None)] * len(pixels.samples)
-    distance, index = nearest(pixels.samples, pixels.heldout, k=1)
-    return [(int(i), round(float(d), 4)) for i, d in zip(index[:, 0], distance[:, 0], strict=True)]
+        return [(None, None)] * total
+    found: list[tuple[int | None, float | None]] = []
+    for start in range(0, total, AT_ONCE):
+        told("looking for the nearest unseen images", start, total)
+        distance, index = nearest(pixels.samples[start : start + AT_ONCE], pixels.heldout, k=1)
+        pairs = zip(index[:, 0], distance[:, 0], strict=True)
+        found += [(int(i), round(float(d), 4)) for i, d in pairs]
+    return found
 
 
 def _size(images: Images) -> str:
