@@ -7,6 +7,7 @@ from typing import Any
 
 from ambient.corpus import ASSETS
 from ambient.run import read_json
+from ambient.sampler import SamplerConfig
 
 RESULTS = ASSETS / "results"
 TARGET = Path("docs/performance.md")
@@ -34,16 +35,22 @@ time measured once, so without an interval.
 """
 SAMPLERS = """## Samplers
 
-Frechet distance (encoder-64, {samples} samples, seeds from 0) to one half of the held-out images,
-against network calls, on bundled runs; lower is better, 95 % intervals in brackets. Not every
-sampler is measured at every number of calls yet: `python scripts/samplers.py` goes on where it
-stands.
+Network calls against what they buy, on bundled runs ({samples} samples, seeds from 0). In each
+cell: Frechet distance ({features}) to one half of the held-out images, lower is better, with its
+95 % interval; the copied share by pixels; and, where the sampler solves the same equation, the
+share of samples whose verdict differs from that of the same seed by Heun at the most calls.
 """
 
 
+KNEES = """Settled, with no more calls changing distance or copied share by much (5 % of the
+distance; the interval of the share; 5 % of verdicts), after:
+"""
+NEAR = 0.05
 DEFAULT = """
-The default is Heun with 18 steps, 35 calls. Fewer would do by this measure; stored reports, pages
-and seeds are of that default, so it stays until they are all made again.
+By Frechet distance alone few calls would do, and they hide copies: on {run} Heun finds {hidden}
+with {few} calls and {shown} with {most}. So the default counts steps until verdicts stand still:
+Heun with {steps} steps makes {calls} calls, and {settled} of its verdicts differ from those of
+{most} calls, after {before} with fewer. {faster}
 """
 
 
@@ -72,29 +79,79 @@ def sampler_table(rows: list[dict[str, Any]]) -> str:
     lines.append("|---|---|" + "---|" * len(calls))
     found = {(r["run"], r["sampler"], r["calls"]): r for r in rows}
     for run, sampler in dict.fromkeys((r["run"], r["sampler"]) for r in rows):
-        cells = []
-        for c in calls:
-            row = found.get((run, sampler, c))
-            low, high = row["ci95"] if row else (0, 0)
-            cells.append(f"{row['frechet']:.3f} ({low:.3f} to {high:.3f})" if row else "-")
+        cells = [sampler_cell(found.get((run, sampler, c))) for c in calls]
         lines.append(f"| {run} | {sampler} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
+def sampler_cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "-"
+    low, high = row["ci95"]
+    cell = f"{row['frechet']:.3f} ({low:.3f} to {high:.3f}); {100 * row['copies']:.1f} % copies"
+    if row["sampler"] == "ancestral":  # noise on the way: the same seed is another picture
+        return cell
+    return f"{cell}, {100 * row['other_verdict']:.1f} % differ"
+
+
+def knee(rows: list[dict[str, Any]]) -> int:
+    """The fewest calls from which on one sampler's figures stay near those at the most calls.
+
+    Near: the Frechet distance within 5 % of it, the copied share inside of its interval, and where
+    the same seed is the same picture, no more than 5 % of verdicts others than Heun's.
+    """
+    rows = sorted(rows, key=lambda r: -r["calls"])
+    last, fewest = rows[0], rows[0]["calls"]
+    low, high = last["copies_ci95"]
+    for row in rows:
+        same = row["sampler"] == "ancestral" or row["other_verdict"] <= NEAR
+        close = abs(row["frechet"] / last["frechet"] - 1) <= NEAR
+        if not (same and close and low <= row["copies"] <= high):
+            break
+        fewest = row["calls"]
+    return fewest
+
+
 def knees(rows: list[dict[str, Any]]) -> str:
-    """From how many calls on each sampler stays within 5 % of its own longest."""
+    """From how many calls on more of them change nothing, and where the default stands."""
+    each: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        each.setdefault((row["run"], row["sampler"]), []).append(row)
     lines = []
-    for run, sampler in dict.fromkeys((r["run"], r["sampler"]) for r in rows):
-        mine = sorted(
-            (r for r in rows if (r["run"], r["sampler"]) == (run, sampler)),
-            key=lambda r: -r["calls"],
-        )
-        end = mine[0]["frechet"]
-        near = [abs(r["frechet"] - end) <= 0.05 * end for r in mine]
-        last = near.index(False) if False in near else len(mine)
-        knee, longest = mine[last - 1]["calls"], mine[0]["calls"]
-        lines.append(f"- {run}, {sampler}: from {knee} calls on within 5 % of its {longest} calls.")
-    return "\n".join(lines) + "\n" + DEFAULT
+    for (run, sampler), mine in each.items():
+        at, most = knee(mine), max(r["calls"] for r in mine)
+        reached = f"{at} calls" if at < most else f"not before its {most} calls"
+        lines.append(f"- {run}, {sampler}: {reached}")
+    lines.insert(0, KNEES)
+    return "\n".join(lines) + "\n" + about_default(each)
+
+
+def about_default(each: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
+    usual = SamplerConfig()
+    run = next(iter(each))[0]
+    mine = {r["calls"]: r for r in each[run, usual.sampler]}
+    few, most = min(mine), max(mine)
+    here = next(r for r in mine.values() if r["steps"] == usual.steps)
+    differ = [
+        f"{100 * r['other_verdict']:.1f} %" for k, r in mine.items() if few < k <= here["calls"]
+    ]
+    faster = [
+        f"{sampler} from {knee(rows)} calls"
+        for (name, sampler), rows in each.items()
+        if name == run and knee(rows) < here["calls"] and sampler != usual.sampler
+    ]
+    return DEFAULT.format(
+        few=few,
+        most=most,
+        hidden=f"{100 * mine[few]['copies']:.1f} %",
+        shown=f"{100 * mine[most]['copies']:.1f} %",
+        run=run,
+        steps=usual.steps,
+        calls=here["calls"],
+        settled=differ[-1],
+        before=" and ".join(differ[:-1]),
+        faster=f"Others settle sooner: {', '.join(faster)}." if faster else "",
+    )
 
 
 def main() -> None:
