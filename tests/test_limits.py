@@ -10,9 +10,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ambient.archive import export_run, import_run
+from ambient.audits import read_sets
 from ambient.config import Config, configure
 from ambient.corpus import Corpus
 from ambient.errors import InputError
@@ -86,6 +88,14 @@ def test_a_model_that_is_too_large_does_not_come_in_as_a_zip(
                 import_run(whole, tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert import_run(whole, tmp_path).config == tiny_run.config
+
+
+def test_of_two_sides_the_larger_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = np.random.default_rng(0).integers(0, 256, (4, 8, 128, 3), dtype=np.uint8)
+    np.savez(tmp_path / "wide.npz", images=wide)
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    with pytest.raises(InputError, match="side is 128; this server"):
+        read_sets(tmp_path / "wide.npz", tmp_path / "wide.npz")
 
 
 def test_so_many_stages_are_stored(config: Config, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ambient.__main__ import main
 from ambient.comparison import changed
 from ambient.config import PEAK_RATES, configure
 from ambient.corpus import Corpus
+from ambient.errors import InputError
 from ambient.judging import judge
 from ambient.presets import PRESETS
 from ambient.run import BUNDLED_RUNS, IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run, packed
@@ -125,6 +126,13 @@ def test_what_is_counted_is_what_is_shown(finished: Run) -> None:
     assert all(r["ci95"][0] <= r["rate"] <= r["ci95"][1] for r in rows)
     assert app.metric[0].label == f"Copied at step {finished.last_step:,}"
     assert app.metric[0].delta.endswith("of 36")
+
+
+def test_a_stage_that_goes_while_it_is_watched_is_one_line(finished: Run) -> None:
+    step = finished.last_step
+    (finished.path / "sheets" / f"step-{step:06d}.png").unlink()
+    with pytest.raises(InputError, match=f"at step {step} were just removed; look again"):
+        progress._sheet(finished, step)
 
 
 def test_a_finished_run_goes_on(finished: Run) -> None:
