@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -168,9 +168,15 @@ def _tell(word: int) -> None:
         dist.broadcast(torch.tensor(word), 0, group=_control)
 
 
-def average(value: Tensor) -> float:
-    """The mean of a number over the processes, the same on all of them."""
-    if size() > 1:
-        dist.all_reduce(value)
-        value = value / size()
-    return float(value)
+def average(value: Tensor) -> Callable[[], float]:
+    """Begin to average a number over the processes; the answer waits for the mean."""
+    if size() == 1:
+        return lambda: float(value)
+    total = value.clone()
+    work: Any = dist.all_reduce(total, async_op=True)
+
+    def answer() -> float:
+        work.wait()
+        return float(total) / size()
+
+    return answer

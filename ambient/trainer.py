@@ -115,6 +115,7 @@ class Trainer:
             self.rows,
         )
         loss = losses.mean() * self.share
+        mean = distributed.average(loss.detach())  # on its way while gradients are computed
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(k)
         self.optimizer.zero_grad()
@@ -125,7 +126,7 @@ class Trainer:
         with torch.no_grad():
             torch._foreach_lerp_(self.averages, self.weights, 1 - beta)
         self.step += 1
-        return distributed.average(loss.detach())
+        return mean()
 
     def state(self) -> dict[str, Any]:
         """Everything that changes as the run trains, for `torch.save`."""
@@ -144,7 +145,10 @@ class Trainer:
     def join(self) -> None:
         """Average the gradients with those of the processes that train with this one."""
         with distributed.together():
-            self.forward = DistributedDataParallel(self.forward)
+            together = DistributedDataParallel(self.forward, gradient_as_bucket_view=True)
+        # They are constants, all of them. The argument of that name is deprecated in torch 2.14.
+        together.broadcast_buffers = False
+        self.forward = together
 
     def load_state(self, state: dict[str, Any]) -> None:
         self.step = state["step"]

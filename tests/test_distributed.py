@@ -14,18 +14,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
 from ambient import distributed
 from ambient.__main__ import main
-from ambient.config import ARMS
-from ambient.corpus import Corpus
+from ambient.config import ARMS, configure
+from ambient.corpus import Corpus, to_unit
 from ambient.errors import InputError
 from ambient.loss import denoising_loss
 from ambient.noise import expand
 from ambient.run import STOP_FILE, Run, open_run
+from ambient.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 240  # seconds that a launch may take on a busy machine; half a dozen on a free one
@@ -100,6 +103,29 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_two_processes_train_as_one(runs: Path) -> None:
     assert_alike(open_run(runs / "first"), open_run(runs / "half"))
+
+
+def test_two_processes_train_bands_as_one(tmp_path: Path) -> None:
+    words: list[object] = [*TINY, "--network", "bands", "--steps", 6, "--out"]
+    done = torchrun(2, "-m", "ambient", "train", *words, tmp_path / "two")
+    assert done.returncode == 0, done.stderr
+    assert main(["train", *map(str, words), str(tmp_path / "one")]) == 0
+    assert_alike(open_run(tmp_path / "one"), open_run(tmp_path / "two"))
+
+
+def test_constants_are_not_sent_at_each_step(digits: Corpus) -> None:
+    config = configure(digits, n_train=16, batch=8, width=16, network="bands")
+    trainer = Trainer(config, torch.from_numpy(to_unit(digits.images[:16])), np.arange(16))
+    dist = distributed.dist
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        trainer.join()
+        assert isinstance(trainer.forward, DistributedDataParallel)
+        assert list(trainer.forward.buffers())
+        assert not trainer.forward.will_sync_module_buffers()
+        assert np.isfinite(trainer.train_step())
+    finally:
+        dist.destroy_process_group()
 
 
 @pytest.mark.parametrize("processes", [1, 3])

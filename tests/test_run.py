@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from ambient import recorder
 from ambient.archive import export_run, import_run
-from ambient.config import Config, configure
+from ambient.config import NETWORKS, Config, configure
 from ambient.corpus import Corpus
 from ambient.errors import InputError
 from ambient.evaluation import draw
@@ -51,9 +51,12 @@ def assert_same(a: Run, b: Run) -> None:
     assert losses[0] == losses[1]
 
 
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("arm", ["standard", "ambient"])
-def test_a_resumed_run_is_the_uninterrupted_one(tmp_path: Path, digits: Corpus, arm: str) -> None:
-    config = small(digits, arm=arm, cutoff=0.5 if arm == "ambient" else 0.0)
+def test_a_resumed_run_is_the_uninterrupted_one(
+    tmp_path: Path, digits: Corpus, arm: str, network: str
+) -> None:
+    config = small(digits, arm=arm, cutoff=0.5 if arm == "ambient" else 0.0, network=network)
     whole = start_run(tmp_path / "whole", config)
     for _ in record(whole, digits):
         pass
