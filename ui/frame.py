@@ -14,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from ambient import worker
 from ambient.errors import InputError
-from ui import data, lesson, teacher, terms, words
+from ui import data, lesson, teacher, terms, visitor, words
 from ui.audit.desk import desk
 from ui.teacher import control, hidden
 
@@ -128,7 +128,9 @@ def enter(title: str, lead: str) -> DeltaGenerator:
             lesson.offer()
         terms.popover()
         teacher.menu(lesson.begin)
-    st.markdown(lead, width=760)
+    with st.container(gap=None):
+        st.markdown(lead, width=760)
+        visitor.remember()
     return st.empty()
 
 

@@ -1,30 +1,42 @@
 """Who is asking: on a public server a visitor may change only what is theirs.
 
-A token, made when a visitor first starts something, stands in the session alone: an address that
-is passed on only lets others watch. `?key=` brings it back on another day, and is taken out of the
-address at once.
+A token, made when a visitor first starts something, stands in the session and in a cookie: a page
+loaded again, another tab and a server that starts again know it. An address that is passed on only
+lets others watch. `?key=` in a link lends a token for the session, to change what is marked with
+it, and is taken out of the address at once; what is started here never gets a token from a link.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import secrets
 
 import streamlit as st
 
 from ambient import worker
-from ambient.limits import is_public
-from ambient.run import Run
+from ambient.errors import InputError
+from ambient.limits import Limits, is_public
+from ambient.run import ACTIVE, Run, fingerprint
 from ui import data
 from ui.teacher import base
 
 KEY = "key"  # in the address, once; the token in the session
+COOKIE = "ambient-key"
+TOKEN = re.compile(r"[\w-]{22}", re.ASCII)  # as `secrets.token_urlsafe(16)` makes them
+DAYS = 90  # that a browser keeps it
+LENT = "lent-keys"  # tokens of links that this visitor followed
 LINKED = "linked-runs"  # names of others' runs that this visitor followed a link to
+REMEMBERED = 1000  # network addresses
 
 
 def token() -> str | None:
-    """The visitor's token, if there is one already."""
+    """The visitor's own token, if there is one already."""
     if KEY in st.query_params:
-        st.session_state[KEY] = st.query_params.pop(KEY)
+        st.session_state.setdefault(LENT, set()).add(st.query_params.pop(KEY))
+    kept = str(st.context.cookies.get(COOKIE, "")) if is_public() else ""
+    if KEY not in st.session_state and TOKEN.fullmatch(kept):
+        st.session_state[KEY] = kept
     return st.session_state.get(KEY)
 
 
@@ -37,8 +49,80 @@ def own_token() -> str | None:
     return token()
 
 
+def remember() -> None:
+    """Have the browser keep the token, where it does not yet."""
+    key = st.session_state.get(KEY)
+    if not is_public() or key is None or st.context.cookies.get(COOKIE) == key:
+        return
+    path = f"/{str(st.get_option('server.baseUrlPath')).strip('/')}"
+    cookie = f"{COOKIE}={key}; path={path}; max-age={DAYS * 86_400}; samesite=lax"
+    secure = "(location.protocol === 'https:' ? '; secure' : '')"
+    script = f"<script>document.cookie = '{cookie}' + {secure}</script>"
+    st.html(script, unsafe_allow_javascript=True)
+
+
+def queueing(count: int = 1) -> str | None:
+    """The token to queue so many runs with.
+
+    Raises:
+        InputError: the visitor's network has half the queue: each browser is somebody new.
+    """
+    own, network = own_token(), _network()
+    if own is None or network is None:
+        return own
+    owners = _owners(network)
+    owners.add(fingerprint(own))
+    active = sum(_is_active(run, owners) for run in data.own())
+    if active + count > max(1.0, Limits.here().queued / 2):
+        raise InputError(
+            f"{active} runs from your network are training or waiting, and this server keeps half "
+            "of its queue for others; try again later."
+        )
+    return own
+
+
+def _network() -> str | None:
+    """The network address asked from; None where it may stand for many, as a proxy's does."""
+    try:
+        found = ipaddress.ip_address(st.context.ip_address or "")
+    except ValueError:
+        return None
+    if not found.is_global:
+        return None
+    return str(ipaddress.ip_network((found, 64), strict=False) if found.version == 6 else found)
+
+
+def _is_active(run: Run, owners: set[str | None]) -> bool:
+    try:
+        return run.owner in owners and run.state["status"] in ACTIVE
+    except InputError:
+        return False  # what cannot be read trains nothing
+
+
+def _owners(network: str) -> set[str | None]:
+    """Whose runs came from there, since this server started."""
+    known = _networks()
+    owners = known[network] = known.pop(network, set())  # the last to be forgotten
+    for old in list(known)[:-REMEMBERED]:
+        known.pop(old, None)
+    return owners
+
+
+@st.cache_resource
+def _networks() -> dict[str, set[str | None]]:
+    """In memory alone: no address is ever stored."""
+    return {}
+
+
+def key_to(run: Run) -> str | None:
+    """The token of this visitor's that the run is marked with; else their own."""
+    own = token()
+    lent: set[str] = st.session_state.get(LENT, set())
+    return next((key for key in lent if worker.may_change(run, key)), own)
+
+
 def may_change(run: Run) -> bool:
-    return worker.may_change(run, token())
+    return worker.may_change(run, key_to(run))
 
 
 def runs(asked: str | None = None) -> dict[str, Run]:
@@ -60,4 +144,4 @@ def runs(asked: str | None = None) -> dict[str, Run]:
 def links(run: Run) -> tuple[str, str]:
     """An address to watch a run by, and one that may also change it; the second is a secret."""
     watch = f"{base()}/train_your_own?mine={run.name}"
-    return watch, f"{watch}&{KEY}={token()}"
+    return watch, f"{watch}&{KEY}={key_to(run)}"

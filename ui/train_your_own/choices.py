@@ -258,7 +258,7 @@ def check(chosen: Mapping[str, Any], count: int) -> None:
         InputError: what is wrong with them.
     """
     config = _configured(chosen)
-    Limits.here().check(config, data.runs_folder(), visitor.own_token(), count)
+    Limits.here().check(config, data.runs_folder(), visitor.queueing(count), count)
 
 
 def submit(chosen: Mapping[str, Any], cutoffs: Sequence[float] = ()) -> list[Run]:
@@ -279,7 +279,8 @@ def submit(chosen: Mapping[str, Any], cutoffs: Sequence[float] = ()) -> list[Run
             raise InputError(f"'{chosen['start']}' is no longer there; choose what to start from.")
     dtype = _dtype(start[0] if start else None)
     configs = [replace(c, dtype=dtype) for c in configs]
-    return worker.submit_all(configs, data.runs_folder(), visitor.own_token(), start, images)
+    owner = visitor.queueing(len(configs))
+    return worker.submit_all(configs, data.runs_folder(), owner, start, images)
 
 
 def _dtype(parent: Run | None) -> str:

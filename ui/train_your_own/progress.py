@@ -219,17 +219,17 @@ def _last_word(run: Run) -> str:
 def _buttons(run: Run, status: str, step: int) -> None:
     if status in (*ACTIVE, "judging"):
         label = "Stop judging" if status == "judging" else "Stop and save"
-        _act(label, "pause", lambda w, t: w.request_stop(run, t))
+        _act(run, label, "pause", lambda w, t: w.request_stop(run, t))
         return
     if hidden("train"):
         return
     if verdict.is_due(run):
-        _act("Judge this run", "fact_check", lambda w, t: w.resume(run, t), verdict.HELP)
+        _act(run, "Judge this run", "fact_check", lambda w, t: w.resume(run, t), verdict.HELP)
     if step < run.config.steps:
-        _act("Go on", "play_arrow", lambda w, t: w.resume(run, t))
+        _act(run, "Go on", "play_arrow", lambda w, t: w.resume(run, t))
     elif run.resume_steps:
         more = run.config.steps * 2
-        _act(f"Go on to step {more:,}", "play_arrow", lambda w, t: w.extend(run, more, t))
+        _act(run, f"Go on to step {more:,}", "play_arrow", lambda w, t: w.extend(run, more, t))
     if run.steps:
         st.button(
             "Continue with other settings",
@@ -241,18 +241,22 @@ def _buttons(run: Run, status: str, step: int) -> None:
     key = f"delete-{run.name}"  # its own, or it would stay open over the next run
     with st.popover("Delete", icon=":material/delete:", type="tertiary", key=key):
         st.markdown(f"Delete {run.name} for good?")
-        _act("Yes, delete it", "delete", lambda w, t: w.delete(run, t, data.runs_folder()))
+        _act(run, "Yes, delete it", "delete", lambda w, t: w.delete(run, t, data.runs_folder()))
 
 
 def _act(
-    label: str, icon: str, do: Callable[[Any, str | None], object], about: str | None = None
+    run: Run,
+    label: str,
+    icon: str,
+    do: Callable[[Any, str | None], object],
+    about: str | None = None,
 ) -> None:
     """A button that changes the run; what forbids it is said in a line."""
     if st.button(label, icon=f":material/{icon}:", help=about):
         from ambient import worker
 
         try:
-            do(worker, visitor.token())
+            do(worker, visitor.key_to(run))
         except InputError as e:
             words.refuse(e)
         else:
