@@ -195,12 +195,7 @@ def _row(record: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         mark = ":orange[**= copy**]" if copied else "**not a copy**"
         what = f", {record['likeness']}" if copied and record["likeness"] else ""
         st.markdown(f"{mark}{what} · {SCORE[rule]} **{record[rule]:.4g}**")
-        st.caption(f"*{unmarked(names[0])}* → *{unmarked(names[1])}*")
-
-
-def unmarked(name: str) -> str:
-    """A file's name as text that markdown leaves alone."""
-    return "".join(c if c.isalnum() or c in " .-/" else f"\\{c}" for c in name)
+        st.caption(f"*{words.unmarked(names[0])}* → *{words.unmarked(names[1])}*")
 
 
 def _table(report: Report) -> None:
@@ -241,5 +236,4 @@ def _caveats(report: Report) -> None:
 
 def _note(text: str) -> str:
     """A warning as a sentence; names of files in it are no markup."""
-    escaped = "".join(f"\\{c}" if c in "*_[]`$#" else c for c in text)
-    return escaped[:1].upper() + escaped[1:]
+    return words.unmarked(text[:1].upper() + text[1:])

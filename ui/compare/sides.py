@@ -45,7 +45,7 @@ class Side:
     @property
     def title(self) -> str:
         """The name, where markdown is read."""
-        return self.name if self.run else result.unmarked(self.name)
+        return self.name if self.run else words.unmarked(self.name)
 
     @property
     def provenance(self) -> str:

@@ -116,7 +116,7 @@ def tell(corpus: Corpus, n_train: int) -> None:
     ]
     st.caption(f"**{'; '.join(parts)}.** {_enough(distinct, n_train)}", width=760)
     for note in corpus.notes:
-        st.caption(note, width=760)
+        st.caption(words.unmarked(note), width=760)
 
 
 def _enough(distinct: int, n_train: int) -> str:
