@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import time
 from dataclasses import replace
@@ -27,7 +28,7 @@ from ambient.presets import PRESETS
 from ambient.run import BUNDLED_RUNS, IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run, packed
 from ambient.theory import cutoff_report
 from ui import visitor, words
-from ui.train_your_own import progress
+from ui.train_your_own import progress, replay
 
 ROOT = Path(__file__).parent.parent
 
@@ -463,3 +464,13 @@ def test_a_judged_pair_leads_to_compare(finished: Run) -> None:
     link = next(e.proto for e in app.get("page_link") if e.proto.label == "Compare the two")
     assert link.query_string == f"first={finished.name}&second=with-cutoff"
     assert not any(e.proto.label.startswith("Compare with") for e in app.get("page_link"))
+
+
+@pytest.mark.parametrize("name", ["digits-50-standard", "emoji-100-ambient-1.0"])
+def test_the_shown_command_trains_the_same_run(name: str, tmp_path: Path) -> None:
+    run = open_run(BUNDLED_RUNS / name)
+    words = shlex.split(replay.train_command(run))[3:]
+    assert main([*words, "--steps", "1", "--out", str(tmp_path / "again")]) == 0
+    again = open_run(tmp_path / "again").config
+    same = {"steps": run.config.steps, "checkpoint_every": run.config.checkpoint_every}
+    assert replace(again, **same) == run.config

@@ -186,17 +186,19 @@ def _usual_rate() -> None:
 def _speed(c: Config) -> tuple[float, str] | None:
     """Images a second of such a network, and where that was measured: here rather than elsewhere.
 
-    Of another width or size of images it is scaled by channels and pixels.
+    Of another width or size of images it is scaled by channels and pixels; runs of the same network
+    and arithmetic come first.
     """
     here = [r for r in data.own() if (r.path / "state.json").exists()][:RECENT]
     bundled = "the bundled runs, longer while this machine is busy"
     for runs, where in ((here, "the last runs here"), (data.bundled(), bundled)):
-        speeds: dict[tuple[bool, int], list[float]] = {}
+        speeds: dict[tuple[bool, bool, int], list[float]] = {}
         for run in runs:
             k, lines = run.config, data.metrics(run)[-RECENT_LINES:]
             pace = median(line["images_per_second"] for line in lines) if lines else 0.0
             if pace >= SLOWEST and k.threads == c.threads:
-                near = k.side != c.side, abs(k.width - c.width)
+                other = (k.network, k.dtype) != (c.network, c.dtype)
+                near = k.side != c.side, other, abs(k.width - c.width)
                 speeds.setdefault(near, []).append(pace * k.width * k.side**2)
         if speeds:
             return median(speeds[min(speeds)]) / (c.width * c.side**2), where

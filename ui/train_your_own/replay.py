@@ -60,6 +60,8 @@ def train_command(run: Run) -> str:
         "seed": c.seed,
         "threads": c.threads,
         "dtype": c.dtype,
+        "network": c.network,
+        "mode": None if c.mode == "eager" else c.mode,
     }
     given = " ".join(f"--{k} {v:g}" if isinstance(v, float) else f"--{k} {v}"
                      for k, v in flags.items() if v is not None)  # fmt: skip
