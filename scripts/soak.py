@@ -244,6 +244,22 @@ class Visitor(Session):
         full = [f for f in self.faults[before:] if "this server takes" in f]
         self.faults = [f for f in self.faults if f not in full]
         self.done["refused, queue full" if full else "trained"] += 1
+        if not full:
+            self.change_mind()
+
+    def change_mind(self) -> None:
+        """Stop one's own run, let it go on, and now and then delete it; it may end meanwhile."""
+        for label, done in (
+            ("Stop and save", "stopped"),
+            ("Go on", "went on"),
+            ("Stop and save", "stopped"),
+            ("Yes, delete it", "deleted"),
+        ):
+            time.sleep(self.chance.uniform(1, 4))
+            self.ask()
+            if key := self.key(label):
+                self.ask(trigger={"key": key})
+                self.done[done] += 1
 
     def stay(self, seconds: float) -> None:
         """Do this and that until the time is over, pausing as people do."""
