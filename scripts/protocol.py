@@ -6,8 +6,8 @@
    stages of the standard run whose Frechet distance is at most 5 % above its last one's, the one
    with the fewest copies.
 3. Report copies and Frechet distance of the standard run, its chosen stage and every cutoff on
-   1,000 fresh seeds, 100,000 on, and the difference to the standard run with a paired bootstrap
-   interval over seeds.
+   1,000 fresh seeds, 100,000 on, and the difference to the standard run with Tango's interval over
+   pairs of the same seed.
 
 Writes assets/results/protocol.json; `make results` puts it into words.
 """

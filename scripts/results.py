@@ -516,7 +516,7 @@ def protocol() -> list[str]:
                 f"{100 * r['heldout']:.1f}",
                 f"{100 * r['similar']:.1f}",
                 f"{r['frechet']:.3f}",
-                f"{gap:.1f} ({high:.1f} to {low:.1f})" if any(r["difference"]) else "-",
+                f"{gap:.1f} ({high:.1f} to {low:.1f})" if r is not result["rows"][0] else "-",
             ]
         )
     head = ["run", "step", "copies %", "unseen called copies %", "similar %", "Frechet"]
