@@ -2,9 +2,9 @@
 
 Every stored run of the standard arm whose stages were judged tells how many images the network had
 seen, repeats counted, when a tenth of its samples were copies. Against the number of training
-images that is close to a power law, here fitted by least squares in logarithms. Its prediction
-interval is the spread of single runs around the law; pictures of another kind, or another network,
-may lie outside of it.
+images that is close to a power law, here fitted by least squares in logarithms: one power, and a
+level for each kind of pictures. For other pictures the interval spans those of all kinds, with the
+spread of single runs around each; another network may lie outside of it all the same.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Onset:
     """When a tenth of the samples are expected to be copies, for the standard arm.
 
     Attributes:
-        step, low, high: the law, and its 95 % prediction interval for a single run.
+        step, low, high: the law, in the middle of all kinds of pictures, and the 95 % prediction
+            interval of a single run, from the lowest of any kind to the highest.
         power: images seen until onset grow as n to this power.
         runs: how many runs the law is fitted to; `corpora`: of which pictures.
         smallest, largest: numbers of training images of these runs.
@@ -89,10 +90,10 @@ class Onset:
             f"to begin copying (a tenth of its samples) near step {self.step:,}; single runs may "
             f"do so from {self.low:,} to {self.high:,} (95 % prediction interval, from {self.runs} "
             f"stored runs on {' and '.join(self.corpora)} of {self.smallest:,} to "
-            f"{self.largest:,} images)."
+            f"{self.largest:,} images; other pictures or networks may differ more)."
         )
         if self.beyond:
-            text += " So many images were never tried here: this is an extrapolation."
+            text += " This number of images was never tried here: it is an extrapolation."
         return text
 
 
@@ -109,24 +110,28 @@ def expected_onset(n_train: int, batch: int, rows: Sequence[Mapping[str, Any]]) 
     for name, value, most in (("n_train", n_train, MOST_IMAGES), ("batch", batch, MAX_BATCH)):
         if not 1 <= value <= most:
             raise InputError(f"{name} is {plain(value, 40)}; expected 1 to {most:,}.")
-    x = np.log([r["n_train"] for r in rows])
-    y = np.log([r["seen"] for r in rows])
-    if len(rows) < FEWEST or np.ptp(x) == 0:
+    corpora = tuple(dict.fromkeys(str(r["corpus"]) for r in rows))
+    sizes = [r["n_train"] for r in rows]
+    kinds = [[float(r["corpus"] == name) for name in corpora] for r in rows]
+    design = np.column_stack([np.reshape(kinds, (len(rows), len(corpora))), np.log(sizes)])
+    free = len(rows) - design.shape[1]
+    if len(rows) < FEWEST or free < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
         raise InputError(
             f"{len(rows)} runs began to copy; a law over the number of images needs {FEWEST} or "
             "more, of different sizes. Run `python scripts/measure.py onset`."
         )
-    mean, spread = x.mean(), ((x - x.mean()) ** 2).sum()
-    power = float(((x - mean) * (y - y.mean())).sum() / spread)
-    residual = y - y.mean() - power * (x - mean)
-    scatter = float((residual**2).sum() / (len(x) - 2))
-    away = math.log(n_train) - mean
-    at = float(y.mean() + power * away)
-    reach = float(stdtrit(len(x) - 2, 0.975))
-    reach *= math.sqrt(scatter * (1 + 1 / len(x) + away**2 / spread))
-    step, low, high = (max(1, round(math.exp(v) / batch)) for v in (at, at - reach, at + reach))
-    sizes = [r["n_train"] for r in rows]
-    corpora = tuple(dict.fromkeys(str(r["corpus"]) for r in rows))
+    y = np.log([r["seen"] for r in rows])
+    inverse = np.linalg.inv(design.T @ design)
+    law = inverse @ design.T @ y
+    scatter = float(((y - design @ law) ** 2).sum() / free)
+    # One row a kind of pictures: what the law says of so many of them.
+    asked = np.column_stack([np.eye(len(corpora)), np.full(len(corpora), math.log(n_train))])
+    at = asked @ law
+    spread = np.sqrt(scatter * (1 + np.einsum("ij,jk,ik->i", asked, inverse, asked)))
+    reach = float(stdtrit(free, 0.975)) * spread
+    ends = (float(at.mean()), float((at - reach).min()), float((at + reach).max()))
+    step, low, high = (max(1, round(math.exp(v) / batch)) for v in ends)
+    power = float(law[-1])
     return Onset(n_train, batch, step, low, high, power, len(rows), corpora, min(sizes), max(sizes))
 
 

@@ -55,6 +55,22 @@ def test_what_was_never_tried_is_said() -> None:
     assert "extrapolation" in expected_onset(5000, 32, rows).in_words()
 
 
+def test_the_interval_covers_either_kind_of_pictures() -> None:
+    """Kinds that differ by a level, which one line through both would take for slope."""
+    rng, inside, power = np.random.default_rng(2), 0, []
+    for seed in range(300):
+        some = [{**r, "corpus": "a"} for r in planted(1.0, 0.2, seed)[:6]]
+        large = planted(1.0, 0.2, 1000 + seed)[2:]
+        other = [{**r, "corpus": "b", "seen": 3 * r["seen"]} for r in large]
+        found = expected_onset(140, 1, [*some, *other])
+        power.append(found.power)
+        kind = 3 if rng.random() < 0.5 else 1
+        another = kind * 400 * 140 * np.exp(0.2 * rng.standard_normal())
+        inside += found.low <= another <= found.high
+    assert np.mean(power) == pytest.approx(1.0, abs=0.03)
+    assert inside / 300 >= 0.94
+
+
 @pytest.mark.parametrize("rows", [[], planted(1, 0, 0)[:1] * 6])
 def test_without_runs_of_different_sizes_there_is_no_law(rows: list[dict[str, object]]) -> None:
     with pytest.raises(InputError, match="needs 4 or more, of different sizes"):
@@ -95,10 +111,10 @@ def test_the_command_says_what_the_stored_runs_and_closed_forms_say(
     assert main([*command, "--json", str(out)]) == 0
     found, said = json.loads(out.read_text()), capsys.readouterr().err
     rows = json.loads(STORED.read_text())["rows"]
-    power, at_one = np.polyfit(
-        [math.log(r["n_train"]) for r in rows], [math.log(r["seen"]) for r in rows], 1
-    )
-    step = round(math.exp(at_one + power * math.log(100)) / 64)
+    kinds = ("digits", "emoji")
+    design = [[r["corpus"] == k for k in kinds] + [math.log(r["n_train"])] for r in rows]
+    *levels, power = np.linalg.lstsq(np.array(design, float), np.log([r["seen"] for r in rows]))[0]
+    step = round(math.exp(np.mean(levels) + power * math.log(100)) / 64)
     law = expected_onset(100, 64, rows)
     assert found["onset"] == json.loads(json.dumps(asdict(law)))
     assert found["onset"]["step"] == step
