@@ -72,6 +72,7 @@ def _plant(folder: Path, arm: str, cutoff: float, copied: int) -> None:
         "run": path.name,
         "step": 100,
         "checkpoint_sha256": "0" * 64,
+        "corpus": {"name": "digits", "n_train": 16, "n_heldout": 100, "sha256": "0" * 64},
         "n_samples": SAMPLES,
         "seed": 0,
         "copies": {"ratio": rule, "similarity": rule},
