@@ -126,6 +126,12 @@ class Config:
             )
 
     @property
+    def widths(self) -> tuple[int, int, int]:
+        """Channels of the network at each resolution, the finest first: multiples of 16."""
+        middle = 16 * math.ceil(self.width / 12) if self.network == "bands" else 2 * self.width
+        return self.width, middle, 2 * middle if self.network == "bands" else middle
+
+    @property
     def label(self) -> str:
         """A name for its folder: corpus, n, arm and cutoff."""
         cutoff = f"-{self.cutoff:g}" if self.cutoff else ""

@@ -22,12 +22,14 @@ def corrupt(
     Args:
         images: clean images in [-1, 1].
         indices: n corpus indices.
-        cutoff: sigma_n >= 0, in units of the images.
+        cutoff: sigma_n >= 0, in units of the images; 0 gives the images themselves.
         seed: the run's seed.
 
     Raises:
         InputError: a negative or non-finite cutoff.
     """
     check_cutoff(cutoff)
+    if cutoff == 0:
+        return images
     noise = SeededNoise([derive_seed(seed, int(i), 0xA3B) for i in indices])
     return images + cutoff * noise.draw(images.shape[1:]).to(images.device)

@@ -190,7 +190,8 @@ def bytes_of(folder: Path) -> int:
 
 def parameters(config: Config) -> int:
     """Weights of a run's network, counted without building it (or loading torch)."""
-    w, emb, pixels = config.width, 4 * config.width, config.channels * config.patch**2
+    w, mid, last = config.widths
+    emb, pixels = 4 * w, config.channels * config.patch**2
 
     def layer(a: int, b: int, kernel: int = 1) -> int:
         return a * b * kernel**2 + b
@@ -202,10 +203,10 @@ def parameters(config: Config) -> int:
 
     embed = layer(w, emb) + layer(emb, emb)
     ends = layer(pixels, w, 3) + 2 * w + layer(w, pixels, 3)
-    encode = block(w, w) + 3 * block(2 * w, 2 * w)  # the middle one too
-    attention = 4 * w + layer(2 * w, 6 * w) + layer(2 * w, 2 * w)
-    between = layer(w, 2 * w, 2) + layer(2 * w, 2 * w, 2)  # and back up
-    back = layer(2 * w, w, 2) + layer(2 * w, 2 * w, 2)
+    encode = block(w, w) + block(mid, mid) + 2 * block(last, last)  # the middle one too
+    attention = 2 * last + layer(last, 3 * last) + layer(last, last)
+    between = layer(w, mid, 2) + layer(mid, last, 2)  # and back up
+    back = layer(mid, w, 2) + layer(last, mid, 2)
     merged = 1 if config.network == "bands" else 2  # added, or concatenated
-    decode = block(merged * w, w) + block(merged * 2 * w, 2 * w)
+    decode = block(merged * w, w) + block(merged * mid, mid)
     return embed + ends + encode + attention + between + back + decode

@@ -30,8 +30,8 @@ class Preset:
 PRESETS = {
     "digits-copy": Preset(
         title="Copies in a minute",
-        why="50 small digits are learned by heart: half way through, about half of the samples are "
-        "copies. So few images leave even a small network nothing else to do.",
+        why="50 small digits are learned by heart: less than half way through, half of the samples "
+        "are copies. So few images leave even a small network nothing else to do.",
         corpus="digits",
         shown_by="digits-50-standard",
         choices={

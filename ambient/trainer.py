@@ -40,9 +40,9 @@ def build_denoiser(config: Config) -> EDM:
         torch.default_generator.manual_seed(derive_seed(config.seed, 0x1417))
         if config.network == "bands":
             bands = Bands(config.channels, config.patch)
-            network = UNet(config.channels * config.patch**2, config.width, adds=True)
+            network = UNet(config.channels * config.patch**2, config.widths, adds=True)
         else:
-            bands, network = None, UNet(config.channels, config.width, config.patch)
+            bands, network = None, UNet(config.channels, config.widths, config.patch)
     network = network.to(memory_format=torch.channels_last)
     return EDM(network, config.sigma_data, getattr(torch, config.dtype), bands)
 

@@ -78,7 +78,7 @@ class SelfAttention(nn.Module):
 
 
 class UNet(nn.Module):
-    """Three resolutions with width, 2 x width and 2 x width channels.
+    """Three resolutions, of growing numbers of channels.
 
     Most parameters sit at the coarse levels, where a multiplication by a weight is used on few
     positions; and a `patch` x `patch` pixel-unshuffle in front lets a 32x32 image cost what a
@@ -86,15 +86,17 @@ class UNet(nn.Module):
 
     Args:
         channels: image channels c.
-        width: channels at the finest level, a multiple of 16.
+        widths: channels at each resolution, the finest first; multiples of 16, the last one of 32.
         patch: 1, 2 or 4; image height and width must be multiples of 4 * patch.
         adds: what skips a level is added on the way back, not concatenated: a tenth fewer
             parameters and a quarter less time, and no worse.
     """
 
-    def __init__(self, channels: int, width: int = 48, patch: int = 1, adds: bool = False) -> None:
+    def __init__(
+        self, channels: int, widths: tuple[int, int, int], patch: int = 1, adds: bool = False
+    ) -> None:
         super().__init__()
-        widths, emb, pixels = (width, 2 * width, 2 * width), 4 * width, channels * patch**2
+        width, emb, pixels = widths[0], 4 * widths[0], channels * patch**2
         self.patch, self.adds = patch, adds
         self.embed = nn.Sequential(
             FourierFeatures(width), nn.Linear(width, emb), nn.SiLU(), nn.Linear(emb, emb), nn.SiLU()
