@@ -42,6 +42,7 @@ Row = dict[str, Any]
 Calls = dict[str, Callable[[], object]]
 ROOT = Path(__file__).parent.parent
 BEFORE = ":before"  # ends the names of rows that compare with another checkout
+HALF_COPIES, FROM_START = "seconds_to_half_copies", "s from the start of the command"
 PEER_RATE = 2e-3  # best of 1, 2 and 4 thousandths after 200 steps of smalldiffusion's network
 WAYS: dict[str, dict[str, str]] = {  # to train, each of which changes the order of sums
     "concat": {"network": "concat"},
@@ -363,13 +364,15 @@ class Bench:
         yield from self._copies("digits-50", self.size.copy_steps[0], self.size.seeds)
 
     def copies_of_emoji(self) -> Iterator[Row]:
-        """Time to copies, 100 emoji, one seed: it takes long."""
-        yield from self._copies("emoji-100", self.size.copy_steps[1], 1)
+        """Time to copies, 100 emoji, by the preset's network and by the faster one; one seed."""
+        name, steps = "emoji-100", self.size.copy_steps[1]
+        yield from self._copies(name, steps, 1)
+        reached = self._seconds_to_half(ROOT, "emoji-copy", steps, 0, "--network", "bands")
+        yield censored(f"{HALF_COPIES}:{name}, bands", FROM_START, [reached])
 
     def _copies(self, name: str, steps: int, seeds: int) -> Iterator[Row]:
         """Seconds from the start of `train` until half of the samples are copies."""
-        unit = "s from the start of the command"
-        preset, row = f"{name.split('-')[0]}-copy", f"seconds_to_half_copies:{name}"
+        unit, preset, row = FROM_START, f"{name.split('-')[0]}-copy", f"{HALF_COPIES}:{name}"
         places = [ROOT, *([self.before] if self.before else [])]
         found: dict[Path, list[tuple[float, bool]]] = {place: [] for place in places}
         for seed in range(seeds):
@@ -388,9 +391,9 @@ class Bench:
             yield {**compared(row + BEFORE, unit, ours, older), **note}
 
     def _seconds_to_half(
-        self, place: Path, preset: str, steps: int, seed: int
+        self, place: Path, preset: str, steps: int, seed: int, *choices: str
     ) -> tuple[float, bool]:
-        """Train by the command; then judge what it stored, stage by stage.
+        """Train by the command, with such choices; then judge what it stored, stage by stage.
 
         Returns:
             When half of the samples were copies, or how long it trained without that; and which.
@@ -398,7 +401,7 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "run"
             words = ["train", "--preset", preset, "--steps", steps, "--seed", seed, "--out", out]
-            every = ["--checkpoint-every", max(1, steps // 20)]
+            every = [*choices, "--checkpoint-every", max(1, steps // 20)]
             start = time.time()
             done = subprocess.run(
                 [sys.executable, "-m", "ambient", *map(str, words + every)], cwd=place,
