@@ -42,6 +42,15 @@ Row = dict[str, Any]
 Calls = dict[str, Callable[[], object]]
 ROOT = Path(__file__).parent.parent
 BEFORE = ":before"  # ends the names of rows that compare with another checkout
+SHARE = "share_of_a_step"
+OPERATORS = {  # by what is in the names of torch's operators
+    "convolutions, forward": ("mkldnn_convolution", "conv2d"),
+    "convolutions, backward": ("convolution_backward",),
+    "norms": ("norm",),
+    "SiLU": ("silu",),
+    "optimizer and average": ("adamw", "lerp", "_foreach"),
+    "noise": ("normal_", "randn", "randint"),
+}
 HALF_COPIES, FROM_START = "seconds_to_half_copies", "s from the start of the command"
 PEER_RATE = 2e-3  # best of 1, 2 and 4 thousandths after 200 steps of smalldiffusion's network
 WAYS: dict[str, dict[str, str]] = {  # to train, each of which changes the order of sums
@@ -262,6 +271,22 @@ class Bench:
         yield compared(
             "matmul_fraction", "GFLOP/s", step, 8 * 2 * 1024**3 / seconds["matmul"] / 1e9
         )
+
+    def profile(self) -> Iterator[Row]:
+        """What a training step spends its time on, by kinds of operators."""
+        trainer = self.trainer()
+        trainer.train_step()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen:
+            for _ in range(self.size.blocks):
+                trainer.train_step()
+        shares = dict.fromkeys([*OPERATORS, "all else"], 0.0)
+        events = seen.key_averages()
+        total = sum(e.self_cpu_time_total for e in events)
+        for e in events:
+            kinds = (k for k, parts in OPERATORS.items() if any(p in e.key for p in parts))
+            shares[next(kinds, "all else")] += e.self_cpu_time_total / total
+        for kind, share in shares.items():
+            yield {**absent(f"{SHARE}:{kind}", "of a training step's time", ""), "ours": share}
 
     def processes(self) -> Iterator[Row]:
         """Two processes of one thread against one; and this checkout against another."""
@@ -491,6 +516,7 @@ def train_once(peer: str, batch: int) -> None:
 SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "arms": Bench.arms,
     "matmul": Bench.matmul,
+    "profile": Bench.profile,
     "compiled": Bench.compiled,
     "processes": Bench.processes,
     "memory": Bench.memory,

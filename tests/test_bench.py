@@ -130,6 +130,16 @@ def test_a_section_that_fails_says_why_and_the_others_are_written(
     assert rows["speed"]["note"] == "no such thing"
 
 
+def test_a_step_is_told_whole_by_its_operators() -> None:
+    shares = {row["name"]: row["ours"] for row in bench.Bench(bench.QUICK).profile()}
+    assert len(shares) == len(bench.OPERATORS) + 1
+    assert sum(shares.values()) == pytest.approx(1)
+    assert all(
+        shares[f"{bench.SHARE}:convolutions, {way}"] > 0.05 for way in ("forward", "backward")
+    )
+    assert shares[f"{bench.SHARE}:noise"] > 0
+
+
 @pytest.mark.slow
 def test_no_way_to_be_faster_changes_the_verdict() -> None:
     """Here on two steps; `bench --only verdicts` trains to copies."""
