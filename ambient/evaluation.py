@@ -83,6 +83,7 @@ def report_of(
             "n_heldout": len(split.heldout),
             "sha256": corpus.sha256,
         },
+        "shape": list(images.shape[1:]),
         "n_samples": len(images),
         "sampler": asdict(how),
         "seed": seed,
