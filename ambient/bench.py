@@ -434,22 +434,26 @@ class Bench:
             )  # fmt: skip
             if done.returncode:
                 raise ChildProcessError((done.stderr.strip().splitlines() or ["no output"])[-1])
-            run, before = open_run(out), (0.0, 0.0)
-            for step in run.steps:
-                seconds = run.checkpoint(step).stat().st_mtime - start
-                rate = self._rate(run, step)
-                if rate >= 0.5:
-                    share = (0.5 - before[1]) / (rate - before[1])
-                    return before[0] + share * (seconds - before[0]), True
-                before = (seconds, rate)
-        return before[0], False
+            return half_copies(open_run(out), start, self.size.samples)
 
-    def _rate(self, run: Run, step: int) -> float:
-        corpus = run.corpus()
-        images = np.concatenate(list(draw(run, range(self.size.samples), step=step)))
-        return float(
-            judge_images(sets_of(corpus, run.split(corpus), images))["copies"]["ratio"]["rate"]
-        )
+
+def half_copies(run: Run, start: float, samples: int) -> tuple[float, bool]:
+    """Seconds from `start` until half of a run's samples were copies, between two stages a line.
+
+    Returns:
+        When that was, or how long it trained without that; and which.
+    """
+    corpus, before = run.corpus(), (0.0, 0.0)
+    split = run.split(corpus)
+    for step in run.steps:
+        seconds = run.checkpoint(step).stat().st_mtime - start
+        images = np.concatenate(list(draw(run, range(samples), step=step)))
+        rate = float(judge_images(sets_of(corpus, split, images))["copies"]["ratio"]["rate"])
+        if rate >= 0.5:
+            share = (0.5 - before[1]) / (rate - before[1])
+            return before[0] + share * (seconds - before[0]), True
+        before = (seconds, rate)
+    return before[0], False
 
 
 class _Worker:
