@@ -1,4 +1,4 @@
-"""Write docs/performance.md from assets/results/bench.json and samplers.json."""
+"""Write docs/performance.md from bench.json, click.json and samplers.json in assets/results."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ RESULTS = ASSETS / "results"
 TARGET = Path("docs/performance.md")
 HEAD = """# How fast it is
 
-Written by `python scripts/performance.py` from `assets/results/bench.json` and
-`assets/results/samplers.json`; `make performance` measures both again. Ratios are of runs that take
+Written by `python scripts/performance.py` from `bench.json`, `click.json` and `samplers.json` in
+`assets/results`; `make performance` measures them again. Ratios are of runs that take
 turns block by block, so that whatever else the machine does hits both sides; each is a median with
 a 95 % bootstrap interval over blocks. Within one process of one thread, time is the processor's.
 Rates and ratios between processes hold for the load of the moment only: the last column, processes
@@ -24,15 +24,17 @@ one process alone.
 Machine: {processor}, {cores} cores, torch {torch}, networks in {dtype} (what was measured to be
 faster here), {threads} thread a process.
 
-*ours* is the network `bands` (docs/method.md); two processes are compared training `concat`, and
-so was the compiled step.
+*ours* is the network `bands` (docs/method.md). Two processes are compared training `concat`.
+*copies*: from the start of the command `train --preset ...` until half of the samples are copies.
 
-*as it is*: the library's own network, within 10 % of our parameters, trained by the loop of its own
-examples. *given ours*: the same behind our 2x2 pixel-unshuffle, with our type of number, memory
-layout and training step. *before*: the commit before this page, in a checkout beside this one.
-*search*: among features made from those of the bundled pictures (`ambient/search_bench.py`), each
-time measured once, so without an interval.
+*as it is*: the library's own network, within 10 % of our parameters, trained as its users do
+(`ambient/peers.py` says what is of its own examples). *given ours*: the same behind our 2x2
+pixel-unshuffle, with our type of number, memory layout and training step. *before*: commit
+{before}, in a checkout beside this one. *verdicts*: the copied share of digits-copy by each way to
+train it. *search*: among features made from those of the bundled pictures
+(`ambient/search_bench.py`), each time measured once, so without an interval.
 """
+BEFORE = "e7889f8, the last before anything was done for speed"
 SAMPLERS = """## Samplers
 
 Network calls against what they buy, on bundled runs ({samples} samples, seeds from 0). In each
@@ -42,6 +44,15 @@ share of samples whose verdict differs from that of the same seed by Heun at the
 """
 
 
+CLICK = """## From the click
+
+`python scripts/click.py`: a visitor presses *Train* as the page opens (50 digits, two cores) while
+another opens page after page. Seconds from the click until half of the samples are copies ({samples}
+a stage; on a line between two stages), and the median time of the other's pages.
+
+| seed | seconds | pages | median seconds a page |
+|---|---|---|---|
+"""
 KNEES = """Settled, with no more calls changing distance or copied share by much (5 % of the
 distance; the interval of the share; 5 % of verdicts), after:
 """
@@ -154,11 +165,22 @@ def about_default(each: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
     )
 
 
+def click_table(rows: list[dict[str, Any]]) -> str:
+    lines = []
+    for row in rows:
+        seconds = f"{row['seconds']:.1f}" if row["reached"] else f"not within {row['seconds']:.0f}"
+        lines.append(f"| {row['seed']} | {seconds} | {row['pages']} | {row['median_load']:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    bench, samplers = (read_json(RESULTS / f"{n}.json") for n in ("bench", "samplers"))
+    names = ("bench", "click", "samplers")
+    bench, click, samplers = (read_json(RESULTS / f"{name}.json") for name in names)
     parts = []
     if bench:
-        parts += [HEAD.format(**bench["machine"]), bench_table(bench["rows"])]
+        parts += [HEAD.format(**bench["machine"], before=BEFORE), bench_table(bench["rows"])]
+    if click:
+        parts.append(CLICK.format(**click) + click_table(click["rows"]))
     if samplers:
         parts += [
             SAMPLERS.format(**samplers),
