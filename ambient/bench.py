@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ambient import search_bench
+from ambient import audit_bench, search_bench
 from ambient.config import Config, configure
 from ambient.corpus import load_corpus, split_corpus, to_bytes, to_unit
 from ambient.denoiser import EDM
@@ -96,11 +96,12 @@ class Size:
     copy_steps: tuple[int, ...] = (1500, 3500)  # digits, emoji
     samples: int = 400  # that copies are counted on
     search: tuple[int, int] = (1_000_000, 10_000)  # keys and queries
+    audit: tuple[int, int, int] = (10_000, 50_000, 64)  # generated, training images, and their side
 
 
 QUICK = Size(
     blocks=2, batch=2, seconds=0.05, steps=2, seeds=1, heldout=2, copy_steps=(2, 2), samples=100,
-    search=(20_000, 500),
+    search=(20_000, 500), audit=(120, 300, 16),
 )  # fmt: skip
 
 
@@ -529,6 +530,7 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "copies-emoji": Bench.copies_of_emoji,
     "errors": Bench.errors,
     "verdicts": Bench.verdicts,
+    "audit": lambda bench: audit_bench.measure(*bench.size.audit),
     "search": lambda bench: search_bench.measure(*bench.size.search),
 }
 

@@ -30,7 +30,7 @@ LAYERS = [
     {"trainer", "quality", "run", "peers", "stored_features"},
     {"weights", "limits", "adapters", "advice"},
     {"recorder", "curves", "surgery", "verdicts", "pipelines"},
-    {"evaluation", "search_bench", "audits", "archive", "worker", "sweep"},
+    {"evaluation", "search_bench", "audit_bench", "audits", "archive", "worker", "sweep"},
     {"hub", "bench", "judging", "cluster"},
     {"commands"},
     {"__main__"},
