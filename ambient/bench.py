@@ -441,20 +441,30 @@ class Bench:
 def half_copies(run: Run, start: float, samples: int) -> tuple[float, bool]:
     """Seconds from `start` until half of a run's samples were copies, between two stages a line.
 
+    Only a few stages are judged: copies become more as training goes on, so the first stage with
+    half of them is found by halving.
+
     Returns:
         When that was, or how long it trained without that; and which.
     """
-    corpus, before = run.corpus(), (0.0, 0.0)
+    corpus, steps = run.corpus(), run.steps
     split = run.split(corpus)
-    for step in run.steps:
-        seconds = run.checkpoint(step).stat().st_mtime - start
-        images = np.concatenate(list(draw(run, range(samples), step=step)))
-        rate = float(judge_images(sets_of(corpus, split, images))["copies"]["ratio"]["rate"])
-        if rate >= 0.5:
-            share = (0.5 - before[1]) / (rate - before[1])
-            return before[0] + share * (seconds - before[0]), True
-        before = (seconds, rate)
-    return before[0], False
+    rates: dict[int, float] = {-1: 0.0}
+
+    def seconds(stage: int) -> float:
+        return run.checkpoint(steps[stage]).stat().st_mtime - start if stage >= 0 else 0.0
+
+    below, reached = -1, len(steps)
+    while reached - below > 1:
+        stage = (below + reached) // 2
+        images = np.concatenate(list(draw(run, range(samples), step=steps[stage])))
+        judged = judge_images(sets_of(corpus, split, images))
+        rates[stage] = float(judged["copies"]["ratio"]["rate"])
+        below, reached = (below, stage) if rates[stage] >= 0.5 else (stage, reached)
+    if reached == len(steps):
+        return seconds(below), False
+    share = (0.5 - rates[below]) / (rates[reached] - rates[below])
+    return seconds(below) + share * (seconds(reached) - seconds(below)), True
 
 
 class _Worker:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from ambient import bench, peers
 from ambient.__main__ import main
 from ambient.errors import InputError
+from ambient.run import Run, open_run, step_name
 
 HERE = ["arms", "matmul", "errors", "speed"]  # what needs no process of its own
 
@@ -163,3 +167,34 @@ def test_wrong_choices_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def _missing(peer: peers.Peer) -> None:
     raise InputError(f"'{peer.name}' is not installed; pip install -r requirements-bench.txt.")
+
+
+def test_half_copies_are_found_between_two_stages(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stages at 10, 20, ... seconds, and copies planted in each."""
+    run = open_run(Path(shutil.copytree(tiny_run.path, tmp_path / "run")))
+    for step in range(30, 90, 10):
+        first = run.checkpoint(10)
+        shutil.copy(first, first.with_name(f"{step_name(step)}.safetensors"))
+    steps, judged = run.steps, list[int]()
+    rates = dict(zip(steps, np.linspace(0, 1, 2 * len(steps) + 1)[1::2], strict=True))
+
+    def drawn(_: object, seeds: range, step: int) -> Iterator[np.ndarray]:
+        judged.append(step)
+        yield np.zeros((1, 8, 8, 1), np.uint8)
+
+    def verdict(_: object) -> dict[str, object]:
+        return {"copies": {"ratio": {"rate": rates[judged[-1]]}}}
+
+    monkeypatch.setattr(bench, "draw", drawn)
+    monkeypatch.setattr(bench, "judge_images", verdict)
+    for i, step in enumerate(steps):
+        os.utime(run.checkpoint(step), (1000 + 10 * (i + 1),) * 2)
+    found, reached = bench.half_copies(run, 1000.0, 1)
+    assert reached
+    times = 10.0 * np.arange(1, len(steps) + 1)
+    assert found == pytest.approx(np.interp(0.5, list(rates.values()), times))
+    assert len(judged) <= 1 + math.log2(len(steps) + 1)
+    rates.update(dict.fromkeys(steps, 0.2))
+    assert bench.half_copies(run, 1000.0, 1) == (times[-1], False)
