@@ -58,7 +58,7 @@ planted: $(VENV)/.run            ## audits of planted copies, and the example on
 performance: $(VENV)/.test       ## time it beside other libraries, into docs/performance.md
 	$(BIN)/python -m pip install --quiet -r requirements-bench.txt
 	$(BIN)/python -m ambient bench --json assets/results/bench.json $(if $(BEFORE),--before $(BEFORE))
-	$(BIN)/python scripts/click.py
+	$(BIN)/python scripts/after_click.py
 	$(BIN)/python scripts/samplers.py
 	$(BIN)/python scripts/performance.py
 

@@ -46,7 +46,7 @@ share of samples whose verdict differs from that of the same seed by Heun at the
 
 CLICK = """## From the click
 
-`python scripts/click.py`: a visitor presses *Train* as the page opens (50 digits, two cores) while
+`python scripts/after_click.py`: a visitor presses *Train* as the page opens (50 digits, two cores) while
 another opens page after page. Seconds from the click until half of the samples are copies
 ({samples} a stage; on a line between two stages), and the median time of the other's pages.
 
