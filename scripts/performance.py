@@ -46,8 +46,8 @@ share of samples whose verdict differs from that of the same seed by Heun at the
 
 CLICK = """## From the click
 
-`python scripts/after_click.py`: a visitor presses *Train* as the page opens (50 digits, two cores) while
-another opens page after page. Seconds from the click until half of the samples are copies
+`python scripts/after_click.py`: a visitor presses *Train* as the page opens (50 digits, two cores)
+while another opens page after page. Seconds from the click until half of the samples are copies
 ({samples} a stage; on a line between two stages), and the median time of the other's pages.
 
 | seed | seconds | pages | median seconds a page |

@@ -37,7 +37,7 @@ PAGE = ASSETS.parent / "docs" / "scale.md"
 BEGIN, END = "<!-- tables of scripts/scale.py -->\n", "<!-- end of tables -->\n"
 SIDE, IMAGES = 64, 1_000_000
 NETWORKS = (("concat", 48), ("bands", 48), ("concat", 128), ("concat", 256))
-BLOCKS, STEPS, BATCH = 5, 30, 64  # of two processes against one
+BLOCKS, STEPS, BATCHES = 5, 30, (64, 128)  # of two processes against one
 ASSUMED = {
     "gpu": "NVIDIA H100 SXM in bfloat16",
     "peak_flops": 989e12,  # its data sheet, without sparsity
@@ -96,7 +96,7 @@ def noise_rate(blocks: int = 9, batch: int = 512) -> float:
     return batch / float(np.median(seconds))
 
 
-def two_over_one() -> dict[str, Any]:
+def two_over_one(batch: int) -> dict[str, Any]:
     """Images a second of the command with two processes of one thread, and with one, in turn."""
     dtype = Bench(QUICK).dtype
     rates: dict[int, list[float]] = {1: [], 2: []}
@@ -104,14 +104,14 @@ def two_over_one() -> dict[str, Any]:
     load = os.getloadavg()[0]
     for block in range(BLOCKS):
         for processes in (1, 2) if block % 2 else (2, 1):
-            found, losses[processes] = _trained(processes, dtype)
+            found, losses[processes] = _trained(processes, dtype, batch)
             rates[processes].append(found)
             print(processes, "processes:", round(found, 1), "images/s", flush=True)
     row = compared("two_processes_over_one", "images/s", *(np.array(rates[k]) for k in (2, 1)))
     apart = np.abs(np.array(losses[2]) - losses[1]) / losses[1]
     return {
         **row,
-        "batch": BATCH,
+        "batch": batch,
         "dtype": dtype,
         "steps": STEPS,
         "loss_apart": float(apart.max()),
@@ -119,11 +119,11 @@ def two_over_one() -> dict[str, Any]:
     }
 
 
-def _trained(processes: int, dtype: str) -> tuple[float, list[float]]:
+def _trained(processes: int, dtype: str, batch: int) -> tuple[float, list[float]]:
     """Images a second after the first ten steps, and the losses."""
     with tempfile.TemporaryDirectory() as folder:
         words = ["-m", "ambient", "train", "--corpus", "emoji", "--n-train", 1000, "--dtype", dtype]
-        words += ["--steps", STEPS, "--checkpoint-every", STEPS, "--batch", BATCH]
+        words += ["--steps", STEPS, "--checkpoint-every", STEPS, "--batch", batch]
         launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
         command = [*(launch if processes > 1 else []), *words, "--out", Path(folder) / "run"]
         subprocess.run(
@@ -134,7 +134,7 @@ def _trained(processes: int, dtype: str) -> tuple[float, list[float]]:
         )
         lines = open_run(Path(folder) / "run").metrics()
     seconds = lines[-1]["seconds"] - lines[0]["seconds"]
-    rate = BATCH * (lines[-1]["step"] - lines[0]["step"]) / seconds
+    rate = batch * (lines[-1]["step"] - lines[0]["step"]) / seconds
     return rate, [line["loss"] for line in lines]
 
 
@@ -151,7 +151,7 @@ def measure() -> dict[str, Any]:
         "onset_largest": onset.largest,
         "noise_images_per_second": noise_rate(),
         "networks": network_costs(),
-        "processes": two_over_one(),
+        "processes": [two_over_one(batch) for batch in BATCHES],
     }
 
 
@@ -248,18 +248,23 @@ def _noise(record: dict[str, Any]) -> str:
 
 
 def _pair(record: dict[str, Any]) -> str:
-    m, r = record["machine"], record["processes"]
-    low, high = r["ratio_ci95"]
-    apart = f"differ by at most {r['loss_apart']:.0e} of themselves" if r["loss_apart"] else "agree"
+    m, rows = record["machine"], record["processes"]
     text = (
-        f"Two processes of one thread against one, `train --corpus emoji --batch {r['batch']}` in "
-        f"{r['dtype']}, {r['blocks']} blocks in turn on {m['cores']} cores ({m['processor']}, "
-        f"torch {m['torch']}): {number(r['ours'])} against {number(r['peer'])} images/s, ratio "
-        f"{r['ratio']:.2f} (95 % {low:.2f} to {high:.2f}). The load was {r['load'][0]:.1f} before "
-        f"and {r['load'][1]:.1f} after: well above {m['cores']}, other work took part of the "
-        f"cores. The losses, stored to six digits, {apart} over {r['steps']} steps."
+        f"Two processes of one thread against one, `train --corpus emoji` in {rows[0]['dtype']}, "
+        f"{rows[0]['blocks']} blocks in turn on {m['cores']} cores ({m['processor']}, torch "
+        f"{m['torch']}); they share each batch, and a core takes small ones less well. Well above "
+        f"a load of {m['cores']}, other work took part of the cores. The losses are stored to six "
+        f"digits, over {rows[0]['steps']} steps."
     )
-    return fill(text, 100) + "\n"
+    head = ["batch", "two, images/s", "one", "ratio", "95 %", "load before, after", "losses"]
+    lines = []
+    for r in rows:
+        apart = f"apart by up to {r['loss_apart']:.0e}" if r["loss_apart"] else "the same"
+        low, high = r["ratio_ci95"]
+        rates = [number(r["ours"]), number(r["peer"]), f"{r['ratio']:.2f}"]
+        load = ", ".join(f"{x:.1f}" for x in r["load"])
+        lines.append([str(r["batch"]), *rates, f"{low:.2f} to {high:.2f}", load, apart])
+    return fill(text, 100) + "\n\n" + table(head, lines)
 
 
 def page(record: dict[str, Any], text: str) -> str:
@@ -275,7 +280,7 @@ def main() -> None:
     if record is None:
         raise SystemExit(f"'{RESULT}' does not exist; run `python scripts/scale.py`.")
     if sys.argv[1:] == ["processes"]:
-        record["processes"] = two_over_one()
+        record["processes"] = [two_over_one(batch) for batch in BATCHES]
     write_atomically(RESULT, json.dumps(record, indent=1) + "\n")
     PAGE.write_text(page(record, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
