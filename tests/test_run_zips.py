@@ -156,7 +156,7 @@ HOSTILE = {
     "a pickle": (STEP, b"\x80\x04" + bytes(64), "is not a whole safetensors file"),
     "a folder of this machine": ("config.json", "/etc", "'x.zip': this run's images are '/etc'"),
     "no JSON": ("config.json", b"\xff", "'x.zip': 'config.json' is not readable JSON"),
-    "a bomb": ("config.json", bytes(9 * 10**7), "as a zip bomb does"),
+    "a bomb": ("config.json", bytes(9 * 10**7), "unpacks to 90000000 bytes; expected at most"),
     "a climber": ("../x", b"", "'x.zip': '../x' would leave its folder"),
     "two runs": ("b/config.json", b"{}", "'x.zip': this zip holds more than one run"),
     "no run": ("config.json", None, "has no model_index.json; expected the folder of a saved"),
