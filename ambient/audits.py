@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient import __version__
-from ambient.copies import ORDERS, choose
+from ambient.copies import ORDERS, UNLIKE, choose
 from ambient.corpus import Corpus, apart, load_corpus, twin_radius
 from ambient.errors import InputError
 from ambient.features import FEATURES, available, find_space
-from ambient.likeness import UNLIKE, likeness
+from ambient.likeness import likeness
 from ambient.limits import Limits
 from ambient.neighbors import Looked
 from ambient.untrusted import plain

@@ -26,6 +26,7 @@ from ambient.neighbors import (
 RATIO_CAP = 1 / 3  # d1/d2 below this is the field's usual rule (Yoon et al. 2023)
 ORDERS = ("worst", "median", "random")
 FALSE_ALARMS = 0.01  # the share of unseen images a rule may call copies
+UNLIKE = "resembling"  # what a copy is to an original that no simple change explains
 MIN_SAMPLES = 100  # fewer samples or held-out images carry no verdict
 
 Flat = NDArray[np.float32]

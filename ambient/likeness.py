@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ambient.copies import UNLIKE
 from ambient.corpus import TWIN_LEAST, TWIN_RMS
 
-UNLIKE = "resembling"
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 

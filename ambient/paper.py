@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ambient.copies import FALSE_ALARMS
+from ambient.copies import FALSE_ALARMS, UNLIKE
 
 Report = Mapping[str, Any]
 
@@ -63,7 +63,8 @@ def answer(report: Report) -> str:
 
     *copies*: a rule shows some, or an image is identical to a training image, which no chance
     explains. *none*: the copied share of every rule, at the lower end of its interval, is no more
-    than its false alarms, and no image is as good as identical. *unclear*: neither.
+    than its false alarms, and no image is a training image mirrored, shifted or so. *unclear*:
+    neither.
     """
     judged = [*rules(report).values(), *others(report)]
     same = likenesses(report)
@@ -73,7 +74,7 @@ def answer(report: Report) -> str:
         return "unknown"
     expected = promised(report)
     quiet = all(r["ci95"][0] <= max(expected, r["heldout_rate"]) for r in judged)
-    return "none" if quiet and "nearly identical" not in same else "unclear"
+    return "none" if quiet and not set(same) - {UNLIKE} else "unclear"
 
 
 def shows_copies(rule: Mapping[str, Any]) -> bool:
@@ -94,31 +95,29 @@ def leading(report: Report) -> str | None:
 
 def sentences(report: Report) -> list[str]:
     """The answer for somebody who was not there, in a few sentences."""
-    n, name = report["n_samples"], leading(report)
+    n, name, kinds = report["n_samples"], leading(report), likenesses(report)
     n_train = report["corpus"]["n_train"]
-    if name is None:
-        return [
-            f"{n:,} generated images were compared with {n_train:,} training images. "
-            + " ".join(w for w in report["warnings"] if "too few" in w)
-        ]
-    rule = report["copies"][name]
-    copies = round(rule["rate"] * n)
+    named = sum(bool(r["copy"] or r["copy_by_similarity"]) for r in report["samples"])
+    parts = [f"{count:,} {word}" for word, count in kinds.items()]
     said = [
-        f"Of {n:,} generated images, {copies:,} ({_span(rule['rate'], rule['ci95'])}) are called "
-        f"copies of one of {n_train:,} training images, {RULES[name][0].lower()}. Of images that "
-        f"are no copies, the same rule calls {_span(rule['heldout_rate'], rule['heldout_ci95'])} "
-        "copies: its false alarms."
+        f"Of {n:,} generated images, {named:,} are named as copies of one of {n_train:,} training "
+        f"images{': ' if parts else ''}{', '.join(parts)}."
     ]
+    if kinds.get("identical") == n:
+        said.append("All of them: was one set given twice?")
+    if name is None:
+        return [*said, *(f"{w[:1].upper()}{w[1:]}" for w in report["warnings"] if "too few" in w)]
+    rule = report["copies"][name]
+    said.append(
+        f"{RULES[name][0]} it is {_span(rule['rate'], rule['ci95'])}. Of images that are no copies "
+        f"that rule calls {_span(rule['heldout_rate'], rule['heldout_ci95'])} copies: false alarms."
+    )
     said.append(_weighed(report, rule))
-    if agreement := report["copies"].get("agreement"):
-        named = [agreement[k] for k in ("both", "ratio_only", "similarity_only")]
+    if (agreement := report["copies"].get("agreement")) and named:
         said.append(
-            f"In all, {sum(named):,} are named: {named[0]:,} by both rules, {named[1]:,} by pixels "
-            f"alone, {named[2]:,} by features alone."
+            f"Both rules name {agreement['both']:,}, pixels alone {agreement['ratio_only']:,}, "
+            f"features alone {agreement['similarity_only']:,}."
         )
-    if kinds := likenesses(report):
-        parts = [f"{count:,} {word}" for word, count in kinds.items()]
-        said.append(f"These are, to their originals: {', '.join(parts)}.")
     return said
 
 
@@ -128,9 +127,11 @@ def _weighed(report: Report, rule: Mapping[str, Any]) -> str:
         return "That is more than false alarms explain."
     further = [r["features"] for r in others(report) if shows_copies(r)]
     if further:
-        return f"In the features {', '.join(further)} there are more than false alarms explain."
+        return f"Cosine similarity of {', '.join(further)} shows more than false alarms explain."
     if same := likenesses(report).get("identical"):
         return f"But {same:,} are identical to a training image, which no false alarm explains."
+    if set(likenesses(report)) - {UNLIKE}:
+        return "That alone is near what false alarms explain; look at the images that are named."
     if answer(report) == "none":
         return (
             "That is no more than false alarms explain; so many images cannot exclude that up to "
@@ -262,13 +263,22 @@ def _strip(report: Report, row: Mapping[str, Any]) -> str:
     copied = record["copy" if row["rule"] == "ratio" else "copy_by_similarity"]
     score = f"{'d1/d2' if row['rule'] == 'ratio' else 'similarity'} {record[row['rule']]:.4g}"
     word = f"= copy ({record['likeness']})" if record.get("likeness") else "= copy"
+    if not copied:
+        word = elsewhere(record, row["rule"])
     alt = "; ".join(f"{a}: {b}" for a, b in zip(row["roles"], row["files"], strict=True))
     return (
         f'<figure class="{"copy" if copied else ""}"><img alt="{escape(alt)}" '
         f'src="data:image/png;base64,{row["strip"]}"><figcaption>'
-        f"<b>{word if copied else 'not a copy'}</b> · {score}<br>{escape(row['files'][0])} → "
+        f"<b>{word}</b> · {score}<br>{escape(row['files'][0])} → "
         f"{escape(row['files'][1])}</figcaption></figure>"
     )
+
+
+def elsewhere(record: Mapping[str, Any], rule: str) -> str:
+    """What an image is that this rule does not name: the other one may."""
+    if rule == "ratio":
+        return "a copy by features, not by pixels" if record["copy_by_similarity"] else "not a copy"
+    return "a copy by pixels, not by features" if record["copy"] else "not a copy"
 
 
 def _copies(report: Report) -> Iterator[str]:
@@ -279,7 +289,7 @@ def _copies(report: Report) -> Iterator[str]:
     found.sort(key=lambda r: r["ratio"])
     more = f" (the first {LISTED} of {len(found):,})" if len(found) > LISTED else ""
     yield f"<h2>Every copy and its original{more}</h2>"
-    yield "<details><summary>Show the list</summary><table><tr><th>generated<th>nearest in pixels"
+    yield "<details open><summary>The list</summary><table><tr><th>generated<th>nearest in pixels"
     yield "<th>most similar<th>d1/d2<th>similarity<th>what it is</tr>"
     for r in found[:LISTED]:
         similar = "" if r["similarity"] is None else f"{r['similarity']:.3f}"

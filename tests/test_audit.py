@@ -273,6 +273,7 @@ def test_too_few_images_are_said_to_be(emoji: Corpus, tmp_path: Path) -> None:
         (0.4, (0.35, 0.45), "shifted", "copies"),
         (0.01, (0.0, 0.02), "resembling", "none"),
         (0.01, (0.0, 0.02), "nearly identical", "unclear"),
+        (0.01, (0.0, 0.02), "mirrored and shifted", "unclear"),
         (0.01, (0.0, 0.02), "identical", "copies"),
         (0.03, (0.015, 0.05), "resembling", "unclear"),
     ],
@@ -290,6 +291,14 @@ def test_the_answer_weighs_copies_against_false_alarms(
     further = {**rule, "features": "dinov2", "rate": 0.4, "ci95": (0.35, 0.45)}
     report["copies"]["others"] = [further]
     assert paper.answer(report) == "copies"
+
+
+def test_what_one_rule_does_not_name_is_said_to_be_named_by_the_other() -> None:
+    named = {"copy": False, "copy_by_similarity": True}
+    assert paper.elsewhere(named, "ratio") == "a copy by features, not by pixels"
+    named = {"copy": True, "copy_by_similarity": False}
+    assert paper.elsewhere(named, "similarity") == "a copy by pixels, not by features"
+    assert paper.elsewhere({**named, "copy": False}, "similarity") == "not a copy"
 
 
 def test_few_copies_in_a_small_private_set_are_never_no_sign(emoji: Corpus, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def _numbers(report: Report) -> None:
             words.alarm_metric(f"{title}: false alarms", report, name)
     if more := paper.others(report):
         st.caption(
-            "By other features: "
+            "By the cosine similarity of other features: "
             + "; ".join(
                 f"**{r['features']}** {words.percent(r['rate'])} "
                 f"({words.interval(r['ci95'])}), false alarms {words.percent(r['heldout_rate'])}"
@@ -192,7 +192,7 @@ def _row(record: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     )
     with right:
         copied = record[COPY[rule]]
-        mark = ":orange[**= copy**]" if copied else "**not a copy**"
+        mark = ":orange[**= copy**]" if copied else f"**{paper.elsewhere(record, rule)}**"
         what = f", {record['likeness']}" if copied and record["likeness"] else ""
         st.markdown(f"{mark}{what} · {SCORE[rule]} **{record[rule]:.4g}**")
         st.caption(f"*{words.unmarked(names[0])}* → *{words.unmarked(names[1])}*")
