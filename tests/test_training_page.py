@@ -475,3 +475,15 @@ def test_the_shown_command_trains_the_same_run(name: str, tmp_path: Path) -> Non
     again = open_run(tmp_path / "again").config
     same = {"steps": run.config.steps, "checkpoint_every": run.config.checkpoint_every}
     assert replace(again, **same) == run.config
+
+
+def test_a_button_of_a_run_that_was_deleted_elsewhere_says_so(
+    finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pressed in one tab while another deletes: in a fragment, so the page is not chosen anew."""
+    said: list[str] = []
+    monkeypatch.setattr(progress.st, "button", lambda *_, **__: True)
+    monkeypatch.setattr(words, "refuse", said.append)
+    shutil.rmtree(finished.path)
+    progress._act(finished, "Go on", "play_arrow", lambda *_: pytest.fail("it was asked to"))
+    assert said == [f"the run {finished.name} is gone: it was deleted meanwhile."]

@@ -191,6 +191,7 @@ def _speed(c: Config) -> tuple[float, str] | None:
     """
     here = [r for r in data.own() if (r.path / "state.json").exists()][:RECENT]
     bundled = "the bundled runs, longer while this machine is busy"
+    found: list[tuple[tuple[bool, bool, int], float, str]] = []
     for runs, where in ((here, "the last runs here"), (data.bundled(), bundled)):
         speeds: dict[tuple[bool, bool, int], list[float]] = {}
         for run in runs:
@@ -201,8 +202,12 @@ def _speed(c: Config) -> tuple[float, str] | None:
                 near = k.side != c.side, other, abs(k.width - c.width)
                 speeds.setdefault(near, []).append(pace * k.width * k.side**2)
         if speeds:
-            return median(speeds[min(speeds)]) / (c.width * c.side**2), where
-    return None
+            found.append((min(speeds), median(speeds[min(speeds)]), where))
+    if not found:
+        return None
+    # Images of this size elsewhere tell more than those of another size here.
+    _, speed, where = min(found, key=lambda f: f[0][0])
+    return speed / (c.width * c.side**2), where
 
 
 def _pace(c: Config) -> float | None:

@@ -255,6 +255,9 @@ def _act(
     if st.button(label, icon=f":material/{icon}:", help=about):
         from ambient import worker
 
+        if not run.path.exists():
+            words.refuse(f"the run {run.name} is gone: it was deleted meanwhile.")
+            return
         try:
             do(worker, visitor.key_to(run))
         except InputError as e:
