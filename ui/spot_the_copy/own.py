@@ -9,7 +9,7 @@ from ui.teacher import hidden
 
 PLACE = "audit"  # of the page that the click leads to
 ANCHOR = "your-own-images"
-SETS = {"generated": "Generated images", "train": "Training images"}
+SETS = {"generated": "Generated images", "train": "What the generator learned from"}
 
 
 def hint() -> None:
