@@ -28,6 +28,8 @@ ORDERS = ("worst", "median", "random")
 FALSE_ALARMS = 0.01  # the share of unseen images a rule may call copies
 UNLIKE = "resembling"  # what a copy is to an original that no simple change explains
 MIN_SAMPLES = 100  # fewer samples or held-out images carry no verdict
+UNSEEN = "held-out images"  # which a rule is calibrated on
+LEFT_OUT = "training images, each judged against the others"  # where too few of those are given
 
 Flat = NDArray[np.float32]
 

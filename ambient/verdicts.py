@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from ambient.copies import (
     FALSE_ALARMS,
+    LEFT_OUT,
     MIN_SAMPLES,
+    UNSEEN,
     Flat,
     Neighbors,
     Verdict,
@@ -39,8 +41,6 @@ Score = Callable[[Table, Table, Groups, Groups | None], NDArray[np.float32]]
 # Told what is done, how much of it, of how much; may raise to end the work.
 Told = Callable[[str, int, int], None]
 
-UNSEEN = "held-out images"
-LEFT_OUT = "training images, each judged against the others"
 AT_ONCE = 256  # pictures encoded between two words on how far it is
 MANY_VALUES = 250_000_000  # of features at most: a gigabyte, and as much again while they are read
 STAND_INS = 2000  # so many training images at most stand in for held-out ones: each searches all
@@ -343,21 +343,24 @@ def _size(images: Images) -> str:
 def _warnings(sets: ImageSets, n_unseen: int) -> list[str]:
     warnings = []
     n_samples, n_heldout = len(sets.samples), len(one_of_each(sets.heldout_groups))
-    unseen = "held-out images" if n_heldout == len(sets.heldout) else "different held-out images"
+    unseen = f"{n_heldout:,} held-out images" if n_heldout else "no held-out images"
+    if n_heldout < len(sets.heldout):
+        unseen = f"{n_heldout:,} different held-out images"
     if n_samples < MIN_SAMPLES:
         few = "1 sample is" if n_samples == 1 else f"{n_samples} samples are"
         warnings.append(f"{few} too few for a rate; take at least {MIN_SAMPLES}.")
     if _leave_out(sets):
+        less = f"{unseen} are too few" if n_heldout else f"there are {unseen}"
         warnings.append(
-            f"{n_heldout} {unseen} are too few: the rules are calibrated on training images, each "
-            "judged against the others, and quality is not measured. If new images resemble them "
-            "more than they do each other, a rule calls too many copies; hold out "
-            f"{MIN_SAMPLES} to be sure."
+            f"{less}: the rules are calibrated on training images, each judged against the "
+            "others, and quality is not measured. If new images resemble them more than they do "
+            f"each other, a rule calls too many copies; hold out {MIN_SAMPLES} to be sure."
         )
     elif n_unseen < MIN_SAMPLES:
+        known = len(one_of_each(sets.groups))
         warnings.append(
-            f"{n_heldout} {unseen} are too few to calibrate a rule; at least {MIN_SAMPLES} are "
-            "needed."
+            f"{unseen} and {known:,} different training images are too few to calibrate a rule; at "
+            f"least {MIN_SAMPLES} of either are needed."
         )
     if n_unseen >= MIN_SAMPLES and n_unseen // 2 + 1 < 1 / FALSE_ALARMS:
         warnings.append(

@@ -47,7 +47,7 @@ with without if cutoff else copied:
     label, of = "Copied without a cutoff", baseline["n_samples"]
     words.rate_metric(label, rule["rate"], rule["ci95"], "standard", samples=of)
 with unseen:
-    words.alarm_metric("Unseen real images: called copies", baseline)
+    words.alarm_metric(words.called_copies(baseline), baseline)
 with quality:
     words.quality_metric(verdicts, baseline)
 

@@ -33,7 +33,7 @@ for column, point in ((standard, ends["standard-0"]), (ambient, best)):
         label = f"{point.label.capitalize()}, n = {n}: copied"
         words.rate_metric(label, point.rate, (point.low, point.high), point.arm)
 with unseen:
-    words.alarm_metric("Unseen real images: called copies", baseline)
+    words.alarm_metric(words.called_copies(baseline), baseline)
 st.caption(f"{field.about} The cutoff with the fewest copies of those stored.", width=760)
 
 if not hidden("data"):

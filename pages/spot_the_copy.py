@@ -42,8 +42,7 @@ with standard_rate:
     of = reports["standard"]["n_samples"]
     words.rate_metric("Standard model: copied", rule["rate"], rule["ci95"], "standard", samples=of)
 with unseen_rate:
-    label = "Unseen real images: called copies"
-    words.alarm_metric(label, reports["standard"])
+    words.alarm_metric(words.called_copies(reports["standard"]), reports["standard"])
 if not covered:
     rule = reports["ambient"]["copies"]["ratio"]
     with ambient_rate:

@@ -24,12 +24,12 @@ from PIL import Image
 from ambient import neighbors, paper
 from ambient.__main__ import main
 from ambient.audits import audit, strip
-from ambient.copies import clopper_pearson, find_neighbors
+from ambient.copies import LEFT_OUT, clopper_pearson, find_neighbors
 from ambient.corpus import ASSETS, Corpus, split_corpus, twin_groups
 from ambient.errors import InputError
 from ambient.features import available
 from ambient.likeness import likeness
-from ambient.verdicts import LEFT_OUT, STAND_INS, ImageSets, judge_images
+from ambient.verdicts import STAND_INS, ImageSets, judge_images
 
 ROOT = Path(__file__).parent.parent
 EMPTY = np.zeros(0, np.int64)

@@ -95,7 +95,9 @@ def test_no_unseen_images_are_no_verdict_and_no_curves(
     assert report["copies"]["ratio"]["rate"] is None
     assert report["quality"] is None
     assert report["samples"][0]["nearest_heldout"] is None
-    assert "0 held-out images are too few to calibrate" in report["warnings"][0]
+    assert (
+        "no held-out images and 16 different training images are too few" in report["warnings"][0]
+    )
     assert main(["curves", run, "--json", str(tmp_path / "c.json")]) == 2
     assert "leaves 0 unseen ones" in capsys.readouterr().err
     assert not (tmp_path / "c.json").exists()

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ambient import run as store
 from ambient.config import Config
-from ambient.copies import halves
+from ambient.copies import LEFT_OUT, halves
 from ambient.errors import InputError
 from ambient.limits import is_public
 from ambient.run import Run
@@ -110,6 +110,12 @@ def rate_metric(
         delta_arrow="off",
         help=help or None,
     )
+
+
+def called_copies(verdicts: Mapping[str, Any]) -> str:
+    """A label: what images the false alarms are counted among."""
+    stand_in = verdicts["calibrated_on"] == LEFT_OUT
+    return f"{'Training images' if stand_in else 'Unseen real images'}: called copies"
 
 
 def alarm_metric(label: str, verdicts: Mapping[str, Any], rule: str = "ratio") -> None:

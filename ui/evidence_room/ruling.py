@@ -228,7 +228,7 @@ def rates(run: Run, exhibit: Exhibit, ruling: Ruling, what: str) -> None:
         )
     words.rate_metric(f"Copied, of {len(exhibit.images):,} {what}", rate, ci95, arm)
     if not ruling.moved or ruling.unseen is not None:
-        label, among = "Unseen real images: called copies", words.checked_on(exhibit.verdicts)
+        label, among = words.called_copies(exhibit.verdicts), words.checked_on(exhibit.verdicts)
         words.rate_metric(label, alarm, alarm_ci95, "unseen", samples=among)
     null = stored.get("null")
     if null:

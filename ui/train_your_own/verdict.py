@@ -50,7 +50,7 @@ def _numbers(run: Run, found: Mapping[str, Any]) -> None:
     with copied:
         words.rate_metric("Copied", rule["rate"], rule["ci95"], arm, samples=found["n_samples"])
     with unseen:
-        words.alarm_metric("Unseen real images: called copies", found)
+        words.alarm_metric(words.called_copies(found), found)
     with quality:
         words.quality_metric(found, {"quality": None})
 
