@@ -15,10 +15,13 @@ bar = enter(
     "images nearest to it, by rules that are checked on images that are no copies.",
 )
 given = {}
+_, job = drops.look(PLACE)
 if hidden("open"):
     st.caption("This link leaves out images of one's own.")
 else:
-    given = drops.ask(PLACE, "Audit my images")
+    answered = job is not None and job.status != "failed"  # then the answer comes first
+    with st.expander("Your images", icon=":material/photo_library:", expanded=not answered):
+        given = drops.ask(PLACE, "Audit my images")
 
 key, job = drops.look(PLACE)
 if job and job.active:
@@ -26,7 +29,8 @@ if job and job.active:
 if job and job.status == "failed":
     words.refuse(job.last_word())
 if job and job.status == "done":
-    result.show(result.read(str(job.json), data.stamp(job.json)), key, COMMAND)
+    report = result.read(str(job.json), data.stamp(job.json))
+    result.show(report, key, COMMAND, lambda: drops.forget(PLACE))
     st.stop()
 if job or given:
     st.stop()  # the example would look like the visitor's own result

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import words
+from ui import visitor, words
 from ui.compare import choice, curves, pairs, sides
 from ui.frame import enter, errors_in_words
 
@@ -15,6 +15,8 @@ with errors_in_words():
     known = choice.judged()
 if not known:
     words.missing("No judged run to compare with yet.", "make assets")
+for side in choice.SIDES:
+    visitor.tell_gone(side, [*known, choice.IMAGES])
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     names = choice.choose(known)
 with errors_in_words():

@@ -15,6 +15,7 @@ runs = {r.name: r for r in data.bundled()} | visitor.runs(st.query_params.get("r
 if not runs:
     words.missing("No stored runs yet.", "python -m ambient train --out runs/first")
     st.stop()
+visitor.tell_gone("run", runs)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     names = sorted(runs, key=lambda k: data.curves(runs[k]) is None)
     with control("settings"):

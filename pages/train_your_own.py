@@ -6,7 +6,7 @@ from ambient import worker
 from ambient.errors import InputError
 from ambient.run import ACTIVE
 from ui import data, visitor, words
-from ui.frame import control, enter, errors_in_words, hidden
+from ui.frame import control, enter, errors_in_words, hidden, to_top
 from ui.train_your_own import choices, pair, progress, replay
 
 bar = enter(
@@ -17,8 +17,10 @@ bar = enter(
 with errors_in_words():
     visitor.token()
     runs = visitor.runs(st.query_params.get("mine"))
+visitor.tell_gone("mine", runs)
 if (fresh := st.session_state.pop("mine-next", None)) in runs:
     st.session_state["mine"] = fresh
+    to_top()  # the button that started it is far below
 
 
 def new_run(busy: bool) -> None:

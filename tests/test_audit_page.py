@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -24,6 +25,7 @@ from ambient.corpus import Corpus, split_corpus
 from ambient.errors import InputError
 from ambient.features import SPACES
 from ambient.run import process_started
+from ui import visitor
 from ui.audit import desk as office
 from ui.audit import drops
 from ui.audit.desk import Desk, Job
@@ -96,7 +98,9 @@ def test_the_page_opens_with_an_audited_example(page: AppTest) -> None:
     assert labels[:2] == ["By pixels: copies", "By pixels: false alarms"]
 
 
-def test_two_drops_and_one_click(page: AppTest, sets: dict[str, bytes]) -> None:
+def test_two_drops_and_one_click(
+    page: AppTest, sets: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     drop(page, "generated", ("samples.zip", sets["generated"]))
     drop(page, "train", ("training.zip", sets["train"]))
     page.selectbox(key="audit-features").set_value("pixels")
@@ -116,6 +120,25 @@ def test_two_drops_and_one_click(page: AppTest, sets: dict[str, bytes]) -> None:
     assert low < 40 / 120 < high
     assert report["samples"][0]["nearest_file"] == "train-000.png"
     assert job.html.read_text("utf-8") == paper.page(report)
+    again = reloaded(at, monkeypatch)
+    assert "Of 120 generated images" in said(again)
+    assert [e.proto.expanded for e in again.get("expander") if e.label == "Your images"] == [False]
+    (delete,) = [b for b in again.button if b.label == "Delete this audit"]
+    again = delete.click().run()
+    assert "An example" in said(again)
+    assert not office.desk().jobs
+    assert not job.folder.exists()
+
+
+def reloaded(at: AppTest, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page in a new session of the same browser."""
+    cookies = {visitor.COOKIE: at.session_state[visitor.KEY]}
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda self: cookies))
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    again.switch_page("pages/audit.py")
+    again.run()
+    assert not again.exception
+    return again
 
 
 def test_loose_pictures_are_a_set_too(page: AppTest, sets: dict[str, bytes]) -> None:

@@ -101,6 +101,14 @@ def test_another_sampler_is_a_thing_that_differs(app: AppTest, tmp_path: Path) -
 def test_a_spoiled_link_opens_the_page(app: AppTest) -> None:
     _open(app, first="no-such-run", pairs="x")
     assert app.selectbox(key="first").value == "emoji-300-standard"
+    assert [w.value.partition(" cannot")[0] for w in app.warning] == [
+        "The run no-such-run that this link names"
+    ]
+    app.selectbox(key="second").set_value("emoji-100-standard").run()
+    assert app.warning  # as long as nothing else is chosen there
+    app.query_params["first"] = "digits-50-standard"  # as a browser does
+    app.selectbox(key="first").set_value("digits-50-standard").run()
+    assert not app.warning
 
 
 def test_images_of_different_sizes_make_no_pairs(app: AppTest) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "navigate",
     "onward",
     "settle_again",
+    "to_top",
 ]
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
@@ -119,7 +120,10 @@ def enter(title: str, lead: str) -> DeltaGenerator:
         st.rerun()
     _start()
     st.set_page_config(page_title=f"{title} · Ambient Explorer")
-    page = st.session_state[PAGE] = _calling()
+    page, before = _calling(), st.session_state.get(PAGE)
+    if page != before:
+        st.session_state[PAGE] = page
+        st.session_state.pop(visitor.GONE, None)
     teacher.keep()
     lesson.panel(page)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -132,6 +136,12 @@ def enter(title: str, lead: str) -> DeltaGenerator:
         st.markdown(lead, width=760)
         visitor.remember()
     return st.empty()
+
+
+def to_top() -> None:
+    """Bring the top of the page into view."""
+    script = "<script>document.querySelector('[data-testid=stMain]').scrollTo({top: 0})</script>"
+    st.html(script, unsafe_allow_javascript=True)
 
 
 @st.cache_resource

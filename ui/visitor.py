@@ -1,9 +1,10 @@
 """Who is asking: on a public server a visitor may change only what is theirs.
 
 A token, made when a visitor first starts something, stands in the session and in a cookie: a page
-loaded again, another tab and a server that starts again know it. An address that is passed on only
-lets others watch. `?key=` in a link lends a token for the session, to change what is marked with
-it, and is taken out of the address at once; what is started here never gets a token from a link.
+loaded again, another tab and a server that starts again know it. On any server it leads a browser
+back to its audits. An address that is passed on only lets others watch. `?key=` in a link lends a
+token for the session, to change what is marked with it, and is taken out of the address at once;
+what is started here never gets a token from a link.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
+from collections.abc import Collection
 
 import streamlit as st
 
@@ -18,7 +20,7 @@ from ambient import worker
 from ambient.errors import InputError
 from ambient.limits import Limits, is_public
 from ambient.run import ACTIVE, Run, fingerprint
-from ui import data
+from ui import data, words
 from ui.teacher import base
 
 KEY = "key"  # in the address, once; the token in the session
@@ -27,32 +29,40 @@ TOKEN = re.compile(r"[\w-]{22}", re.ASCII)  # as `secrets.token_urlsafe(16)` mak
 DAYS = 90  # that a browser keeps it
 LENT = "lent-keys"  # tokens of links that this visitor followed
 LINKED = "linked-runs"  # names of others' runs that this visitor followed a link to
+GONE = "gone-runs"  # names in links that this page could not show, by the selector's key
 REMEMBERED = 1000  # network addresses
 
 
-def token() -> str | None:
-    """The visitor's own token, if there is one already."""
-    if KEY in st.query_params:
-        st.session_state.setdefault(LENT, set()).add(st.query_params.pop(KEY))
-    kept = str(st.context.cookies.get(COOKIE, "")) if is_public() else ""
+def browser() -> str | None:
+    """The token of this browser, if there is one already."""
+    kept = str(st.context.cookies.get(COOKIE, ""))
     if KEY not in st.session_state and TOKEN.fullmatch(kept):
         st.session_state[KEY] = kept
     return st.session_state.get(KEY)
 
 
+def own_browser() -> str:
+    """The token of this browser, made now if there is none."""
+    return browser() or st.session_state.setdefault(KEY, secrets.token_urlsafe(16))
+
+
+def token() -> str | None:
+    """The token that runs are the visitor's by, if there is one already; none where all who come
+    are one user."""
+    if KEY in st.query_params:
+        st.session_state.setdefault(LENT, set()).add(st.query_params.pop(KEY))
+    return browser() if is_public() else None
+
+
 def own_token() -> str | None:
     """The token that new runs are marked with; none where all who come are one user."""
-    if not is_public():
-        return None
-    if token() is None:
-        st.session_state[KEY] = secrets.token_urlsafe(16)
-    return token()
+    return own_browser() if is_public() else None
 
 
 def remember() -> None:
     """Have the browser keep the token, where it does not yet."""
     key = st.session_state.get(KEY)
-    if not is_public() or key is None or st.context.cookies.get(COOKIE) == key:
+    if key is None or st.context.cookies.get(COOKIE) == key:
         return
     path = f"/{str(st.get_option('server.baseUrlPath')).strip('/')}"
     cookie = f"{COOKIE}={key}; path={path}; max-age={DAYS * 86_400}; samesite=lax"
@@ -139,6 +149,24 @@ def runs(asked: str | None = None) -> dict[str, Run]:
     if asked:
         linked.add(asked)
     return {k: r for k, r in found.items() if k in linked or may_change(r)}
+
+
+def tell_gone(key: str, known: Collection[str]) -> None:
+    """Say that the run that a link names is not here, before a selector takes another.
+
+    Args:
+        key: of the selector, and of the run's name in the address.
+        known: names of the runs that can be chosen.
+    """
+    asked, missed = st.query_params.get(key), st.session_state.setdefault(GONE, {})
+    if asked:
+        missed.pop(key, None) if asked in known else missed.update({key: asked})
+    if key in missed:
+        st.warning(
+            f"The run {words.unmarked(missed[key])} that this link names cannot be shown here: it "
+            "was deleted, was trained on another server, or has no verdict yet. This is another.",
+            icon=":material/link_off:",
+        )
 
 
 def links(run: Run) -> tuple[str, str]:

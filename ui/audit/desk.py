@@ -50,12 +50,14 @@ class Job:
     Attributes:
         folder: what was handed over, and what comes out.
         command: the arguments of `python -m ambient`.
+        of: the browser it was asked for by, and the place of the drops there.
         seen: when its page last asked, by the monotonic clock.
         late: why it is ended before its time, if it is.
     """
 
     folder: Path
     command: list[str]
+    of: tuple[str, str] | None = None
     seen: float = field(default_factory=time.monotonic)
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
@@ -144,13 +146,18 @@ class Desk:
         self.closed = threading.Event()
 
     def submit(
-        self, sets: Mapping[str, Sequence[Any] | str], features: str, count: int = 256
+        self,
+        sets: Mapping[str, Sequence[Any] | str],
+        features: str,
+        count: int = 256,
+        of: tuple[str, str] | None = None,
     ) -> str:
         """Take an audit in; returns the key to ask for it by.
 
         Args:
             sets: `generated` or `model`, `train` and perhaps `heldout`: uploaded files, or a path.
             count: samples of a model.
+            of: the browser, and the place there, that may ask for it without the key.
 
         Raises:
             InputError: more than this server takes, or files that do not go together.
@@ -174,7 +181,7 @@ class Desk:
             command += [f"--{option}", str(folder / f"{file}.{suffix}")]
         key = secrets.token_urlsafe(16)
         with self.lock:
-            self.jobs[key] = Job(folder, command)
+            self.jobs[key] = Job(folder, command, of)
         self.advance()
         return key
 
@@ -185,6 +192,11 @@ class Desk:
                 job.seen = time.monotonic()
         self.advance()
         return self.jobs.get(key)
+
+    def newest(self, of: tuple[str | None, str]) -> str:
+        """The key of the last audit of a browser at a place; '' if there is none."""
+        with self.lock:
+            return next((k for k, job in reversed(self.jobs.items()) if job.of == of), "")
 
     def ahead(self, key: str) -> int:
         """How many audits come before this one."""

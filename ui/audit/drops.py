@@ -11,7 +11,7 @@ import streamlit as st
 
 from ambient.errors import InputError
 from ambient.limits import Limits, is_public
-from ui import words
+from ui import visitor, words
 from ui.audit.desk import Job, desk
 
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]
@@ -175,29 +175,38 @@ def promise() -> str:
 def start(
     place: str, given: Given, features: str = next(iter(SPACES)), count: int = COUNTS[0]
 ) -> None:
-    """Begin an audit, in place of this visitor's last one there."""
-    forget(place)
+    """Begin an audit, in place of the last one of this tab there."""
+    if last := st.session_state.pop(_job(place), None):
+        desk().end(last)
+    of = visitor.own_browser(), place
+    visitor.remember()
     try:
-        st.session_state[_job(place)] = desk().submit(given, features, count)
+        st.session_state[_job(place)] = desk().submit(given, features, count, of)
     except InputError as e:
         words.refuse(e)
 
 
 def look(place: str) -> tuple[str, Job | None]:
-    """The key of this visitor's audit at a place, and the audit; None without one."""
+    """The key of this visitor's audit at a place, and the audit; None without one.
+
+    That of this tab, or of this browser: a page that is loaded again is a new session.
+    """
     key = st.session_state.get(_job(place), "")
     job = desk().look(key) if key else None
     if job is None:
         st.session_state.pop(_job(place), None)
+        key = desk().newest((visitor.browser(), place))
+        job = desk().look(key) if key else None
     return key, job
 
 
 def forget(place: str) -> None:
     """End and forget this visitor's audit there."""
-    if key := st.session_state.pop(_job(place), None):
-        desk().end(key)
+    key, _ = look(place)
+    st.session_state.pop(_job(place), None)
+    desk().end(key)
 
 
 def _job(place: str) -> str:
-    """In the session alone: the key of the visitor's audit."""
+    """In the session alone: the key of this tab's audit."""
     return f"{place}-job"

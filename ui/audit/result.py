@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from ambient import paper
+from ambient.copies import LEFT_OUT
 from ui import charts, words
 from ui.charts.verdicts import histogram
 from ui.pictures import compared
@@ -37,19 +38,20 @@ def read(path: str, changed: int) -> Report:
     return report
 
 
-def show(report: Report, key: str, command: str) -> None:
+def show(report: Report, key: str, command: str, forget: Callable[[], None] | None = None) -> None:
     """One audit, whole.
 
     Args:
         key: tells its widgets from those of another audit.
         command: makes it again.
+        forget: deletes it, where that is the visitor's to do.
     """
     kind = paper.answer(report)
     icon, color = ICONS[kind]
     st.header(f":{color}[:material/{icon}:] {paper.ANSWERS[kind]}", anchor=False)
     st.markdown(" ".join(paper.sentences(report)), width=760)
     _numbers(report)
-    downloads(report, key)
+    _ways_on(report, key, forget)
     _histogram(report, key, command)
     st.subheader("Look for yourself", anchor=False)
     _rows(report, key)
@@ -86,25 +88,36 @@ def _numbers(report: Report) -> None:
         )
 
 
-def downloads(report: Report, key: str) -> None:
-    """The page to hand on, the numbers, and a row an image."""
-    if hidden("data"):
-        return
+def _ways_on(report: Report, key: str, forget: Callable[[], None] | None) -> None:
+    """The page to hand on and the numbers, and the end of both on this server."""
     with st.container(horizontal=True, gap="small"):
-        for label, suffix, mime, icon, make in (
-            ("Report (HTML)", "html", "text/html", "description", lambda: paper.page(report)),
-            ("JSON", "json", "application/json", "data_object", lambda: json.dumps(report)),
-        ):
-            st.download_button(
-                label,
-                make,
-                f"audit.{suffix}",
-                mime,
-                key=f"audit-{suffix}-{key}",
-                icon=f":material/{icon}:",
-                on_click="ignore",
-                help="One page with everything on it, to hand on" if suffix == "html" else None,
+        if not hidden("data"):
+            _downloads(report, key)
+        if forget:
+            st.button(
+                "Delete this audit",
+                icon=":material/delete:",
+                type="tertiary",
+                on_click=forget,
+                help="The images and the result, from this server, now",
             )
+
+
+def _downloads(report: Report, key: str) -> None:
+    for label, suffix, mime, icon, make in (
+        ("Report (HTML)", "html", "text/html", "description", lambda: paper.page(report)),
+        ("JSON", "json", "application/json", "data_object", lambda: json.dumps(report)),
+    ):
+        st.download_button(
+            label,
+            make,
+            f"audit.{suffix}",
+            mime,
+            key=f"audit-{suffix}-{key}",
+            icon=f":material/{icon}:",
+            on_click="ignore",
+            help="One page with everything on it, to hand on" if suffix == "html" else None,
+        )
 
 
 def _histogram(report: Report, key: str, command: str) -> None:
@@ -113,7 +126,7 @@ def _histogram(report: Report, key: str, command: str) -> None:
         return
     ratios = np.array([r["ratio"] for r in report["samples"]], np.float32)
     unseen = np.array(report["heldout_ratios"], np.float32)
-    below = "unseen real images" if report["corpus"]["n_heldout"] else "training images"
+    below = "training images" if report["calibrated_on"] == LEFT_OUT else "unseen real images"
     figure = histogram(ratios, unseen, rule["threshold"], "ratio", "standard", below)
     alt = (
         f"d1/d2 of generated images above, of {report['calibrated_on']} below; "

@@ -21,8 +21,6 @@ from ui.teacher import control, hidden
 
 ORDERS = ("First", "Random", "One copies", "Both copy")
 APART = {"Worst": "worst", "Median": "median", "Random": "random"}
-AUDIT = "python -m ambient audit --generated A --train B --json"
-AUDIT_MODEL = "python -m ambient audit --model A --n {n} --train B --json"
 Sides = Sequence[Side]
 
 
@@ -57,7 +55,7 @@ def headline(both: Sides, found: Paired | None) -> None:
             _difference(_apart(both), "not paired", NOT_PAIRED)
     with unseen:
         worse = max(both, key=lambda side: side.report["copies"]["ratio"]["heldout_rate"])
-        words.alarm_metric("Unseen real images: called copies, at most", worse.report)
+        words.alarm_metric(f"{words.called_copies(worse.report)}, at most", worse.report)
 
 
 PAIRED = (
@@ -170,7 +168,9 @@ def command(both: Sides) -> str:
 
 
 def _audit(report: Mapping[str, Any]) -> str:
-    return AUDIT_MODEL.format(n=len(report["samples"])) if report["sampler"] else AUDIT
+    of = f"--model A --n {len(report['samples'])}" if report["sampler"] else "--generated A"
+    unseen = " --heldout C" if report["corpus"]["n_heldout"] else ""
+    return f"python -m ambient audit {of} --train B{unseen} --json"
 
 
 def _names(both: Sides) -> str:

@@ -26,6 +26,7 @@ def pick() -> Run:
     if not runs:
         words.missing("No stored runs yet.", "python -m ambient train --out runs/first")
         st.stop()
+    visitor.tell_gone("run", runs)
     chosen = st.session_state.pop("open-next", None)
     if chosen in runs:
         st.session_state["run"] = chosen
