@@ -246,8 +246,15 @@ def test_only_weights_that_fit_are_offered(finished: Run) -> None:
     app = _press(_open(mine=finished.name), "Continue with other settings")
     app.number_input(key="train-width").set_value(finished.config.width + 16)
     _ran(app.run())
-    assert app.selectbox(key="train-start").value == "scratch"
-    assert not any(finished.name in option for option in app.selectbox(key="train-start").options)
+    start = app.selectbox(key="train-start")  # no choice is dropped without a word
+    assert start.value == f"{finished.name}@{finished.last_step}"
+    assert "of another kind, width or size" in _text(app)
+    _press(app, "Train")
+    assert "of another kind, width or size" in app.error[0].value
+    app.selectbox(key="train-start").set_value("scratch")
+    _ran(app.run())
+    options = app.selectbox(key="train-start").options
+    assert not any(finished.name in option for option in options)
 
 
 def _upload(app: AppTest, files: list[tuple[str, bytes]]) -> AppTest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -22,6 +22,7 @@ from ui.train_your_own import own_pictures, suggestion
 from ui.train_your_own.form import NEXT, fill
 
 SCRATCH = "scratch"  # to start from nothing
+MISFIT = "These weights are gone, or of another kind, width or size of images."
 FILLED = "form-filled"  # from inside a fragment: the form is outside of it
 OTHERS: dict[str, Any] = {
     "cutoff": 1.0, "batch": 32, "width": 48, "network": "concat", "seed": 0, "start": SCRATCH,
@@ -153,13 +154,16 @@ def fields() -> dict[str, Any]:
     a, b, c, _ = st.columns(4)
     network = named(a, "Kind of network", "network", NETWORKS, on_change=_usual_rate)
     rate = number(b, "Learning rate", "lr", 1e-3, format="%g")
+    fit = _starts(images, int(width), network)
     start = c.selectbox(
         "Start from",
-        [SCRATCH, *_starts(images, int(width), network)],
+        [SCRATCH, *fit, *_misfit(fit)],
         format_func=lambda s: "nothing learned" if s == SCRATCH else s.replace("@", ", step "),
         help="Weights of another run, of the same kind of network, width and size of images.",
         **bound("start"),
     )
+    if images and start not in (SCRATCH, *fit):
+        c.caption(f":orange[{MISFIT}]")
     if images and not hidden("live"):
         suggestion.offer(images, int(n_train))
     suggestion.expect(int(n_train), int(batch), int(steps))
@@ -176,6 +180,12 @@ def fields() -> dict[str, Any]:
         "lr": float(rate),
         "start": start,
     }
+
+
+def _misfit(fit: Container[str]) -> list[str]:
+    """The weights chosen before another width or kind of network: no choice is dropped unsaid."""
+    chosen = st.session_state.get("train-start", SCRATCH)
+    return [] if chosen == SCRATCH or chosen in fit else [chosen]
 
 
 def _usual_rate() -> None:
@@ -283,7 +293,7 @@ def submit(chosen: Mapping[str, Any], cutoffs: Sequence[float] = ()) -> list[Run
         known = _starts(images, chosen["width"], chosen["network"])
         start = known.get(chosen["start"])
         if start is None:
-            raise InputError(f"'{chosen['start']}' is no longer there; choose what to start from.")
+            raise InputError(f"{chosen['start']}: {MISFIT} Choose what to start from.")
     dtype = _dtype(start[0] if start else None)
     configs = [replace(c, dtype=dtype) for c in configs]
     owner = visitor.queueing(len(configs))
