@@ -31,6 +31,8 @@ from ambient.verdicts import Images, ImageSets, Told, judge_images, silent
 SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
 RULES = {"ratio": "copy", "similarity": "copy_by_similarity"}  # and where a sample's verdict stands
 SHOWN = 8  # samples in each order
+PICTURED = 120  # copies beside their originals
+THUMB = 96  # pixels at most of a side there
 EXPLAINED = 1000  # copies of which it is said how they differ from their originals
 Record = dict[str, Any]
 
@@ -222,6 +224,7 @@ def report_on(sets: Sets, judged: dict[str, Any], features: str, seed: int) -> d
         "warnings": [*notes(sets, duplicates), *judged["warnings"]],
         "samples": records,
         "evidence": list(evidence(sets, records)),
+        "originals": list(originals(sets, records)),
     }
 
 
@@ -279,9 +282,8 @@ def named(
 def explain(sets: Sets, records: Sequence[Record]) -> None:
     """Say of each copy how it differs from the original that explains it, pixels' or features'."""
     made, known = sets.made.images, sets.known.images
-    copies = [i for i, r in enumerate(records) if r["copy"] or r["copy_by_similarity"]]
     radius = twin_radius(known)
-    for i in copies[:EXPLAINED]:
+    for i in in_order(records)[:EXPLAINED]:
         record = records[i]
         originals = dict.fromkeys(
             k for k in (record["nearest"], record["most_similar"]) if k is not None
@@ -311,6 +313,37 @@ def evidence(sets: Sets, records: Sequence[Record]) -> Iterator[Record]:
                     "files": [records[i]["file"], *(name for name, _ in pictures.values())],
                     "strip": strip([sets.made.images[i], *(x for _, x in pictures.values())]),
                 }
+
+
+def originals(sets: Sets, records: Sequence[Record]) -> Iterator[Record]:
+    """Every copy, the surest first, beside the training image that the rule says it is of.
+
+    Yields:
+        `sample` (its position), `files` (the names of both) and `strip`, a PNG in base64 of small
+        pictures; for the first of them.
+    """
+    for i in in_order(records)[:PICTURED]:
+        record = records[i]
+        k = record["nearest"] if record["copy"] else record["most_similar"]
+        yield {
+            "sample": i,
+            "files": [record["file"], sets.known.names[k]],
+            "strip": strip([small(sets.made.images[i]), small(sets.known.images[k])]),
+        }
+
+
+def in_order(records: Sequence[Record]) -> list[int]:
+    """Positions of the copies by any rule, the surest by pixels first."""
+    copies = [i for i, r in enumerate(records) if r["copy"] or r["copy_by_similarity"]]
+    return sorted(copies, key=lambda i: records[i]["ratio"])
+
+
+def small(image: Images) -> Images:
+    """The same, of no more than `THUMB` pixels a side."""
+    if len(image) <= THUMB:
+        return image
+    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    return np.atleast_3d(np.asarray(picture.resize((THUMB, THUMB), Image.Resampling.LANCZOS)))
 
 
 def _beside(sets: Sets, record: Record, rule: str) -> Iterator[tuple[str, tuple[str, Images]]]:

@@ -281,14 +281,31 @@ def elsewhere(record: Mapping[str, Any], rule: str) -> str:
     return "a copy by pixels, not by features" if record["copy"] else "not a copy"
 
 
+def paired(report: Report) -> str:
+    """What the pictures of copies beside their originals show."""
+    shown = len(report["originals"])
+    found = sum(bool(r["copy"] or r["copy_by_similarity"]) for r in report["samples"])
+    some = f"The first {shown:,} of {found:,} copies" if shown < found else f"{found:,} copies"
+    return f"{some} by either rule, the surest by pixels first, beside their training images."
+
+
 def _copies(report: Report) -> Iterator[str]:
     """Every copy with the file it is of, the surest first."""
     found = [r for r in report["samples"] if r["copy"] or r["copy_by_similarity"]]
     if not found:
         return
     found.sort(key=lambda r: r["ratio"])
-    more = f" (the first {LISTED} of {len(found):,})" if len(found) > LISTED else ""
-    yield f"<h2>Every copy and its original{more}</h2>"
+    yield "<h2>Every copy beside its original</h2>"
+    yield f"<p>{paired(report)}</p>" + '<div class="strips pairs">'
+    for row in report["originals"]:
+        a, b = map(escape, row["files"])
+        yield (
+            f'<figure><img alt="{a} beside {b}" src="data:image/png;base64,{row["strip"]}">'
+            f"<figcaption>{a} → {b}</figcaption></figure>"
+        )
+    yield "</div>"
+    more = f", the first {LISTED} of {len(found):,}" if len(found) > LISTED else ""
+    yield f"<h3>By name{more}</h3>"
     yield "<details open><summary>The list</summary><table><tr><th>generated<th>nearest in pixels"
     yield "<th>most similar<th>d1/d2<th>similarity<th>what it is</tr>"
     for r in found[:LISTED]:
@@ -361,6 +378,7 @@ margin:1.4rem 0 .8rem}.answer.copies{border-color:var(--warm)}.answer.none{borde
 .rates>div{background:var(--panel);padding:.4rem 1.4rem 1rem;border-radius:6px;flex:1 1 18rem}
 .big{font-size:3.2rem;font-weight:650;line-height:1;margin:.2rem 0}.copies .big{color:var(--warm)}
 .strips{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:1rem}
+.strips.pairs{grid-template-columns:repeat(auto-fill,minmax(9rem,1fr))}
 figure{margin:0;border:3px solid transparent;border-radius:6px;padding:.3rem}
 figure.copy{border-color:var(--warm)}
 img{width:100%;image-rendering:pixelated;display:block}
@@ -369,5 +387,5 @@ table{border-collapse:collapse;font-size:.85rem;width:100%}
 th,td{text-align:left;padding:.2rem .6rem .2rem 0;border-bottom:1px solid var(--line);
 overflow-wrap:anywhere}
 details{overflow-x:auto}
-@media print{.strips{grid-template-columns:repeat(3,1fr)}figure{break-inside:avoid}}
+@media print{.strips:not(.pairs){grid-template-columns:repeat(3,1fr)}figure{break-inside:avoid}}
 """

@@ -23,7 +23,7 @@ from PIL import Image
 
 from ambient import neighbors, paper
 from ambient.__main__ import main
-from ambient.audits import audit, strip
+from ambient.audits import audit, small, strip
 from ambient.copies import LEFT_OUT, clopper_pearson, find_neighbors
 from ambient.corpus import ASSETS, Corpus, split_corpus, twin_groups
 from ambient.errors import InputError
@@ -127,6 +127,31 @@ def test_evidence_shows_the_images_it_names(
         known = int(re.sub(r"\D", "", row["files"][1]))
         np.testing.assert_array_equal(pictures[1], emoji.images[split.train[known]])
         assert len(row["roles"]) == len(row["files"]) == 4
+
+
+def test_every_copy_stands_beside_its_original(report: dict[str, Any], emoji: Corpus) -> None:
+    split = split_corpus(emoji, 120, 0)
+    copies = {i for i, r in enumerate(report["samples"]) if r["copy"] or r["copy_by_similarity"]}
+    assert {row["sample"] for row in report["originals"]} == copies != set()
+    scores = [report["samples"][row["sample"]]["ratio"] for row in report["originals"]]
+    assert scores == sorted(scores)
+    for row in report["originals"]:
+        record, known = report["samples"][row["sample"]], int(re.sub(r"\D", "", row["files"][1]))
+        original = record["nearest" if record["copy"] else "most_similar"]
+        assert (record["file"], known) == (row["files"][0], original)
+        pictures = paper.unstrip(row["strip"], 2)
+        np.testing.assert_array_equal(pictures[1], emoji.images[split.train[known]])
+    html = paper.page(report)
+    assert all(row["strip"] in html for row in report["originals"])
+    assert f"{len(copies)} copies by either rule" in html
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_of_copies_are_small(channels: int) -> None:
+    large = np.random.default_rng(0).integers(0, 256, (200, 200, channels), dtype=np.uint8)
+    assert small(large).shape == (96, 96, channels)
+    assert abs(small(large).mean() - large.mean()) < 1
+    np.testing.assert_array_equal(small(large[:32, :32]), large[:32, :32])
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -305,7 +305,7 @@ def stored(folder: Path, which: str, files: Sequence[Any]) -> Path:
         path = folder / f"{harmless(Path(file.name).stem)}{suffix}"
         path.write_bytes(file.getbuffer())
         return path
-    path = folder / f"{which}.zip"
+    path = folder / f"{len(files)}-pictures.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as together:
         names: set[str] = set()
         for number, file in enumerate(files):

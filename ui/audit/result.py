@@ -14,7 +14,7 @@ from ambient import paper
 from ambient.copies import LEFT_OUT
 from ui import charts, words
 from ui.charts.verdicts import histogram
-from ui.pictures import compared
+from ui.pictures import WARM, compared, gallery
 from ui.teacher import control, hidden
 
 Report = Mapping[str, Any]
@@ -28,6 +28,7 @@ ICONS = {
     "unclear": ("help", "gray"),
     "unknown": ("hourglass_empty", "gray"),
 }
+COLUMNS = 10  # of copies
 TABLE = 2000  # images in the table on the page; all are in the CSV
 
 
@@ -55,6 +56,7 @@ def show(report: Report, key: str, command: str, forget: Callable[[], None] | No
     _histogram(report, key, command)
     st.subheader("Look for yourself", anchor=False)
     _rows(report, key)
+    _copies(report, key)
     _table(report)
     _caveats(report)
 
@@ -209,6 +211,30 @@ def _row(record: Mapping[str, Any], found: Mapping[str, Any]) -> None:
         what = f", {record['likeness']}" if copied and record["likeness"] else ""
         st.markdown(f"{mark}{what} · {SCORE[rule]} **{record[rule]:.4g}**")
         st.caption(f"*{words.unmarked(names[0])}* → *{words.unmarked(names[1])}*")
+
+
+def _copies(report: Report, key: str) -> None:
+    """Every copy above its original, once somebody asks for them."""
+    found = report["originals"]
+    if not found:
+        return
+    label = f"Every copy and its original ({len(found):,} pictures)"
+    place = st.expander(label, key=f"audit-copies-{key}", on_change="rerun")
+    if not place.open:
+        return
+    with place:
+        st.caption(paper.paired(report), width=760)
+        st.image(
+            _pairs(tuple(row["strip"] for row in found)),
+            width="stretch",
+            alt="; ".join(" beside ".join(row["files"]) for row in found),
+        )
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _pairs(strips: Sequence[str]) -> bytes:
+    made, known = zip(*(paper.unstrip(strip, 2) for strip in strips), strict=True)
+    return gallery(np.stack(made), np.stack(known), [True] * len(made), WARM, COLUMNS)
 
 
 def _table(report: Report) -> None:
