@@ -291,6 +291,18 @@ def test_pictures_of_ones_own_are_told_and_trained_on(runs: Path) -> None:
     assert "pictures" in again.selectbox(key="mine").value
 
 
+def test_pictures_dropped_on_the_first_page_are_trained_on(runs: Path) -> None:
+    app = _ran(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run())
+    given = [(*f, "image/png") for f in _pictures(30)]
+    app.file_uploader(key="first-train").set_value(given)
+    _press(_ran(app.run()), "Train on my own pictures")
+    assert app.selectbox(key="train-corpus").value == OWN
+    assert "From the first page: 000" in _text(app)
+    _press(app, "Train")
+    (run,) = list_runs(runs)
+    assert run.config.corpus == OWN and len(run.corpus()) == 30
+
+
 def test_what_cannot_be_trained_on_is_one_line(runs: Path) -> None:
     app = _upload(_open(), _pictures(3))
     assert [e.value for e in app.error] == ["'pictures' has 3 images; at least 4 are needed."]

@@ -18,9 +18,15 @@ from ui import words
 from ui.train_your_own.form import fill_next
 
 KEPT = "read-pictures"  # in the session alone: which files were read, and what they gave
+HANDED = "handed-pictures"  # in the session: files that another page got
 SIDES = {"as they are": None, "16×16": 16, "32×32": 32, "64×64": 64}
 TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]
 LOOK = 20  # pictures between two looks whether the visitor is still there
+
+
+def hand_over(files: Sequence[Any] | str) -> None:
+    """Files that were dropped on another page, to be trained on until others are dropped here."""
+    st.session_state[HANDED] = files
 
 
 def ask() -> Corpus | None:
@@ -43,7 +49,11 @@ def ask() -> Corpus | None:
     )
     st.caption(_promise(), width=760)
     if not files:
-        return None
+        files = st.session_state.get(HANDED)
+        if not files:
+            return None
+        names = ", ".join(words.unmarked(f.name) for f in files[:3])
+        st.caption(f"From the first page: {names}{' and others' * (len(files) > 3)}.", width=760)
     try:
         return _read(files, SIDES[size], limits)
     except InputError as e:
