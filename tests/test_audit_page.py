@@ -96,12 +96,11 @@ def test_the_page_opens_with_an_audited_example(page: AppTest) -> None:
     assert [b.disabled for b in page.button if b.label == "Audit my images"] == [True]
     labels = [m.label for m in page.metric]
     assert labels[:2] == ["By pixels: copies", "By pixels: false alarms"]
-    at = page
-    at.session_state["audit-copies-example"] = True
-    at.run()
-    assert not at.exception
-    assert "by either rule, the surest by pixels first" in said(at)
-    alts = [image.alt for e in at.get("image") for image in e.proto.imgs]
+    page.session_state["audit-copies-example"] = True
+    page.run()
+    assert not page.exception
+    assert "by either rule, the surest by pixels first" in said(page)
+    alts = [image.alt for e in page.get("image") for image in e.proto.imgs]
     assert max(alt.count(" beside ") for alt in alts) == 120
 
 
