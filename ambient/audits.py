@@ -283,7 +283,7 @@ def explain(sets: Sets, records: Sequence[Record]) -> None:
     """Say of each copy how it differs from the original that explains it, pixels' or features'."""
     made, known = sets.made.images, sets.known.images
     radius = twin_radius(known)
-    for i in in_order(records)[:EXPLAINED]:
+    for i in copied(records)[:EXPLAINED]:
         record = records[i]
         originals = dict.fromkeys(
             k for k in (record["nearest"], record["most_similar"]) if k is not None
@@ -322,7 +322,7 @@ def originals(sets: Sets, records: Sequence[Record]) -> Iterator[Record]:
         `sample` (its position), `files` (the names of both) and `strip`, a PNG in base64 of small
         pictures; for the first of them.
     """
-    for i in in_order(records)[:PICTURED]:
+    for i in sorted(copied(records), key=lambda i: records[i]["ratio"])[:PICTURED]:
         record = records[i]
         k = record["nearest"] if record["copy"] else record["most_similar"]
         yield {
@@ -332,10 +332,9 @@ def originals(sets: Sets, records: Sequence[Record]) -> Iterator[Record]:
         }
 
 
-def in_order(records: Sequence[Record]) -> list[int]:
-    """Positions of the copies by any rule, the surest by pixels first."""
-    copies = [i for i, r in enumerate(records) if r["copy"] or r["copy_by_similarity"]]
-    return sorted(copies, key=lambda i: records[i]["ratio"])
+def copied(records: Sequence[Record]) -> list[int]:
+    """Positions of the copies by either rule."""
+    return [i for i, r in enumerate(records) if r["copy"] or r["copy_by_similarity"]]
 
 
 def small(image: Images) -> Images:

@@ -285,8 +285,8 @@ def paired(report: Report) -> str:
     """What the pictures of copies beside their originals show."""
     shown = len(report["originals"])
     found = sum(bool(r["copy"] or r["copy_by_similarity"]) for r in report["samples"])
-    some = f"The first {shown:,} of {found:,} copies" if shown < found else f"{found:,} copies"
-    return f"{some} by either rule, the surest by pixels first, beside their training images."
+    some = f"The first {shown:,} of {found:,}" if shown < found else f"All {found:,}"
+    return f"{some} that either rule names, the surest by pixels first, with their originals."
 
 
 def _copies(report: Report) -> Iterator[str]:
@@ -295,7 +295,7 @@ def _copies(report: Report) -> Iterator[str]:
     if not found:
         return
     found.sort(key=lambda r: r["ratio"])
-    yield "<h2>Every copy beside its original</h2>"
+    yield "<h2>Copies beside their originals</h2>"
     yield f"<p>{paired(report)}</p>" + '<div class="strips pairs">'
     for row in report["originals"]:
         a, b = map(escape, row["files"])
@@ -305,7 +305,7 @@ def _copies(report: Report) -> Iterator[str]:
         )
     yield "</div>"
     more = f", the first {LISTED} of {len(found):,}" if len(found) > LISTED else ""
-    yield f"<h3>By name{more}</h3>"
+    yield f"<h3>All by name{more}</h3>"
     yield "<details open><summary>The list</summary><table><tr><th>generated<th>nearest in pixels"
     yield "<th>most similar<th>d1/d2<th>similarity<th>what it is</tr>"
     for r in found[:LISTED]:

@@ -7,30 +7,28 @@ from ui.audit import drops, result, waiting
 from ui.frame import enter, errors_in_words, hidden
 
 PLACE = "audit"
-COMMAND = "python -m ambient audit --generated A --train B --heldout C --html audit.html --json -"
 
 bar = enter(
     "Are my samples just my training images?",
     "Drop what a generator made, and what it learned from. Each image is set beside the training "
     "images nearest to it, by rules that are checked on images that are no copies.",
 )
-given = {}
-_, job = drops.look(PLACE)
+given, key, job = {}, "", None
 if hidden("open"):
     st.caption("This link leaves out images of one's own.")
 else:
+    _, job = drops.look(PLACE)
     answered = job is not None and job.status != "failed"  # then the answer comes first
     with st.expander("Your images", icon=":material/photo_library:", expanded=not answered):
         given = drops.ask(PLACE, "Audit my images")
-
-key, job = drops.look(PLACE)
+    key, job = drops.look(PLACE)
 if job and job.active:
     waiting.watch(PLACE)
 if job and job.status == "failed":
     words.refuse(job.last_word())
 if job and job.status == "done":
     report = result.read(str(job.json), data.stamp(job.json))
-    result.show(report, key, COMMAND, lambda: drops.forget(PLACE))
+    result.show(report, key, lambda: drops.forget(PLACE, key))
     st.stop()
 if job or given:
     st.stop()  # the example would look like the visitor's own result
@@ -47,4 +45,4 @@ with errors_in_words():
         f"**An example**: {report['n_samples']:,} samples of the run {example.stem}, beside the "
         f"{known:,} images it learned · stored"
     )
-    result.show(report, "example", COMMAND)
+    result.show(report, "example")

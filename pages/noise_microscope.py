@@ -38,7 +38,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     step = microscope.choose_step(run)
     words.bar(bar, [run], step)
     sigmas = [p["sigma"] for p in curves["levels"]]
-    sigma = microscope.choose_level(sigmas, levels.peak(curves)["sigma"])
+    sigma = microscope.choose_level(sigmas, data.widest_gap(curves)["sigma"])
 level = curves["levels"][sigmas.index(sigma)]
 
 if not lesson.covered("gap"):

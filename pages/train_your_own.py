@@ -17,8 +17,9 @@ bar = enter(
 with errors_in_words():
     visitor.token()
     runs = visitor.runs(st.query_params.get("mine"))
-visitor.tell_gone("mine", runs)
-if (fresh := st.session_state.pop("mine-next", None)) in runs:
+fresh = st.session_state.pop("mine-next", None)
+visitor.tell_gone("mine", runs, fresh)
+if fresh in runs:
     st.session_state["mine"] = fresh
     to_top()  # the button that started it is far below
 

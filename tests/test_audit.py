@@ -143,7 +143,7 @@ def test_every_copy_stands_beside_its_original(report: dict[str, Any], emoji: Co
         np.testing.assert_array_equal(pictures[1], emoji.images[split.train[known]])
     html = paper.page(report)
     assert all(row["strip"] in html for row in report["originals"])
-    assert f"{len(copies)} copies by either rule" in html
+    assert f"All {len(copies)} that either rule names" in html
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -99,7 +99,7 @@ def test_the_page_opens_with_an_audited_example(page: AppTest) -> None:
     page.session_state["audit-copies-example"] = True
     page.run()
     assert not page.exception
-    assert "by either rule, the surest by pixels first" in said(page)
+    assert "that either rule names, the surest by pixels first" in said(page)
     alts = [image.alt for e in page.get("image") for image in e.proto.imgs]
     assert max(alt.count(" beside ") for alt in alts) == 120
 
@@ -126,25 +126,48 @@ def test_two_drops_and_one_click(
     assert low < 40 / 120 < high
     assert report["samples"][0]["nearest_file"] == "train-000.png"
     assert job.html.read_text("utf-8") == paper.page(report)
-    again = reloaded(at, monkeypatch)
+    again = opened(monkeypatch, at)
     assert "Of 120 generated images" in said(again)
     assert [e.proto.expanded for e in again.get("expander") if e.label == "Your images"] == [False]
+    assert "An example" in said(opened(monkeypatch, at, hide="open"))  # a link for a class
+    for stranger in (None, "x" * 22):
+        assert "An example" in said(opened(monkeypatch, stranger))
+    again = opened(monkeypatch, at)
     (delete,) = [b for b in again.button if b.label == "Delete this audit"]
-    again = delete.click().run()
-    assert "An example" in said(again)
+    assert "An example" in said(delete.click().run())
     assert not office.desk().jobs
     assert not job.folder.exists()
+    assert "Of 120 generated images" not in said(at.run())
 
 
-def reloaded(at: AppTest, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """The page in a new session of the same browser."""
-    cookies = {visitor.COOKIE: at.session_state[visitor.KEY]}
+def opened(
+    monkeypatch: pytest.MonkeyPatch, browser: AppTest | str | None, **address: str
+) -> AppTest:
+    """The page in a new session, of the browser of another session or of one with such a cookie."""
+    if isinstance(browser, AppTest):
+        browser = str(browser.session_state[visitor.BROWSER])
+    cookies = {visitor.COOKIES[visitor.BROWSER]: browser} if browser else {}
     monkeypatch.setattr(type(st.context), "cookies", property(lambda self: cookies))
-    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    again.switch_page("pages/audit.py")
-    again.run()
-    assert not again.exception
-    return again
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    at.switch_page("pages/audit.py")
+    at.query_params.update(address)
+    at.run()
+    assert not at.exception
+    return at
+
+
+def test_an_audit_belongs_to_a_browser_and_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Job, "start", lambda job: None)
+    counter = Desk()
+    jobs = {"a1": ("a", "audit"), "b": ("b", "audit"), "a2": ("a", "audit"), "side": ("a", "side")}
+    counter.jobs = {key: Job(Path("gone") / key, [], of) for key, of in jobs.items()}
+    assert counter.newest(("a", "audit")) == "a2"
+    assert counter.newest(("b", "audit")) == "b"
+    assert counter.newest(("c", "audit")) == counter.newest((None, "audit")) == ""
+    counter.end_all(None)
+    assert list(counter.jobs) == list(jobs)
+    counter.end_all("a")
+    assert list(counter.jobs) == ["b"]
 
 
 def test_loose_pictures_are_a_set_too(page: AppTest, sets: dict[str, bytes]) -> None:

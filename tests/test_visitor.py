@@ -13,6 +13,7 @@ from ambient.run import fingerprint, list_runs
 from ui import visitor
 
 ROOT = Path(__file__).parent.parent
+COOKIE = visitor.COOKIES[visitor.KEY]
 
 
 class Browser:
@@ -35,7 +36,7 @@ class Browser:
     def ran(self, app: AppTest) -> AppTest:
         assert not app.exception, app.exception[0].message
         if visitor.KEY in app.session_state:  # tests/test_browser_visitor.py has a true browser
-            self.cookies[visitor.COOKIE] = app.session_state[visitor.KEY]
+            self.cookies[COOKIE] = app.session_state[visitor.KEY]
         return app
 
 
@@ -63,7 +64,7 @@ def test_a_page_loaded_again_knows_whose_its_run_is(browser: Browser, tmp_path: 
     browser.press(browser.open(), "Train")
     (run,) = list_runs(tmp_path)
     again = browser.open()
-    assert run.owner == fingerprint(browser.cookies[visitor.COOKIE])
+    assert run.owner == fingerprint(browser.cookies[COOKIE])
     assert again.selectbox(key="mine").value == run.name
     browser.press(again, "Stop and save")
     assert run.state["status"] == "paused"
@@ -74,23 +75,23 @@ def test_a_page_loaded_again_knows_whose_its_run_is(browser: Browser, tmp_path: 
 def test_a_link_with_a_key_lends_it_and_marks_nothing(browser: Browser, tmp_path: Path) -> None:
     browser.press(browser.open(), "Train")
     (theirs,) = list_runs(tmp_path)
-    key = browser.cookies.pop(visitor.COOKIE)
+    key = browser.cookies.pop(COOKIE)
     app = browser.open(mine=theirs.name, key=key)
     assert "Stop and save" in labels(app)
     assert any(f"key={key}" in code.value for code in app.code)  # the link to their run
     browser.press(app, "Train")
     (mine,) = [r for r in list_runs(tmp_path) if r.name != theirs.name]
-    assert mine.owner == fingerprint(browser.cookies[visitor.COOKIE])
+    assert mine.owner == fingerprint(browser.cookies[COOKIE])
     assert mine.owner != theirs.owner
     browser.open(key="x" * 22)
-    assert mine.owner == fingerprint(browser.cookies[visitor.COOKIE])
+    assert mine.owner == fingerprint(browser.cookies[COOKIE])
 
 
 @pytest.mark.parametrize("cookie", ["", "short", "'-alert(1)-'" + "x" * 10])
 def test_a_cookie_that_is_no_token_is_not_taken(browser: Browser, cookie: str) -> None:
-    browser.cookies[visitor.COOKIE] = cookie
+    browser.cookies[COOKIE] = cookie
     browser.press(browser.open(), "Train")
-    assert visitor.TOKEN.fullmatch(browser.cookies[visitor.COOKIE])
+    assert visitor.TOKEN.fullmatch(browser.cookies[COOKIE])
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_a_token_is_kept_once(browser: Browser, monkeypatch: pytest.MonkeyPatch)
     token = visitor.own_token()
     visitor.remember()
     (script,) = kept
-    assert f"document.cookie = '{visitor.COOKIE}={token}; path=/; max-age=7776000;" in script
-    browser.cookies[visitor.COOKIE] = str(token)
+    assert f"document.cookie = '{COOKIE}={token}; path=/; max-age=7776000;" in script
+    browser.cookies[COOKIE] = str(token)
     visitor.remember()
     assert len(kept) == 1

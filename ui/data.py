@@ -119,6 +119,12 @@ def curves(run: Run) -> dict[str, Any] | None:
     return _curves(str(run.path), stamp(run.path / "curves.json"))
 
 
+def widest_gap(curves: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The level at which unseen images cost most more than training images do."""
+    known = (level for level in curves["levels"] if level["gap_ratio"] is not None)
+    return max(known, key=lambda level: float(level["gap_ratio"]))
+
+
 @st.cache_resource(max_entries=32)
 def _curves(path: str, changed: int) -> dict[str, Any] | None:
     return store.open_run(path).curves()

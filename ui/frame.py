@@ -131,11 +131,18 @@ def enter(title: str, lead: str) -> DeltaGenerator:
         if page == HOME:
             lesson.offer()
         terms.popover()
-        teacher.menu(lesson.begin)
+        teacher.menu(_next_class)
     with st.container(gap=None):
         st.markdown(lead, width=760)
         visitor.remember()
     return st.empty()
+
+
+def _next_class() -> None:
+    """Whoever sits here next finds nothing of the last one, and the lesson's first step."""
+    desk().end_all(visitor.browser())
+    teacher.reset()
+    lesson.begin()
 
 
 def to_top() -> None:

@@ -71,16 +71,11 @@ def reset() -> None:
     st.session_state[HIDDEN] = hide
 
 
-def _again(begin: Callable[[], None]) -> None:
-    reset()
-    begin()
-
-
-def menu(begin: Callable[[], None]) -> None:
+def menu(again: Callable[[], None]) -> None:
     """The teacher's popover: a link to the page as it stands, the sheet, and a fresh start.
 
     Args:
-        begin: shows the first step of the lesson.
+        again: makes everything ready for the next class.
     """
     if hidden("teacher"):
         return
@@ -88,10 +83,10 @@ def menu(begin: Callable[[], None]) -> None:
         "Teach", icon=":material/school:", type="tertiary", key="teach", on_change="rerun"
     ) as popover:
         if popover.open:
-            _menu(begin)
+            _menu(again)
 
 
-def _menu(begin: Callable[[], None]) -> None:
+def _menu(again: Callable[[], None]) -> None:
     st.markdown("**A link for your class**: this page as it stands, without these controls.")
     names = st.pills(
         "Hide",
@@ -107,10 +102,10 @@ def _menu(begin: Callable[[], None]) -> None:
     st.page_link(
         "pages/lesson_sheet.py", label="The lesson as a sheet", icon=":material/print:", help=""
     )
-    st.button(
-        "Reset for the next class", icon=":material/restart_alt:", on_click=_again, args=(begin,)
+    st.button("Reset for the next class", icon=":material/restart_alt:", on_click=again)
+    st.caption(
+        "Forgets choices and answers in this tab, and this browser's audits; begins the lesson."
     )
-    st.caption("Forgets choices and answers in this tab and begins the lesson.")
 
 
 def base() -> str:

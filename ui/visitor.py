@@ -2,9 +2,9 @@
 
 A token, made when a visitor first starts something, stands in the session and in a cookie: a page
 loaded again, another tab and a server that starts again know it. On any server it leads a browser
-back to its audits. An address that is passed on only lets others watch. `?key=` in a link lends a
-token for the session, to change what is marked with it, and is taken out of the address at once;
-what is started here never gets a token from a link.
+back to its audits, by another token that stands in no link. An address that is passed on only lets
+others watch. `?key=` in a link lends a token for the session, to change what is marked with it, and
+is taken out of the address at once; what is started here never gets a token from a link.
 """
 
 from __future__ import annotations
@@ -23,52 +23,62 @@ from ambient.run import ACTIVE, Run, fingerprint
 from ui import data, words
 from ui.teacher import base
 
-KEY = "key"  # in the address, once; the token in the session
-COOKIE = "ambient-key"
+KEY = "key"  # the token of a visitor's runs, in the session; in the address of a link, once
+BROWSER = "browser-token"  # the token of a browser's audits, in the session
+COOKIES = {KEY: "ambient-key", BROWSER: "ambient-browser"}  # where a browser keeps them
 TOKEN = re.compile(r"[\w-]{22}", re.ASCII)  # as `secrets.token_urlsafe(16)` makes them
-DAYS = 90  # that a browser keeps it
+DAYS = 90  # that a browser keeps them
 LENT = "lent-keys"  # tokens of links that this visitor followed
 LINKED = "linked-runs"  # names of others' runs that this visitor followed a link to
 GONE = "gone-runs"  # names in links that this page could not show, by the selector's key
+DELETED = "deleted-runs"  # names of runs that this visitor deleted
 REMEMBERED = 1000  # network addresses
 
 
-def browser() -> str | None:
-    """The token of this browser, if there is one already."""
-    kept = str(st.context.cookies.get(COOKIE, ""))
-    if KEY not in st.session_state and TOKEN.fullmatch(kept):
-        st.session_state[KEY] = kept
-    return st.session_state.get(KEY)
-
-
-def own_browser() -> str:
-    """The token of this browser, made now if there is none."""
-    return browser() or st.session_state.setdefault(KEY, secrets.token_urlsafe(16))
-
-
 def token() -> str | None:
-    """The token that runs are the visitor's by, if there is one already; none where all who come
-    are one user."""
+    """The visitor's own token, if there is one already; none where all who come are one user."""
     if KEY in st.query_params:
         st.session_state.setdefault(LENT, set()).add(st.query_params.pop(KEY))
-    return browser() if is_public() else None
+    return _kept(KEY) if is_public() else None
 
 
 def own_token() -> str | None:
     """The token that new runs are marked with; none where all who come are one user."""
-    return own_browser() if is_public() else None
+    return _made(KEY) if is_public() else None
+
+
+def browser() -> str | None:
+    """The token that audits are this browser's by, if there is one already."""
+    return _kept(BROWSER)
+
+
+def own_browser() -> str:
+    """The same, made now if there is none."""
+    return _made(BROWSER)
+
+
+def _kept(name: str) -> str | None:
+    kept = str(st.context.cookies.get(COOKIES[name], ""))
+    if name not in st.session_state and TOKEN.fullmatch(kept):
+        st.session_state[name] = kept
+    return st.session_state.get(name)
+
+
+def _made(name: str) -> str:
+    return _kept(name) or st.session_state.setdefault(name, secrets.token_urlsafe(16))
 
 
 def remember() -> None:
-    """Have the browser keep the token, where it does not yet."""
-    key = st.session_state.get(KEY)
-    if key is None or st.context.cookies.get(COOKIE) == key:
-        return
+    """Have the browser keep the tokens, where it does not yet."""
     path = f"/{str(st.get_option('server.baseUrlPath')).strip('/')}"
-    cookie = f"{COOKIE}={key}; path={path}; max-age={DAYS * 86_400}; samesite=lax"
     secure = "(location.protocol === 'https:' ? '; secure' : '')"
-    script = f"<script>document.cookie = '{cookie}' + {secure}</script>"
-    st.html(script, unsafe_allow_javascript=True)
+    for name, cookie in COOKIES.items():
+        key = st.session_state.get(name)
+        if key is None or st.context.cookies.get(cookie) == key:
+            continue
+        text = f"{cookie}={key}; path={path}; max-age={DAYS * 86_400}; samesite=lax"
+        script = f"<script>document.cookie = '{text}' + {secure}</script>"
+        st.html(script, unsafe_allow_javascript=True)
 
 
 def queueing(count: int = 1) -> str | None:
@@ -151,22 +161,33 @@ def runs(asked: str | None = None) -> dict[str, Run]:
     return {k: r for k, r in found.items() if k in linked or may_change(r)}
 
 
-def tell_gone(key: str, known: Collection[str]) -> None:
+def deleted(run: Run) -> None:
+    """Note that this visitor deleted a run, which the address may still name."""
+    st.session_state.setdefault(DELETED, set()).add(run.name)
+
+
+def tell_gone(key: str, known: Collection[str], opened: str | None = None, more: str = "") -> None:
     """Say that the run that a link names is not here, before a selector takes another.
 
     Args:
         key: of the selector, and of the run's name in the address.
         known: names of the runs that can be chosen.
+        opened: a run that was just chosen by other means.
+        more: another reason why it may not be here, as the end of a sentence.
     """
     asked, missed = st.query_params.get(key), st.session_state.setdefault(GONE, {})
-    if asked:
-        missed.pop(key, None) if asked in known else missed.update({key: asked})
-    if key in missed:
-        st.warning(
-            f"The run {words.unmarked(missed[key])} that this link names cannot be shown here: it "
-            "was deleted, was trained on another server, or has no verdict yet. This is another.",
-            icon=":material/link_off:",
-        )
+    if opened in known or asked in known:
+        missed.pop(key, None)
+    elif asked and asked not in st.session_state.get(DELETED, ()):
+        missed[key] = asked
+    if key not in missed:
+        return
+    name, another = words.unmarked(missed[key]), " This is another." if known else ""
+    st.warning(
+        f"The run {name} that this link names is not here: it was deleted, opened from elsewhere, "
+        f"or trained on another server{more}.{another}",
+        icon=":material/link_off:",
+    )
 
 
 def links(run: Run) -> tuple[str, str]:

@@ -198,6 +198,13 @@ class Desk:
         with self.lock:
             return next((k for k, job in reversed(self.jobs.items()) if job.of == of), "")
 
+    def end_all(self, browser: str | None) -> None:
+        """End and forget all audits of a browser."""
+        with self.lock:
+            keys = [k for k, job in self.jobs.items() if job.of and job.of[0] == browser]
+        for key in keys:
+            self.end(key)
+
     def ahead(self, key: str) -> int:
         """How many audits come before this one."""
         with self.lock:

@@ -13,8 +13,8 @@ from ambient.errors import InputError
 from ambient.limits import Limits, is_public
 from ui import visitor, words
 from ui.audit.desk import Job, desk
+from ui.pictures import TYPES
 
-TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]
 GENERATED = {
     "generated": ("Generated images", "What your model made: 100 or more."),
     "model": (
@@ -166,9 +166,9 @@ def promise() -> str:
             "after you leave."
         )
     return (
-        f"Up to {limits.pictures:,.0f} pictures and {limits.upload / 1e6:.0f} MB a set. Nobody "
-        "else sees them; they and the result are deleted an hour after you leave. Upload nothing "
-        "that must stay secret."
+        f"Up to {limits.pictures:,.0f} pictures and {limits.upload / 1e6:.0f} MB a set. Only this "
+        "browser finds them and the result again; both are deleted an hour after you leave. Upload "
+        "nothing that must stay secret."
     )
 
 
@@ -189,20 +189,22 @@ def start(
 def look(place: str) -> tuple[str, Job | None]:
     """The key of this visitor's audit at a place, and the audit; None without one.
 
-    That of this tab, or of this browser: a page that is loaded again is a new session.
+    That of this tab, or the last one of this browser: a page that is loaded again is a new session.
     """
     key = st.session_state.get(_job(place), "")
     job = desk().look(key) if key else None
     if job is None:
-        st.session_state.pop(_job(place), None)
         key = desk().newest((visitor.browser(), place))
         job = desk().look(key) if key else None
+    if job:
+        st.session_state[_job(place)] = key
+    else:
+        st.session_state.pop(_job(place), None)
     return key, job
 
 
-def forget(place: str) -> None:
-    """End and forget this visitor's audit there."""
-    key, _ = look(place)
+def forget(place: str, key: str) -> None:
+    """End and forget an audit of this visitor's at a place."""
     st.session_state.pop(_job(place), None)
     desk().end(key)
 

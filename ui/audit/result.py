@@ -11,7 +11,6 @@ import numpy as np
 import streamlit as st
 
 from ambient import paper
-from ambient.copies import LEFT_OUT
 from ui import charts, words
 from ui.charts.verdicts import histogram
 from ui.pictures import WARM, compared, gallery
@@ -39,12 +38,11 @@ def read(path: str, changed: int) -> Report:
     return report
 
 
-def show(report: Report, key: str, command: str, forget: Callable[[], None] | None = None) -> None:
+def show(report: Report, key: str, forget: Callable[[], None] | None = None) -> None:
     """One audit, whole.
 
     Args:
         key: tells its widgets from those of another audit.
-        command: makes it again.
         forget: deletes it, where that is the visitor's to do.
     """
     kind = paper.answer(report)
@@ -53,7 +51,7 @@ def show(report: Report, key: str, command: str, forget: Callable[[], None] | No
     st.markdown(" ".join(paper.sentences(report)), width=760)
     _numbers(report)
     _ways_on(report, key, forget)
-    _histogram(report, key, command)
+    _histogram(report, key)
     st.subheader("Look for yourself", anchor=False)
     _rows(report, key)
     _copies(report, key)
@@ -96,13 +94,26 @@ def _ways_on(report: Report, key: str, forget: Callable[[], None] | None) -> Non
         if not hidden("data"):
             _downloads(report, key)
         if forget:
-            st.button(
-                "Delete this audit",
-                icon=":material/delete:",
-                type="tertiary",
-                on_click=forget,
-                help="The images and the result, from this server, now",
-            )
+            delete("Delete this audit", f"audit-delete-{key}", forget)
+
+
+def delete(label: str, key: str, forget: Callable[[], None]) -> None:
+    """A button that ends an audit here."""
+
+    def done() -> None:
+        forget()
+        for cached in (read, _strip, _pairs):
+            cached.clear()
+
+    st.button(
+        label,
+        key=key,
+        icon=":material/delete:",
+        type="tertiary",
+        on_click=done,
+        help="The images and the result, from this server, now. What you dropped stays in this tab "
+        "until you take it out.",
+    )
 
 
 def _downloads(report: Report, key: str) -> None:
@@ -122,13 +133,13 @@ def _downloads(report: Report, key: str) -> None:
         )
 
 
-def _histogram(report: Report, key: str, command: str) -> None:
+def _histogram(report: Report, key: str) -> None:
     rule = report["copies"]["ratio"]
     if rule["rate"] is None:
         return
     ratios = np.array([r["ratio"] for r in report["samples"]], np.float32)
     unseen = np.array(report["heldout_ratios"], np.float32)
-    below = "training images" if report["calibrated_on"] == LEFT_OUT else "unseen real images"
+    below = words.innocent(report)
     figure = histogram(ratios, unseen, rule["threshold"], "ratio", "standard", below)
     alt = (
         f"d1/d2 of generated images above, of {report['calibrated_on']} below; "
@@ -142,8 +153,15 @@ def _histogram(report: Report, key: str, command: str) -> None:
         f"{report['calibrated_on']}: the part of them left of the line are false alarms.",
         [provenance(report)],
         lambda: report["samples"],
-        command,
+        f"{command(report)} --html audit.html --json -",
     )
+
+
+def command(report: Report) -> str:
+    """The command that makes such an audit again, of images at A, B and C."""
+    of = f"--model A --n {report['n_samples']}" if report["sampler"] else "--generated A"
+    unseen = " --heldout C" if report["corpus"]["n_heldout"] else ""
+    return f"python -m ambient audit {of} --train B{unseen}"
 
 
 def provenance(report: Report) -> str:
@@ -218,7 +236,7 @@ def _copies(report: Report, key: str) -> None:
     found = report["originals"]
     if not found:
         return
-    label = f"Every copy and its original ({len(found):,} pictures)"
+    label = f"Copies and their originals ({len(found):,} pairs)"
     place = st.expander(label, key=f"audit-copies-{key}", on_change="rerun")
     if not place.open:
         return

@@ -27,5 +27,5 @@ def watch(place: str) -> None:
         count = f": {done:,} of {total:,}" if total > 1 else f": {done:,}" if done else ""
         st.progress(share, f"{state['part'].capitalize()}{count}")
     if st.button("Cancel", icon=":material/close:", key=f"{place}-cancel"):
-        drops.forget(place)
+        drops.forget(place, key)
         st.rerun()

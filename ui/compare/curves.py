@@ -23,7 +23,7 @@ def show_levels(runs: Sequence[Run]) -> None:
         words.missing(f"No curves are stored yet of {' and '.join(bare)}.", "\n".join(lines))
     if not known:
         return
-    peaks = [max(curves["levels"], key=lambda p: p["gap_ratio"]) for _, curves in known]
+    peaks = [data.widest_gap(curves) for _, curves in known]
     alt = "; ".join(
         f"{run.name} at most {p['gap_ratio']:.3g} times, at noise level {p['sigma']:.2g}"
         for (run, _), p in zip(known, peaks, strict=True)

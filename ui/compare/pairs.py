@@ -6,7 +6,7 @@ are shown pair by pair of two runs only: of other models, a report keeps too few
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import streamlit as st
 
 from ambient.comparison import Paired, Unpaired, apart, by_seed, on_same_noise, unpaired
 from ui import data, words
+from ui.audit import result
 from ui.compare.sides import Side
 from ui.pictures import arm_color, gallery
 from ui.spot_the_copy import deal, pair
@@ -156,21 +157,17 @@ def apart_in_words(both: Sides) -> str:
     return (
         f"No pairs: {apart(first, second)}. So the difference is that of two independent sets, "
         f"{len(first['samples']):,} and {len(second['samples']):,} samples, and "
-        "each side is judged by a rule that was set on its own unseen images. Each sample stands "
-        "above the training image nearest to it; a frame with an equals sign marks a copy."
+        "each side is judged by a rule that was set on its own images that are no copies. Each "
+        "sample stands above the training image nearest to it; a frame with an equals sign marks "
+        "a copy."
     )
 
 
 def command(both: Sides) -> str:
     """The commands that make the numbers again."""
-    audits = [f"{_audit(side.report)} {side.command}" for side in both if not side.run]
+    own = [side for side in both if not side.run]
+    audits = [f"{result.command(side.report)} --json {side.command}" for side in own]
     return "\n".join([*audits, f"python -m ambient compare {_names(both)} --json -"])
-
-
-def _audit(report: Mapping[str, Any]) -> str:
-    of = f"--model A --n {len(report['samples'])}" if report["sampler"] else "--generated A"
-    unseen = " --heldout C" if report["corpus"]["n_heldout"] else ""
-    return f"python -m ambient audit {of} --train B{unseen} --json"
 
 
 def _names(both: Sides) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ def _place(side: str) -> str:
 
 def _own(side: str, box: DeltaGenerator) -> Side | None:
     """Images of one's own as a side: the wait for their verdict, and the verdict."""
-    _, job = drops.look(_place(side))
+    key, job = drops.look(_place(side))
     if job is None:
         return None
     with box:
@@ -129,7 +130,10 @@ def _own(side: str, box: DeltaGenerator) -> Side | None:
             words.refuse(job.last_word())
         else:
             report = result.read(str(job.json), data.stamp(job.json))
-            st.caption(result.provenance(report))
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.caption(result.provenance(report), width="content")
+                forget = partial(drops.forget, _place(side), key)
+                result.delete("Delete these images", f"delete-{side}", forget)
             if report["copies"]["ratio"]["rate"] is not None:
                 return Side(report["generated"]["name"], report, None)
             words.refuse(" ".join(report["warnings"]))

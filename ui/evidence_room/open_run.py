@@ -26,8 +26,8 @@ def pick() -> Run:
     if not runs:
         words.missing("No stored runs yet.", "python -m ambient train --out runs/first")
         st.stop()
-    visitor.tell_gone("run", runs)
     chosen = st.session_state.pop("open-next", None)
+    visitor.tell_gone("run", runs, chosen)
     if chosen in runs:
         st.session_state["run"] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import streamlit as st
 
 from ui.audit import drops
@@ -23,7 +26,7 @@ def card() -> None:
     st.subheader("Your own images: new, or copies?", anchor=ANCHOR)
     with st.container(border=True):
         *places, ways = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
-        given: drops.Given = {}
+        given: dict[str, Sequence[Any]] = {}
         for column, (name, label) in zip(places, SETS.items(), strict=True):
             with column:
                 if files := drops.drop("first", name, label):
@@ -33,7 +36,7 @@ def card() -> None:
         st.caption(drops.promise())
 
 
-def _ways(given: drops.Given) -> None:
+def _ways(given: dict[str, Sequence[Any]]) -> None:
     """Where to go: to the answer once both sets are here, to the page that asks for them before."""
     if st.button(
         "Find the copies",
@@ -44,7 +47,7 @@ def _ways(given: drops.Given) -> None:
         width="stretch",
     ):
         if given:
-            drops.start(PLACE, given)
+            drops.start(PLACE, {**given})
         st.switch_page("pages/audit.py")
     if not hidden("train") and st.button(
         "Train on my own pictures",

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from ambient import worker
 from ambient.config import ARMS, NETWORKS, PEAK_RATES, Config, configure
 from ambient.corpus import BUNDLED, Corpus
 from ambient.errors import InputError
@@ -44,6 +45,7 @@ def settings(c: Config) -> dict[str, Any]:
 
 def start_from(run: Run) -> None:
     """Fill the form with a run's settings, to go on from its weights."""
+    own_pictures.hand_over(())
     fill({**settings(run.config), "start": f"{run.name}@{run.last_step}"})
     st.session_state[FILLED] = True
 
@@ -183,7 +185,7 @@ def fields() -> dict[str, Any]:
 
 
 def _misfit(fit: Container[str]) -> list[str]:
-    """The weights chosen before another width or kind of network: no choice is dropped unsaid."""
+    """The weights chosen before a width or kind of network that they do not fit."""
     chosen = st.session_state.get("train-start", SCRATCH)
     return [] if chosen == SCRATCH or chosen in fit else [chosen]
 
@@ -254,14 +256,10 @@ def estimate(chosen: Mapping[str, Any]) -> None:
 
 def waiting(run: Run) -> str:
     """Where a queued run stands."""
-    from ambient import worker
-
     return f"Runs before this one: {worker.position(run)}. {_wait(run, 'It starts')}"
 
 
 def _wait(run: Run | None, begins: str) -> str:
-    from ambient import worker
-
     seconds = worker.wait_seconds(run, data.runs_folder(), visitor.token(), _pace)
     if seconds is None:
         return "How long it waits for the runs before it is not known."
@@ -284,8 +282,6 @@ def submit(chosen: Mapping[str, Any], cutoffs: Sequence[float] = ()) -> list[Run
     Raises:
         InputError: choices that could not be trained, or are too much for this server.
     """
-    from ambient import worker
-
     arms = [{"arm": "ambient" if c else "standard", "cutoff": c} for c in cutoffs] or [{}]
     images, start = chosen["images"], None
     configs = [_configured({**chosen, **arm}) for arm in arms]

@@ -15,16 +15,16 @@ from ambient.errors import InputError
 from ambient.limits import Limits, is_public
 from ambient.run import OWN
 from ui import words
+from ui.pictures import TYPES
 from ui.train_your_own.form import fill_next
 
 KEPT = "read-pictures"  # in the session alone: which files were read, and what they gave
 HANDED = "handed-pictures"  # in the session: files that another page got
 SIDES = {"as they are": None, "16×16": 16, "32×32": 32, "64×64": 64}
-TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]
 LOOK = 20  # pictures between two looks whether the visitor is still there
 
 
-def hand_over(files: Sequence[Any] | str) -> None:
+def hand_over(files: Sequence[Any]) -> None:
     """Files that were dropped on another page, to be trained on until others are dropped here."""
     st.session_state[HANDED] = files
 
@@ -58,6 +58,7 @@ def ask() -> Corpus | None:
         return _read(files, SIDES[size], limits)
     except InputError as e:
         words.refuse(e)
+        st.session_state.pop(HANDED, None)
         return None
 
 

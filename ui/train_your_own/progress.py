@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ambient import run as store
+from ambient import worker
 from ambient.archive import export_run
 from ambient.copies import MIN_SAMPLES, clopper_pearson
 from ambient.errors import InputError
@@ -79,8 +80,6 @@ def _look(run: Run, was_active: bool) -> None:
     if st.session_state.pop(choices.FILLED, False):
         st.rerun()
     if was_active:
-        from ambient import worker
-
         worker.advance(run.path.parent)
     state = run.state
     if was_active != (state["status"] in ACTIVE):
@@ -219,17 +218,19 @@ def _last_word(run: Run) -> str:
 def _buttons(run: Run, status: str, step: int) -> None:
     if status in (*ACTIVE, "judging"):
         label = "Stop judging" if status == "judging" else "Stop and save"
-        _act(run, label, "pause", lambda w, t: w.request_stop(run, t))
+        _act(run, label, "pause", lambda key: worker.request_stop(run, key))
         return
     if hidden("train"):
         return
     if verdict.is_due(run):
-        _act(run, "Judge this run", "fact_check", lambda w, t: w.resume(run, t), verdict.HELP)
+        _act(run, "Judge this run", "fact_check", lambda key: worker.resume(run, key), verdict.HELP)
     if step < run.config.steps:
-        _act(run, "Go on", "play_arrow", lambda w, t: w.resume(run, t))
+        _act(run, "Go on", "play_arrow", lambda key: worker.resume(run, key))
     elif run.resume_steps:
         more = run.config.steps * 2
-        _act(run, f"Go on to step {more:,}", "play_arrow", lambda w, t: w.extend(run, more, t))
+        _act(
+            run, f"Go on to step {more:,}", "play_arrow", lambda key: worker.extend(run, more, key)
+        )
     if run.steps:
         st.button(
             "Continue with other settings",
@@ -241,25 +242,28 @@ def _buttons(run: Run, status: str, step: int) -> None:
     key = f"delete-{run.name}"  # its own, or it would stay open over the next run
     with st.popover("Delete", icon=":material/delete:", type="tertiary", key=key):
         st.markdown(f"Delete {run.name} for good?")
-        _act(run, "Yes, delete it", "delete", lambda w, t: w.delete(run, t, data.runs_folder()))
+        _act(run, "Yes, delete it", "delete", lambda key: _delete(run, key))
+
+
+def _delete(run: Run, key: str | None) -> None:
+    worker.delete(run, key, data.runs_folder())
+    visitor.deleted(run)
 
 
 def _act(
     run: Run,
     label: str,
     icon: str,
-    do: Callable[[Any, str | None], object],
+    do: Callable[[str | None], object],
     about: str | None = None,
 ) -> None:
     """A button that changes the run; what forbids it is said in a line."""
     if st.button(label, icon=f":material/{icon}:", help=about):
-        from ambient import worker
-
         if not run.path.exists():
             words.refuse(f"the run {run.name} is gone: it was deleted meanwhile.")
             return
         try:
-            do(worker, visitor.key_to(run))
+            do(visitor.key_to(run))
         except InputError as e:
             words.refuse(e)
         else:
