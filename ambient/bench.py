@@ -325,7 +325,7 @@ class Bench:
     def errors(self) -> Iterator[Row]:
         """Held-out denoising errors after equal steps, ours against those of the fastest peer here.
 
-        Both take our training step and equal batches: of 32 images, since 64 would take an hour.
+        Both take our training step and equal batches: of 32 images, half an hour for all seeds.
         """
         batch = min(32, self.size.batch)
         unit = f"EDM loss after {self.size.steps} steps of {batch}"

@@ -577,7 +577,6 @@ def bench(args: argparse.Namespace) -> None:
     so are rows of another checkout where none is given.
     """
     from ambient.bench import QUICK, Size, rows
-    from ambient.run import read_json
 
     known = (None if args.json == "-" else read_json(Path(args.json))) or {}
     before = Path(args.before).resolve() if args.before else None
@@ -618,9 +617,7 @@ def export(args: argparse.Namespace) -> None:
     if not out.parent.is_dir():
         raise InputError(f"'{out.parent}' is no folder; create it or choose another --out.")
     data = export_run(run, args.images)
-    scratch = out.with_name(f".{out.name}.part")
-    scratch.write_bytes(data)
-    scratch.replace(out)
+    write_atomically(out, data)
     say(f"{out}: {len(data) / 1e6:.1f} MB")
 
 

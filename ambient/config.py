@@ -25,7 +25,7 @@ ARMS = {
 }
 MODES = ("eager", "compiled")
 NETWORKS = {
-    "concat": "pixels of a patch side by side, skipped levels concatenated: the bundled runs",
+    "concat": "pixels of a patch side by side, skipped levels concatenated: the bundled emoji runs",
     "bands": "frequency bands of a patch, each scaled by itself, skipped levels added: faster",
 }
 PEAK_RATES = {"concat": 1e-3, "bands": 8e-3}  # the usual learning rate of each

@@ -14,7 +14,7 @@ import numpy as np
 from ambient.archive import write_samples
 from ambient.errors import InputError
 from ambient.evaluation import evaluate
-from ambient.run import STOP_FILE, YIELD, Run, pulse, step_name, write_atomically
+from ambient.run import STOP_FILE, Run, pulse, step_name, write_atomically
 from ambient.verdicts import Images
 
 Report = dict[str, Any]
@@ -47,7 +47,7 @@ def judge(run: Run, n: int) -> Generator[tuple[int, int, Report | None], None, N
             if report:
                 keep(run, images, report)
                 why = ""
-            elif _stopping(run):
+            elif run.is_to_pause:
                 why = "judging was stopped."
                 return
             else:
@@ -74,11 +74,6 @@ def keep(run: Run, images: Images, report: Report, step: int | None = None) -> N
     seeds = np.array([sample["seed"] for sample in report["samples"]])
     write_samples(run.path / "samples.npz", images, seeds)
     write_atomically(run.path / "report.json", text)
-
-
-def _stopping(run: Run) -> bool:
-    stop = run.path / STOP_FILE
-    return stop.exists() and stop.read_text(encoding="utf-8") != YIELD
 
 
 def _tell(run: Run, done: int, of: int) -> None:

@@ -10,12 +10,12 @@
 | AMBIENT_MAX_N_TRAIN     | 2000       | training images                                  |
 | AMBIENT_MAX_THREADS     | its cores  | threads of a training                            |
 | AMBIENT_MAX_SIDE        | 64         | pixels along an image's side                     |
-| AMBIENT_MAX_PICTURES    | 3000       | pictures of one's own to train on or hold out    |
+| AMBIENT_MAX_PICTURES    | 3000       | pictures of one's own to train on, or of an audit's set |
 | AMBIENT_MAX_UPLOAD      | 50000000   | bytes of such pictures                           |
-| AMBIENT_MAX_QUEUED      | 20         | runs queued or running, of all visitors          |
+| AMBIENT_MAX_QUEUED      | 20         | runs queued or running, of all visitors; audits |
 | AMBIENT_MAX_QUEUED_EACH | 2          | runs queued or running, of one visitor           |
 | AMBIENT_MAX_DISK        | 2000000000 | bytes of the runs folder                         |
-| AMBIENT_MAX_MEMORY      | 2000000000 | bytes that training takes beside torch and images |
+| AMBIENT_MAX_MEMORY      | 2000000000 | bytes of each process, beside torch and images    |
 | AMBIENT_MAX_SECONDS     | 1800       | seconds that an audit takes                      |
 """
 

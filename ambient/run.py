@@ -260,6 +260,12 @@ class Run:
         return max(self.last_step, *self.resume_steps[-1:], 0)
 
     @property
+    def is_to_pause(self) -> bool:
+        """Whether it is asked to stop, and not only for another run's turn."""
+        stop = self.path / STOP_FILE
+        return stop.exists() and stop.read_text(encoding="utf-8") != YIELD
+
+    @property
     def owner(self) -> str | None:
         """The fingerprint of who may change the run; None: anyone; `NOBODY`: it is damaged."""
         if not (self.path / "owner.json").exists():

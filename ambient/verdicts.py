@@ -343,14 +343,14 @@ def _size(images: Images) -> str:
 def _warnings(sets: ImageSets, n_unseen: int) -> list[str]:
     warnings = []
     n_samples, n_heldout = len(sets.samples), len(one_of_each(sets.heldout_groups))
-    unseen = f"{n_heldout:,} held-out images" if n_heldout else "no held-out images"
-    if n_heldout < len(sets.heldout):
-        unseen = f"{n_heldout:,} different held-out images"
+    different = "different " if n_heldout < len(sets.heldout) else ""
+    unseen = f"{n_heldout or 'no'} {different}held-out image{'s' * (n_heldout != 1)}"
     if n_samples < MIN_SAMPLES:
         few = "1 sample is" if n_samples == 1 else f"{n_samples} samples are"
         warnings.append(f"{few} too few for a rate; take at least {MIN_SAMPLES}.")
     if _leave_out(sets):
-        less = f"{unseen} are too few" if n_heldout else f"there are {unseen}"
+        less = f"{unseen} {'is' if n_heldout == 1 else 'are'} too few"
+        less = less if n_heldout else f"there are {unseen}"
         warnings.append(
             f"{less}: the rules are calibrated on training images, each judged against the "
             "others, and quality is not measured. If new images resemble them more than they do "

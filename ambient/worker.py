@@ -218,21 +218,6 @@ def delete(run: Run, owner: str | None = None, folder: Path = RUNS) -> None:
         _discard(run)
 
 
-def clean(folder: Path, max_bytes: int, max_age_seconds: float | None = None) -> list[str]:
-    """Remove runs at rest until the folder is small enough: the oldest of who keeps most there.
-
-    Args:
-        max_age_seconds: runs at rest for longer are removed in any case.
-
-    Returns:
-        The names of what was removed.
-    """
-    if not folder.is_dir():
-        return []
-    with _locked(folder):
-        return _clean(folder, max_bytes, max_age_seconds)
-
-
 def make_room(folder: Path) -> bool:
     """Clean a folder that holds as much as it may. Returns whether it now holds less."""
     limits = Limits.here()
@@ -253,21 +238,15 @@ def _make_room(folder: Path, limits: Limits) -> None:
         _clean(folder, int(limits.disk) - 1)
 
 
-def _clean(folder: Path, max_bytes: int, max_age_seconds: float | None = None) -> list[str]:
-    _sweep(folder)
-    size, now, removed = bytes_of(folder), time.time(), []
-    at_rest = [s for s in _standings(folder) if not s.active]
-    at_rest.sort(key=lambda s: _changed(s.run))
-    while at_rest:
-        old = max_age_seconds is not None and now - _changed(at_rest[0].run) > max_age_seconds
-        if not old and size <= max_bytes:
-            break
-        first = at_rest[0] if old else _oldest_of_most(at_rest)
+def _clean(folder: Path, max_bytes: int) -> None:
+    """Remove runs at rest until the folder is small enough: the oldest of who keeps most there."""
+    size = bytes_of(folder)
+    at_rest = sorted((s for s in _standings(folder) if not s.active), key=lambda s: _changed(s.run))
+    while at_rest and size > max_bytes:
+        first = _oldest_of_most(at_rest)
         at_rest.remove(first)
         size -= bytes_of(first.run.path)
         _discard(first.run)
-        removed.append(first.run.name)
-    return removed
 
 
 def _oldest_of_most(standings: list[_Standing]) -> _Standing:
@@ -302,7 +281,7 @@ def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
         return
     with _locked(folder):
         for run in (s.run for s in _standings(folder) if s.state["status"] == "running"):
-            if end_hung(run) and not _is_to_pause(run):
+            if end_hung(run) and not run.is_to_pause:
                 _queue(run)
             # The process may have ended since: what it said last counts, if it said anything.
             elif not is_training(run) and run.state["status"] == "running":
@@ -319,11 +298,6 @@ def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
             if not stop.exists():
                 _place(first.run, standings)
                 write_atomically(stop, YIELD)
-
-
-def _is_to_pause(run: Run) -> bool:
-    stop = run.path / STOP_FILE
-    return stop.exists() and stop.read_text(encoding="utf-8") != YIELD
 
 
 def is_busy(folder: Path = RUNS) -> bool:

@@ -228,7 +228,8 @@ def onset() -> dict[str, Any]:
         reports = [(s, run.report(s)) for s in run.sheet_steps]
         path = [(s, r["copies"]["ratio"]["rate"]) for s, r in reports if r]
         rows += _onset(run.name, run.config, path)
-    # A bundled run may be one of a sweep's under another name; the sweep's has more stages.
+    # One run for a corpus, number and seed: of two the sweep's, which has more stages; bundled
+    # digits are of another network too.
     once = {(r["corpus"], r["n_train"], r["seed"]): r for r in reversed(rows)}
     return {"share": ONSET, "rows": list(once.values())[::-1]}
 

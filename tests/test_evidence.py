@@ -331,7 +331,8 @@ def test_a_hundred_pictures_have_a_rate(run: Run, known: Cloud) -> None:
     both = data.sets(run)
     images = np.concatenate([both.train[:60], both.heldout[:60]])
     judged = uploads.judged(run, images, [str(i) for i in range(120)])
-    like = ruling.Ruling("ratio", np.zeros(1, np.float32), None, {"threshold": 1 / 3}, 1 / 3)
+    stored, none = {"threshold": 1 / 3}, np.zeros(1, np.float32)
+    like = ruling.Ruling("ratio", none, None, stored, 1 / 3, "unseen real images")
     found = ruling.applied(run, judged, known, like)
     assert found is not None
     assert found.copies[:60].all()

@@ -378,11 +378,9 @@ def test_cleaning_takes_the_oldest_runs_at_rest(tmp_path: Path, config: Config) 
             say(run, "done")
         for name in ("state.json", "config.json"):
             os.utime(run.path / name, (10**9 - age, 10**9 - age))
-    assert worker.clean(tmp_path, 50_000) == []
-    assert worker.clean(tmp_path, 35_000) == [runs[1].name]
-    assert worker.clean(tmp_path, 50_000, max_age_seconds=60.0) == [runs[2].name, runs[3].name]
-    assert worker.clean(tmp_path, 0) == []
-    assert [r.name for r in list_runs(tmp_path)] == [runs[0].name]
+    for most, kept in ((50_000, runs), (35_000, [runs[0], *runs[2:]]), (0, runs[:1])):
+        worker._clean(tmp_path, most)
+        assert {r.name for r in list_runs(tmp_path)} == {r.name for r in kept}
 
 
 @pytest.mark.usefixtures("by_hand")
@@ -392,7 +390,8 @@ def test_cleaning_takes_from_who_keeps_most(tmp_path: Path, config: Config) -> N
         (run.path / "weights").write_bytes(bytes(10_000))
         say(run, "done")
         os.utime(run.path / "state.json", (2e9 - age, 2e9 - age))
-    assert worker.clean(tmp_path, 25_000) == [runs[1].name, runs[2].name]
+    worker._clean(tmp_path, 25_000)
+    assert {r.name for r in list_runs(tmp_path)} == {runs[0].name, runs[3].name}
 
 
 @pytest.mark.usefixtures("by_hand")
@@ -441,13 +440,17 @@ def test_a_run_stores_no_stage_that_a_full_server_has_no_room_for(
 
 
 @pytest.mark.usefixtures("by_hand")
-def test_what_a_killed_upload_left_is_swept_after_an_hour(tmp_path: Path) -> None:
+def test_what_a_killed_upload_left_is_swept_after_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_MAX_DISK", "1000000000")
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     left, fresh = (tmp_path / f"{UNPACKING}{name}" for name in ("left", "fresh"))
     for folder in (left, fresh):
         folder.mkdir()
         (folder / "samples.npz").write_bytes(bytes(1000))
     os.utime(left, (time.time() - 3700, time.time() - 3700))
-    assert worker.clean(tmp_path, 10**9) == []
+    assert worker.make_room(tmp_path)
     assert not left.exists() and fresh.exists()
 
 

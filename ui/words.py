@@ -112,10 +112,15 @@ def rate_metric(
     )
 
 
+def innocent(verdicts: Mapping[str, Any]) -> str:
+    """The images that are no copies, among which false alarms are counted."""
+    stand_in = verdicts.get("calibrated_on") == LEFT_OUT
+    return "training images" if stand_in else "unseen real images"
+
+
 def called_copies(verdicts: Mapping[str, Any]) -> str:
-    """A label: what images the false alarms are counted among."""
-    stand_in = verdicts["calibrated_on"] == LEFT_OUT
-    return f"{'Training images' if stand_in else 'Unseen real images'}: called copies"
+    """A label of the false alarms."""
+    return f"{innocent(verdicts).capitalize()}: called copies"
 
 
 def alarm_metric(label: str, verdicts: Mapping[str, Any], rule: str = "ratio") -> None:

@@ -1,6 +1,6 @@
 """What all figures share: labels on the lines themselves, exact values on hover, few lines.
 
-One module a kind of figure: `levels`, `cutoffs`, `verdicts`, `training`.
+One module a kind of figure.
 """
 
 from __future__ import annotations

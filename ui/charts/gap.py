@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from ui import data
 from ui.charts import drawn_once, finish, rgba, write
 from ui.pictures import COOL, NEUTRAL, arm_color
 
@@ -35,7 +36,7 @@ def gaps(networks: Sequence[tuple[Mapping[str, Any], str, str]]) -> go.Figure:
         ticktext=[f"{t}×" for t in times],
     )
     for curves, arm, name in networks:
-        peak = max(curves["levels"], key=lambda p: p["gap_ratio"])
+        peak = data.widest_gap(curves)
         at = {"x": math.log10(peak["sigma"]), "y": math.log10(peak["gap_ratio"])}
         if name:
             write(figure, name, arm_color(arm), **at, yanchor="bottom", yshift=4)

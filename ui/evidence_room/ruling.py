@@ -40,6 +40,7 @@ class Ruling:
         unseen: a score an unseen image; None where the encoder has not seen them.
         stored: threshold, rate, heldout_rate, their intervals and null, as in a report.
         threshold: the visitor's.
+        innocent: what the images of `unseen` are, in words.
     """
 
     rule: str
@@ -47,6 +48,7 @@ class Ruling:
     unseen: Scores | None
     stored: Mapping[str, Any]
     threshold: float
+    innocent: str
 
     @property
     def moved(self) -> bool:
@@ -92,7 +94,7 @@ class Ruling:
             return ""
         closer = self.unseen < score if self.rule == "ratio" else self.unseen > score
         what = "have a smaller ratio" if self.rule == "ratio" else "are more similar to one"
-        return f" · {words.percent(float(closer.mean()))} of unseen images {what}"
+        return f" · {words.percent(float(closer.mean()))} of {self.innocent} {what}"
 
 
 def rates_at(
@@ -154,7 +156,8 @@ def choose(run: Run, exhibit: Exhibit, known: Cloud | None) -> Ruling:
         stored = verdict(rule, exhibit, samples, unseen)
         key = f"{rule}-{run.name}{'-live' if exhibit.live else ''}"
         threshold = _threshold(rule, key, round(stored["threshold"], 3))
-    return Ruling(rule, samples, unseen, stored, threshold)
+    innocent = words.innocent(exhibit.verdicts)
+    return Ruling(rule, samples, unseen, stored, threshold, innocent)
 
 
 @control("threshold")
@@ -185,7 +188,7 @@ def _threshold(rule: str, key: str, default: float) -> float:
         key=key,
         bind="query-params",
         width=480,
-        help="The stored rule: at most 1 % of the unseen images it was set on count as copies"
+        help="The stored rule: at most 1 % of the images it was set on count as copies"
         + (", and never above 1/3." if rule == "ratio" else "."),
     )
 
@@ -196,7 +199,7 @@ def applied(run: Run, exhibit: Exhibit, known: Cloud | None, like: Ruling) -> Ru
     if samples is None:
         return None
     found = verdict(like.rule, exhibit, samples, unseen)
-    return Ruling(like.rule, samples, unseen, found, like.limit)
+    return Ruling(like.rule, samples, unseen, found, like.limit, like.innocent)
 
 
 def show(run: Run, exhibit: Exhibit, ruling: Ruling) -> None:
@@ -206,10 +209,17 @@ def show(run: Run, exhibit: Exhibit, ruling: Ruling) -> None:
         rates(run, exhibit, ruling, "samples")
     with figure:
         charts.show(
-            histogram(ruling.samples, ruling.unseen, ruling.threshold, ruling.rule, run.config.arm),
+            histogram(
+                ruling.samples,
+                ruling.unseen,
+                ruling.threshold,
+                ruling.rule,
+                run.config.arm,
+                ruling.innocent,
+            ),
             f"histogram-{ruling.rule}-{run.name}",
-            f"Histogram of {ruling.word} of {len(exhibit.images)} samples and of unseen images, "
-            f"threshold {ruling.threshold:.3f}.",
+            f"Histogram of {ruling.word} of {len(exhibit.images)} samples and of "
+            f"{ruling.innocent}, threshold {ruling.threshold:.3f}.",
         )
 
 

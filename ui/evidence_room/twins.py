@@ -74,7 +74,8 @@ def show(run: Run) -> None:
         f"**{len(twins.groups)} groups of near-duplicates** among the {twins.total:,} images of "
         f"*{name}*, which leaves {twins.distinct:,} distinct ones. Two images are twins when "
         f"they, or one and the other mirrored, differ by less than {TWIN_RMS} (root mean square, "
-        "pixels from −1 to 1); twins of twins belong to the same group.",
+        "pixels from −1 to 1), or by less than a quarter of what two images of the set differ by "
+        "on average; twins of twins belong to the same group.",
         width=760,
     )
     touched = [g for g in twins.groups if any(g.trained)]

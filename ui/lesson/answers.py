@@ -92,7 +92,7 @@ def widest_gap(run: str) -> Finding | None:
     curves = data.curves(found) if found else None
     if curves is None:
         return None
-    peak = max(curves["levels"], key=lambda p: p["gap_ratio"])
+    peak = data.widest_gap(curves)
     low, high = peak["gap_ratio_ci95"]
     return Finding(
         peak["sigma"],

@@ -22,11 +22,6 @@ IN_REACH, MOST = 0.05, 0.9  # shares of unseen images that pass for training ima
 RETURNED = {"train": "training images", "heldout": "unseen ones", "generated": "its own samples"}
 
 
-def peak(curves: Curves) -> Level:
-    """Where the gap between training and unseen images is widest."""
-    return max(curves["levels"], key=lambda p: p["gap_ratio"])
-
-
 def times(level: Level) -> str:
     return f"{level['gap_ratio']:.3g} times"
 
@@ -41,7 +36,7 @@ def headline(level: Level, arm: str) -> str:
 def about_gap(level: Level, curves: Curves, step: int) -> str:
     """The interval, the widest gap, and whether the pictures are of an earlier network."""
     low, high = level["gap_ratio_ci95"]
-    widest = peak(curves)
+    widest = data.widest_gap(curves)
     place = (
         "The widest gap"
         if level is widest
@@ -56,13 +51,16 @@ def about_gap(level: Level, curves: Curves, step: int) -> str:
 def reach(curves: Curves) -> float | None:
     """Up to which level hardly any unseen image passes for a training image; None: up to the last.
 
-    Linear in ln sigma between levels, as `ambient.theory.suggest_cutoff`, which needs torch.
+    The last such level, linear in ln sigma between two, as `ambient.theory.suggest_cutoff` has it,
+    which needs torch.
     """
     levels = curves["levels"]
-    k = next((k for k, p in enumerate(levels) if p["coverage"] > IN_REACH), None)
-    if not k:
-        return None if k is None else float(levels[0]["sigma"])
-    a, b = levels[k - 1], levels[k]
+    below = [k for k, p in enumerate(levels) if p["coverage"] <= IN_REACH]
+    if not below:
+        return float(levels[0]["sigma"])
+    if below[-1] == len(levels) - 1:
+        return None
+    a, b = levels[below[-1]], levels[below[-1] + 1]
     share = (IN_REACH - a["coverage"]) / (b["coverage"] - a["coverage"])
     return float(a["sigma"] * (b["sigma"] / a["sigma"]) ** share)
 
@@ -97,7 +95,7 @@ def _as_suggested(run: Run) -> str:
 
 def in_practice(curves: Curves) -> str:
     """Where this network does tell them apart, and how often sampling passes there."""
-    levels, widest = curves["levels"], peak(curves)
+    levels, widest = curves["levels"], data.widest_gap(curves)
     text = f"**Measured**, its gap is widest at level {widest['sigma']:.2g}: {times(widest)}"
     if widest not in (levels[0], levels[-1]):
         ends = f"{levels[0]['gap_ratio']:.3g} at the lowest level"
@@ -206,7 +204,7 @@ def _chart(run: Run, curves: Curves, sigma: float, specimen: Specimen) -> None:
         if points:
             st.session_state["sigma"] = nearest_level(levels, points[0]["x"])
 
-    widest = peak(curves)
+    widest = data.widest_gap(curves)
     changed = data.stamp(run.path / "curves.json")
     figure = _figure(str(run.path), changed, specimen.sha256, charts.dark(), run, specimen)
     mark(figure, sigma)

@@ -129,7 +129,7 @@ def _levels(run: Run) -> Iterator[Figure]:
     curves = data.curves(run)
     if curves is None:
         return
-    peak = max(curves["levels"], key=lambda p: p["gap_ratio"])
+    peak = data.widest_gap(curves)
     yield Figure(
         f"noise-levels-{run.name}",
         f"Noise level by noise level, {words.run_name(run)}",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ambient.advice import ONSET
 from ui import words
 from ui.teacher import hidden
-from ui.watch_it_memorize.stages import NEVER, ONSET, Runs, at_step, copies, onset, size_name
+from ui.watch_it_memorize.stages import NEVER, Runs, at_step, copies, onset, size_name
 
 
 def covers(runs: Runs) -> tuple[bool, int | None]:

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from ambient import run as store
+from ambient.advice import ONSET
 from ambient.copies import RATIO_CAP, find_neighbors
 from ambient.corpus import ASSETS, to_rows
 from ambient.run import Run
@@ -18,7 +19,6 @@ from ui.spot_the_copy import pair
 from ui.teacher import control
 
 SHOWN = 8  # samples along training, seeds 0 to 7
-ONSET = 0.1  # copying has set in when this share of the samples are copies
 NEVER = 0  # a step: that it never does
 ALONG = ASSETS / "results" / "along.json"
 TONES = {"standard": "orange", "ambient": "blue"}

@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 
 from ambient import run as store
+from ambient.advice import ONSET
 from ambient.run import Run
 from ui import charts, data, scrubber, words
 from ui.charts import training as training_charts
 from ui.pictures import Images, arm_color
 from ui.scrubber.film import Film, Panel, pair
 from ui.watch_it_memorize.stages import (
-    ONSET,
     SHOWN,
     TONES,
     Runs,
