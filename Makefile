@@ -49,7 +49,7 @@ sweep: $(VENV)/.run              ## train and judge every run of SPEC into its t
 protocol: $(VENV)/.run           ## measure copies of the n = 300 runs by a protocol fixed beforehand
 	$(BIN)/python scripts/protocol.py
 
-measurements: $(VENV)/.run       ## suggested cutoffs, surgery and cost, for docs/results.md
+measurements: $(VENV)/.run       ## suggested cutoffs, surgery, cost and onset, for docs/results.md
 	$(BIN)/python scripts/measure.py
 
 planted: $(VENV)/.run            ## audits of planted copies, and the example on the page Audit

@@ -25,13 +25,15 @@ Machine: {processor}, {cores} cores, torch {torch}, networks in {dtype} (what wa
 faster here), {threads} thread a process.
 
 *ours* is the network `bands` (docs/method.md). Two processes are compared training `concat`.
-*copies*: from the start of the command `train --preset ...` until half of the samples are copies.
+*seconds to half copies*: from the start of the command `train --preset ...` until half of the
+samples are copies. *heldout error*: the loss on images that neither network saw, after equal steps
+on equal batches, seed by seed.
 
 *as it is*: the library's own network, within 10 % of our parameters, trained as its users do
 (`ambient/peers.py` says what is of its own examples). *given ours*: the same behind our 2x2
 pixel-unshuffle, with our type of number, memory layout and training step. *before*: commit
-{before}, in a checkout beside this one. *verdicts*: the copied share of digits-copy by each way to
-train it. *search*: among features made from those of the bundled pictures
+{before}, in a checkout beside this one. *copied share*: that of digits-copy by each way to train
+it. *search*: among features made from those of the bundled pictures
 (`ambient/search_bench.py`), each time measured once, so without an interval.
 """
 BEFORE = "e7889f8, the last before anything was done for speed"

@@ -592,11 +592,10 @@ def planted() -> list[str]:
             f"{sum(covered)} of {len(covered)} audits; without any it called at most "
             f"{100 * most:.1f} % copies."
         ),
-        "",
         *paragraph(
             "Without held-out images, each training image judged against the others calibrates the "
             f"rules. Means of false alarms over all splits: {'; '.join(cost)}; the pixel rule "
-            f"finds {100 * missed:.0f} % of exact copies or more."
+            f"finds at least {100 * missed:.0f} % of exact copies."
         ),
     ]
 
