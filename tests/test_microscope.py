@@ -156,7 +156,7 @@ def test_sentences_carry_the_stored_figures() -> None:
 
 def test_where_unseen_images_come_back_the_clone_test_says_so(app: AppTest) -> None:
     curves = open_run("emoji-100-standard").curves() or {}
-    low, high = curves["levels"][0], levels.peak(curves)
+    low, high = curves["levels"][0], data.widest_gap(curves)
     assert low["return_heldout"] > 0.9 and high["return_heldout"] == 0
     assert levels.tells_little(high) == ""
     _open(app, run="emoji-100-standard", sigma=f"{low['sigma']:g}")
@@ -245,7 +245,7 @@ def test_hostile_upload_is_one_clear_line(content: bytes, complaint: str) -> Non
 def test_zero_clicks_show_both_images_as_network_and_memory_see_them(app: AppTest) -> None:
     _open(app, run="emoji-100-standard")
     run = open_run("emoji-100-standard")
-    widest = levels.peak(run.curves() or {})
+    widest = data.widest_gap(run.curves() or {})
     assert f"{widest['gap_ratio']:.3g} times" in app.subheader[0].value
     found = microscope.pack(run)
     assert found is not None
@@ -298,7 +298,7 @@ def test_where_no_level_was_chosen_another_run_begins_at_its_own_widest_gap(app:
     _open(app, run="emoji-100-standard")
     app.selectbox(key="run").set_value("emoji-100-ambient-1.0").run()
     assert not app.exception
-    widest = levels.peak(open_run("emoji-100-ambient-1.0").curves() or {})
+    widest = data.widest_gap(open_run("emoji-100-ambient-1.0").curves() or {})
     assert app.select_slider(key="sigma").value == widest["sigma"]
 
 
