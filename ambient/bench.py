@@ -391,11 +391,8 @@ class Bench:
         yield from self._copies("digits-50", self.size.copy_steps[0], self.size.seeds)
 
     def copies_of_emoji(self) -> Iterator[Row]:
-        """Time to copies, 100 emoji, by the preset's network and by the faster one; one seed."""
-        name, steps = "emoji-100", self.size.copy_steps[1]
-        yield from self._copies(name, steps, 1)
-        reached = self._seconds_to_half(ROOT, "emoji-copy", steps, 0, "--network", "bands")
-        yield censored(f"{HALF_COPIES}:{name}, bands", FROM_START, [reached])
+        """Time to copies, 100 emoji, one seed."""
+        yield from self._copies("emoji-100", self.size.copy_steps[1], 1)
 
     def _copies(self, name: str, steps: int, seeds: int) -> Iterator[Row]:
         """Seconds from the start of `train` until half of the samples are copies."""
@@ -418,9 +415,9 @@ class Bench:
             yield {**compared(row + BEFORE, unit, ours, older), **note}
 
     def _seconds_to_half(
-        self, place: Path, preset: str, steps: int, seed: int, *choices: str
+        self, place: Path, preset: str, steps: int, seed: int
     ) -> tuple[float, bool]:
-        """Train by the command, with such choices; then judge what it stored, stage by stage.
+        """Train by the command; then judge what it stored, stage by stage.
 
         Returns:
             When half of the samples were copies, or how long it trained without that; and which.
@@ -428,7 +425,7 @@ class Bench:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "run"
             words = ["train", "--preset", preset, "--steps", steps, "--seed", seed, "--out", out]
-            every = [*choices, "--checkpoint-every", max(1, steps // 20)]
+            every = ["--checkpoint-every", max(1, steps // 20)]
             start = time.time()
             done = subprocess.run(
                 [sys.executable, "-m", "ambient", *map(str, words + every)], cwd=place,

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ambient.config import check_seed, configure
+from ambient.config import check_seed, configure, usual_threads
 from ambient.corpus import BUNDLED, TORCHVISION, load_corpus, to_bytes
 from ambient.errors import InputError
 from ambient.presets import preset
@@ -209,7 +209,6 @@ def _resumed(args: argparse.Namespace) -> tuple[Run, None]:
 
 def _started(args: argparse.Namespace, device: torch.device) -> tuple[Run, Corpus]:
     """A new run of the choices given, on top of a preset's or of those of the run it is from."""
-    import torch
 
     from ambient import distributed, hardware
 
@@ -223,7 +222,7 @@ def _started(args: argparse.Namespace, device: torch.device) -> tuple[Run, Corpu
     parent = _folder_of(_opened(source)) if source else None
     basis = parent.config if parent else None
     chosen = preset(args.preset) if args.preset else None
-    choices = {"threads": 1, **(chosen.choices if chosen else {})}
+    choices = {**(chosen.choices if chosen else {})}
     if basis:
         choices = {k: getattr(basis, k) for k in CONFIG_CHOICES if k != "checkpoint_every"}
     choices |= {k: getattr(args, k) for k in CONFIG_CHOICES if getattr(args, k) is not None}
@@ -234,7 +233,6 @@ def _started(args: argparse.Namespace, device: torch.device) -> tuple[Run, Corpu
             "train --arm ambient needs --cutoff, a noise level such as 1.0; suggest-cutoff "
             "names one for your images, and 0 is ordinary training."
         )
-    torch.set_num_threads(_positive("threads", choices["threads"]))
     dtype = args.dtype or (hardware.inference_dtype(basis.dtype) if basis else "auto")
     dtype = hardware.faster_dtype(device) if dtype == "auto" else dtype
     if parent and not args.corpus and args.side is None:
@@ -244,6 +242,8 @@ def _started(args: argparse.Namespace, device: torch.device) -> tuple[Run, Corpu
         corpus = load_corpus(args.corpus or usual, side=args.side)
     for note in corpus.notes:
         say(note)
+    alone = distributed.size() == 1
+    choices.setdefault("threads", usual_threads(corpus.images.shape[1]) if alone else 1)
     config = configure(corpus, dtype=dtype, **choices)
     distributed.rows(config.batch)  # refused before there is a folder
     return start_run(Path(args.out), config, (parent, args.from_step) if parent else None), corpus

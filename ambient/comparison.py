@@ -20,7 +20,9 @@ from scipy.special import stdtrit
 from ambient.config import Config
 
 Z = 1.959964  # of a 95 % interval
-NO_CHOICE = {"version", "checkpoint_every", "sigma_data", "corpus", "parent"}  # what follows others
+NO_CHOICE = {  # what follows others, or only orders sums
+    "version", "checkpoint_every", "sigma_data", "corpus", "parent", "threads",
+}  # fmt: skip
 
 
 def changed(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:

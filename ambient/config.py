@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ NETWORKS = {
 }
 PEAK_RATES = {"concat": 1e-3, "bands": 8e-3}  # the usual learning rate of each
 MAX_CUTOFF = 100.0
+SHARED_SIDE = 32  # pixels along an image's side from which on two threads share a step well
 MAX_BATCH = 4096
 MAX_SEED = 2**63 - 1  # the largest that generators of noise take
 
@@ -171,6 +173,16 @@ class Config:
             if not isinstance(value, types[str(known[name])]) or isinstance(value, bool):
                 raise InputError(f"'{path}': {name} is {value!r}; expected {known[name]}.")
         return cls(**fields)
+
+
+def usual_threads(side: int) -> int:
+    """Threads of a training that is not told how many, on images of so many pixels a side.
+
+    Measured on two cores: with two a step takes two thirds of the time at 32 pixels, and as long as
+    with one at 8 (`docs/performance.md`).
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 2 if side >= SHARED_SIDE and (cores or 1) > 1 else 1
 
 
 def configure(

@@ -26,8 +26,9 @@ faster here), {threads} thread a process.
 
 *ours* is the network `bands` (docs/method.md). Two processes are compared training `concat`.
 *seconds to half copies*: from the start of the command `train --preset ...` until half of the
-samples are copies. *heldout error*: the loss on images that neither network saw, after equal steps
-on equal batches, seed by seed.
+samples are copies, on as many threads as the command takes: one for digits, two for emoji.
+*heldout error*: the loss on images that neither network saw, after equal steps on equal batches,
+seed by seed.
 
 *as it is*: the library's own network, within 10 % of our parameters, trained as its users do
 (`ambient/peers.py` says what is of its own examples). *given ours*: the same behind our 2x2

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 from ambient import hardware
+from ambient.config import usual_threads
 from ambient.errors import InputError
 
 
@@ -52,6 +55,16 @@ def test_a_gpu_that_emulates_bfloat16_trains_in_float32(monkeypatch: pytest.Monk
             including_emulation or own,
         )  # fmt: skip
         assert hardware.faster_dtype(torch.device("cuda")) == dtype
+
+
+@pytest.mark.parametrize(
+    ("side", "cores", "threads"), [(8, 2, 1), (16, 8, 1), (32, 1, 1), (32, 2, 2), (64, 8, 2)]
+)
+def test_large_images_are_trained_on_two_threads_of_two_cores(
+    monkeypatch: pytest.MonkeyPatch, side: int, cores: int, threads: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    assert usual_threads(side) == threads
 
 
 def test_an_unknown_device_is_one_line() -> None:

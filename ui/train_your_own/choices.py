@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ambient import worker
-from ambient.config import ARMS, NETWORKS, PEAK_RATES, Config, configure
+from ambient.config import ARMS, NETWORKS, PEAK_RATES, Config, configure, usual_threads
 from ambient.corpus import BUNDLED, Corpus
 from ambient.errors import InputError
 from ambient.limits import Limits
@@ -25,6 +25,7 @@ from ui.train_your_own.form import NEXT, fill
 SCRATCH = "scratch"  # to start from nothing
 MISFIT = "These weights are gone, or of another kind, width or size of images."
 FILLED = "form-filled"  # from inside a fragment: the form is outside of it
+Nearness = tuple[bool, bool, bool, int]  # how unlike another run is, the worst first
 OTHERS: dict[str, Any] = {
     "cutoff": 1.0, "batch": 32, "width": 48, "network": "concat", "seed": 0, "start": SCRATCH,
 }  # fmt: skip
@@ -198,20 +199,20 @@ def _usual_rate() -> None:
 def _speed(c: Config) -> tuple[float, str] | None:
     """Images a second of such a network, and where that was measured: here rather than elsewhere.
 
-    Of another width or size of images it is scaled by channels and pixels; runs of the same network
-    and arithmetic come first.
+    Of another width or size of images it is scaled by channels and pixels; runs of the same
+    network, arithmetic and number of threads come first.
     """
     here = [r for r in data.own() if (r.path / "state.json").exists()][:RECENT]
     bundled = "the bundled runs, longer while this machine is busy"
-    found: list[tuple[tuple[bool, bool, int], float, str]] = []
+    found: list[tuple[Nearness, float, str]] = []
     for runs, where in ((here, "the last runs here"), (data.bundled(), bundled)):
-        speeds: dict[tuple[bool, bool, int], list[float]] = {}
+        speeds: dict[Nearness, list[float]] = {}
         for run in runs:
             k, lines = run.config, data.metrics(run)[-RECENT_LINES:]
             pace = median(line["images_per_second"] for line in lines) if lines else 0.0
-            if pace >= SLOWEST and k.threads == c.threads:
+            if pace >= SLOWEST:
                 other = (k.network, k.dtype) != (c.network, c.dtype)
-                near = k.side != c.side, other, abs(k.width - c.width)
+                near = k.side != c.side, other, k.threads != c.threads, abs(k.width - c.width)
                 speeds.setdefault(near, []).append(pace * k.width * k.side**2)
         if speeds:
             found.append((min(speeds), median(speeds[min(speeds)]), where))
@@ -237,7 +238,9 @@ def _configured(chosen: Mapping[str, Any]) -> Config:
     if chosen["images"] is None:
         raise InputError("there are no pictures to train on yet; upload yours above.")
     rest = {k: v for k, v in chosen.items() if k not in ("images", "start")}
-    return configure(chosen["images"], **rest)
+    images = chosen["images"]
+    threads = min(usual_threads(images.images.shape[1]), Limits.here().threads)
+    return configure(images, threads=max(1, int(threads)), **rest)
 
 
 def estimate(chosen: Mapping[str, Any]) -> None:
