@@ -64,11 +64,11 @@ IMAGES = 1000  # that the networks to be timed train on; the others are held out
 # A process of its own, in this or another checkout: every line asks for so many seconds of work.
 WORKER = """
 import sys, time, torch
-torch.set_num_threads(1)
+torch.set_num_threads(int(sys.argv[3]))
 from ambient.config import configure
 from ambient.corpus import load_corpus, split_corpus, to_unit
 from ambient.trainer import Trainer
-corpus = load_corpus("emoji")
+corpus = load_corpus(sys.argv[2])
 config = configure(corpus, n_train=1000, batch=int(sys.argv[1]))
 taken = split_corpus(corpus, 1000, 0).train
 trainer = Trainer(config, torch.from_numpy(to_unit(corpus.images[taken])), taken)
@@ -310,6 +310,22 @@ class Bench:
             row = f"train_images_per_second{BEFORE}"
             yield compared(row, "images/s, one thread", np.array(ours), np.array(older))
 
+    def threads(self) -> Iterator[Row]:
+        """One process with two threads against one with one, on large images and on small ones."""
+        batch = min(32, self.size.batch)
+        for corpus in ("emoji", "digits"):
+            workers = [_Worker(ROOT, batch, corpus, n) for n in (2, 1)]
+            try:
+                found = [
+                    [_ask([worker], self.size.seconds) for worker in workers]
+                    for _ in range(self.size.blocks)
+                ]
+            finally:
+                for worker in workers:
+                    worker.end()
+            two, one = np.array(found).T
+            yield compared(f"two_threads_over_one:{corpus}", f"images/s, batch {batch}", two, one)
+
     def memory(self) -> Iterator[Row]:
         """Peak resident memory of processes that train three steps."""
         ours = _peak("", self.size.batch)
@@ -468,9 +484,10 @@ def half_copies(run: Run, start: float, samples: int) -> tuple[float, bool]:
 class _Worker:
     """A process that trains our network when asked to."""
 
-    def __init__(self, place: Path, batch: int) -> None:
+    def __init__(self, place: Path, batch: int, corpus: str = "emoji", threads: int = 1) -> None:
+        choices = [str(batch), corpus, str(threads)]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(batch)], cwd=place, env=_environment(place),
+            [sys.executable, "-c", WORKER, *choices], cwd=place, env=_environment(place),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.answer()
@@ -502,7 +519,9 @@ def _ask(workers: list[_Worker], seconds: float) -> float:
 
 
 def _environment(place: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(place), "OMP_NUM_THREADS": "1"}
+    """That of a process which trains; its threads sleep while they wait, as the command's do."""
+    threads = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+    return {**os.environ, "PYTHONPATH": str(place), **threads}
 
 
 def _peak(peer: str, batch: int) -> float:
@@ -532,6 +551,7 @@ SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "profile": Bench.profile,
     "compiled": Bench.compiled,
     "processes": Bench.processes,
+    "threads": Bench.threads,
     "memory": Bench.memory,
     "speed": Bench.speed,
     "copies-digits": Bench.copies_of_digits,

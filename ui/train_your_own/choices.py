@@ -14,7 +14,7 @@ from ambient import worker
 from ambient.config import ARMS, NETWORKS, PEAK_RATES, Config, configure, usual_threads
 from ambient.corpus import BUNDLED, Corpus
 from ambient.errors import InputError
-from ambient.limits import Limits
+from ambient.limits import Limits, is_public
 from ambient.presets import PRESETS, Preset
 from ambient.run import IMAGES_FILE, OWN, SLOWEST, Run, open_run
 from ui import data, visitor, words
@@ -239,8 +239,8 @@ def _configured(chosen: Mapping[str, Any]) -> Config:
         raise InputError("there are no pictures to train on yet; upload yours above.")
     rest = {k: v for k, v in chosen.items() if k not in ("images", "start")}
     images = chosen["images"]
-    threads = min(usual_threads(images.images.shape[1]), Limits.here().threads)
-    return configure(images, threads=max(1, int(threads)), **rest)
+    threads = 1 if is_public() else usual_threads(images.images.shape[1])  # others have pages open
+    return configure(images, threads=threads, **rest)
 
 
 def estimate(chosen: Mapping[str, Any]) -> None:
