@@ -242,6 +242,19 @@ def test_a_stranger_is_not_shown_around_the_machine(
         assert bool(app.text_input) == (public == "0")
 
 
+def test_a_link_to_a_run_that_is_gone_says_so_once(finished: Run, runs: Path) -> None:
+    app = _open(mine="no-such-run")
+    assert "no-such-run that this link names is not here" in app.warning[0].value
+    assert app.warning[0].value.endswith("This is another.")
+    _press(app, "Train")
+    assert not app.warning  # the visitor's own run is no other than asked for
+    app = _open(mine=finished.name)
+    next(b for b in app.button if b.label == "Yes, delete it").click().run()
+    assert not app.exception and not app.warning and not finished.path.exists()
+    _ran(app.switch_page("pages/evidence_room.py").run())
+    assert not app.warning
+
+
 def test_only_weights_that_fit_are_offered(finished: Run) -> None:
     app = _press(_open(mine=finished.name), "Continue with other settings")
     app.number_input(key="train-width").set_value(finished.config.width + 16)
