@@ -22,7 +22,7 @@ that wanted to run on {cores} cores as the section began. Well above {cores}, re
 one process alone.
 
 Machine: {processor}, {cores} cores, torch {torch}, networks in {dtype} (what was measured to be
-faster here), {threads} thread a process.
+faster here), {threads} thread a process unless said.
 
 *ours* is the network `bands` (docs/method.md). Two processes are compared training `concat`.
 *seconds to half copies*: from the start of the command `train --preset ...` until half of the
