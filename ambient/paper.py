@@ -109,8 +109,9 @@ def sentences(report: Report) -> list[str]:
         return [*said, *(f"{w[:1].upper()}{w[1:]}" for w in report["warnings"] if "too few" in w)]
     rule = report["copies"][name]
     said.append(
-        f"{RULES[name][0]} it is {_span(rule['rate'], rule['ci95'])}. Of images that are no copies "
-        f"that rule calls {_span(rule['heldout_rate'], rule['heldout_ci95'])} copies: false alarms."
+        f"{RULES[name][0]} {_span(rule['rate'], rule['ci95'])} are copies. Images that are no "
+        f"copies are called so too, {_span(rule['heldout_rate'], rule['heldout_ci95'])} of them: "
+        "these are false alarms."
     )
     said.append(_weighed(report, rule))
     if (agreement := report["copies"].get("agreement")) and named:
@@ -124,7 +125,7 @@ def sentences(report: Report) -> list[str]:
 def _weighed(report: Report, rule: Mapping[str, Any]) -> str:
     """What the copied share means beside the false alarms."""
     if shows_copies(rule):
-        return "That is more than false alarms explain."
+        return "So many copies are more than false alarms explain."
     further = [r["features"] for r in others(report) if shows_copies(r)]
     if further:
         return f"Cosine similarity of {', '.join(further)} shows more than false alarms explain."
@@ -149,7 +150,7 @@ def likenesses(report: Report) -> dict[str, int]:
 
 def _span(share: float, ci95: Sequence[float]) -> str:
     low, high = (100 * x for x in ci95)
-    return f"{100 * share:.1f} %, 95 % interval {low:.1f} to {high:.1f} %"
+    return f"{100 * share:.1f} % (95 % interval {low:.1f} to {high:.1f} %)"
 
 
 def unstrip(text: str, count: int) -> list[NDArray[np.uint8]]:

@@ -16,7 +16,7 @@ with errors_in_words():
 if not known:
     words.missing("No judged run to compare with yet.", "make assets")
 for side in choice.SIDES:
-    visitor.tell_gone(side, [*known, choice.IMAGES], more=", or has no verdict yet")
+    visitor.tell_gone(side, [*known, choice.IMAGES], more=", has no verdict yet")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     names = choice.choose(known)
 with errors_in_words():

@@ -101,8 +101,8 @@ def test_another_sampler_is_a_thing_that_differs(app: AppTest, tmp_path: Path) -
 def test_a_spoiled_link_opens_the_page(app: AppTest) -> None:
     _open(app, first="no-such-run", pairs="x")
     assert app.selectbox(key="first").value == "emoji-300-standard"
-    assert [w.value.partition(" is not")[0] for w in app.warning] == [
-        "The run no-such-run that this link names"
+    assert [w.value.partition(" here")[0] for w in app.warning] == [
+        "There is no run called *no-such-run*"
     ]
     app.selectbox(key="second").set_value("emoji-100-standard").run()
     assert app.warning  # as long as nothing else is chosen there

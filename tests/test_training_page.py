@@ -244,8 +244,8 @@ def test_a_stranger_is_not_shown_around_the_machine(
 
 def test_a_link_to_a_run_that_is_gone_says_so_once(finished: Run, runs: Path) -> None:
     app = _open(mine="no-such-run")
-    assert "no-such-run that this link names is not here" in app.warning[0].value
-    assert app.warning[0].value.endswith("This is another.")
+    assert "There is no run called *no-such-run* here" in app.warning[0].value
+    assert app.warning[0].value.endswith("Another run is shown.")
     _press(app, "Train")
     assert not app.warning  # the visitor's own run is no other than asked for
     app = _open(mine=finished.name)

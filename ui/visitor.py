@@ -182,10 +182,10 @@ def tell_gone(key: str, known: Collection[str], opened: str | None = None, more:
         missed[key] = asked
     if key not in missed:
         return
-    name, another = words.unmarked(missed[key]), " This is another." if known else ""
+    name, another = words.unmarked(missed[key]), " Another run is shown." if known else ""
     st.warning(
-        f"The run {name} that this link names is not here: it was deleted, opened from elsewhere, "
-        f"or trained on another server{more}.{another}",
+        f"There is no run called *{name}* here: it was deleted, opened from a folder, trained on "
+        f"another server{more}, or the address has a slip.{another}",
         icon=":material/link_off:",
     )
 

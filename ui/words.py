@@ -99,12 +99,22 @@ def unplaced(text: str) -> str:
 
 
 def rate_metric(
-    label: str, rate: float, ci95: Sequence[float], arm: str, help: str = "", samples: int = 0
+    label: str,
+    rate: float,
+    ci95: Sequence[float],
+    arm: str,
+    help: str = "",
+    samples: int = 0,
+    fine: bool = False,
 ) -> None:
-    """A large number with its interval small under it, and of how many samples."""
+    """A large number with its interval small under it, and of how many samples.
+
+    Args:
+        fine: to a tenth of a percent, as the sentences beside it.
+    """
     st.metric(
         label,
-        tinted(percent(rate), arm),
+        tinted(f"{100 * rate:.1f}\u00a0%" if fine else percent(rate), arm),
         interval(ci95) + (f" of {samples:,}" if samples else ""),
         delta_color="off",
         delta_arrow="off",
@@ -123,10 +133,13 @@ def called_copies(verdicts: Mapping[str, Any]) -> str:
     return f"{innocent(verdicts).capitalize()}: called copies"
 
 
-def alarm_metric(label: str, verdicts: Mapping[str, Any], rule: str = "ratio") -> None:
+def alarm_metric(
+    label: str, verdicts: Mapping[str, Any], rule: str = "ratio", fine: bool = False
+) -> None:
     """How many images that are no copies a rule calls copies, and of how many."""
     found, among = verdicts["copies"][rule], checked_on(verdicts)
-    rate_metric(label, found["heldout_rate"], found["heldout_ci95"], "unseen", samples=among)
+    rate, ci95 = found["heldout_rate"], found["heldout_ci95"]
+    rate_metric(label, rate, ci95, "unseen", samples=among, fine=fine)
 
 
 def checked_on(verdicts: Mapping[str, Any]) -> int:

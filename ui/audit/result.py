@@ -27,7 +27,7 @@ ICONS = {
     "unclear": ("help", "gray"),
     "unknown": ("hourglass_empty", "gray"),
 }
-COLUMNS = 10  # of copies
+COLUMNS = 8  # of copies
 TABLE = 2000  # images in the table on the page; all are in the CSV
 
 
@@ -73,9 +73,10 @@ def _numbers(report: Report) -> None:
                 rule["ci95"],
                 "standard",
                 samples=report["n_samples"],
+                fine=True,
             )
         with next(columns):
-            words.alarm_metric(f"{title}: false alarms", report, name)
+            words.alarm_metric(f"{title}: false alarms", report, name, fine=True)
     if more := paper.others(report):
         st.caption(
             "By the cosine similarity of other features: "
@@ -104,6 +105,7 @@ def delete(label: str, key: str, forget: Callable[[], None]) -> None:
         forget()
         for cached in (read, _strip, _pairs):
             cached.clear()
+        st.toast("The images and the result are deleted.", icon=":material/delete:")
 
     st.button(
         label,
