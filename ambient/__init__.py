@@ -11,19 +11,19 @@ from typing import Any
 
 _HOME = {
     "Config": "config",
-    "Corpus": "corpus",
+    "Corpus": "images.corpus",
     "InputError": "errors",
-    "Model": "adapters",
-    "audit": "audits",
-    "corrupt": "corruption",
-    "evaluate": "evaluation",
-    "find_copies": "copies",
-    "load_corpus": "corpus",
-    "load_pipeline": "pipelines",
-    "noise_level_curves": "curves",
-    "open_run": "run",
-    "sample": "sampler",
-    "train": "trainer",
+    "Model": "models.adapters",
+    "audit": "reports.audit",
+    "corrupt": "diffusion.corruption",
+    "evaluate": "reports.evaluation",
+    "find_copies": "copies.rules",
+    "load_corpus": "images.corpus",
+    "load_pipeline": "models.pipelines",
+    "noise_level_curves": "reports.curves",
+    "open_run": "runs.folder",
+    "sample": "diffusion.samplers",
+    "train": "diffusion.training",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

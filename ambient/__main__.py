@@ -12,8 +12,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from ambient import __version__, commands
-from ambient.commands import check_target, say
+from ambient import __version__
+from ambient import cli as commands
+from ambient.cli import check_target, say
 from ambient.config import ARMS, NETWORKS, PEAK_RATES, check_seed
 from ambient.errors import InputError
 from ambient.presets import PRESETS

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ambient import __version__
-from ambient.corpus import Corpus, split_corpus, to_unit
 from ambient.errors import InputError
+from ambient.images.corpus import Corpus, split_corpus, to_unit
 
 ARMS = {
     "standard": "ordinary denoising of clean images at every noise level",

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from ambient import worker
 from ambient.errors import InputError
-from ambient.run import ACTIVE
+from ambient.runs import queue as worker
+from ambient.runs.folder import ACTIVE
 from ui import data, visitor, words
 from ui.frame import control, enter, errors_in_words, hidden, to_top
 from ui.train_your_own import choices, pair, progress, replay

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import torch
 
-from ambient.bench import half_copies
-from ambient.corpus import ASSETS
-from ambient.run import list_runs, write_atomically
+from ambient.bench.suite import half_copies
+from ambient.images.corpus import ASSETS
+from ambient.runs.folder import list_runs, write_atomically
 from scripts.soak import Visitor, serving
 from ui.frame import PAGES
 

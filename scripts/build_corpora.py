@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ambient.corpus import ASSETS, twin_groups
+from ambient.images.corpus import ASSETS, twin_groups
 
 PACKAGE = "emoji-datasource-google@16.0.0"
 

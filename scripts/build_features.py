@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ambient.corpus import ASSETS, BUNDLED, load_corpus
-from ambient.features import DEFAULT, WEIGHTS, encode
-from ambient.run import BUNDLED_RUNS, list_runs
-from ambient.stored_features import FOLDER
+from ambient.copies.features import DEFAULT, WEIGHTS, encode
+from ambient.copies.stored import FOLDER
+from ambient.images.corpus import ASSETS, BUNDLED, load_corpus
+from ambient.runs.folder import BUNDLED_RUNS, list_runs
 from ui.evidence_room.encoded import digest
 
 

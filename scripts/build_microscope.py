@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ambient.run import BUNDLED_RUNS, Run, list_runs
+from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs
 from ui import data
 from ui.noise_microscope import noise
 from ui.noise_microscope.microscope import PACKS, Answer

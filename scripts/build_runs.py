@@ -20,12 +20,12 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ambient import sweep
-from ambient.archive import PARTS
-from ambient.corpus import ASSETS, to_bytes, to_unit
-from ambient.corruption import corrupt
-from ambient.run import BUNDLED_RUNS, Run, as_picture, open_run, step_name
-from ambient.sampler import sampler_of, trajectory
+from ambient.diffusion.corruption import corrupt
+from ambient.diffusion.samplers import sampler_of, trajectory
+from ambient.images.corpus import ASSETS, to_bytes, to_unit
+from ambient.runs.archive import PARTS
+from ambient.runs.folder import BUNDLED_RUNS, Run, as_picture, open_run, step_name
+from ambient.sweeps import sweep
 
 SPEC = ASSETS / "runs.json"
 WORKSHOP = Path("runs/bundled")

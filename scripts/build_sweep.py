@@ -13,8 +13,8 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-from ambient.cluster import cluster
-from ambient.sweep import carry_out, in_threads, read_sweep
+from ambient.sweeps.cluster import cluster
+from ambient.sweeps.sweep import carry_out, in_threads, read_sweep
 
 
 def main() -> None:

@@ -8,7 +8,7 @@
   --weights` (or the sweep, for n = 100) trains what is missing.
 
 - onset.json: images seen when a tenth of the samples are copies, for every standard run of the
-  bundled sweeps and of assets/runs that began to copy: what `ambient.advice` is fitted to.
+  bundled sweeps and of assets/runs that began to copy: what `ambient.reports.onset` is fitted to.
 
 Writes assets/results/*.json. With names, only those: `python scripts/measure.py cost`.
 """
@@ -31,15 +31,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ambient.advice import ONSET, seen_at_onset
 from ambient.config import Config, configure
-from ambient.corpus import ASSETS, load_corpus, split_corpus, to_bytes, to_unit
-from ambient.curves import intervals
-from ambient.denoiser import Denoiser
-from ambient.evaluation import sets_of
-from ambient.loss import denoising_loss
-from ambient.noise import derive_seed, lognormal_sigmas
-from ambient.run import (
+from ambient.copies.judge import judge_images
+from ambient.diffusion.denoiser import Denoiser
+from ambient.diffusion.loss import denoising_loss
+from ambient.diffusion.noise import derive_seed, lognormal_sigmas
+from ambient.diffusion.samplers import sample, sampler_of
+from ambient.diffusion.theory import cutoff_report, shuffled
+from ambient.diffusion.training import Trainer
+from ambient.images.corpus import ASSETS, load_corpus, split_corpus, to_bytes, to_unit
+from ambient.models.splice import spliced
+from ambient.reports.curves import intervals
+from ambient.reports.evaluation import sets_of
+from ambient.reports.onset import ONSET, seen_at_onset
+from ambient.runs.folder import (
     BUNDLED_RUNS,
     Run,
     list_runs,
@@ -48,13 +53,8 @@ from ambient.run import (
     step_name,
     write_atomically,
 )
-from ambient.sampler import sample, sampler_of
-from ambient.surgery import spliced
-from ambient.sweep import read_sweep
-from ambient.theory import cutoff_report, shuffled
-from ambient.trainer import Trainer
-from ambient.verdicts import judge_images
-from ambient.weights import load_weights
+from ambient.runs.weights import load_weights
+from ambient.sweeps.sweep import read_sweep
 
 RESULTS = ASSETS / "results"
 SPLITS = (0, 1, 2)

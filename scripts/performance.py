@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ambient.corpus import ASSETS
-from ambient.run import read_json
-from ambient.sampler import SamplerConfig
+from ambient.diffusion.samplers import SamplerConfig
+from ambient.images.corpus import ASSETS
+from ambient.runs.folder import read_json
 
 RESULTS = ASSETS / "results"
 TARGET = Path("docs/performance.md")
@@ -31,11 +31,11 @@ samples are copies, on as many threads as the command takes: one for digits, two
 seed by seed.
 
 *as it is*: the library's own network, within 10 % of our parameters, trained as its users do
-(`ambient/peers.py` says what is of its own examples). *given ours*: the same behind our 2x2
+(`ambient/bench/peers.py` says what is of its own examples). *given ours*: the same behind our 2x2
 pixel-unshuffle, with our type of number, memory layout and training step. *before*: commit
 {before}, in a checkout beside this one. *copied share*: that of digits-copy by each way to train
 it. *search*: among features made from those of the bundled pictures
-(`ambient/search_bench.py`), each time measured once, so without an interval.
+(`ambient/bench/search.py`), each time measured once, so without an interval.
 """
 BEFORE = "e7889f8, the last before anything was done for speed"
 SAMPLERS = """## Samplers

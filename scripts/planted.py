@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ambient.audits import audit
-from ambient.copies import clopper_pearson
-from ambient.corpus import ASSETS, Corpus, load_corpus, split_corpus
-from ambient.features import FEATURES
-from ambient.likeness import likeness
-from ambient.run import open_run, write_atomically
-from ambient.verdicts import ImageSets, judge_images
+from ambient.copies.features import FEATURES
+from ambient.copies.judge import ImageSets, judge_images
+from ambient.copies.likeness import likeness
+from ambient.copies.rules import clopper_pearson
+from ambient.images.corpus import ASSETS, Corpus, load_corpus, split_corpus
+from ambient.reports.audit import audit
+from ambient.runs.folder import open_run, write_atomically
 from scripts.train_encoder import HUE, NOISE, plant
 
 RESULT = ASSETS / "results" / "planted.json"

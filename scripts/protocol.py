@@ -17,10 +17,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ambient.comparison import on_same_noise
-from ambient.corpus import ASSETS
-from ambient.evaluation import evaluate
-from ambient.run import BUNDLED_RUNS, Run, list_runs, open_run, write_atomically
+from ambient.images.corpus import ASSETS
+from ambient.reports.comparison import on_same_noise
+from ambient.reports.evaluation import evaluate
+from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run, write_atomically
 
 N_TRAIN, FRESH, COUNT, SLACK = 300, 100_000, 1000, 1.05
 RESULT = ASSETS / "results" / "protocol.json"

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ambient.copies import Verdict, find_copies, halves
-from ambient.corpus import ASSETS, to_bytes, to_unit
-from ambient.features import encode
-from ambient.quality import frechet, frechet_interval
-from ambient.run import Run, open_run, read_json, write_atomically
-from ambient.sampler import sample, sampler_of
-from ambient.verdicts import Images
+from ambient.copies.features import encode
+from ambient.copies.judge import Images
+from ambient.copies.quality import frechet, frechet_interval
+from ambient.copies.rules import Verdict, find_copies, halves
+from ambient.diffusion.samplers import sample, sampler_of
+from ambient.images.corpus import ASSETS, to_bytes, to_unit
+from ambient.runs.folder import Run, open_run, read_json, write_atomically
 
 TARGET = ASSETS / "results" / "samplers.json"
 RUNS = ("emoji-300-standard", "emoji-300-ambient-0.5")

@@ -24,13 +24,13 @@ import torch
 from einops import repeat
 from torch.utils.flop_counter import FlopCounterMode
 
-from ambient.advice import expected_onset, stored_rows
-from ambient.bench import QUICK, Bench, compared, machine
+from ambient.bench.suite import QUICK, Bench, compared, machine
 from ambient.config import configure
-from ambient.corpus import ASSETS, Corpus, load_corpus, to_unit
-from ambient.run import open_run, read_json, write_atomically
-from ambient.trainer import Trainer
-from ambient.weights import save_weights
+from ambient.diffusion.training import Trainer
+from ambient.images.corpus import ASSETS, Corpus, load_corpus, to_unit
+from ambient.reports.onset import expected_onset, stored_rows
+from ambient.runs.folder import open_run, read_json, write_atomically
+from ambient.runs.weights import save_weights
 
 RESULT = ASSETS / "results" / "scale.json"
 PAGE = ASSETS.parent / "docs" / "scale.md"

@@ -35,7 +35,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-from ambient.run import is_training, list_runs
+from ambient.runs.folder import is_training, list_runs
 from ui.frame import PAGES
 
 ROOT = Path(__file__).resolve().parent.parent

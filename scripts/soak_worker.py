@@ -20,16 +20,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ambient import worker
 from ambient.config import Config, configure
-from ambient.corpus import load_corpus
-from ambient.run import ACTIVE, Run, is_training, list_runs, open_run
+from ambient.images.corpus import load_corpus
+from ambient.runs import queue as worker
+from ambient.runs.folder import ACTIVE, Run, is_training, list_runs, open_run
 from scripts.soak import Visitor, start_server
 
 LIFE = 5.0  # seconds a process lives at most before it is killed: start, steps, writes
 EXIT = 30.0  # seconds a process may take to end after its last write
 EVERY = 50  # steps between checkpoints: few, so that many kills fall into a write
-SERVER = "import sys; from ambient import worker; from ambient.run import open_run; "
+SERVER = "import sys; from ambient import worker; from ambient.runs.folder import open_run; "
 
 
 def finished(run: Run) -> Run:

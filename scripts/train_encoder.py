@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ambient.copies import find_neighbors, judge, similarities
-from ambient.corpus import Corpus, load_corpus, split_corpus, to_bytes, to_unit
-from ambient.features import FEATURES, WEIGHTS, Encoder, encode, load_encoder, standardize
+from ambient.copies.features import FEATURES, WEIGHTS, Encoder, encode, load_encoder, standardize
+from ambient.copies.rules import find_neighbors, judge, similarities
+from ambient.images.corpus import Corpus, load_corpus, split_corpus, to_bytes, to_unit
 
 Scores = NDArray[np.float32]
 
@@ -162,7 +162,7 @@ class Found:
     """What a calibrated rule says of pictures it was not calibrated on.
 
     Attributes:
-        threshold: as in `ambient.copies.Verdict`.
+        threshold: as in `ambient.copies.rules.Verdict`.
         false_alarms, false_alarms_ci95: share of the other held-out half, Clopper-Pearson interval.
         recall: share of the training images whose planted copy is found, by the kind of change.
     """

@@ -11,9 +11,9 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from ambient.config import configure
-from ambient.corpus import Corpus, load_corpus
-from ambient.recorder import record
-from ambient.run import Run, start_run
+from ambient.images.corpus import Corpus, load_corpus
+from ambient.runs.folder import Run, start_run
+from ambient.runs.train import record
 
 
 @pytest.fixture(scope="session")

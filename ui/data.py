@@ -18,10 +18,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient import run as store
-from ambient.corpus import ASSETS, Corpus, load_corpus
 from ambient.errors import InputError
-from ambient.run import Run
+from ambient.images.corpus import ASSETS, Corpus, load_corpus
+from ambient.runs import folder as store
+from ambient.runs.folder import Run
 
 Images = NDArray[np.uint8]
 

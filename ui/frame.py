@@ -12,8 +12,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
-from ambient import worker
 from ambient.errors import InputError
+from ambient.runs import queue as worker
 from ui import data, lesson, teacher, terms, visitor, words
 from ui.audit.desk import desk
 from ui.teacher import control, hidden

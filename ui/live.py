@@ -12,14 +12,14 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ambient.corpus import Corpus, to_bytes, to_unit
-from ambient.corruption import corrupt
-from ambient.denoiser import EDM, Denoiser, splice
+from ambient.copies.judge import ImageSets, judge_images
+from ambient.diffusion.corruption import corrupt
+from ambient.diffusion.denoiser import EDM, Denoiser, splice
+from ambient.diffusion.samplers import sampler_of, trajectory
+from ambient.diffusion.theory import cutoff_report
 from ambient.errors import InputError
-from ambient.run import Run, open_run
-from ambient.sampler import sampler_of, trajectory
-from ambient.theory import cutoff_report
-from ambient.verdicts import ImageSets, judge_images
+from ambient.images.corpus import Corpus, to_bytes, to_unit
+from ambient.runs.folder import Run, open_run
 from ui import data
 from ui.frame import settle_again
 from ui.pictures import Images

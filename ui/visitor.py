@@ -16,10 +16,10 @@ from collections.abc import Collection
 
 import streamlit as st
 
-from ambient import worker
 from ambient.errors import InputError
-from ambient.limits import Limits, is_public
-from ambient.run import ACTIVE, Run, fingerprint
+from ambient.runs import queue as worker
+from ambient.runs.folder import ACTIVE, Run, fingerprint
+from ambient.runs.limits import Limits, is_public
 from ui import data, words
 from ui.teacher import base
 

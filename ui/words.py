@@ -10,12 +10,12 @@ from typing import Any, Literal, NoReturn
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ambient import run as store
 from ambient.config import Config
-from ambient.copies import LEFT_OUT, halves
+from ambient.copies.rules import LEFT_OUT, halves
 from ambient.errors import InputError
-from ambient.limits import is_public
-from ambient.run import Run
+from ambient.runs import folder as store
+from ambient.runs.folder import Run
+from ambient.runs.limits import is_public
 from ui import data
 from ui.teacher import hidden
 

@@ -28,11 +28,11 @@ from typing import Any
 
 import streamlit as st
 
-from ambient import untrusted
-from ambient.corpus import holds_arrays
 from ambient.errors import InputError
-from ambient.limits import Limits
-from ambient.run import process_started
+from ambient.images import read as untrusted
+from ambient.images.corpus import holds_arrays
+from ambient.runs.folder import process_started
+from ambient.runs.limits import Limits
 
 AWAY = 90.0  # seconds without a look: the page is closed, or its tab asleep
 ABANDONED = 600.0  # after so many, a running audit makes room

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from ambient.errors import InputError
-from ambient.limits import Limits, is_public
+from ambient.runs.limits import Limits, is_public
 from ui import visitor, words
 from ui.audit.desk import Job, desk
 from ui.pictures import TYPES
@@ -29,7 +29,7 @@ REAL = {
     "train": ("Training images", "What it learned from: all of it."),
     "heldout": ("Unseen images, if you have some", "Real ones that it never saw: 100 or more."),
 }
-# Feature spaces (`ambient.features.SPACES`, which loads torch); the first two need no network.
+# Feature spaces (`SPACES`, which loads torch); two need no network.
 SPACES = {
     "encoder-64": "the bundled encoder",
     "pixels": "pixels again",

@@ -12,7 +12,7 @@ import sys
 import threading
 
 from ambient.__main__ import main
-from ambient.limits import Limits
+from ambient.runs.limits import Limits
 
 
 def _end_with_server() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient import paper
+from ambient.reports import page as paper
 from ui import charts, words
 from ui.charts.verdicts import histogram
 from ui.pictures import WARM, compared, gallery

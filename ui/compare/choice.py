@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.comparison import changed, sampled
-from ambient.run import Run
+from ambient.reports.comparison import changed, sampled
+from ambient.runs.folder import Run
 from ui import data, visitor
 from ui.teacher import control, hidden
 

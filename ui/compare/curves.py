@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import charts, data, words
 from ui.charts.gap import gaps
 from ui.charts.training import copies_along

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.comparison import Paired, Unpaired, apart, by_seed, on_same_noise, unpaired
+from ambient.reports.comparison import Paired, Unpaired, apart, by_seed, on_same_noise, unpaired
 from ui import data, words
 from ui.audit import result
 from ui.compare.sides import Side

@@ -11,10 +11,10 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ambient import paper
-from ambient.comparison import shaped
-from ambient.copies import choose
-from ambient.run import Run
+from ambient.copies.rules import choose
+from ambient.reports import page as paper
+from ambient.reports.comparison import shaped
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.audit import drops, result, waiting
 from ui.compare.choice import IMAGES, SIDES

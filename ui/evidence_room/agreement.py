@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.evidence_room.encoded import Cloud
 from ui.evidence_room.exhibit import Exhibit

@@ -12,8 +12,8 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from ambient.corpus import to_rows
-from ambient.run import Run
+from ambient.images.corpus import to_rows
+from ambient.runs.folder import Run
 from ui import charts, data, words
 from ui.charts.embedding import Layer, image_map
 from ui.evidence_room import evidence

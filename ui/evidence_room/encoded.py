@@ -13,9 +13,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.copies import MIN_SAMPLES, similarities
-from ambient.corpus import ASSETS, BUNDLED
-from ambient.run import Run
+from ambient.copies.rules import MIN_SAMPLES, similarities
+from ambient.images.corpus import ASSETS, BUNDLED
+from ambient.runs.folder import Run
 from ui import data
 from ui.pictures import Images
 from ui.teacher import hidden
@@ -69,7 +69,7 @@ def _of(name: str, sha256: str) -> Features | None:
 @st.cache_resource(max_entries=4, show_spinner="Comparing in the encoder")
 def computed(sha256: str, _images: Images) -> Features:
     """Features made here and now; loads torch."""
-    from ambient.features import encode
+    from ambient.copies.features import encode
     from ui import live
 
     with live.turn() as look:

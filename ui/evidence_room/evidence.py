@@ -10,8 +10,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.copies import choose
-from ambient.run import Run
+from ambient.copies.rules import choose
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.evidence_room.encoded import Cloud
 from ui.evidence_room.exhibit import Exhibit

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import data
 from ui.evidence_room import encoded
 from ui.pictures import Images

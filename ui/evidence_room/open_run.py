@@ -6,10 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from ambient.archive import MAX_UNPACKED, import_run
 from ambient.errors import InputError
-from ambient.limits import Limits, is_public
-from ambient.run import Run, open_run
+from ambient.runs.archive import MAX_UNPACKED, import_run
+from ambient.runs.folder import Run, open_run
+from ambient.runs.limits import Limits, is_public
 from ui import data, visitor, words
 from ui.teacher import control, hidden
 
@@ -78,7 +78,7 @@ def _run_at(place: str) -> Run:
     """A run folder of this machine, or a run on the Hub, pulled beside the runs trained here."""
     pipeline = (Path(place).expanduser() / "model_index.json").is_file()
     if place.startswith("hub:"):
-        from ambient.hub import pull
+        from ambient.models.hub import pull
 
         run = pull(place, data.runs_folder())
         if isinstance(run, Run):

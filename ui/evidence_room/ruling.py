@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.copies import (
+from ambient.copies.rules import (
     MIN_SAMPLES,
     clopper_pearson,
     halves,
@@ -18,7 +18,7 @@ from ambient.copies import (
     similarities,
     similarity_threshold,
 )
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import charts, data, words
 from ui.charts.verdicts import histogram
 from ui.evidence_room import encoded

@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.evidence_room.exhibit import Exhibit
 from ui.pictures import grid

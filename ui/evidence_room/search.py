@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.corpus import to_rows
-from ambient.run import Run
+from ambient.images.corpus import to_rows
+from ambient.runs.folder import Run
 from ui import charts, data, words
 from ui.evidence_room import embedding, encoded, uploads
 from ui.evidence_room.encoded import Cloud

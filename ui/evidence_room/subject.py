@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui.evidence_room.exhibit import Exhibit, Shelf
 from ui.pictures import Images
 from ui.teacher import control

@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient import run as store
-from ambient.corpus import TWIN_RMS
-from ambient.run import Run
+from ambient.images.corpus import TWIN_RMS
+from ambient.runs import folder as store
+from ambient.runs.folder import Run
 from ui import words
 from ui.pictures import Images, arm_color, clusters
 

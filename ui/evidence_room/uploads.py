@@ -11,9 +11,9 @@ import numpy as np
 import streamlit as st
 
 from ambient.config import Config
-from ambient.copies import MIN_SAMPLES
+from ambient.copies.rules import MIN_SAMPLES
 from ambient.errors import InputError
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.evidence_room import encoded, evidence, ruling
 from ui.evidence_room.encoded import Cloud
@@ -68,7 +68,7 @@ def kept(run: Run, known: Cloud | None) -> Shelf | None:
 
 @st.cache_resource(max_entries=8, show_spinner="Judging your pictures")
 def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> dict[str, Any]:
-    from ambient.verdicts import ImageSets, judge_images
+    from ambient.copies.judge import ImageSets, judge_images
     from ui import live
 
     both = data.sets(_run)

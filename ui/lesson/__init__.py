@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from ambient.corpus import ASSETS
+from ambient.images.corpus import ASSETS
 from ui import teacher, words
 from ui.lesson import answers
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.move_the_cutoff import cutoffs
 

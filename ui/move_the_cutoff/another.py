@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import words
 from ui.teacher import hidden
 from ui.train_your_own import choices

@@ -12,9 +12,9 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.comparison import Mean
-from ambient.corpus import ASSETS
-from ambient.run import Run
+from ambient.images.corpus import ASSETS
+from ambient.reports.comparison import Mean
+from ambient.runs.folder import Run
 from ui import data, words
 
 # What quality is measured by: its name on the page, its field in reports and tables.

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import data
 from ui.pictures import Images, grid
 from ui.teacher import hidden

@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.copies import RATIO_CAP
-from ambient.run import Run
+from ambient.copies.rules import RATIO_CAP
+from ambient.runs.folder import Run
 from ui import charts, data, lesson, words
 from ui.charts.cutoffs import copies_against_switch
 from ui.frame import errors_in_words

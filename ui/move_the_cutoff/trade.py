@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import charts, lesson, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
 from ui.frame import errors_in_words

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from ambient.corpus import to_bytes
-from ambient.run import Run
+from ambient.images.corpus import to_bytes
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.noise_microscope import levels, noise
 from ui.noise_microscope.microscope import Specimen

@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import charts, data, words
 from ui.charts.levels import mark, noise_levels
 from ui.move_the_cutoff import cutoffs
@@ -51,7 +51,7 @@ def about_gap(level: Level, curves: Curves, step: int) -> str:
 def reach(curves: Curves) -> float | None:
     """Up to which level hardly any unseen image passes for a training image; None: up to the last.
 
-    The last such level, linear in ln sigma between two, as `ambient.theory.suggest_cutoff` has it,
+    The last such level, linear in ln sigma between two, as `suggest_cutoff` has it,
     which needs torch.
     """
     levels = curves["levels"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ambient.corpus import to_bytes, to_rows, to_unit
-from ambient.curves import RETURN_STEPS, is_home
-from ambient.run import Run
-from ambient.sampler import finish, sampler_of
+from ambient.diffusion.samplers import finish, sampler_of
+from ambient.images.corpus import to_bytes, to_rows, to_unit
+from ambient.reports.curves import RETURN_STEPS, is_home
+from ambient.runs.folder import Run
 from ui import data, live
 from ui.noise_microscope import noise
 from ui.noise_microscope.microscope import Answer, Specimen

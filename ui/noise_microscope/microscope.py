@@ -12,9 +12,9 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ambient.corpus import ASSETS, to_bytes, to_rows, to_unit
 from ambient.errors import InputError
-from ambient.run import Run
+from ambient.images.corpus import ASSETS, to_bytes, to_rows, to_unit
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.noise_microscope import noise, own_image
 from ui.pictures import NEUTRAL, Images, arm_color, enlarge, png
@@ -69,7 +69,7 @@ class Answer:
 
 
 def posterior(noisy: NDArray[np.float32], train: Images, sigma: float) -> NDArray[np.float64]:
-    """Which training image, all equally likely, gave this noisy one: `ambient.denoiser.posterior`.
+    """Which training image, all equally likely, gave this noisy one: `posterior`.
 
     In numpy, so that a page opens without torch.
     """

@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from ambient.corpus import to_bytes, to_unit
+from ambient.images.corpus import to_bytes, to_unit
 from ui.pictures import Images, enlarge
 
 

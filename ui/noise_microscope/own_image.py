@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ambient.config import Config
-from ambient.corpus import decode_picture
 from ambient.errors import InputError
+from ambient.images.corpus import decode_picture
 from ui.pictures import Images
 
 FORMATS = ("PNG", "JPEG", "WEBP")

@@ -16,8 +16,8 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ambient import __version__
-from ambient.corpus import ASSETS
-from ambient.run import Run
+from ambient.images.corpus import ASSETS
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.charts.cutoffs import (
     copies_against_cutoff,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.data import Shown
 from ui.pictures import arm_color, lettered

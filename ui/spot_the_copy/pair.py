@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import data, lesson, words
 from ui.pictures import arm_color, gallery
 from ui.teacher import control

@@ -10,13 +10,13 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ambient import worker
 from ambient.config import ARMS, NETWORKS, PEAK_RATES, Config, configure, usual_threads
-from ambient.corpus import BUNDLED, Corpus
 from ambient.errors import InputError
-from ambient.limits import Limits, is_public
+from ambient.images.corpus import BUNDLED, Corpus
 from ambient.presets import PRESETS, Preset
-from ambient.run import IMAGES_FILE, OWN, SLOWEST, Run, open_run
+from ambient.runs import queue as worker
+from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, Run, open_run
+from ambient.runs.limits import Limits, is_public
 from ui import data, visitor, words
 from ui.teacher import hidden
 from ui.train_your_own import own_pictures, suggestion
@@ -301,7 +301,7 @@ def submit(chosen: Mapping[str, Any], cutoffs: Sequence[float] = ()) -> list[Run
 
 def _dtype(parent: Run | None) -> str:
     """The arithmetic that `ambient train` takes on this machine; it is measured once a server."""
-    from ambient import hardware  # torch, which no page needs until then
+    from ambient.diffusion import hardware  # torch, which no page needs until then
 
     if parent:
         return hardware.inference_dtype(parent.config.dtype)

@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.advice import usual_n_train
-from ambient.copies import MIN_SAMPLES
-from ambient.corpus import MAX_IMAGES, Corpus, read_uploads
+from ambient.copies.rules import MIN_SAMPLES
 from ambient.errors import InputError
-from ambient.limits import Limits, is_public
-from ambient.run import OWN
+from ambient.images.corpus import MAX_IMAGES, Corpus, read_uploads
+from ambient.reports.onset import usual_n_train
+from ambient.runs.folder import OWN
+from ambient.runs.limits import Limits, is_public
 from ui import words
 from ui.pictures import TYPES
 from ui.train_your_own.form import fill_next

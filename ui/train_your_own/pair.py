@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.comparison import changed
-from ambient.run import Run
+from ambient.reports.comparison import changed
+from ambient.runs.folder import Run
 from ui import visitor
 from ui.teacher import hidden
 from ui.train_your_own import choices, suggestion, verdict

@@ -7,13 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from ambient import run as store
-from ambient import worker
-from ambient.archive import export_run
-from ambient.copies import MIN_SAMPLES, clopper_pearson
+from ambient.copies.rules import MIN_SAMPLES, clopper_pearson
 from ambient.errors import InputError
-from ambient.limits import is_public
-from ambient.run import ACTIVE, Run
+from ambient.runs import folder as store
+from ambient.runs import queue as worker
+from ambient.runs.archive import export_run
+from ambient.runs.folder import ACTIVE, Run
+from ambient.runs.limits import is_public
 from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
 from ui.frame import errors_in_words
@@ -25,7 +25,7 @@ from ui.watch_it_memorize.stages import Stage, judge
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
 SHOWN = 12
 UNSEEN = 1000  # unseen images that the rule is checked on
-LOG_EVERY = 10  # steps a line of metrics (`ambient.recorder`, which loads torch)
+LOG_EVERY = 10  # steps a line of metrics (`ambient.runs.train`, which loads torch)
 
 STATUS = {
     "queued": ("schedule", "gray"),

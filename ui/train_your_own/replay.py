@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ambient.run import Run
+from ambient.runs.folder import Run
 from ui import charts, data, scrubber, words
 from ui.charts import training as training_charts
 from ui.watch_it_memorize.watch import scrub_training

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import streamlit as st
 
-from ambient.advice import expected_onset, stored_rows
-from ambient.corpus import Corpus
 from ambient.errors import InputError
+from ambient.images.corpus import Corpus
+from ambient.reports.onset import expected_onset, stored_rows
 from ui import words
 from ui.train_your_own.form import fill
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.run import Run
-from ambient.worker import JUDGED
+from ambient.runs.folder import Run
+from ambient.runs.queue import JUDGED
 from ui import data, words
 from ui.compare import choice
 

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from ambient import run as store
-from ambient.run import Run
+from ambient.runs import folder as store
+from ambient.runs.folder import Run
 from ui import data, scrubber, words
 from ui.pictures import Images, arm_color
 from ui.scrubber.film import Film, Panel, single

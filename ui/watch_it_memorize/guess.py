@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ambient.advice import ONSET
+from ambient.reports.onset import ONSET
 from ui import words
 from ui.teacher import hidden
 from ui.watch_it_memorize.stages import NEVER, Runs, at_step, copies, onset, size_name

@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from ambient import run as store
-from ambient.advice import ONSET
-from ambient.copies import RATIO_CAP, find_neighbors
-from ambient.corpus import ASSETS, to_rows
-from ambient.run import Run
+from ambient.copies.rules import RATIO_CAP, find_neighbors
+from ambient.images.corpus import ASSETS, to_rows
+from ambient.reports.onset import ONSET
+from ambient.runs import folder as store
+from ambient.runs.folder import Run
 from ui import data, words
 from ui.pictures import Images
 from ui.spot_the_copy import pair

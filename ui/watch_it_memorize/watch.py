@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from ambient import run as store
-from ambient.advice import ONSET
-from ambient.run import Run
+from ambient.reports.onset import ONSET
+from ambient.runs import folder as store
+from ambient.runs.folder import Run
 from ui import charts, data, scrubber, words
 from ui.charts import training as training_charts
 from ui.pictures import Images, arm_color

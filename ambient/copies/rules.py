@@ -1,0 +1,248 @@
+"""Verdicts: which samples are copies of training images, by a rule calibrated on unseen images.
+
+A rule is a score and a threshold. The threshold comes from one half of the held-out images; the
+other half, never used for it, says how often the rule cries wolf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+from ambient.errors import InputError
+from ambient.images.neighbors import (
+    Looked,
+    Table,
+    nearest,
+    nearest_of_two_groups,
+    unwatched,
+    values,
+)
+
+RATIO_CAP = 1 / 3  # d1/d2 below this is the field's usual rule (Yoon et al. 2023)
+ORDERS = ("worst", "median", "random")
+FALSE_ALARMS = 0.01  # the share of unseen images a rule may call copies
+UNLIKE = "resembling"  # what a copy is to an original that no simple change explains
+MIN_SAMPLES = 100  # fewer samples or held-out images carry no verdict
+UNSEEN = "held-out images"  # which a rule is calibrated on
+LEFT_OUT = "training images, each judged against the others"  # where too few of those are given
+
+Flat = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """Each query's nearest training image, and the nearest one that is not its twin.
+
+    Attributes:
+        nearest, second: indices into the training images, int64 (q,).
+        d1, d2: their L2 distances, float32 (q,).
+    """
+
+    nearest: NDArray[np.int64]
+    second: NDArray[np.int64]
+    d1: NDArray[np.float32]
+    d2: NDArray[np.float32]
+
+    @property
+    def ratio(self) -> NDArray[np.float32]:
+        """d1/d2 in [0, 1]; 1 where both are 0."""
+        safe = np.where(self.d2 > 0, self.d2, 1)
+        return np.where(self.d2 > 0, self.d1 / safe, 1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One rule applied to samples and to held-out images it was not calibrated on.
+
+    Attributes:
+        threshold: a sample is a copy beyond it (below for ratios, above for similarities).
+        copies: bool (n_samples,).
+        rate, ci95: copied share and its Clopper-Pearson interval.
+        heldout_rate, heldout_ci95: the same of the reporting half of held-out images.
+    """
+
+    threshold: float
+    copies: NDArray[np.bool_]
+    rate: float
+    ci95: tuple[float, float]
+    heldout_rate: float
+    heldout_ci95: tuple[float, float]
+
+
+def find_neighbors(
+    queries: Table,
+    train: Table,
+    groups: NDArray[np.int64],
+    own: NDArray[np.int64] | None = None,
+    looked: Looked = unwatched,
+) -> Neighbors:
+    """Nearest training image of each query, and nearest of another twin group.
+
+    With a doubled training image d1/d2 would be 1 for its perfect copy: the second neighbor must
+    come from another group.
+
+    Args:
+        queries: (q, d), images flattened: float32 in [-1, 1], or their bytes.
+        train: (n, d).
+        groups: int64 (n,), the twin group of each training image.
+        own: int64 (q,), a group whose images each query does not see: its own, where training
+            images are judged against the others.
+        looked: called with the number of queries answered; may raise to end the search.
+
+    Raises:
+        InputError: fewer than 2 groups, or than 3 where `own` takes one away.
+    """
+    distance, index = nearest_of_two_groups(queries, train, groups, own, looked)
+    return Neighbors(index[:, 0], index[:, 1], distance[:, 0], distance[:, 1])
+
+
+def similarities(
+    queries: Table,
+    train: Table,
+    groups: NDArray[np.int64] | None = None,
+    own: NDArray[np.int64] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Largest cosine similarity of each query's features to the training set's, and whose it is.
+
+    Args:
+        queries, train: (q, k) and (n, k), float32 or pixels.
+        groups, own: leave out each query's own group, as in `find_neighbors`.
+    """
+
+    def unit(table: Table) -> Flat:
+        x = values(table)
+        lengths = np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12).astype(np.float32)
+        return np.divide(x, lengths, dtype=np.float32)
+
+    if groups is None or own is None:
+        distance, index = nearest(unit(queries), unit(train), k=1)
+    else:
+        distance, index = nearest_of_two_groups(unit(queries), unit(train), groups, own)
+    return (1 - distance[:, 0] ** 2 / 2).astype(np.float32), index[:, 0]
+
+
+def choose(
+    scores: Sequence[float] | Flat, order: str, count: int, seed: int | Sequence[int]
+) -> list[int]:
+    """Positions of those nearest to being copies, of those around the median, or of random ones.
+
+    Args:
+        scores: the smaller, the more of a copy.
+        order: one of `ORDERS`.
+        count: how many; fewer where there are fewer.
+        seed: of random ones.
+    """
+    ranked = np.argsort(np.asarray(scores), kind="stable")
+    count = min(count, len(ranked))
+    if order == "worst":
+        return [int(i) for i in ranked[:count]]
+    if order == "median":
+        start = max(0, len(ranked) // 2 - count // 2)
+        return [int(i) for i in ranked[start : start + count]]
+    drawn = np.random.default_rng(seed).choice(len(ranked), count, replace=False)
+    return sorted(int(i) for i in drawn)
+
+
+def halves(n: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Held-out positions to calibrate on, and to report on: disjoint random halves."""
+    order = np.random.default_rng([seed, 0xCA11]).permutation(n)
+    return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
+
+
+def ratio_threshold(calibration: NDArray[np.float32]) -> float:
+    """min(1/3, the largest t that at most 1 % of calibration ratios fall below).
+
+    With m images the floor(m/100)-th smallest ratio is the limit: a new image of the same kind
+    falls below it with probability at most 1 %. Without any it is 1/3.
+    """
+    if not len(calibration):
+        return RATIO_CAP
+    allowed = int(FALSE_ALARMS * (len(calibration) + 1)) - 1
+    ordered = np.sort(calibration)
+    return float(min(RATIO_CAP, ordered[max(allowed, 0)]))
+
+
+def similarity_threshold(calibration: NDArray[np.float32]) -> float:
+    """The similarity that at most 1 % of calibration images exceed; 1 without any to go by."""
+    if not len(calibration):
+        return 1.0
+    allowed = int(FALSE_ALARMS * (len(calibration) + 1)) - 1
+    return float(np.sort(calibration)[::-1][max(allowed, 0)])
+
+
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The exact binomial interval of a share (Clopper and Pearson 1934); (0, 1) if n is 0."""
+    tail = (1 - level) / 2
+    low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, tail))
+    high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 1 - tail))
+    return low, high
+
+
+def judge(
+    samples: NDArray[np.float32],
+    heldout: NDArray[np.float32],
+    rule: str,
+    seed: int = 0,
+) -> Verdict:
+    """Calibrate a rule on one half of the held-out scores, apply it to samples and the other half.
+
+    Args:
+        samples: a score a sample.
+        heldout: a score a held-out image, against the same training set.
+        rule: `ratio` (small is a copy) or `similarity` (large is a copy).
+        seed: of the random halves.
+
+    Raises:
+        InputError: fewer than 100 samples or held-out images: nothing can be concluded.
+    """
+    for name, scores in (("samples", samples), ("held-out images", heldout)):
+        if len(scores) < MIN_SAMPLES:
+            raise InputError(
+                f"{len(scores)} {name}; at least {MIN_SAMPLES} are needed for a verdict."
+            )
+    calibration, reporting = halves(len(heldout), seed)
+    if rule == "ratio":
+        threshold = ratio_threshold(heldout[calibration])
+        copies, alarms = samples < threshold, heldout[reporting] < threshold
+    else:
+        threshold = similarity_threshold(heldout[calibration])
+        copies, alarms = samples > threshold, heldout[reporting] > threshold
+    return Verdict(
+        threshold=threshold,
+        copies=copies,
+        rate=float(copies.mean()),
+        ci95=clopper_pearson(int(copies.sum()), len(copies)),
+        heldout_rate=float(alarms.mean()),
+        heldout_ci95=clopper_pearson(int(alarms.sum()), len(alarms)),
+    )
+
+
+def find_copies(
+    samples: Flat, train: Flat, heldout: Flat, groups: NDArray[np.int64] | None = None
+) -> tuple[Verdict, Neighbors]:
+    """The pixel verdict on any images: who is a copy of a training image, and of which one.
+
+    Args:
+        samples, train, heldout: float32 (n, ...), images in [-1, 1] of one shape.
+        groups: twin groups of the training images (`Corpus.groups`); default: all distinct.
+
+    Returns:
+        The verdict by the d1/d2 rule, and each sample's neighbors.
+
+    Example:
+        >>> verdict, neighbors = find_copies(samples, train, heldout)
+        >>> verdict.rate, verdict.ci95, verdict.heldout_rate
+    """
+    groups = np.arange(len(train)) if groups is None else groups
+    flat = [
+        np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)
+        for x in (samples, train, heldout)
+    ]
+    neighbors = find_neighbors(flat[0], flat[1], groups)
+    null = find_neighbors(flat[2], flat[1], groups)
+    return judge(neighbors.ratio, null.ratio, "ratio"), neighbors

@@ -1,0 +1,201 @@
+"""Runs and pipelines on the Hugging Face Hub: out with a model card, in at a pinned revision.
+
+Needs the optional packages of requirements-models.txt. What comes in is read like any upload
+(`ambient.runs.archive`, `ambient.models.pipelines`): JSON, PNG, npz and safetensors, never code.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ambient.errors import InputError
+from ambient.images.read import plain
+from ambient.models.adapters import Model
+from ambient.models.pipelines import INDEX, is_pipeline, load_pipeline
+from ambient.runs.archive import PARTS, export_run, import_run, model_card
+from ambient.runs.folder import Run, is_full, unwritten, write_atomically
+
+PREFIX = "hub:"
+ORIGIN_FILE = "hub.json"  # repository and commit that a run was pulled from
+RUN_FILES = (*PARTS, "checkpoints/*.safetensors", "sheets/*.png")
+PIPELINE_FILES = (INDEX, "scheduler_config.json", "*/config.json", "*/scheduler_config.json")
+LICENSES = {  # the notice of a bundled corpus: the Hub's name for the license of its pictures
+    "Noto Emoji, Google, Apache-2.0; names from emoji-data, MIT": "apache-2.0",
+    "UCI optdigits, Alpaydin and Kaynak, CC BY 4.0": "cc-by-4.0",
+}
+CLIENTS = ("httpx", "httpx2", "httpcore", "requests", "urllib3", "socket", "ssl")
+UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
+WEIGHTS = ("diffusion_pytorch_model*.safetensors*", "*/diffusion_pytorch_model*.safetensors*")
+
+
+def parse(spec: str) -> tuple[str, str | None]:
+    """`hub:owner/name@revision` (the prefix and the revision may be left out) as both parts.
+
+    Raises:
+        InputError: anything else.
+    """
+    found = re.fullmatch(
+        r"(?:hub:)?([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?", spec, re.ASCII
+    )
+    if not found:
+        raise InputError(
+            f"'{plain(spec)}' names nothing on the Hub; expected hub:owner/name, and @revision for "
+            "one state of it."
+        )
+    return found[1], found[2]
+
+
+def pull(spec: str, into: Path) -> Run | Model:
+    """A run, unpacked below `into`, or a diffusers pipeline, kept in the Hub's own cache.
+
+    A run notes the repository and the commit in its folder (hub.json); a pipeline is named after
+    them, so its reports do.
+
+    Raises:
+        InputError: huggingface_hub is not installed, no connection and nothing cached, no such
+            repository or revision, or what `import_run` or `load_pipeline` refuse.
+    """
+    repo, revision = parse(spec)
+    library = _library()
+    patterns = [*RUN_FILES, *PIPELINE_FILES, *WEIGHTS]
+    with _said_of(repo):
+        snapshot = library.snapshot_download(repo, revision=revision, allow_patterns=patterns)
+    folder = Path(snapshot)
+    commit = folder.name  # the cache has a folder a commit
+    if is_pipeline(folder):
+        return load_pipeline(folder, f"{repo}@{commit}")
+    if not (folder / "config.json").is_file():
+        raise InputError(f"'{repo}' holds neither a run nor a diffusers pipeline.")
+    run = import_run(_zipped(folder), into)
+    origin = json.dumps({"repo": repo, "revision": commit}) + "\n"
+    write_atomically(run.path / ORIGIN_FILE, origin)
+    return run
+
+
+def push(run: Run, repo: str, images: bool = False, public: bool = False) -> str:
+    """Make a repository the newest state of a run, with a model card; its commit.
+
+    Args:
+        repo: owner/name; made if it is not there, private unless `public`. One that exists keeps
+            its visibility.
+        images: with the images too: only where their license lets you.
+
+    Raises:
+        InputError: huggingface_hub is not installed, no connection, no right to write there, or a
+            run that cannot be exported.
+    """
+    repo, revision = parse(repo)
+    if revision:
+        raise InputError(f"'{plain(repo)}@{plain(revision)}': push to owner/name, no revision.")
+    library = _library()
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(io.BytesIO(export_run(run, images))) as archive:
+            archive.extractall(folder)
+        Path(folder, "README.md").write_text(card(run, repo, images), encoding="utf-8")
+        with _said_of(repo):
+            api = library.HfApi()
+            api.create_repo(repo, private=not public, exist_ok=True)
+            done = api.upload_folder(
+                repo_id=repo,
+                folder_path=folder,
+                commit_message=f"{run.name}, step {run.last_step}",
+                delete_patterns=list(RUN_FILES),  # older weights would be a second run
+            )
+    return str(done.oid)
+
+
+def card(run: Run, repo: str, images: bool = False) -> str:
+    """The model card of an export, with how to load it from the Hub and whose pictures it saw.
+
+    The license in its head is that of the pictures, of which samples can be copies; nobody here
+    knows one for pictures of one's own, so there the head names none.
+    """
+    where = "They are in this repository" if images else "They are not in this repository"
+    notice = run.corpus().license
+    head = f"---\nlicense: {LICENSES[notice]}\n" if notice in LICENSES else "---\n"
+    return model_card(run).replace("---\n", head, 1) + (
+        "\n## Load\n\n"
+        "With Ambient Explorer and `pip install -r requirements-models.txt`; `@COMMIT` behind the "
+        "name pins one state of it:\n\n"
+        f"```sh\npython -m ambient sample hub:{repo} --n 64 --out samples.png\n```\n\n"
+        "## Pictures\n\n"
+        f"Trained on pictures with this notice: {notice}. {where}. Samples can be copies of them, "
+        "and their license holds for copies.\n"
+    )
+
+
+def _zipped(folder: Path) -> bytes:
+    """The files of a folder as a zip, stored."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            archive.writestr(str(path.relative_to(folder)), path.read_bytes())
+    return buffer.getvalue()
+
+
+def _library() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError as e:
+        raise InputError(
+            "the Hub needs a package that is not installed; run "
+            "`pip install -r requirements-models.txt`."
+        ) from e
+    return huggingface_hub
+
+
+@contextmanager
+def _said_of(repo: str) -> Iterator[None]:
+    """Whatever the Hub's library raises, as one line about `repo`."""
+    try:
+        yield
+    except Exception as e:
+        raise InputError(_line(repo, e)) from e
+
+
+def _line(repo: str, error: BaseException) -> str:
+    """What went wrong with `repo`, by whose fault, and what to do about it."""
+    from huggingface_hub import constants, errors
+
+    login = "log in with `hf auth login`."
+    absent, refused = errors.LocalEntryNotFoundError, errors.HfHubHTTPError
+    if isinstance(error, absent) and isinstance(error.__cause__, refused):
+        error = error.__cause__  # reached, refused, and never pulled before
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"'{repo}' has no such revision on the Hub; check what follows @."
+    if isinstance(error, (errors.RepositoryNotFoundError, errors.LocalTokenNotFoundError)):
+        return f"'{repo}' is not on the Hub, or not for you; check the name, or {login}"
+    if _is_unreachable(error):
+        return (
+            f"the Hub cannot be reached for '{repo}', and this revision of it was never pulled "
+            f"here ({type(error).__name__}); connect to the network, or open a folder or zip."
+        )
+    if isinstance(error, refused):
+        status = getattr(error.response, "status_code", "an error")
+        return f"the Hub answered {status} about '{repo}'; check your rights there, or {login}"
+    if isinstance(error, OSError) and (is_full(error) or error.errno in NO_RIGHT):
+        place = Path(str(error.filename or constants.HF_HUB_CACHE))
+        return f"'{repo}' is not done: {unwritten(place, error)}"
+    said = plain(f"{type(error).__name__}: {error}", 200)
+    return f"the Hub's library gave up on '{repo}' ({said}); mend that, or update it."
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Whether the network is at fault: the library passes on what its HTTP client raises."""
+    from huggingface_hub import errors
+
+    if isinstance(error, (errors.LocalEntryNotFoundError, ConnectionError, TimeoutError)):
+        return True
+    client = type(error).__module__.partition(".")[0]
+    by_client = client in CLIENTS and not isinstance(error, errors.HfHubHTTPError)
+    return by_client or getattr(error, "errno", None) in UNREACHABLE

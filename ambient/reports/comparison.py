@@ -1,0 +1,273 @@
+"""Comparing ways of training: two runs on the same noise, and many over seeds.
+
+Two runs are compared sample by sample, each pair from the same noise. Over seeds, a run's path is
+its judged stages in the order of training; runs are paired by seed (and split), then a Student t
+interval over the differences also holds what training, split and sampling add by chance.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from ambient.config import Config
+
+Z = 1.959964  # of a 95 % interval
+NO_CHOICE = {  # what follows others, or only orders sums
+    "version", "checkpoint_every", "sigma_data", "corpus", "parent", "threads",
+}  # fmt: skip
+
+
+def changed(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
+    """The choices in which two runs differ, by name; the arm and its cutoff are one choice."""
+    a, b = dataclasses.asdict(first), dataclasses.asdict(second)
+    differ = {k: (a[k], b[k]) for k in a if k not in NO_CHOICE and a[k] != b[k]}
+    if differ.pop("corpus_sha256", None):
+        differ = {"corpus": (a["corpus"], b["corpus"]), **differ}
+    if differ.pop("arm", None) or "cutoff" in differ:
+        differ["cutoff"] = (_way(first), _way(second))
+    if a["parent"] != b["parent"]:
+        differ["parent"] = (a["parent"] or "none", b["parent"] or "none")
+    return differ
+
+
+def _way(c: Config) -> str:
+    return f"{c.arm} {c.cutoff:g}" if c.cutoff else c.arm
+
+
+def sampled(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The choices of sampling in which two reports differ, by name, where both record them.
+
+    Noise levels within 0.1 % are one choice: models know theirs to such a digit. Where sampling
+    stops early is none: it follows from the way of training.
+    """
+    a, b = _sampler(first), _sampler(second)
+    return {
+        name if name == "sampler" else f"sampler_{name}": (a[name], b[name])
+        for name in a
+        if name in b and name != "stop_at" and not _alike(a[name], b[name])
+    }
+
+
+def _sampler(report: Mapping[str, Any]) -> dict[str, float | str]:
+    """How a report's samples were drawn; empty where it does not say."""
+    found = report.get("sampler")
+    known = found.items() if isinstance(found, dict) else ()
+    return {name: value for name, value in known if isinstance(value, (int, float, str))}
+
+
+def _alike(a: float | str, b: float | str) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-3)
+    return a == b
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Verdicts on samples of two models from the same noise.
+
+    Attributes:
+        both, first, second, neither: pairs in which so many are copies.
+        difference: copied share of the second model minus that of the first.
+        low, high: its 95 % score interval over pairs (Tango, Statistics in Medicine 17, 1998);
+            other training seeds vary more.
+    """
+
+    both: int
+    first: int
+    second: int
+    neither: int
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def count(self) -> int:
+        return self.both + self.first + self.second + self.neither
+
+    @classmethod
+    def of(cls, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired:
+        """
+        Args:
+            first, second: (n,) whether each sample is a copy, in the same order; n at least 1.
+        """
+        lost, gained = int((first & ~second).sum()), int((~first & second).sum())
+        n = len(first)
+        return cls(
+            both=int((first & second).sum()),
+            first=lost,
+            second=gained,
+            neither=int((~first & ~second).sum()),
+            difference=(gained - lost) / n,
+            low=-_tango(gained, lost, n),
+            high=_tango(lost, gained, n),
+        )
+
+
+def _tango(lost: int, gained: int, n: int) -> float:
+    """The largest difference (gained - lost) / n of paired shares that the score test keeps.
+
+    The test of a difference d takes the variance of the change under d, at the likeliest share of
+    lost pairs there, so without any lost or gained pair it still keeps Z^2 / (n + Z^2).
+    """
+
+    def kept(d: float) -> bool:
+        b = lost + gained - (2 * n + lost - gained) * d
+        likeliest = (math.sqrt(max(b * b + 8 * n * lost * d * (1 - d), 0)) + b) / (4 * n)
+        return (n * d - (gained - lost)) ** 2 <= Z**2 * n * (2 * likeliest + d * (1 - d))
+
+    low, high = (gained - lost) / n, 1.0
+    for _ in range(60):  # halvings: to float precision
+        middle = (low + high) / 2
+        low, high = (middle, high) if kept(middle) else (low, middle)
+    return low
+
+
+@dataclass(frozen=True)
+class Unpaired:
+    """Copied shares of two sets of samples that do not pair.
+
+    Attributes:
+        difference: of the second set minus that of the first.
+        low, high: its 95 % interval, Newcombe's hybrid of two Wilson scores (Statistics in
+            Medicine 17, 1998, method 10).
+        counts: how many samples each set has.
+    """
+
+    difference: float
+    low: float
+    high: float
+    counts: tuple[int, int]
+
+    @classmethod
+    def of(cls, hits: tuple[int, int], counts: tuple[int, int]) -> Unpaired:
+        """
+        Args:
+            hits: copies in the first and the second set. counts: samples, at least 1 each.
+        """
+        p, q = (k / n for k, n in zip(hits, counts, strict=True))
+        (p_low, p_high), (q_low, q_high) = map(_wilson, hits, counts)
+        change = q - p
+        return cls(
+            difference=change,
+            low=change - math.hypot(q - q_low, p_high - p),
+            high=change + math.hypot(q_high - q, p - p_low),
+            counts=counts,
+        )
+
+
+def _wilson(hits: int, n: int) -> tuple[float, float]:
+    """The 95 % score interval of a share."""
+    p = hits / n
+    middle, reach = p + Z**2 / (2 * n), Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    return (middle - reach) / (1 + Z**2 / n), (middle + reach) / (1 + Z**2 / n)
+
+
+def unpaired(first: Mapping[str, Any], second: Mapping[str, Any]) -> Unpaired:
+    """Two reports with a rate, whatever their samples and training images."""
+    copies = [sum(bool(s["copy"]) for s in r["samples"]) for r in (first, second)]
+    counts = [len(r["samples"]) for r in (first, second)]
+    return Unpaired.of((copies[0], copies[1]), (counts[0], counts[1]))
+
+
+def shaped(report: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """A run's report with the `shape` of its images, as an audit's has it."""
+    return {**report, "shape": [config.side, config.side, config.channels]}
+
+
+def by_seed(report: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """The samples by their seeds; empty of images of which nobody knows how they were drawn."""
+    samples = report["samples"]
+    if all("seed" in s for s in samples):
+        return {s["seed"]: s for s in samples}
+    return dict(enumerate(samples, report["seed"])) if _sampler(report) else {}
+
+
+def apart(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+    """Why two reports have no samples from the same noise; '' where they have.
+
+    A seed is the same noise for runs and for any other models (`trajectory` draws
+    it), if they make images of one shape and begin at one noise level. Samplers may differ: then
+    it is the noise they begin with.
+
+    Args:
+        first, second: reports; those of runs as `shaped` gives them.
+    """
+    shapes = [report.get("shape") for report in (first, second)]
+    tops = [_sampler(report).get("sigma_max", 0.0) for report in (first, second)]
+    if not (by_seed(first) and by_seed(second)):
+        return "nobody knows from which noise the images of one side began"
+    if first["corpus"]["sha256"] != second["corpus"]["sha256"]:  # else they have one shape
+        if None in shapes:
+            return "the report of one side does not say how large its images are"
+        if shapes[0] != shapes[1]:
+            return "these two make images of different sizes"
+    if all(tops) and not _alike(tops[0], tops[1]):
+        return "these two begin at different noise levels"
+    if not by_seed(first).keys() & by_seed(second).keys():
+        return "no seed was judged on both sides; judge both from the same seed on"
+    return ""
+
+
+def on_same_noise(first: Mapping[str, Any], second: Mapping[str, Any]) -> Paired | None:
+    """Two reports on the seeds that both judged, by the rule of pixels; None without any.
+
+    It means something where nothing keeps them `apart`.
+    """
+    a, b = by_seed(first), by_seed(second)
+    seeds = sorted(a.keys() & b.keys())
+    if not seeds:
+        return None
+    return Paired.of(*(np.array([bool(side[s]["copy"]) for s in seeds]) for side in (a, b)))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over runs and its 95 % Student t interval.
+
+    Attributes:
+        low, high: infinite for a single value, which says nothing of others.
+        count: how many values there are.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Mean | None:
+        """The mean of the values; None without any."""
+        n = len(values)
+        if not n:
+            return None
+        mean = math.fsum(values) / n
+        if n == 1:
+            return cls(mean, -math.inf, math.inf, 1)
+        spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+        reach = float(stdtrit(n - 1, 0.975)) * spread / math.sqrt(n)
+        return cls(mean, mean - reach, mean + reach, n)
+
+
+def copies_at(path: Sequence[tuple[float, float]], distance: float) -> float | None:
+    """The fewest copies anywhere on a path at a distance (Frechet, KID) of at most `distance`.
+
+    Args:
+        path: (distance, copies) of the stages of a run, in the order of training; between two
+            stages both change linearly. Smaller distances are better.
+
+    Returns:
+        The copied share there; None if the run never gets that close.
+    """
+    found = [copies for d, copies in path if d <= distance]
+    for (d0, c0), (d1, c1) in zip(path, path[1:], strict=False):
+        if min(d0, d1) < distance < max(d0, d1):
+            found.append(c0 + (c1 - c0) * (distance - d0) / (d1 - d0))
+    return min(found, default=None)

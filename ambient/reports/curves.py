@@ -1,0 +1,298 @@
+"""Memorization noise level by noise level: what the data gives away, and what a network learned."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ambient.config import Config
+from ambient.copies.rules import clopper_pearson
+from ambient.diffusion.denoiser import Denoiser, squared_distances
+from ambient.diffusion.samplers import SamplerConfig, finish, sample
+from ambient.diffusion.theory import (
+    Queries,
+    closed_forms,
+    covariance_spectrum,
+    noise_levels,
+    shuffled,
+)
+from ambient.errors import InputError
+from ambient.images.corpus import Split, to_bytes, to_unit
+from ambient.models.adapters import Model, sampler_for, shape_of
+from ambient.runs.folder import Run
+
+RETURN_RATIO = 1 / 3  # came back: that much nearer to its origin than to any other training image
+# Steps from sigma_max to 0; from a level, its share of them. On the bundled emoji runs 9 give the
+# verdicts of 36 for all but one image in 144 (6 steps: all but ten), at a quarter of the cost.
+RETURN_STEPS = 9
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Images whose errors and returns are measured: drawn once, and stored with the curves.
+
+    Attributes:
+        train, heldout: positions in the split, for the errors.
+        return_train, return_heldout: positions, for the returns: the first drawn of those.
+        noises: a noised image's error is a mean over this many.
+    """
+
+    train: NDArray[np.int64]
+    heldout: NDArray[np.int64]
+    return_train: NDArray[np.int64]
+    return_heldout: NDArray[np.int64]
+    noises: int
+    seed: int
+
+    @classmethod
+    def draw(cls, split: Split, images: int, returns: int, noises: int, seed: int) -> Subset:
+        train, heldout = shuffled(split, seed)
+        return cls(
+            train=np.sort(train[:images]),
+            heldout=np.sort(heldout[:images]),
+            return_train=np.sort(train[:returns]),
+            return_heldout=np.sort(heldout[:returns]),
+            noises=noises,
+            seed=seed,
+        )
+
+
+def intervals(
+    train: NDArray[np.float64], heldout: NDArray[np.float64], seed: int, draws: int = 1000
+) -> dict[str, list[float] | None]:
+    """95 % image-bootstrap intervals of mean(train), mean(heldout) and mean(heldout)/mean(train).
+
+    Args:
+        train, heldout: one error an image. Of training errors that are all zero, a perfect
+            memory's, no ratio is taken: None.
+    """
+    rng = np.random.default_rng([seed, 0xB007])
+
+    def means(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return x[rng.integers(len(x), size=(draws, len(x)))].mean(1)
+
+    unseen, seen = means(heldout), means(train)
+    samples = {"loss_train": seen, "loss_heldout": unseen}
+    if seen.all():
+        samples["gap_ratio"] = unseen / seen
+    found = {k: np.quantile(v, [0.025, 0.975]).tolist() for k, v in samples.items()}
+    return {f"{k}_ci95": found.get(k) for k in ("loss_train", "loss_heldout", "gap_ratio")}
+
+
+def _in_batches(denoiser: Denoiser, x: Tensor, sigma: float) -> Tensor:
+    with torch.inference_mode():
+        return torch.cat([denoiser(b, torch.full((len(b),), sigma)) for b in x.split(64)])
+
+
+def is_home(
+    ends: Float[Tensor, "q c h w"],
+    origins: Float[Tensor, "q c h w"],
+    train: Float[Tensor, "n d"],
+    other: Bool[Tensor, "q n"],
+) -> Bool[Tensor, " q"]:
+    """Which ends are three times nearer to their origins than to every other training image."""
+    to_train = squared_distances(rearrange(ends, "q c h w -> q (c h w)"), train)
+    nearest = to_train.masked_fill(~other, math.inf).min(1).values
+    return ((ends.double() - origins) ** 2).sum((1, 2, 3)) < RETURN_RATIO**2 * nearest
+
+
+@dataclass(frozen=True)
+class Returns:
+    """The return test: noise an image, sample down from there, did it come back?
+
+    It came back iff ||x' - x|| < (1/3) ||x' - nearest other training image||. One criterion for
+    all: for a training image, `other` means of another twin group; elsewhere, any. So a generated
+    copy of a training image does not come back: it goes to that image.
+
+    Attributes:
+        queries: all images of the test with one noise each.
+        train: all training images, flat.
+        other: which training images are not the query itself, nor its twin.
+        parts: the images of each kind, as slices of `queries`.
+    """
+
+    queries: Queries
+    train: Float[Tensor, "n d"]
+    other: Bool[Tensor, "q n"]
+    parts: dict[str, slice]
+
+    @classmethod
+    def of(
+        cls,
+        kinds: dict[str, Float[Tensor, "m c h w"]],
+        train: Float[Tensor, "n c h w"],
+        groups: NDArray[np.int64],
+        own: NDArray[np.int64],
+        seed: int,
+    ) -> Returns:
+        """Noise for each kind of image.
+
+        Args:
+            kinds: images by name; those of `train` are training images.
+            groups: twin groups of the training images. own: those of `kinds["train"]`.
+        """
+        noised = [Queries.draw(x, 1, seed, 2 + tag) for tag, x in enumerate(kinds.values())]
+        ends = np.cumsum([0, *map(len, kinds.values())]).tolist()
+        parts = {k: slice(*ends[i : i + 2]) for i, k in enumerate(kinds)}
+        other = torch.ones(ends[-1], len(train), dtype=torch.bool)
+        other[parts["train"]] = torch.from_numpy(groups != own[:, None])
+        return cls(
+            Queries(torch.cat(list(kinds.values())), torch.cat([q.noise for q in noised])),
+            rearrange(train, "n c h w -> n (c h w)"),
+            other,
+            parts,
+        )
+
+    def came_back(self, denoiser: Denoiser, sigma: float, how: SamplerConfig) -> Bool[Tensor, " q"]:
+        """Which images came back from one level."""
+        seeds = range(len(self.queries.images))
+        ends = finish(denoiser, self.queries.at(sigma), seeds, how.below(sigma))
+        return is_home(ends, self.queries.images, self.train, self.other)
+
+    def shares(self, denoiser: Denoiser, sigma: float, how: SamplerConfig) -> dict[str, Any]:
+        """The share of each kind that came back, with a 95 % interval; None where sampling ends."""
+        if sigma <= max(how.sigma_min, how.stop_at):
+            return {f"return_{k}{end}": None for k in self.parts for end in ("", "_ci95")}
+        back = self.came_back(denoiser, sigma, how)
+        found: dict[str, Any] = {}
+        for kind, rows in self.parts.items():
+            hits, n = int(back[rows].sum()), len(back[rows])
+            found[f"return_{kind}"] = hits / n
+            found[f"return_{kind}_ci95"] = list(clopper_pearson(hits, n))
+        return found
+
+
+def own_samples(run: Run | Model, step: int | None, count: int) -> Float[Tensor, "m c h w"]:
+    """Its samples of seeds 0, 1, ... in [-1, 1]: stored ones of these weights, else drawn.
+
+    Both have been through 8 bits, so they are the same images.
+    """
+    how = sampler_for(run)
+    if isinstance(run, Run) and (stored := _stored_samples(run, step, count, how)) is not None:
+        return torch.from_numpy(to_unit(stored))
+    drawn = sample(run.denoiser(step), range(count), shape_of(run), how)
+    return torch.cat([torch.from_numpy(to_unit(to_bytes(x.numpy()))) for x in drawn])
+
+
+def _stored_samples(
+    run: Run, step: int | None, count: int, how: SamplerConfig
+) -> NDArray[np.uint8] | None:
+    stored, report = run.samples(), run.report() or {}
+    if (
+        stored is not None
+        and report.get("checkpoint_sha256") == run.checkpoint_sha256(step)
+        and report.get("sampler") == dataclasses.asdict(how)
+        and stored[1][:count].tolist() == list(range(count))
+    ):
+        return stored[0][:count]
+    return None
+
+
+def noise_level_curves(
+    run: Run | Model,
+    step: int | None = None,
+    images: int = 100,
+    noises: int = 8,
+    seed: int = 0,
+    returns: int = 48,
+) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """The pack of curves of a run, or of any model beside its images.
+
+    Args:
+        run: of a model, only levels that it knows are measured.
+        images: train and held-out images each, drawn with `seed`.
+        noises: noises an image.
+        returns: training, held-out and generated images each that are sent to a level and back.
+
+    Yields:
+        (levels done, levels in all, the curves so far): the last one is complete.
+
+    Raises:
+        InputError: an unusable run or corpus.
+    """
+    corpus = run.corpus()
+    split, config = run.split(corpus), run.config if isinstance(run, Run) else None
+    if len(split.heldout) < 2:
+        raise InputError(
+            f"'{run.name}' trained on {len(split.train)} of {len(corpus)} images, which leaves "
+            f"{len(split.heldout)} unseen ones; curves compare with at least 2. "
+            + ("Train on fewer." if config else "Give more with --heldout.")
+        )
+    step = run.last_step if step is None else step  # a run in training may go on meanwhile
+    cutoff = config.cutoff if config else 0.0
+    levels, how = noise_levels(cutoff), sampler_for(run, steps=RETURN_STEPS)
+    if isinstance(run, Model):
+        levels = [s for s in levels if run.levels[0] <= s <= run.levels[1]]
+    subset = Subset.draw(split, images, returns, noises, seed)
+    pack: dict[str, Any] = {
+        "run": run.name,
+        "step": step,
+        "checkpoint_sha256": run.checkpoint_sha256(step),
+        "cutoff": cutoff,
+        "subset": {
+            k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(subset).items()
+        },
+        "return_sampler": dataclasses.asdict(how),
+        "sampler_sigmas": [
+            round(float(s), 5) for s in replace(sampler_for(run), stop_at=0.0).sigmas()[:-1]
+        ],
+        "levels": [],
+    }
+    yield 0, len(levels), pack
+    denoiser, everything = run.denoiser(step), torch.from_numpy(to_unit(corpus.images))
+    train, heldout = everything[split.train], everything[split.heldout]
+    groups = corpus.groups[split.train]
+    seen = Queries.draw(train[subset.train], noises, seed, 0)
+    unseen = Queries.draw(heldout[subset.heldout], noises, seed, 1)
+    test = Returns.of(
+        {
+            "train": train[subset.return_train],
+            "heldout": heldout[subset.return_heldout],
+            "generated": own_samples(run, step, returns),
+        },
+        train,
+        groups,
+        groups[subset.return_train],
+        seed,
+    )
+    known = closed_forms(train, seen, unseen, covariance_spectrum(everything), levels)
+    for k, closed in enumerate(known, 1):
+        sigma = closed["sigma"]
+        on_train, on_heldout = (
+            q.errors(_in_batches(denoiser, q.at(sigma), sigma)) for q in (seen, unseen)
+        )
+        pack["levels"].append(
+            {
+                **closed,
+                "loss_train": float(on_train.mean()),
+                "loss_heldout": float(on_heldout.mean()),
+                "gap_ratio": float(on_heldout.mean() / on_train.mean()) if on_train.any() else None,
+                **intervals(on_train, on_heldout, seed),
+                **test.shares(denoiser, sigma, how),
+                "train_density": _density(sigma, config) if config else None,
+            }
+        )
+        yield k, len(levels), pack
+
+
+def _density(sigma: float, config: Config) -> float:
+    """Training draws a unit of ln sigma; `noisy-only` draws above its cutoff alone."""
+
+    def z(level: float) -> float:
+        return (math.log(level) - config.p_mean) / config.p_std
+
+    density = math.exp(-0.5 * z(sigma) ** 2) / (config.p_std * math.sqrt(2 * math.pi))
+    if config.arm != "noisy-only":
+        return density
+    above = 0.5 * (1 - math.erf(z(config.cutoff) / math.sqrt(2)))
+    return density / above if sigma > config.cutoff else 0.0

@@ -1,0 +1,441 @@
+"""Runs as zip files: out with a model card, in with nothing trusted."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import shutil
+import tempfile
+import weakref
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from einops import rearrange, repeat
+from PIL import Image
+
+from ambient.images import read as untrusted
+from ambient.images.corpus import BUNDLED, MAX_SIDE, MIN_SIDE, load_corpus
+from ambient.errors import InputError
+from ambient.runs.limits import Limits
+from ambient.runs.folder import (
+    IMAGES_FILE,
+    OWN,
+    SLOWEST,
+    UNPACKING,
+    Run,
+    as_picture,
+    fingerprint,
+    open_run,
+    owner_record,
+    packed,
+    step_name,
+    write_atomically,
+)
+from ambient.images.read import Shape, flag, number, plain, positive, share, text, whole
+
+# Everything a run may bring, and its most bytes; other members of a zip are ignored.
+MAX_BYTES = {
+    "config.json": 100_000,
+    "metrics.jsonl": 8_000_000,
+    "report.json": 8_000_000,
+    "curves.json": 1_000_000,
+    "samples.npz": 200_000_000,
+    IMAGES_FILE: 200_000_000,
+    "sheets": 10_000_000,
+    "checkpoints": 200_000_000,
+}
+PARTS = tuple(name for name in MAX_BYTES if "." in name)
+MADE = ("config.json", IMAGES_FILE)  # parts that an export writes anew
+MAX_UNPACKED = 200_000_000
+
+# What an uploaded config may ask for: nothing that a page or a resumed training could choke on.
+RANGES = {
+    "n_train": (2, 60_000),
+    "steps": (1, 10_000_000),
+    "checkpoint_every": (1, 10_000_000),
+    "batch": (1, 4096),
+    "threads": (1, 256),
+    "side": (MIN_SIDE, MAX_SIDE),
+    "channels": (1, 3),
+    "width": (16, 512),
+    "patch": (1, 4),
+    "lr_hold": (1, 10_000_000),
+    "warmup": (1, 10_000_000),
+    "ema": (0, 1),
+    "p_mean": (-10, 10),
+    "p_std": (0.01, 10),
+    "sigma_data": (0.001, 2),
+}
+PAIR: Shape = [number, number]
+NULL: Shape = ({"n_train": whole, "rate": share, "ci95": PAIR}, None)
+RATES: dict[str, Shape] = {"rate": share, "ci95": PAIR, "heldout_rate": share, "heldout_ci95": PAIR}
+RULE: dict[str, Shape] = {"threshold": share, "null?": NULL}
+RULES: tuple[Shape, ...] = ({**RULE, **RATES}, {**RULE, **dict.fromkeys(RATES)})
+SAMPLE: Shape = {
+    "seed": whole,
+    "nearest": whole,
+    "second": whole,
+    "d1": number,
+    "d2": number,
+    "ratio": number,
+    "copy": flag,
+    "similarity?": (number, None),
+    "copy_by_similarity?": (flag, None),
+    "nearest_heldout": (whole, None),
+    "d_heldout": (number, None),
+}
+QUALITY: Shape = {
+    "features": text,
+    "frechet": (number, None),
+    **dict.fromkeys(("frechet_train", "frechet_heldout"), (number, None)),
+}
+REPORT: Shape = {
+    "run": text,
+    "step": whole,
+    "checkpoint_sha256": text,
+    "corpus": {"name": text, "n_train": whole, "n_heldout": whole, "sha256": text},
+    "n_samples": whole,
+    "copies": {"ratio": RULES, "similarity": (*RULES, None)},
+    "quality": (QUALITY, None),
+    "warnings": [text],
+    "heldout_ratios": [number],
+    "samples": [SAMPLE],
+}
+RETURNS = [f"return_{kind}" for kind in ("train", "heldout", "generated")]
+LEVEL: Shape = {
+    **dict.fromkeys(("sigma", "loss_train", "loss_heldout", "gap_ratio"), positive),
+    **dict.fromkeys(("loss_ideal", "train_density"), number),
+    **dict.fromkeys(("posterior_max", "leakage", "coverage"), share),
+    "gap_ratio_ci95": PAIR,
+    **{f"{name}?": (share, None) for name in RETURNS},
+    **{f"{name}_ci95?": (PAIR, None) for name in RETURNS},
+}
+CURVES: Shape = {
+    "step": whole,
+    "checkpoint_sha256": text,
+    "cutoff": number,
+    "subset": {"train": [whole], "heldout": [whole], "noises": whole},
+    "sampler_sigmas?": [positive],
+    "levels": [LEVEL],
+}
+
+
+def pace(value: Any) -> bool:
+    """a number from 0.1"""
+    return number(value) and value >= SLOWEST
+
+
+METRIC: Shape = {**dict.fromkeys(("step", "loss", "seconds"), number), "images_per_second": pace}
+
+
+def export_run(run: Run, images: bool = False) -> bytes:
+    """A zip of config, newest weights, report, curves, samples, a contact sheet and a model card.
+
+    Args:
+        images: with the images too, whatever their license: a run of images that are not bundled
+            can be opened elsewhere only with them.
+
+    Raises:
+        InputError: the run has no checkpoint yet, damaged weights, or other images than it had.
+    """
+    run.denoiser()  # a damaged run is named here, not by whoever unpacks it
+    weights = run.checkpoint()
+    config = replace(run.config, corpus=OWN) if images else run.config
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", config.to_json())
+        if images:
+            archive.writestr(IMAGES_FILE, packed(run.corpus()), zipfile.ZIP_STORED)
+        for part in PARTS:
+            if part not in MADE and (run.path / part).exists():
+                archive.write(run.path / part, part)
+        archive.write(weights, f"checkpoints/{weights.name}")
+        sheet = run.path / "sheets" / f"{weights.stem}.png"
+        if sheet.exists():
+            archive.write(sheet, f"sheets/{sheet.name}")
+            archive.writestr("contact-sheet.png", _enlarged(sheet, 4))
+        archive.writestr("README.md", model_card(replace(run, config=config)))
+    return buffer.getvalue()
+
+
+def _enlarged(picture: Path, factor: int) -> bytes:
+    image = Image.open(picture)
+    buffer = io.BytesIO()
+    size = (image.width * factor, image.height * factor)
+    image.resize(size, Image.Resampling.NEAREST).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def model_card(run: Run) -> str:
+    """What the model is, what it copies and what it must not be used for, in Markdown."""
+    c, report = run.config, run.report()
+    lines = [
+        "---",
+        "library_name: ambient",
+        "tags: [diffusion, memorization, unconditional-image-generation]",
+        "---",
+        f"# {run.name}",
+        "",
+        f"A diffusion model of {c.side}x{c.side} images, trained on {c.n_train} images of "
+        f"`{Path(c.corpus).name}` (split {c.split_seed}) for {run.last_step} steps of {c.batch}, "
+        f"arm `{c.arm}`" + (f" with cutoff {c.cutoff:g}" if c.cutoff else "") + f", seed {c.seed}.",
+        "",
+    ]
+    if report and report["copies"]["ratio"]["rate"] is not None:
+        rule = report["copies"]["ratio"]
+        low, high = rule["ci95"]
+        lines += [
+            f"**Copies**: {rule['rate']:.1%} of {report['n_samples']} samples (95 % interval "
+            f"{low:.1%} to {high:.1%}) are copies of a training image by the rule d1/d2 < "
+            f"{rule['threshold']:.3f}; of unseen images the same rule flags "
+            f"{rule['heldout_rate']:.1%}.",
+        ]
+        if (quality := report["quality"]) and quality["frechet"] is not None:
+            lines.append(
+                f"**Quality**: Frechet distance to held-out images {quality['frechet']:.3f} "
+                f"({quality['features']} features)."
+            )
+    else:
+        lines.append("**Copies**: not measured; run `python -m ambient evaluate` on this folder.")
+    lines += [
+        "",
+        "Trained on few images in order to study memorization. Nothing about it is a privacy "
+        "guarantee: it has seen every training image at low noise.",
+        "",
+        "Use: unpack, then `python -m ambient sample FOLDER --n 64 --out samples.png`.",
+        "",
+        "```json",
+        c.to_json().strip(),
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def import_run(source: bytes | Path, into: Path, owner: str | None = None) -> Run:
+    """Unpack an exported run below `into` and open it; nothing is left behind if that fails.
+
+    Only the files a run consists of are unpacked, under names of our own, so a zip cannot write
+    elsewhere; each is read to its end here, so that no page meets a broken one.
+
+    Args:
+        source: the zip, or its path.
+        into: folder of runs; the new folder is named after the content.
+        owner: a secret of who uploads, of which only a hash is stored; None: anyone may change it.
+
+    Raises:
+        InputError: not a zip, no run in it, too large, a run that does not load or whose parts do
+            not belong together, or one whose images are neither bundled nor in the zip.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=UNPACKING, dir=into))
+    try:
+        _unpack(source, scratch)
+        run = open_run(scratch)
+        _check_config(run)
+        _check_parts(run)
+        mark = run.checkpoint_sha256()[:8]
+        if owner is not None:  # each owner has a copy, under a name that nobody else can know
+            mark = str(fingerprint(owner + mark))[:16]
+            write_atomically(scratch / "owner.json", owner_record(owner))
+        target = into / f"{run.config.label}-{mark}"
+        if not target.exists():
+            scratch.rename(target)
+        return open_run(target)
+    except InputError as e:
+        here = (f"{scratch}/", f"{scratch.name}/")
+        raise InputError(re.sub("|".join(map(re.escape, here)), "", str(e))) from e
+    except OSError as e:
+        raise InputError(
+            f"this run could not be stored ({e.strerror}); make room for it and try again."
+        ) from e
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def unpack_run(source: Path) -> Run:
+    """An exported run from its zip, in a folder that is gone once nobody holds the run any more.
+
+    Raises:
+        InputError: as `import_run`, with the name of the zip.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ambient-run-"))
+    try:
+        run = import_run(source, folder)
+    except BaseException as e:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(e, InputError):
+            raise InputError(f"'{plain(source.name)}': {e}") from e
+        raise
+    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
+    return run
+
+
+def _unpack(source: bytes | Path, folder: Path) -> None:
+    with untrusted.open_zip(source, "this upload", MAX_UNPACKED) as archive:
+        parts = [(part, m) for m in archive.infolist() if (part := _part(m.filename))]
+        names = [part for part, _ in parts]
+        if "config.json" not in names:
+            raise InputError(
+                "this zip holds no run (no config.json); expected one made by "
+                "`python -m ambient export`."
+            )
+        if len(set(names)) < len(names):
+            raise InputError("this zip holds more than one run; expected one.")
+        for part, member in parts:
+            data = untrusted.read_member(archive, member, MAX_BYTES[part.partition("/")[0]])
+            _check_json(data, part)
+            target = folder / part
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(data)
+
+
+def _part(name: str) -> str:
+    """The place of a zip member inside a run folder, or '' for what does not belong there."""
+    path = Path(name)
+    if path.name in PARTS:
+        return path.name
+    numbered = r"(?:.*/)?(checkpoints/step-[0-9]{6,8}\.safetensors|sheets/step-[0-9]{6,8}\.png)"
+    found = re.fullmatch(numbered, name)
+    return found[1] if found else ""
+
+
+def _check_json(data: bytes, part: str) -> None:
+    """Refuse JSON that no run of ours would hold."""
+    if part == "metrics.jsonl":
+        for i, line in enumerate(data.splitlines(), 1):
+            place = f"{part} line {i}"
+            untrusted.check_shape(untrusted.read_json(line, place), METRIC, place)
+    elif part.endswith(".json"):
+        shapes: dict[str, Shape] = {"report.json": REPORT, "curves.json": CURVES}
+        untrusted.check_shape(untrusted.read_json(data, part), shapes.get(part, {}), part)
+
+
+def _check_config(run: Run) -> None:
+    """Images are bundled or in the zip: a path in an upload would make a server read its files."""
+    config = run.config
+    for name, (low, high) in RANGES.items():
+        if not low <= getattr(config, name) <= high:
+            raise InputError(
+                f"config.json: {name} is {plain(getattr(config, name), 40)}; expected {low} to "
+                f"{high}."
+            )
+    Limits.here().check_model(config)
+    brought = (run.path / IMAGES_FILE).exists()
+    if config.corpus not in (*BUNDLED, OWN) or (config.corpus == OWN) != brought:
+        raise InputError(
+            f"this run's images are '{plain(config.corpus, 60)}'"
+            f"{f' and it brings an {IMAGES_FILE}' if brought else ''}; an uploaded run may only "
+            f"name {' or '.join(BUNDLED)}, or bring its own. Export it again with `--images`, or "
+            "unpack it where its images are, and open that folder."
+        )
+    images = load_corpus(run.images)
+    if config.corpus == OWN:
+        Limits.here().check_pictures(len(images), max(images.images.shape[1:3]))
+    found = (images.sha256, *images.images.shape[1:])
+    if found != (config.corpus_sha256, config.side, config.side, config.channels):
+        raise InputError(
+            f"config.json: this run was trained on other images than '{config.corpus}' here; "
+            "expected the same hash, side and channels. Train it again."
+        )
+    if config.patch == 3 or config.side % (4 * config.patch):
+        raise InputError(
+            f"config.json: patch is {config.patch}; expected 1, 2 or 4, a quarter of which divides "
+            f"the side, {config.side}."
+        )
+
+
+def _check_parts(run: Run) -> None:
+    """Load everything once and compare it: a broken run is refused at the door."""
+    if not run.steps:
+        raise InputError("this zip holds no weights; let the run train to its first stage.")
+    split = run.split(run.corpus())
+    run.denoiser()
+    for step in run.sheet_steps:
+        _check_sheet(run, step)
+    seeds = _check_samples(run)
+    if report := run.report():
+        _check_report(report, run.config.n_train, len(split.heldout), seeds)
+    if (curves := run.curves()) and not curves["levels"]:
+        raise InputError("curves.json has no noise levels; make the curves and export again.")
+
+
+def _check_report(
+    report: dict[str, Any], n_train: int, n_heldout: int, seeds: list[int] | None
+) -> None:
+    rows, corpus = report["samples"], report["corpus"]
+    near = [row[key] for row in rows for key in ("nearest", "second")]
+    unseen = [row["nearest_heldout"] for row in rows if row["nearest_heldout"] is not None]
+    fits = {
+        "samples": len(rows) == report["n_samples"] > 0,
+        "corpus": (corpus["n_train"], corpus["n_heldout"]) == (n_train, n_heldout),
+        "nearest": max(near, default=-1) < n_train,
+        "nearest_heldout": max(unseen, default=-1) < n_heldout,
+        "seed": seeds is None or sorted(seeds) == sorted(row["seed"] for row in rows),
+    }
+    if wrong := [field for field, fit in fits.items() if not fit]:
+        raise InputError(
+            f"report.json: '{wrong[0]}' does not fit this run's config, images or samples; "
+            "evaluate it and export it again."
+        )
+
+
+def _check_sheet(run: Run, step: int) -> None:
+    name = f"sheets/{step_name(step)}.png"
+    untrusted.read_picture((run.path / name).read_bytes(), name, ("PNG",))
+    pixels = run.sheet(step)
+    if pixels is None or pixels.dtype != np.uint8:
+        raise InputError(f"'{name}' is no picture of 8 bits a channel; export the run again.")
+
+
+def _check_samples(run: Run) -> list[int] | None:
+    path, c = run.path / "samples.npz", run.config
+    if not path.exists():
+        return None
+    stored = untrusted.read_npz(path, path.name, ["images", "seeds"])
+    images, seeds = stored["images"], stored["seeds"]
+    shape = (len(seeds) if seeds.ndim else 0, c.side, c.side, c.channels)
+    if images.dtype != np.uint8 or seeds.dtype != np.int64 or images.shape != shape or not shape[0]:
+        raise InputError(
+            f"samples.npz holds images {images.dtype.name} {plain(images.shape)} and seeds "
+            f"{seeds.dtype.name} {plain(seeds.shape)}; expected uint8 (n, {c.side}, {c.side}, "
+            f"{c.channels}) and int64 (n,). Export the run again."
+        )
+    return [int(seed) for seed in seeds]
+
+
+def check_samples_path(path: Path) -> Path:
+    """Refuse a name that `write_samples` could not write, before any work is done.
+
+    Raises:
+        InputError: neither .npz nor .png, or a folder that is not there.
+    """
+    if path.suffix not in (".npz", ".png"):
+        raise InputError(f"--out is '{path}'; expected a name ending in .npz or .png.")
+    if not path.parent.is_dir():
+        raise InputError(f"'{path.parent}' is no folder; create it or choose another --out.")
+    return path
+
+
+def write_samples(path: Path, images: np.ndarray, seeds: np.ndarray) -> None:
+    """`images` uint8 (n, h, w, c) and `seeds` int64 (n,) as npz, or the images as one PNG grid."""
+    scratch = path.with_name(f".{path.stem}.part{path.suffix}")
+    if check_samples_path(path).suffix == ".npz":
+        np.savez_compressed(scratch, images=images, seeds=seeds.astype(np.int64))
+    else:
+        _grid(images).save(scratch)
+    scratch.replace(path)
+
+
+def _grid(images: np.ndarray) -> Image.Image:
+    """Pictures in a near-square grid, each about 64 pixels high, pixels kept sharp."""
+    factor = max(1, 64 // images.shape[1])
+    tiles = repeat(images, "n h w c -> n (h i) (w j) c", i=factor, j=factor)
+    tiles = np.pad(tiles, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255)
+    columns = math.isqrt(len(tiles) - 1) + 1
+    missing = -len(tiles) % columns
+    tiles = np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0)), constant_values=255)
+    return as_picture(rearrange(tiles, "(a b) h w c -> (a h) (b w) c", b=columns))

@@ -1,0 +1,529 @@
+"""Run folders: the one channel between training, commands and pages.
+
+A folder holds config.json, state.json, metrics.jsonl, checkpoints/, sheets/, reports and, for runs
+that can go on, resume/. Opening one reads JSON and safetensors and never executes code from it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from einops import rearrange
+from numpy.typing import NDArray
+from PIL import Image
+
+from ambient.config import Config
+from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
+from ambient.errors import InputError
+from ambient.images.read import Shape, check_shape, number, text, whole
+
+if TYPE_CHECKING:
+    from ambient.diffusion.denoiser import EDM
+
+BUNDLED_RUNS = ASSETS / "runs"
+STOP_FILE = "stop"  # its presence asks a training run to save and end; it may say `YIELD`
+ACTIVE = ("queued", "running")  # every other status is a run at rest
+YIELD = "yield"  # end as queued, because somebody else's run has waited long enough
+PLACE_FILE = "place.json"  # where a run stands in the queue
+START_FILE = "start.safetensors"  # the weights that a run with a parent starts from
+OWN = "pictures"  # the corpus of a run that keeps its images in its folder
+IMAGES_FILE = "images.npz"  # the whole corpus, unseen images and groups too
+STALE = 120.0  # seconds without a heartbeat: gone, where its process cannot be looked up
+HUNG = 600.0  # seconds without a heartbeat and without work: such a process is ended
+IDLE = 0.05  # of that time on a core: less is no work
+UNPACKING = ".import-"  # begins the name of a folder that an upload is unpacked into
+NOBODY = "damaged"  # the owner of a run whose owner.json cannot be read
+SLOWEST = 0.1  # images a second, as metrics.jsonl rounds them; less says nothing of a machine
+SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
+
+SECONDS = ("heartbeat", "monotonic", "worked", "running_seconds", "seconds_per_step", "eta_seconds")
+STATE: Shape = {
+    "status": text,
+    **dict.fromkeys(("step?", "pid?"), whole),
+    **{f"{name}?": number for name in SECONDS},
+}
+
+
+def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
+    """Readers see the old file or the new one, never half of it, even after a power cut.
+
+    Raises:
+        OSError: not written; the old file is whole and nothing is left beside it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with scratch.open("wb") as f:
+            f.write(content.encode() if isinstance(content, str) else content)
+            f.flush()
+            os.fsync(f.fileno())
+        scratch.replace(path)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def is_full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def unwritten(folder: Path, error: OSError) -> str:
+    """What a failed write means for a person, in one line."""
+    if is_full(error):
+        return f"the disk is full: '{folder}' could not be written; make room, then go on."
+    return f"'{folder}' could not be written ({error.strerror}); make it writable, then go on."
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file, or None where there is no such file.
+
+    Raises:
+        InputError: the file is there but not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as e:
+        raise InputError(f"'{path}' is not readable JSON ({e}); restore or delete it.") from e
+    if not isinstance(value, dict):
+        raise InputError(f"'{path}' holds a {type(value).__name__}; expected a JSON object.")
+    return value
+
+
+def process_started(pid: int) -> str | None:
+    """When a live process started, in the kernel's words; None if gone or not on Linux."""
+    fields = _process(pid)
+    return fields[19] if fields else None
+
+
+def _process(pid: int) -> list[str] | None:
+    """What /proc/PID/stat says of a live process after its name."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else fields
+
+
+def _worked(pid: int) -> float:
+    """Seconds that a live process has had on cores."""
+    fields = _process(pid)
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+@cache
+def _machine() -> tuple[str, str]:
+    """This boot of a machine, and where in it process numbers mean what they mean here.
+
+    Two containers of one machine share the first and not the second. Empty where not told.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return boot, str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return "", ""
+
+
+def pulse(pid: int) -> dict[str, Any]:
+    """What a state says of the live process that trains a run: which one it is, and since when."""
+    boot, numbers = _machine()
+    return {
+        "pid": pid,
+        "pid_started": process_started(pid),
+        "boot": boot,
+        "numbers": numbers,
+        "heartbeat": time.time(),
+        "monotonic": time.monotonic(),
+        "worked": _worked(pid),
+    }
+
+
+def is_training(run: Run) -> bool:
+    """Whether the process that state.json names is alive and still the one that wrote it.
+
+    A process that cannot be looked up, as that of another container, is known by its heartbeat.
+    """
+    state = run.state
+    if state["status"] != "running" or "pid" not in state:
+        return False
+    boot, numbers = _machine()
+    ours = (state.get("boot", boot), state.get("numbers", numbers)) == (boot, numbers)
+    if ours and Path("/proc/self/stat").exists():
+        started = process_started(state["pid"])
+        return started is not None and started == state.get("pid_started", started)
+    return _silence(state) < STALE
+
+
+def end_hung(run: Run) -> bool:
+    """Kill a process of this machine that trains a run, if it has stood still for minutes.
+
+    Whoever is killed loses no more than half a minute of work.
+
+    Returns:
+        Whether there was one.
+    """
+    state, (boot, numbers) = run.state, _machine()
+    here = boot and (state.get("boot"), state.get("numbers")) == (boot, numbers)
+    if not here or not is_training(run) or _silence(state) < HUNG:
+        return False
+    pid = state["pid"]
+    if _worked(pid) - state.get("worked", 0.0) > IDLE * _silence(state):
+        return False  # at something that takes long
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    return True
+
+
+def _silence(state: dict[str, Any]) -> float:
+    """Seconds since a state's last heartbeat.
+
+    Within one boot by a clock that nobody sets, and that stands still while the machine sleeps.
+    """
+    boot, _ = _machine()
+    if boot and state.get("boot") == boot:
+        return time.monotonic() - float(state.get("monotonic", 0.0))
+    return abs(time.time() - float(state.get("heartbeat", 0.0)))
+
+
+def fingerprint(token: str | None) -> str | None:
+    """What a run folder stores of its owner's token."""
+    return None if token is None else hashlib.sha256(token.encode()).hexdigest()
+
+
+def owner_record(token: str) -> str:
+    """The content of owner.json."""
+    return json.dumps({"sha256": fingerprint(token)})
+
+
+def step_name(step: int) -> str:
+    return f"step-{step:06d}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run folder. Everything is read from disk when asked for."""
+
+    path: Path
+    config: Config
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """status, step, steps, heartbeat, seconds_per_step, eta_seconds; `done` if absent."""
+        path = self.path / "state.json"
+        state = read_json(path) or {"status": "done", "step": self.last_step}
+        check_shape(state, STATE, f"'{path}'")
+        return state
+
+    @property
+    def steps(self) -> list[int]:
+        """Steps with stored weights, ascending."""
+        return _numbered(self.path / "checkpoints", ".safetensors")
+
+    @property
+    def sheet_steps(self) -> list[int]:
+        """Steps with a stored contact sheet, ascending."""
+        return _numbered(self.path / "sheets", ".png")
+
+    @property
+    def last_step(self) -> int:
+        return self.steps[-1] if self.steps else 0
+
+    @property
+    def resume_steps(self) -> list[int]:
+        """Steps with a stored resume state, ascending."""
+        return _numbered(self.path / "resume", ".pt")
+
+    @property
+    def saved_step(self) -> int:
+        """The step the run would go on from, if its newest resume state is whole."""
+        return max(self.last_step, *self.resume_steps[-1:], 0)
+
+    @property
+    def is_to_pause(self) -> bool:
+        """Whether it is asked to stop, and not only for another run's turn."""
+        stop = self.path / STOP_FILE
+        return stop.exists() and stop.read_text(encoding="utf-8") != YIELD
+
+    @property
+    def owner(self) -> str | None:
+        """The fingerprint of who may change the run; None: anyone; `NOBODY`: it is damaged."""
+        if not (self.path / "owner.json").exists():
+            return None
+        with suppress(InputError):
+            found = (read_json(self.path / "owner.json") or {}).get("sha256")
+            if isinstance(found, str) and re.fullmatch("[0-9a-f]{64}", found):
+                return found
+        return NOBODY
+
+    def metrics(self) -> list[dict[str, float]]:
+        """The lines of metrics.jsonl; a last line cut short by a crash is left out."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return list(_whole_lines(lines))
+
+    def report(self, step: int | None = None) -> dict[str, Any] | None:
+        """The stored verdict of a step, or the run's final one."""
+        if step is None:
+            return read_json(self.path / "report.json")
+        return read_json(self.path / "reports" / f"{step_name(step)}.json")
+
+    def curves(self) -> dict[str, Any] | None:
+        return read_json(self.path / "curves.json")
+
+    def sheet(self, step: int | None = None) -> NDArray[np.uint8] | None:
+        """The 36 samples of seeds 0 to 35 at a step (default: the last), uint8 (36, h, w, c)."""
+        steps = self.sheet_steps
+        path = self.path / "sheets" / f"{step_name(step or (steps[-1] if steps else 0))}.png"
+        c = self.config
+        try:
+            pixels = np.atleast_3d(np.asarray(Image.open(path)))
+        except FileNotFoundError:
+            return None
+        if pixels.shape != (SHEET_SIDE * c.side, SHEET_SIDE * c.side, c.channels):
+            raise InputError(f"'{path}' is {pixels.shape}; expected 36 images of {c.side} pixels.")
+        images = rearrange(pixels, "(a h) (b w) c -> (a b) h w c", a=SHEET_SIDE, b=SHEET_SIDE)
+        return np.ascontiguousarray(images)
+
+    def samples(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+        """The images behind `report()`: uint8 (n, h, w, c) and their seeds (n,); None if absent."""
+        path = self.path / "samples.npz"
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as data:
+            return data["images"], data["seeds"]
+
+    def checkpoint(self, step: int | None = None) -> Path:
+        """The weights file of a step, by default the last.
+
+        Raises:
+            InputError: no weights stored, or none at that step.
+        """
+        steps = self.steps
+        if not steps:
+            raise InputError(f"run '{self.path}' has no checkpoint yet; let it train longer.")
+        step = steps[-1] if step is None else step
+        if step not in steps:
+            near = min(steps, key=lambda s: abs(s - step))
+            raise InputError(f"run '{self.name}' has no step {step}; the nearest stored is {near}.")
+        return self.path / "checkpoints" / f"{step_name(step)}.safetensors"
+
+    def checkpoint_sha256(self, step: int | None = None) -> str:
+        return hashlib.sha256(self.checkpoint(step).read_bytes()).hexdigest()
+
+    def corpus(self) -> Corpus:
+        """The run's images.
+
+        Raises:
+            InputError: gone, or no longer the images the run was trained on.
+        """
+        corpus = load_corpus(self.images, side=self._side())
+        if corpus.sha256 != self.config.corpus_sha256:
+            raise InputError(
+                f"run '{self.name}' was trained on other images than '{self.config.corpus}' now "
+                f"holds (hash {self.config.corpus_sha256[:8]}, found {corpus.sha256[:8]}); "
+                "restore them."
+            )
+        return replace(corpus, name=self.config.corpus)
+
+    @property
+    def images(self) -> str:
+        """Where its images are: what `load_corpus` takes."""
+        return str(self.path / IMAGES_FILE) if self.config.corpus == OWN else self.config.corpus
+
+    def _side(self) -> int | None:
+        return self.config.side if Path(self.images).suffix != ".npz" else None
+
+    def split(self, corpus: Corpus) -> Split:
+        return split_corpus(corpus, self.config.n_train, self.config.split_seed)
+
+    def denoiser(self, step: int | None = None) -> EDM:
+        """The run's averaged network at a step, ready to sample: `denoiser(x, sigma)`.
+
+        Raises:
+            InputError: truncated, foreign or non-finite weights.
+        """
+        from ambient.runs.weights import load_weights
+
+        return load_weights(self.checkpoint(step), self.config)
+
+
+def _numbered(folder: Path, suffix: str) -> list[int]:
+    found = (re.fullmatch(r"step-(\d{6,})", p.stem) for p in folder.glob(f"*{suffix}"))
+    return sorted(int(m[1]) for m in found if m)
+
+
+def _whole_lines(lines: list[str]) -> Iterator[dict[str, float]]:
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
+
+
+def as_picture(pixels: NDArray[np.uint8]) -> Image.Image:
+    """(h, w, c) as a gray or RGB picture."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def write_sheet(path: Path, images: NDArray[np.uint8]) -> None:
+    """36 images (36, h, w, c) as one lossless picture, 6 x 6, row by row."""
+    sheet = as_picture(rearrange(images, "(a b) h w c -> (a h) (b w) c", a=SHEET_SIDE))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    write_atomically(path, buffer.getbuffer())
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run folder, or a bundled run by its name.
+
+    Raises:
+        InputError: no such folder, or its config cannot be used.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir() and (BUNDLED_RUNS / str(path)).is_dir():
+        folder = BUNDLED_RUNS / str(path)
+    if not folder.exists():
+        names = ", ".join(r.name for r in list_runs(BUNDLED_RUNS))
+        raise InputError(f"'{path}' does not exist; expected a run folder, or one of {names}.")
+    if not (folder / "config.json").is_file():
+        raise InputError(f"'{path}' has no config.json; expected a run folder, or a run's zip.")
+    return Run(folder, Config.from_json(folder / "config.json"))
+
+
+def start_run(
+    path: Path,
+    config: Config,
+    start: tuple[Run, int | None] | None = None,
+    images: Corpus | None = None,
+) -> Run:
+    """Create a run folder for `config`.
+
+    Args:
+        start: a run and one of its steps (None: the last), whose weights the new run starts
+            from: they are copied, and named as `parent` in the new config.
+        images: what a run on `OWN` images keeps in its folder; None: those that `start` keeps.
+
+    Raises:
+        InputError: the folder holds something already or cannot be created, or the weights to
+            start from are missing or of another shape.
+    """
+    if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+        raise InputError(f"'{path}' exists already; choose another --out, or --resume it.")
+    if start:
+        parent, step = start
+        weights = parent.checkpoint(step)
+        config = _descend(config, parent, int(weights.stem.removeprefix("step-")))
+        images = images or (parent.corpus() if config.corpus == OWN else None)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if start:
+            shutil.copyfile(weights, path / START_FILE)
+        if config.corpus == OWN and images:
+            write_atomically(path / IMAGES_FILE, packed(images))
+        write_atomically(path / "config.json", config.to_json())
+    except OSError as e:
+        shutil.rmtree(path, ignore_errors=True)
+        if is_full(e):
+            raise InputError(unwritten(path.parent, e)) from e
+        raise InputError(f"'{path}' cannot be created ({e.strerror}); choose another --out.") from e
+    return open_run(path)
+
+
+def packed(corpus: Corpus) -> bytes:
+    """A corpus as npz, which `load_corpus` reads again as it is."""
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        images=corpus.images,
+        names=np.array(corpus.names),
+        categories=np.array(corpus.categories),
+        groups=corpus.groups,
+        license=np.array(corpus.license),
+    )
+    return buffer.getvalue()
+
+
+def lengthen(run: Run, steps: int, every: int | None = None) -> Run:
+    """Raise the steps of a run at rest: what it then becomes is a run started with that length.
+
+    Args:
+        every: steps from one stored stage to the next from here on; None: as before.
+
+    Raises:
+        InputError: not more steps than it has, or nothing stored to go on from.
+    """
+    if steps <= run.config.steps:
+        raise InputError(
+            f"steps is {steps}; run '{run.name}' is set to {run.config.steps}: expected more."
+        )
+    if run.steps and not run.resume_steps:
+        raise InputError(
+            f"run '{run.name}' has weights but no resume state, so it cannot go on; start a new "
+            "run from its weights."
+        )
+    every = every or run.config.checkpoint_every
+    longer = replace(run.config, steps=steps, checkpoint_every=every)
+    write_atomically(run.path / "config.json", longer.to_json())
+    return replace(run, config=longer)
+
+
+def settle(run: Run) -> None:
+    """Say of a run that no process trains what it has come to: done, or interrupted."""
+    status = "done" if run.last_step >= run.config.steps else "interrupted"
+    if run.state["status"] != status:
+        state = {**run.state, "status": status, "step": run.saved_step}
+        write_atomically(run.path / "state.json", json.dumps(state) + "\n")
+        (run.path / STOP_FILE).unlink(missing_ok=True)
+
+
+def mark_failed(run: Run, reason: str) -> None:
+    """Say in state.json that the run ended, and why, if it can be written at all."""
+    state = {**run.state, "status": "failed", "step": run.saved_step, "error": reason}
+    with suppress(OSError):  # else the queue finds the process gone, and says so
+        write_atomically(run.path / "state.json", json.dumps(state) + "\n")
+
+
+def _descend(config: Config, parent: Run, step: int) -> Config:
+    """The same config with its parent, if the parent's weights fit."""
+
+    def shape(c: Config) -> str:
+        return f"{c.channels} channels, width {c.width}, patch {c.patch} and network {c.network}"
+
+    if shape(config) != shape(parent.config):
+        raise InputError(
+            f"run '{parent.name}' has {shape(parent.config)}, the new run {shape(config)}; "
+            "weights only start a network of their own shape."
+        )
+    return replace(config, parent=f"{parent.name}@{step}")
+
+
+def list_runs(folder: Path) -> list[Run]:
+    """The usable runs in a folder, by name; unusable and half-made ones are left out."""
+    runs = []
+    for config in sorted(folder.glob("[!.]*/config.json")):
+        try:
+            runs.append(Run(config.parent, Config.from_json(config)))
+        except InputError:
+            continue  # a run of another version: `open_run` says why when it is asked for by name
+    return runs

@@ -1,0 +1,212 @@
+"""What visitors of a public server may ask for. Without `AMBIENT_PUBLIC=1` nothing is capped.
+
+| environment variable    | default    | caps                                             |
+|-------------------------|------------|--------------------------------------------------|
+| AMBIENT_MAX_STEPS       | 10000      | steps of a run                                   |
+| AMBIENT_MAX_STAGES      | 100        | stages of a run whose weights are stored         |
+| AMBIENT_MAX_BATCH       | 128        | images a step                                    |
+| AMBIENT_MAX_WIDTH       | 64         | channels at the network's finest level           |
+| AMBIENT_MAX_PARAMETERS  | 3000000    | weights of the network                           |
+| AMBIENT_MAX_N_TRAIN     | 2000       | training images                                  |
+| AMBIENT_MAX_THREADS     | its cores  | threads of a training                            |
+| AMBIENT_MAX_SIDE        | 64         | pixels along an image's side                     |
+| AMBIENT_MAX_PICTURES    | 3000       | pictures of one's own to train on, or of an audit's set |
+| AMBIENT_MAX_UPLOAD      | 50000000   | bytes of such pictures                           |
+| AMBIENT_MAX_QUEUED      | 20         | runs queued or running, of all visitors; audits |
+| AMBIENT_MAX_QUEUED_EACH | 2          | runs queued or running, of one visitor           |
+| AMBIENT_MAX_DISK        | 2000000000 | bytes of the runs folder                         |
+| AMBIENT_MAX_MEMORY      | 2000000000 | bytes of each process, beside torch and images    |
+| AMBIENT_MAX_SECONDS     | 1800       | seconds that an audit takes                      |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ambient.config import Config
+from ambient.errors import InputError
+from ambient.runs.folder import ACTIVE, fingerprint, list_runs
+
+
+def is_public() -> bool:
+    """Whether strangers use this server (`AMBIENT_PUBLIC=1`)."""
+    return os.environ.get("AMBIENT_PUBLIC", "") not in ("", "0")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Caps, infinite where nothing is capped. See the table above."""
+
+    steps: float = 10_000
+    stages: float = 100
+    batch: float = 128
+    width: float = 64
+    parameters: float = 3_000_000
+    n_train: float = 2_000
+    threads: float = os.cpu_count() or 1
+    side: float = 64
+    pictures: float = 3_000
+    upload: float = 50e6
+    queued: float = 20
+    queued_each: float = 2
+    disk: float = 2e9
+    memory: float = 2e9
+    seconds: float = 1_800
+
+    @classmethod
+    def here(cls) -> Limits:
+        """The caps that this process's environment asks for.
+
+        Raises:
+            InputError: a variable that is not a number.
+        """
+        if not is_public():
+            return UNLIMITED
+        usual = dataclasses.asdict(cls())
+        return cls(**{k: _read(f"AMBIENT_MAX_{k.upper()}", v) for k, v in usual.items()})
+
+    def check(self, config: Config, folder: Path, owner: str | None = None, count: int = 1) -> None:
+        """Refuse a run that this server does not train, or not now.
+
+        Args:
+            folder: the runs folder.
+            owner: the token of who asks.
+            count: so many runs are asked for together: all of them need room.
+
+        Raises:
+            InputError: the first cap that is exceeded, and by what.
+        """
+        if self == UNLIMITED:
+            return
+        for name in ("steps", "batch", "threads"):
+            _refuse_above(name, getattr(config, name), getattr(self, name))
+        stages = math.ceil(config.steps / config.checkpoint_every)
+        _refuse_above("the number of stored stages", stages, self.stages)
+        self.check_model(config)
+        owners = list(_owners_in_line(folder))
+        mine = owners.count(fingerprint(owner))
+        room = "" if count == 1 else f", which leaves no room for {count} more"
+        if mine + count > self.queued_each:
+            raise InputError(
+                f"{mine} runs of yours are training or waiting, and this server takes "
+                f"{self.queued_each:g} at a time{room}; wait for one to end, or stop it."
+            )
+        if len(owners) + count > self.queued:
+            raise InputError(
+                f"{len(owners)} runs are training or waiting, and this server takes "
+                f"{self.queued:g}{room}; try again later."
+            )
+
+    def check_model(self, config: Config) -> None:
+        """Refuse a model that is too large to be trained or looked at here.
+
+        Raises:
+            InputError: the first cap that is exceeded, and by what.
+        """
+        for name in ("width", "n_train", "side"):
+            _refuse_above(name, getattr(config, name), getattr(self, name))
+        _refuse_above("the number of parameters", parameters(config), self.parameters)
+
+    def check_pictures(self, count: int, side: int) -> None:
+        """Refuse pictures that somebody brought, where they are too many or too large.
+
+        Raises:
+            InputError: what there is, and the cap.
+        """
+        _refuse_above("the number of pictures", count, self.pictures)
+        _refuse_above("side", side, self.side)
+
+    def check_disk(self, folder: Path) -> None:
+        """Refuse what is to be stored, where the runs folder is as large as it may be.
+
+        Raises:
+            InputError: what it holds, and what it may.
+        """
+        if math.isfinite(self.disk) and (held := bytes_of(folder)) >= self.disk:
+            raise InputError(
+                f"the runs folder holds {held / 1e6:.0f} MB of at most {self.disk / 1e6:.0f} MB; "
+                "delete a run."
+            )
+
+    def cap_memory(self) -> None:
+        """Let this process grow by at most `memory` bytes from here on, where the kernel can."""
+        if math.isinf(self.memory) or not sys.platform.startswith("linux"):
+            return
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        allowed = pages * resource.getpagesize() + int(self.memory)
+        resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+UNLIMITED = Limits(**{f.name: math.inf for f in dataclasses.fields(Limits)})
+
+
+def _read(name: str, default: float) -> float:
+    value = os.environ.get(name, "")
+    try:
+        number = float(value or default)
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(f"{name} is '{value}'; expected a number, such as {default:g}.")
+    return number
+
+
+def _owners_in_line(folder: Path) -> Iterator[str | None]:
+    """The owner of each run that trains or waits; those that cannot be read do neither."""
+    for run in list_runs(folder):
+        try:
+            if run.state.get("status") in ACTIVE:
+                yield run.owner
+        except InputError:
+            continue
+
+
+def _refuse_above(name: str, value: int, cap: float) -> None:
+    if value > cap:
+        raise InputError(
+            f"{name} is {value}; this server trains at most {cap:g}. Choose less, or run "
+            "Ambient Explorer on a machine of yours."
+        )
+
+
+def bytes_of(folder: Path) -> int:
+    """Size of all files below a folder; what vanishes meanwhile counts nothing."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += Path(parent, name).lstat().st_size
+    return total
+
+
+def parameters(config: Config) -> int:
+    """Weights of a run's network, counted without building it (or loading torch)."""
+    w, mid, last = config.widths
+    emb, pixels = 4 * w, config.channels * config.patch**2
+
+    def layer(a: int, b: int, kernel: int = 1) -> int:
+        return a * b * kernel**2 + b
+
+    def block(a: int, b: int) -> int:
+        norms = 2 * a + 2 * b
+        skip = layer(a, b) if a != b else 0
+        return norms + layer(a, b, 3) + layer(emb, 2 * b) + layer(b, b, 3) + skip
+
+    embed = layer(w, emb) + layer(emb, emb)
+    ends = layer(pixels, w, 3) + 2 * w + layer(w, pixels, 3)
+    encode = block(w, w) + block(mid, mid) + 2 * block(last, last)  # the middle one too
+    attention = 2 * last + layer(last, 3 * last) + layer(last, last)
+    between = layer(w, mid, 2) + layer(mid, last, 2)  # and back up
+    back = layer(mid, w, 2) + layer(last, mid, 2)
+    merged = 1 if config.network == "bands" else 2  # added, or concatenated
+    decode = block(merged * w, w) + block(merged * mid, mid)
+    return embed + ends + encode + attention + between + back + decode

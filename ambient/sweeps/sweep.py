@@ -1,0 +1,318 @@
+"""Many runs from one spec: train, judge along the way, and one table out. Resumable.
+
+A spec is a JSON object:
+
+    {"common": {"corpus": "emoji", "n_train": 100, "steps": 3500},
+     "arms": [{"arm": "standard"}, {"arm": "ambient", "cutoff": 1.0}],
+     "seeds": [0, 1, 2], "stages": 5, "samples": 400}
+
+Every arm is trained with every seed, which is also its split: seeds differ in everything that
+chance decides. Choices in an arm go before those in `common`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ambient.config import Config, configure
+from ambient.errors import InputError
+from ambient.images.corpus import load_corpus
+from ambient.runs.folder import Run, open_run, read_json, step_name, write_atomically
+
+CHOICES = {
+    "corpus", "n_train", "arm", "cutoff", "steps", "batch", "lr", "width", "threads", "dtype",
+    "network", "mode",
+}  # fmt: skip
+FIELDS = {"about", "common", "arms", "seeds", "stages", "samples"}
+WORDS = {"corpus", "arm", "dtype", "network", "mode"}
+NAMED = ("network", "mode", "width", "lr", "batch")  # in the name of a run, where a spec gives them
+NUMBERS = {"cutoff", "lr"}  # may have a fraction; all other choices are whole
+
+
+# Each job as it ends, and why if it failed.
+Ends = Generator[tuple[str, BaseException | None], None, None]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A spec, checked: its jobs by name, each the config of a run.
+
+    Attributes:
+        stages: checkpoints judged of each run, evenly spaced, the last at its end.
+        samples: images a judged stage.
+    """
+
+    jobs: dict[str, Config]
+    stages: int
+    samples: int
+
+
+def read_sweep(path: Path) -> Sweep:
+    """Read and check a spec, before anything is trained.
+
+    Raises:
+        InputError: not a spec, or a run that could not be trained: which one, and why.
+    """
+    spec = read_json(path)
+    if spec is None:
+        raise InputError(f"'{path}' does not exist; expected a sweep's spec (JSON).")
+    if unknown := sorted(set(spec) - FIELDS):
+        raise InputError(f"'{path}' has '{unknown[0]}'; expected {', '.join(sorted(FIELDS))}.")
+    common, arms, seeds = spec.get("common", {}), spec.get("arms"), spec.get("seeds", [0])
+    stages, samples = spec.get("stages", 5), spec.get("samples", 400)
+    if not isinstance(arms, list) or not arms or not all(isinstance(a, dict) for a in arms):
+        raise InputError(f"'{path}' has no list 'arms' of objects, such as {{'arm': 'standard'}}.")
+    if not isinstance(common, dict) or not isinstance(seeds, list) or not seeds:
+        raise InputError(f"'{path}': 'common' must be an object and 'seeds' a list of numbers.")
+    for name, value in (("stages", stages), ("samples", samples)):
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f"'{path}': '{name}' is {value!r}; expected 1 or more.")
+    jobs: dict[str, Config] = {}
+    for seed in seeds:
+        for arm in arms:
+            name, config = _job(path, {**common, **arm}, seed, stages)
+            if name in jobs:
+                raise InputError(f"'{path}' asks for '{name}' twice; make its arms differ.")
+            jobs[name] = config
+    return Sweep(jobs, stages, samples)
+
+
+def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[str, Config]:
+    if unknown := sorted(set(choices) - CHOICES):
+        known = ", ".join(sorted(CHOICES))
+        raise InputError(f"'{path}' has the choice '{unknown[0]}'; expected some of {known}.")
+    for name, value in {**choices, "seed": seed}.items():
+        kinds = str if name in WORDS else (int, float) if name in NUMBERS else int
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            kind = "a word" if kinds is str else "a whole number" if kinds is int else "a number"
+            raise InputError(f"'{path}': {name} is {value!r}; expected {kind}.")
+    choices = dict(choices)
+    corpus = load_corpus(choices.pop("corpus", "emoji"))
+    steps = choices.get("steps", 3000)
+    try:
+        config = configure(
+            corpus,
+            seed=seed,
+            split_seed=seed,
+            checkpoint_every=max(1, steps // stages),
+            **choices,
+        )
+    except (InputError, TypeError) as e:
+        raise InputError(f"'{path}', run {choices} with seed {seed!r}: {e}") from e
+    extra = "".join(f"-{k}-{choices[k]}" for k in NAMED if k in choices)
+    return f"{config.label}{extra}-seed-{seed}", config
+
+
+def in_threads(spec: Sweep, out: Path, names: list[str], workers: int = 1) -> Ends:
+    """Do these jobs on this machine, `workers` at once; closed early, it begins no other."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = {pool.submit(do_job, out / n, spec.jobs[n], spec): n for n in names}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.exception()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def carry_out(
+    spec: Sweep, out: Path, do_jobs: Callable[[Sweep, Path, list[str]], Ends] = in_threads
+) -> Iterator[tuple[int, int, str]]:
+    """Do every job that is not done yet, and keep the table up to date.
+
+    Args:
+        do_jobs: does the jobs of these names, into their folders in `out`.
+
+    Yields:
+        (jobs done, jobs in all, what was last done): the first at once, with jobs of before.
+
+    Raises:
+        InputError: a folder in `out` holds another run than the spec asks for.
+        ChildProcessError: jobs failed; the others are done, and the table holds them.
+    """
+    for name, config in spec.jobs.items():
+        _check_same(out / name, config)
+    left = [n for n in spec.jobs if not _is_done(out / n, spec)]
+    done, failed = len(spec.jobs) - len(left), []
+    write_table(spec, out)
+    yield done, len(spec.jobs), f"{done} done before"
+    with closing(do_jobs(spec, out, left)) as ends:
+        for name, error in ends:
+            if error:
+                failed.append(f"{name} ({error})")
+                continue
+            done += 1
+            write_table(spec, out)
+            yield done, len(spec.jobs), name
+    if failed:
+        raise ChildProcessError(
+            f"{len(failed)} of {len(spec.jobs)} runs failed: {'; '.join(failed)}. "
+            f"See '{out / 'log.txt'}', then run the same command again."
+        )
+
+
+def _check_same(folder: Path, config: Config) -> None:
+    if not (folder / "config.json").exists():
+        return
+    found, wanted = (dataclasses.asdict(c) for c in (open_run(folder).config, config))
+    for name in set(found) - {"version"}:
+        if found[name] != wanted[name]:
+            raise InputError(
+                f"'{folder}' was trained with {name} {found[name]} and the spec asks for "
+                f"{wanted[name]}; choose another --out or delete that folder."
+            )
+
+
+def stages_of(run: Run, count: int) -> list[int]:
+    """The steps that are judged: `count` evenly spaced checkpoints, the last at the run's end."""
+    c = run.config
+    return sorted({*(c.checkpoint_every * k for k in range(1, count)), c.steps})
+
+
+def _is_done(folder: Path, spec: Sweep) -> bool:
+    if not (folder / "config.json").exists():
+        return False
+    run = open_run(folder)
+    reports = [run.report(s) for s in stages_of(run, spec.stages)]
+    curves = run.curves()
+    judged = all(r and r["n_samples"] == spec.samples for r in reports)
+    return judged and curves is not None and curves["step"] == run.config.steps
+
+
+def do_job(folder: Path, config: Config, spec: Sweep) -> None:
+    """Train one run, judge its stages, and measure its curves, each where not done yet.
+
+    Raises:
+        ChildProcessError: one of these failed; what was done before stays in the folder.
+    """
+    log = folder.parent / "log.txt"
+    train_run(folder, config, log)
+    run = open_run(folder)
+    for step in stages_of(run, spec.stages):
+        if (run.report(step) or {}).get("n_samples") != spec.samples:
+            (folder / "reports" / f"{step_name(step)}.json").unlink(missing_ok=True)
+            command(log, "evaluate", folder, "--step", step, "--n", spec.samples, "--store")
+    if (run.curves() or {}).get("step") != run.config.steps:
+        command(log, "curves", folder, "--store")
+
+
+def train_run(folder: Path, config: Config, log: Path) -> None:
+    """Train a run in a process of its own, or go on where it stands."""
+    if not (folder / "config.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "config.json", config.to_json())
+    command(log, "train", "--resume", folder)
+
+
+def command(log: Path, *words: object) -> None:
+    """One `python -m ambient` command in a process of its own, on one thread, niced.
+
+    Raises:
+        ChildProcessError: it failed; the reason is its last line.
+    """
+    line = [sys.executable, "-m", "ambient", *map(str, words)]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["nice", "-n", "5", *line] if os.name == "posix" else line,
+        env={"OMP_NUM_THREADS": "1", **os.environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    with log.open("a", encoding="utf-8") as f:
+        f.write(f"{' '.join(line[1:])}\n{done.stdout}")
+    if done.returncode:
+        raise ChildProcessError((done.stdout.strip().splitlines() or ["no output"])[-1])
+
+
+def write_table(spec: Sweep, out: Path) -> dict[str, Any]:
+    """Write `table.json`, a row a judged stage, and `records.npz`, a row a sample.
+
+    Runs of which anything is left to do are listed under `missing`.
+    Both follow from the run folders alone: delete them, run the sweep again, and they are back.
+    """
+    table: dict[str, Any] = {"rows": [], "curves": [], "missing": []}
+    records: dict[str, list[Any]] = {name: [] for name in ("row", *RECORDED)}
+    for name, config in spec.jobs.items():
+        if not _is_done(out / name, spec):
+            table["missing"].append(name)
+        if not (out / name / "config.json").exists():
+            continue
+        run = open_run(out / name)
+        seconds = {m["step"]: m["seconds"] for m in run.metrics()}
+        for step in stages_of(run, spec.stages):
+            report = run.report(step)
+            if report is None:
+                continue
+            for sample in report["samples"]:
+                records["row"].append(len(table["rows"]))
+                for field in RECORDED:
+                    records[field].append(sample[field])
+            table["rows"].append(_row(name, config, step, report, seconds.get(step)))
+        if pack := run.curves():
+            table["curves"].append(_curves(name, run, pack))
+    write_atomically(out / "table.json", json.dumps(table, indent=0) + "\n")
+    _write_records(out / "records.npz", records)
+    return table
+
+
+RECORDED = ("seed", "nearest", "d1", "d2", "ratio", "similarity")
+
+
+def _write_records(path: Path, records: dict[str, list[Any]]) -> None:
+    whole = ("row", "seed", "nearest")
+    kinds = {name: np.int32 if name in whole else np.float32 for name in records}
+    scratch = path.with_name(f".{path.name}")
+    with scratch.open("wb") as f:
+        columns: dict[str, Any] = {k: np.array(v, kinds[k]) for k, v in records.items()}
+        np.savez_compressed(f, **columns)
+    scratch.replace(path)
+
+
+def _row(
+    name: str, config: Config, step: int, report: dict[str, Any], seconds: float | None
+) -> dict[str, Any]:
+    ratio, similarity = report["copies"]["ratio"], report["copies"]["similarity"]
+    quality = report["quality"] or {}
+    return {
+        "run": name,
+        "corpus": config.corpus,
+        "n_train": config.n_train,
+        "arm": config.arm,
+        "cutoff": config.cutoff,
+        "width": config.width,
+        "seed": config.seed,
+        "step": step,
+        "seconds": seconds,
+        "n_samples": report["n_samples"],
+        "checkpoint_sha256": report["checkpoint_sha256"],
+        "copies": ratio["rate"],
+        "copies_ci95": ratio["ci95"],
+        "threshold": ratio["threshold"],
+        "heldout": ratio["heldout_rate"],
+        "heldout_ci95": ratio["heldout_ci95"],
+        "null": (ratio["null"] or {}).get("rate"),
+        "similar": similarity["rate"],
+        "similar_threshold": similarity["threshold"],
+        "similar_heldout": similarity["heldout_rate"],
+        "similar_null": (similarity["null"] or {}).get("rate"),
+        **{k: v for k, v in quality.items() if k != "features"},
+        "features": similarity["features"],
+    }
+
+
+def _curves(name: str, run: Run, pack: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: pack[k] for k in ("step", "cutoff", "checkpoint_sha256", "levels")}
+    return {"run": name, "arm": run.config.arm, "seed": run.config.seed, **kept}

@@ -1,0 +1,160 @@
+"""Barriers: axe-core on every page, in light and dark; the keyboard alone; little motion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.test_browser import CHROMIUM, at_rest, playwright, server
+from ui import frame, lesson
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*(name for name, *_ in frame.PAGES), frame.SHEET]
+# Streamlit's own frame: the top navigation and its header. Reported, never counted as ours.
+FRAME = ("stHeader", "stToolbar", "stTopNav", "stSidebarNav", "stAppDeployButton")
+# What axe calls serious or critical there with Streamlit 1.67, by rule; anything new is reported.
+KNOWN: set[str] = set()
+
+# Whether a text belongs to a disabled control: WCAG 1.4.3 asks no contrast of inactive components.
+INACTIVE = """at => !!document.querySelector(at)?.closest('[data-testid=stElementContainer]')
+?.querySelector('label[disabled], :disabled, [aria-disabled=true]')"""
+
+pytestmark = pytest.mark.browser
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    assert CHROMIUM, "no Chromium; make test installs one where it can"
+    with playwright.sync_playwright() as p:
+        found = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+def ready(page: Any) -> None:
+    """Everything stands: no placeholder, no picture still to come."""
+    page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+    at_rest(page)
+    playwright.expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=60_000)
+    page.wait_for_timeout(800)  # charts fade in
+
+
+def barriers(page: Any) -> tuple[list[str], set[str]]:
+    """What axe calls serious or critical: in what is ours, and the rules broken in the frame."""
+    ours, theirs = [], set()
+    for found in axe.Axe().run(page).response["violations"]:
+        if found["impact"] not in ("serious", "critical"):
+            continue
+        for node in found["nodes"]:
+            target = node["target"][0]
+            if found["id"] == "color-contrast" and page.evaluate(INACTIVE, target):
+                continue
+            inside = page.evaluate(
+                "([at, frame]) => { const e = document.querySelector(at); return !!e && "
+                "frame.some(id => e.closest(`[data-testid=${id}]`)) }",
+                [target if isinstance(target, str) else target[0], list(FRAME)],
+            )
+            if inside:
+                theirs.add(found["id"])
+            else:
+                ours.append(f"{found['id']}: {node['html'][:200]}")
+    return ours, theirs
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_barrier(scheme: str, tmp_path: Path) -> None:
+    with server(tmp_path) as address, browser() as chromium:
+        page = chromium.new_page(
+            viewport={"width": 1440, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
+        found: dict[str, list[str]] = {}
+        for name in [*PAGES, *(f"{s.page}?lesson={s.number}" for s in lesson.steps()[:6:2])]:
+            page.goto(f"{address}/{name}")
+            ready(page)
+            ours, theirs = barriers(page)
+            assert theirs <= KNOWN, (name, theirs)
+            if ours:
+                found[name] = ours
+        assert found == {}
+
+
+def test_no_barrier_in_what_opens(tmp_path: Path) -> None:
+    with server(tmp_path) as address, browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(address)
+        for name in ("Teach", "Terms", "Command"):
+            ready(page)
+            page.get_by_test_id("stPopover").filter(has_text=name).first.get_by_role(
+                "button"
+            ).click()
+            playwright.expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+            page.wait_for_timeout(800)
+            assert barriers(page)[0] == [], name
+            page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_keyboard_reaches_every_control(name: str, tmp_path: Path) -> None:
+    with server(tmp_path) as address, browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(f"{address}/{name}")
+        ready(page)
+        page.evaluate(MARK)
+        wanted = page.evaluate("window.wanted.length")
+        assert wanted
+        for _ in range(wanted + 400):
+            page.keyboard.press("Tab")
+            if page.evaluate(CROSS_OFF) == 0:
+                break
+        assert page.evaluate("window.wanted.map(e => e.outerHTML.slice(0, 160))") == []
+
+
+# Controls that can be used: buttons, fields, sliders; of a group only one is in the tab order, the
+# others are reached with arrows.
+MARK = """() => {
+  const usable = e => e.checkVisibility() && !e.disabled && !e.closest('[data-testid=stHeader]')
+    && !e.closest('.modebar') && e.getAttribute('aria-hidden') !== 'true';
+  const groups = new Set();
+  window.wanted = [...document.querySelectorAll('[data-testid=stMain] button, '
+    + '[data-testid=stMain] input, [data-testid=stMain] textarea, [data-testid=stMain] summary, '
+    + '[data-testid=stMain] [role=slider], [data-testid=stMain] [role=combobox]')]
+    .filter(usable).filter(e => {
+      const group = e.closest('[role=radiogroup], [role=tablist], [role=toolbar], '
+        + '[role=listbox]');
+      if (!group) return !['-1'].includes(e.getAttribute('tabindex'));
+      if (groups.has(group)) return false;
+      groups.add(group);
+      return true;
+    });
+}"""
+CROSS_OFF = """() => {
+  const at = document.activeElement;
+  const group = e => e && e.closest('[role=radiogroup], [role=tablist], [role=toolbar], '
+    + '[role=listbox]');
+  window.wanted = window.wanted.filter(e => e.isConnected && e !== at && !e.contains(at)
+    && !(group(e) && group(e) === group(at)));
+  return window.wanted.length;
+}"""
+
+
+def test_what_moves_stands_still_for_who_asks(tmp_path: Path) -> None:
+    """Our own component plays only when asked, and never where little motion is wished for."""
+    for path in (ROOT / "ui").rglob("*.css"):
+        text = path.read_text(encoding="utf-8")
+        if "animation" in text or "transition" in text:
+            assert "prefers-reduced-motion" in text, path
+    with server(tmp_path) as address, browser() as chromium:
+        page = chromium.new_page(reduced_motion="reduce")
+        page.goto(f"{address}/watch_it_memorize")
+        ready(page)
+        running = page.evaluate(
+            "document.getAnimations().filter(a => a.playState === 'running' "
+            "&& a.effect.getTiming().iterations === Infinity).length"
+        )
+        assert running == 0

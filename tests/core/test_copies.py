@@ -1,0 +1,124 @@
+"""Verdicts: planted copies, planted innocents, and the rate of false alarms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from ambient.copies.rules import (
+    choose,
+    clopper_pearson,
+    find_copies,
+    find_neighbors,
+    halves,
+    judge,
+    ratio_threshold,
+    similarities,
+    similarity_threshold,
+)
+from ambient.errors import InputError
+from ambient.images.corpus import Corpus, split_corpus, to_unit
+from ambient.images.neighbors import _faiss_search, _torch_search, nearest
+
+
+def cloud(n: int, d: int = 30, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+def test_faiss_torch_and_brute_force_agree() -> None:
+    queries, keys = cloud(50, seed=1), cloud(300)
+    distance, index = nearest(queries, keys, 5)
+    brute = np.linalg.norm(queries[:, None] - keys[None], axis=2)
+    np.testing.assert_array_equal(index, brute.argsort(1)[:, :5])
+    np.testing.assert_allclose(distance, np.sort(brute, 1)[:, :5], rtol=1e-5)
+    np.testing.assert_array_equal(_faiss_search(queries, keys, 5), _torch_search(queries, keys, 5))
+
+
+def test_search_says_what_does_not_fit() -> None:
+    with pytest.raises(InputError, match="30 values an image and the searched images 20"):
+        nearest(cloud(3), cloud(9, 20), 1)
+    with pytest.raises(InputError, match="k is 10; expected 1 to 9"):
+        nearest(cloud(3), cloud(9), 10)
+
+
+def test_planted_copies_are_found_and_named() -> None:
+    train, heldout, new = cloud(100), cloud(400, seed=1), cloud(150, seed=2)
+    copies = train[:50] + 0.01 * cloud(50, seed=3)
+    verdict, neighbors = find_copies(np.concatenate([copies, new]), train, heldout)
+    assert verdict.copies[:50].all()
+    assert verdict.copies[50:].mean() <= 0.05
+    np.testing.assert_array_equal(neighbors.nearest[:50], np.arange(50))
+
+
+def test_a_copy_of_a_doubled_image_is_still_caught() -> None:
+    train, heldout = cloud(100), cloud(400, seed=1)
+    doubled = np.concatenate([train, train[:10] + 1e-4])
+    groups = np.concatenate([np.arange(100), np.arange(10)])
+    samples = np.concatenate([train[:10] + 0.01, cloud(120, seed=5)])
+    verdict, neighbors = find_copies(samples, doubled, heldout, groups)
+    assert verdict.copies[:10].all()
+    assert (groups[neighbors.nearest[:10]] != groups[neighbors.second[:10]]).all()
+    naive = find_neighbors(samples, doubled, np.arange(110))
+    assert (naive.ratio[:10] > 0.9).all()  # what the group rule protects from
+
+
+def test_false_alarms_are_as_promised() -> None:
+    """Judge the reporting half with the other half's threshold, over many draws: 1 % or less."""
+    train = cloud(60, 8)
+    alarms, n = 0, 0
+    for seed in range(40):
+        heldout = cloud(1000, 8, seed=100 + seed)
+        ratio = find_neighbors(heldout, train, np.arange(60)).ratio
+        calibration, reporting = halves(len(ratio), seed)
+        alarms += int((ratio[reporting] < ratio_threshold(ratio[calibration])).sum())
+        n += len(reporting)
+    assert binomtest(alarms, n, 0.01, alternative="greater").pvalue > 0.01
+    similar = np.random.default_rng(0).normal(size=(400, 500)).astype(np.float32)
+    over = [(s[250:] > similarity_threshold(s[:250])).mean() for s in similar]
+    assert 0.004 < np.mean(over) <= 0.0105
+
+
+@pytest.mark.parametrize("name", ["emoji", "digits"])
+def test_held_out_images_of_bundled_corpora_are_innocent(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    corpus: Corpus = request.getfixturevalue(name)
+    split = split_corpus(corpus, 100, 0)
+    train, heldout = (to_unit(corpus.images[i]) for i in (split.train, split.heldout))
+    verdict, _ = find_copies(heldout[:200], train, heldout)
+    assert verdict.heldout_ci95[0] <= 0.01
+
+
+def test_intervals_are_scipys() -> None:
+    for hits, n in ((0, 50), (3, 200), (50, 50), (37, 100)):
+        exact = binomtest(hits, n).proportion_ci(method="exact")
+        np.testing.assert_allclose(clopper_pearson(hits, n), (exact.low, exact.high), atol=1e-12)
+
+
+def test_similarity_is_cosine() -> None:
+    train, queries = cloud(40), cloud(9, seed=1)
+    similar, index = similarities(queries, train)
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (queries, train))
+    np.testing.assert_allclose(similar, (a @ b.T).max(1), atol=1e-6)
+    np.testing.assert_array_equal(index, (a @ b.T).argmax(1))
+
+
+def test_too_few_images_carry_no_verdict() -> None:
+    few, enough = np.linspace(0, 1, 99, dtype=np.float32), np.linspace(0, 1, 100, dtype=np.float32)
+    with pytest.raises(InputError, match="99 samples; at least 100"):
+        judge(few, enough, "ratio")
+    with pytest.raises(InputError, match="99 held-out images; at least 100"):
+        judge(enough, few, "ratio")
+
+
+def test_rows_are_the_worst_the_median_or_random_ones() -> None:
+    ratios = np.random.default_rng(0).random(50)
+    worst = choose(ratios, "worst", 6, seed=0)
+    assert ratios[worst].tolist() == sorted(ratios)[:6]
+    median = choose(ratios, "median", 6, seed=0)
+    assert sorted(ratios)[22] <= ratios[median].min()
+    assert ratios[median].max() <= sorted(ratios)[28]
+    drawn = [choose(ratios, "random", 6, seed=s) for s in (0, 0, 1)]
+    assert len(set(drawn[0])) == 6 and drawn[0] == drawn[1] != drawn[2]
+    assert sorted(choose(ratios[:3], "random", 6, seed=0)) == [0, 1, 2]

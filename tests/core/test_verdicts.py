@@ -1,0 +1,240 @@
+"""Verdicts on planted sets: exact, disguised and no copies, and what unseen images would score."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ambient.__main__ import main
+from ambient.copies.judge import ImageSets, judge_images, strangers
+from ambient.copies.rules import LEFT_OUT, find_neighbors, similarities
+from ambient.errors import InputError
+from ambient.images.corpus import Corpus, split_corpus
+from ambient.reports.audit import audit
+from ambient.reports.evaluation import evaluate, sets_of
+from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+
+
+def planted(corpus: Corpus, copies: int, innocents: int, n_train: int = 100) -> ImageSets:
+    """Samples of which the first are training images and the others images nobody has seen."""
+    split = split_corpus(corpus, n_train, 0)
+    train = corpus.images[split.train]
+    unseen = corpus.images[split.heldout]
+    samples = np.concatenate([train[:copies], unseen[:innocents]])
+    return ImageSets(
+        samples,
+        train,
+        unseen[innocents:],
+        corpus.groups[split.train],
+        corpus.groups[split.heldout[innocents:]],
+    )
+
+
+def test_planted_copies_are_found_by_both_rules(emoji: Corpus) -> None:
+    found = judge_images(planted(emoji, 40, 160), "encoder-64")
+    copies = found["copies"]
+    for rule in ("ratio", "similarity"):
+        low, high = copies[rule]["ci95"]
+        assert low < 0.2 < high
+        assert all(r["copy"] and r["copy_by_similarity"] for r in found["samples"][:40])
+    assert copies["agreement"]["both"] >= 40
+    assert sum(copies["agreement"].values()) == 200
+
+
+def test_rules_disagree_about_a_mirrored_copy(emoji: Corpus) -> None:
+    sets = planted(emoji, 60, 60)
+    mirrored = sets.samples[:60, :, ::-1]
+    sets = ImageSets(
+        np.concatenate([mirrored, sets.samples[60:]]),
+        sets.train,
+        sets.heldout,
+        sets.groups,
+        sets.heldout_groups,
+    )
+    found = judge_images(sets, "encoder-64")
+    assert found["copies"]["agreement"]["similarity_only"] > 10
+    assert all(r["copy_by_similarity"] for r in found["samples"][:60])
+
+
+def test_samples_of_another_training_set_are_the_null(emoji: Corpus) -> None:
+    """A perfect copier of its own training set copies next to nothing of a stranger's."""
+    sets = planted(emoji, 100, 0)
+    found = judge_images(sets, "encoder-64")
+    for rule in ("ratio", "similarity"):
+        assert found["copies"][rule]["rate"] == 1
+        null = found["copies"][rule]["null"]
+        assert null["n_train"] == 100
+        assert null["ci95"][0] <= 0.01
+
+
+def test_strangers_are_no_twins_of_the_rest() -> None:
+    images = np.zeros((30, 8, 8, 1), np.uint8)
+    groups = np.repeat(np.arange(15), 2)
+    sets = ImageSets(images, images[:6], images, np.arange(6), groups)
+    taken, rest = strangers(sets)
+    assert len(taken) == 6
+    assert not set(groups[taken]) & set(groups[rest])
+    assert set(groups[taken]) | set(groups[rest]) == set(range(15))
+
+
+def test_left_out_training_images_do_not_see_their_own_group() -> None:
+    train = np.array([[0, 0], [0, 0.1], [3, 0], [0, 9]], np.float32)
+    groups = np.array([0, 0, 1, 2])
+    found = find_neighbors(train, train, groups, own=groups)
+    assert found.nearest.tolist() == [2, 2, 0, 1]
+    assert found.second.tolist() == [3, 3, 3, 2]
+    assert found.d1[0] == 3
+    turned = np.array([[1, 0], [1, 0.01], [0, 1], [-1, 0]], np.float32)
+    assert similarities(turned, turned, groups, groups)[1].tolist() == [2, 2, 1, 2]
+    with pytest.raises(InputError, match="form 2 groups of twins; at least 3"):
+        find_neighbors(train[:3], train[:3], groups[:3], own=groups[:3])
+
+
+def test_without_unseen_images_training_images_calibrate_the_rules(emoji: Corpus) -> None:
+    whole = planted(emoji, 50, 100, n_train=300)
+    none = ImageSets(
+        whole.samples, whole.train, whole.heldout[:0], whole.groups, whole.heldout_groups[:0]
+    )
+    found = judge_images(none, "encoder-64")
+    assert found["calibrated_on"] == LEFT_OUT
+    assert found["quality"] is None
+    assert found["copies"]["ratio"]["null"] is None
+    assert len(found["heldout_ratios"]) == 300
+    assert (
+        "there are no held-out images: the rules are calibrated on training" in found["warnings"][0]
+    )
+    for rule in ("ratio", "similarity"):
+        low, high = found["copies"][rule]["ci95"]
+        assert low < 1 / 3 < high
+        assert found["copies"][rule]["heldout_ci95"][0] <= 0.01
+
+
+def test_an_audit_is_the_evaluation_of_the_same_images_to_the_last_digit(
+    tiny_run: Run, tmp_path: Path
+) -> None:
+    *_, images, report = list(evaluate(tiny_run, n=120))[-1]
+    assert report is not None
+    corpus = tiny_run.corpus()
+    sets = sets_of(corpus, tiny_run.split(corpus), images)
+    for name, some in (("a", sets.samples), ("b", sets.train), ("c", sets.heldout)):
+        np.savez(tmp_path / f"{name}.npz", images=some)
+    command = ["audit", "--generated", str(tmp_path / "a.npz"), "--train", str(tmp_path / "b.npz")]
+    command += ["--heldout", str(tmp_path / "c.npz"), "--json", str(tmp_path / "audit.json")]
+    assert main(command) == 0
+    found = json.loads((tmp_path / "audit.json").read_text())
+    others = found["copies"].pop("others")
+    assert {rule["features"] for rule in others} >= {"pixels"}
+    for part in ("copies", "quality", "heldout_ratios", "n_samples", "calibrated_on"):
+        assert found[part] == report[part], part
+    without = [{k: v for k, v in s.items() if k != "seed"} for s in report["samples"]]
+    assert [{k: s[k] for k in without[0]} for s in found["samples"]] == without
+
+
+def test_an_audit_reads_folders_and_leaves_out_twins(emoji: Corpus, tmp_path: Path) -> None:
+    sets = planted(emoji, 30, 90, n_train=120)
+    for name, some in (("made", sets.samples), ("train", sets.train)):
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(some):
+            Image.fromarray(image).save(tmp_path / name / f"{i:03}.png")
+    np.savez(tmp_path / "held.npz", images=np.concatenate([sets.train[:5], sets.heldout[:200]]))
+    found = audit(tmp_path / "made", tmp_path / "train", tmp_path / "held.npz", features="pixels")
+    assert any("5 held-out images are twins of training images" in w for w in found["warnings"])
+    assert found["corpus"]["n_heldout"] == 200
+    assert found["samples"][0]["file"] == "000.png"
+    assert all(s["copy"] for s in found["samples"][:30])
+    low, high = found["copies"]["ratio"]["ci95"]
+    assert low < 0.25 < high
+    assert found["quality"]["frechet"] is None  # 3,072 pixels, 120 images
+    assert found["quality"]["kid"] is not None
+
+
+def test_sets_of_different_shapes_are_refused(
+    digits: Corpus, emoji: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "small.npz", images=digits.images[:120])
+    np.savez(tmp_path / "gray.npz", images=emoji.images[:120, ..., :1])
+    np.savez(tmp_path / "color.npz", images=emoji.images[:120])
+    np.savez(tmp_path / "few.npz", images=emoji.images[:3])
+    for generated, train, message in (
+        ("small", "color", "generated: 'small.npz' has 8x8 images where 32x32 are wanted"),
+        ("color", "gray", "generated: 'color.npz' is in color and the training images are gray"),
+        ("few", "color", "generated: 'few.npz' has 3 images; at least 4 are needed"),
+        ("color", "few", "train: 'few.npz' has 3 images; at least 4 are needed"),
+    ):
+        files = [str(tmp_path / f"{name}.npz") for name in (generated, train)]
+        assert main(["audit", "--generated", files[0], "--train", files[1]]) == 2
+        said = capsys.readouterr().err
+        assert message in said
+        assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("run", list_runs(BUNDLED_RUNS), ids=lambda run: run.name)
+def test_bundled_false_alarms_are_compatible_with_one_percent(run: Run) -> None:
+    report = run.report()
+    assert report is not None
+    for rule in ("ratio", "similarity"):
+        assert report["copies"][rule]["heldout_ci95"][0] <= 0.01
+        assert report["copies"][rule]["null"]["ci95"][0] <= 0.01
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Equal, but for the last digits of sums: processors add in their own order."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(alike(a[k], b[k]) for k in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(alike, a, b))
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-7)
+    return bool(a == b)
+
+
+def test_a_bundled_report_is_what_its_stored_samples_say() -> None:
+    from ambient.diffusion.samplers import sampler_of
+    from ambient.reports.evaluation import report_of
+
+    run = open_run("digits-50-standard")
+    stored, kept = run.report(), run.samples()
+    assert stored is not None
+    assert kept is not None
+    corpus = run.corpus()
+    images, seeds = kept
+    again = report_of(
+        run, corpus, run.split(corpus), images, int(seeds[0]), None, sampler_of(run.config)
+    )
+    assert again.pop("shape") == [8, 8, 1]  # newer than the stored reports
+    assert alike(json.loads(json.dumps(again)), stored)
+
+
+def test_without_anything_to_calibrate_on_nothing_is_concluded(emoji: Corpus) -> None:
+    few, none = emoji.images[:20], emoji.images[:0]
+    sets = ImageSets(few[:5], few, none, np.arange(20), np.arange(0))
+    found = judge_images(sets, "encoder-64")
+    assert found["copies"]["similarity"]["rate"] is None
+    assert found["copies"]["agreement"] is None
+    assert found["calibrated_on"] is None
+    assert all(s["similarity"] > 0.999 for s in found["samples"])
+    assert all(s["copy_by_similarity"] is None for s in found["samples"])
+
+
+def test_a_report_is_of_the_weights_that_were_there_when_it_began(
+    tiny_run: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "training"
+    shutil.copytree(tiny_run.path, folder)
+    newest = open_run(folder).checkpoint(20)
+    weights = newest.read_bytes()
+    newest.unlink()
+    steps = evaluate(open_run(folder), 100)
+    next(steps)
+    newest.write_bytes(weights)
+    *_, (_, _, _, report) = steps
+    assert report is not None
+    assert report["step"] == 10
+    assert report["checkpoint_sha256"] == open_run(folder).checkpoint_sha256(10)

@@ -1,0 +1,530 @@
+"""The page Audit: two drops and one click, hostile drops, turns, and nothing left behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from ambient.copies.features import SPACES
+from ambient.errors import InputError
+from ambient.images.corpus import Corpus, split_corpus
+from ambient.reports import page as paper
+from ambient.runs.folder import process_started
+from ui import visitor
+from ui.audit import desk as office
+from ui.audit import drops
+from ui.audit.desk import Desk, Job
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 240.0  # seconds for a process of its own on a busy machine
+
+
+def zipped(images: np.ndarray, prefix: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for i, image in enumerate(images):
+            content = io.BytesIO()
+            Image.fromarray(image).save(content, "PNG")
+            archive.writestr(f"{prefix}{i:03}.png", content.getvalue())
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def sets(emoji: Corpus) -> dict[str, bytes]:
+    split = split_corpus(emoji, 120, 0)
+    train, unseen = emoji.images[split.train], emoji.images[split.heldout]
+    made = np.concatenate([train[:40], unseen[:80]])
+    return {"generated": zipped(made, "made-"), "train": zipped(train, "train-")}
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AppTest]:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    office.desk.clear()  # type: ignore[attr-defined]
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    yield at.switch_page("pages/audit.py").run()
+    for key in list(office.desk().jobs):
+        office.desk().end(key)
+
+
+def drop(at: AppTest, which: str, *files: tuple[str, bytes]) -> None:
+    kind = "application/zip" if files[0][0].endswith("zip") else "image/png"
+    given = [(name, data, kind) for name, data in files]
+    at.file_uploader(key=f"audit-{which}").set_value(given)
+
+
+def click(at: AppTest) -> AppTest:
+    at.run()  # as a drop does
+    (button,) = [b for b in at.button if b.label == "Audit my images"]
+    return button.click().run()
+
+
+def finished(at: AppTest) -> AppTest:
+    """The page once its audit has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while any(job.active for job in office.desk().jobs.values()):
+        assert time.monotonic() < deadline
+        for key in list(office.desk().jobs):
+            office.desk().look(key)
+        time.sleep(0.3)
+    return at.run()
+
+
+def said(at: AppTest) -> str:
+    return " ".join(m.value for m in [*at.header, *at.markdown, *at.caption, *at.error])
+
+
+def test_the_page_opens_with_an_audited_example(page: AppTest) -> None:
+    assert not page.exception
+    assert "Yes: some are copies" in said(page)
+    assert "An example" in said(page)
+    assert [b.disabled for b in page.button if b.label == "Audit my images"] == [True]
+    labels = [m.label for m in page.metric]
+    assert labels[:2] == ["By pixels: copies", "By pixels: false alarms"]
+    page.session_state["audit-copies-example"] = True
+    page.run()
+    assert not page.exception
+    assert "that either rule names, the surest by pixels first" in said(page)
+    alts = [image.alt for e in page.get("image") for image in e.proto.imgs]
+    assert max(alt.count(" beside ") for alt in alts) == 120
+
+
+def test_two_drops_and_one_click(
+    page: AppTest, sets: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(page, "generated", ("samples.zip", sets["generated"]))
+    drop(page, "train", ("training.zip", sets["train"]))
+    page.selectbox(key="audit-features").set_value("pixels")
+    at = click(page)
+    assert not at.exception
+    at = finished(at)
+    assert not at.exception
+    assert not at.error
+    words = said(at)
+    assert "Of 120 generated images" in words
+    assert "An example" not in words
+    assert "*made" in words
+    assert "left out in turn" in words or "judged against the others" in words
+    (job,) = office.desk().jobs.values()
+    report = json.loads(job.json.read_bytes())
+    low, high = report["copies"]["ratio"]["ci95"]
+    assert low < 40 / 120 < high
+    assert report["samples"][0]["nearest_file"] == "train-000.png"
+    assert job.html.read_text("utf-8") == paper.page(report)
+    again = opened(monkeypatch, at)
+    assert "Of 120 generated images" in said(again)
+    assert [e.proto.expanded for e in again.get("expander") if e.label == "Your images"] == [False]
+    assert "An example" in said(opened(monkeypatch, at, hide="open"))  # a link for a class
+    for stranger in (None, "x" * 22):
+        assert "An example" in said(opened(monkeypatch, stranger))
+    again = opened(monkeypatch, at)
+    (delete,) = [b for b in again.button if b.label == "Delete this audit"]
+    assert "An example" in said(delete.click().run())
+    assert not office.desk().jobs
+    assert not job.folder.exists()
+    assert "Of 120 generated images" not in said(at.run())
+
+
+def opened(
+    monkeypatch: pytest.MonkeyPatch, browser: AppTest | str | None, **address: str
+) -> AppTest:
+    """The page in a new session, of the browser of another session or of one with such a cookie."""
+    if isinstance(browser, AppTest):
+        browser = str(browser.session_state[visitor.BROWSER])
+    cookies = {visitor.COOKIES[visitor.BROWSER]: browser} if browser else {}
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda self: cookies))
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    at.switch_page("pages/audit.py")
+    at.query_params.update(address)
+    at.run()
+    assert not at.exception
+    return at
+
+
+def test_an_audit_belongs_to_a_browser_and_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Job, "start", lambda job: None)
+    counter = Desk()
+    jobs = {"a1": ("a", "audit"), "b": ("b", "audit"), "a2": ("a", "audit"), "side": ("a", "side")}
+    counter.jobs = {key: Job(Path("gone") / key, [], of) for key, of in jobs.items()}
+    assert counter.newest(("a", "audit")) == "a2"
+    assert counter.newest(("b", "audit")) == "b"
+    assert counter.newest(("c", "audit")) == counter.newest((None, "audit")) == ""
+    counter.end_all(None)
+    assert list(counter.jobs) == list(jobs)
+    counter.end_all("a")
+    assert list(counter.jobs) == ["b"]
+
+
+def test_loose_pictures_are_a_set_too(page: AppTest, sets: dict[str, bytes]) -> None:
+    with zipfile.ZipFile(io.BytesIO(sets["generated"])) as archive:
+        loose = [(name, archive.read(name)) for name in archive.namelist()]
+    loose[5] = ("../../made-000.png", loose[5][1])  # of one name, and not to be trusted
+    loose[6] = ("bad.png", b"no picture")
+    drop(page, "generated", *loose)
+    drop(page, "train", ("training.zip", sets["train"]))
+    page.selectbox(key="audit-features").set_value("pixels")
+    at = finished(click(page))
+    assert not at.exception
+    assert "Of 119 generated images" in said(at)
+    assert "1 of 120 pictures left out" in said(at)
+
+
+HOSTILE = {
+    "garbage": (("a.zip", b"PK\x03\x04 and nothing"),),
+    "empty": (("a.png", b""),),
+    "a script": (("a.png", b"<script>alert(1)</script>"),),
+    "a pickle": (("a.npz", b"\x80\x04\x95 no zip at all"),),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_drops_get_one_line(name: str, page: AppTest, sets: dict[str, bytes]) -> None:
+    drop(page, "generated", *HOSTILE[name])
+    drop(page, "train", ("training.zip", sets["train"]))
+    at = finished(click(page))
+    assert not at.exception
+    (error,) = at.error
+    assert error.value.startswith("generated: ")
+    assert "\n" not in error.value
+    assert "Traceback" not in error.value
+    assert str(next(iter(office.desk().jobs.values())).folder) not in error.value
+    assert "Yes: some are copies" not in said(at)  # no example beside one's own images
+    assert [b.disabled for b in at.button if b.label == "Audit my images"] == [False]
+
+
+def test_a_zip_among_pictures_is_refused_before_anything_runs(
+    page: AppTest, sets: dict[str, bytes]
+) -> None:
+    drop(page, "generated", ("a.png", b"x"), ("b.zip", sets["generated"]))
+    drop(page, "train", ("training.zip", sets["train"]))
+    at = click(page)
+    assert "'b.zip' is a zip or npz among 2 files" in at.error[0].value
+    assert not office.desk().jobs
+
+
+def test_a_public_server_caps_and_asks_for_no_paths(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch, sets: dict[str, bytes]
+) -> None:
+    assert [t.key for t in page.text_input if "audit-path" in (t.key or "")]
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_UPLOAD", "1000")
+    at = page.run()
+    assert not [t for t in at.text_input if "audit-path" in (t.key or "")]
+    assert at.selectbox(key="audit-features").options == ["the bundled encoder", "pixels again"]
+    drop(at, "generated", ("samples.zip", sets["generated"]))
+    drop(at, "train", ("training.zip", sets["train"]))
+    at = click(at)
+    assert "this server takes at most 0 MB" in at.error[0].value
+    assert not office.desk().jobs
+
+
+def test_feature_spaces_are_those_that_there_are() -> None:
+    assert set(drops.SPACES) == set(SPACES)
+    offline = [name for name, space in SPACES.items() if space.offline]
+    assert list(drops.SPACES)[:2] == offline
+
+
+# Models
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A zip of a saved pipeline of random weights that makes 8x8 pictures in color."""
+    diffusers = pytest.importorskip("diffusers")
+    folder = tmp_path_factory.mktemp("pipelines") / "my-ddpm"
+    network = diffusers.UNet2DModel(
+        sample_size=8,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=4,
+    )
+    diffusers.DDPMPipeline(network, diffusers.DDPMScheduler()).save_pretrained(str(folder))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in folder.rglob("*"):
+            archive.write(path, path.relative_to(folder.parent))
+    return buffer.getvalue()
+
+
+def hand_over_a_model(at: AppTest, data: bytes) -> AppTest:
+    at.button_group(key="audit-source").set_value("model").run()
+    at.file_uploader(key="audit-model").set_value(("my-ddpm.zip", data, "application/zip"))
+    train = np.random.default_rng(0).integers(0, 256, (120, 8, 8, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, images=train)
+    at.file_uploader(key="audit-train").set_value(
+        [("mine.npz", buffer.getvalue(), "application/octet-stream")]
+    )
+    at.selectbox(key="audit-features").set_value("pixels")
+    return finished(click(at))
+
+
+def test_a_diffusers_model_is_sampled_and_judged(page: AppTest, pipeline: bytes) -> None:
+    at = hand_over_a_model(page, pipeline)
+    assert not at.exception
+    assert not at.error
+    assert "Of 128 generated images" in said(at)
+    (job,) = office.desk().jobs.values()
+    report = json.loads(job.json.read_bytes())
+    assert report["generated"]["name"] == "my-ddpm"
+    assert report["samples"][5]["file"] == "seed 5"
+    assert report["sampler"]["sampler"] == "heun"
+    assert len(report["checkpoint_sha256"]) == 64
+
+
+def test_without_diffusers_one_line_says_what_to_install(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drops, "find_spec", lambda name: None)
+    at = page.button_group(key="audit-source").set_value("model").run()
+    assert [e.value for e in at.error] == [
+        "diffusers pipelines need a package that is not installed; run "
+        "`pip install -r requirements-models.txt`."
+    ]
+    assert "hub:owner/name@revision" in at.text_input(key="audit-path-model").placeholder
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    assert not at.run().text_input
+
+
+def test_a_hostile_model_gets_one_line(page: AppTest, pipeline: bytes) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(pipeline)) as given, zipfile.ZipFile(buffer, "w") as archive:
+        for name in given.namelist():
+            data = given.read(name)
+            if name.endswith("unet/config.json"):
+                config = {**json.loads(data), "block_out_channels": [16_000, 16_000]}
+                data = json.dumps(config).encode()  # 20 GB of weights, were they made
+            archive.writestr(name, data)
+    at = hand_over_a_model(page, buffer.getvalue())
+    assert not at.exception
+    assert "its config asks for" in at.error[0].value
+    assert str(next(iter(office.desk().jobs.values())).folder) not in at.error[0].value
+
+
+# Turns
+
+
+class Idle:
+    """A process that runs until it is told to end."""
+
+    stdin = None
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def terminate(self) -> None:
+        self.code = -15
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        return self.code
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
+    def start(job: Job) -> None:
+        job.began = time.monotonic()
+        job.process = Idle()  # type: ignore[assignment]
+
+    monkeypatch.setattr(Job, "start", start)
+    monkeypatch.setattr(office.tempfile, "tempdir", str(tmp_path))
+    return Desk()
+
+
+def submit(desk: Desk) -> str:
+    return desk.submit({"generated": "a", "train": "b"}, "pixels")
+
+
+def test_audits_run_one_at_a_time_in_the_order_they_came(line: Desk) -> None:
+    first, second, third = (submit(line) for _ in range(3))
+    assert [line.jobs[k].status for k in (first, second, third)] == [
+        "running",
+        "waiting",
+        "waiting",
+    ]
+    assert line.ahead(third) == 2
+    line.jobs[first].process.code = 0  # type: ignore[union-attr]
+    line.look(third)
+    assert line.jobs[first].status == "done"
+    assert line.jobs[second].status == "running"
+    line.end(second)
+    assert line.jobs[third].status == "running"
+
+
+def test_who_has_left_is_passed_over_and_then_forgotten(line: Desk) -> None:
+    first, second, third = (submit(line) for _ in range(3))
+    line.jobs[second].seen -= office.AWAY + 1
+    line.end(first)
+    assert line.jobs[second].status == "waiting"
+    assert line.jobs[third].status == "running"
+    process = line.jobs[third].process
+    line.jobs[third].seen -= office.ABANDONED + 1
+    line.look(second)  # back again
+    assert third not in line.jobs
+    assert process is not None
+    assert process.poll() == -15
+    assert line.jobs[second].status == "running"
+
+
+def test_what_takes_too_long_makes_room_and_says_so(
+    line: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = submit(line), submit(line)
+    line.jobs[first].began -= 3_000
+    line.look(second)
+    assert line.jobs[first].status == "running"  # nothing is capped on a machine of one's own
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    line.look(first)
+    assert line.jobs[first].status == "failed"
+    assert line.jobs[first].last_word() == "it took longer than 30 minutes; give it less."
+    assert line.jobs[second].status == "running"
+
+
+def test_ending_leaves_no_folder(line: Desk, tmp_path: Path) -> None:
+    key = submit(line)
+    assert len(list(tmp_path.iterdir())) == 1
+    line.end(key)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_was_killed_is_said_to_have_ended(line: Desk) -> None:
+    key = submit(line)
+    job = line.jobs[key]
+    (job.folder / "log.txt").write_text("comparing pixels: 3 %\rcomparing pixels: 4 %")
+    assert "ended early" in job.last_word()
+    (job.folder / "log.txt").write_text("reading: 3 %\rambient audit: train: no pictures.\n")
+    assert job.last_word() == "train: no pictures."
+    line.close()
+    assert not job.folder.exists()
+    assert not line.jobs
+
+
+def test_the_line_has_an_end(line: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_QUEUED", "2")
+    submit(line)
+    submit(line)
+    with pytest.raises(InputError, match="2 audits are waiting already"):
+        submit(line)
+
+
+def test_names_are_harmless() -> None:
+    given = {
+        "../../etc/passwd": "etc_passwd",
+        "a b.png": "a_b.png",
+        "...": "images",
+    }
+    for name, expected in given.items():
+        assert office.harmless(name) == expected
+
+
+# Nothing left behind
+
+SERVER = """
+import sys, tempfile, time
+from pathlib import Path
+from ui.audit import desk
+folder = Path(tempfile.mkdtemp(prefix=desk._mark()))
+(folder / "generated.zip").write_bytes(b"somebody's pictures")
+job = desk.Job(folder, ["train", "--steps", "1000000", "--out", str(folder / "run")])
+job.start()
+print(job.process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_killed_server_leaves_no_process_and_the_next_no_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", SERVER]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        pid = int(server.stdout.readline())
+        assert process_started(pid)
+        monkeypatch.setattr(office.tempfile, "tempdir", str(tmp_path))
+        office.sweep()
+        assert len(list(tmp_path.iterdir())) == 1  # the server lives
+        server.kill()
+    until(lambda: process_started(pid) is None)
+    mine = Path(office.tempfile.mkdtemp(prefix=office._mark()))
+    office.sweep()
+    assert list(tmp_path.iterdir()) == [mine]
+
+
+def test_an_audit_computes_no_longer_than_it_may(tmp_path: Path) -> None:
+    environment = {**os.environ, "AMBIENT_PUBLIC": "1", "AMBIENT_MAX_SECONDS": "1"}
+    command = ["train", "--steps", "10000", "--out", str(tmp_path / "run")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "ui.audit.process", *command],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.wait(PATIENCE) in (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+def test_pictures_go_in_time_when_nobody_looks(
+    line: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(office, "TICK", 0.02)
+    key = submit(line)
+    line.jobs[key].process.code = 0  # type: ignore[union-attr]
+    line.jobs[key].seen -= office.KEPT + 1
+    clock = threading.Thread(target=line.watch_the_clock)
+    clock.start()
+    until(lambda: not list(tmp_path.iterdir()), 10)
+    line.close()
+    clock.join(10)
+    assert not clock.is_alive()
+
+
+def test_nobody_waits_while_an_audit_ends(line: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = submit(line), submit(line)
+    ended = threading.Event()
+    monkeypatch.setattr(line.jobs[first].process, "terminate", lambda: ended.wait(30))
+    line.jobs[first].seen -= office.ABANDONED + 1
+    slow = threading.Thread(target=line.advance)
+    slow.start()
+    until(lambda: first not in line.jobs, 10)
+    began = time.monotonic()
+    assert line.look(second)
+    assert time.monotonic() - began < 5
+    assert slow.is_alive()
+    ended.set()
+    slow.join(10)
+
+
+def test_what_an_audit_says_names_no_folder(line: Desk) -> None:
+    job = line.jobs[submit(line)]
+    why = f"[Errno 13] Permission denied: '{job.folder}/train/a.zip'"
+    (job.folder / "log.txt").write_text(f"ambient audit: {why}\n")
+    assert job.last_word() == "[Errno 13] Permission denied: 'train/a.zip'"

@@ -1,0 +1,152 @@
+"""Every control that is in the address: set it, open its link in a new session, find the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ui import frame
+from ui.evidence_room import ruling
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = ("button_group", "selectbox", "select_slider", "slider", "number_input", "toggle")
+# Where to look for controls: each page as it opens, and where others appear.
+STARTS: list[tuple[str, dict[str, str]]] = [
+    *((name, {}) for name, *_ in frame.PAGES),
+    ("spot_the_copy", {"n": "300"}),
+    ("move_the_cutoff", {"n": "100"}),
+    ("noise_microscope", {"clone": "generated"}),
+    ("evidence_room", {"rows": "One seed"}),
+    ("evidence_room", {"rule": "Encoder"}),
+    ("evidence_room", {"view": "Search"}),
+    ("lesson_sheet", {}),
+]
+
+
+def _open(page: str, query: dict[str, str]) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.switch_page(f"pages/{page}.py")
+    app.query_params.update(query)
+    return _ran(app.run())
+
+
+def _ran(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def _bound(app: AppTest) -> dict[str, Any]:
+    """Controls that are in the address, by their name there."""
+    every = [w for kind in KINDS for w in app.get(kind)]
+    return {w.proto.query_param_key: w for w in every if w.proto.query_param_key}
+
+
+def _another(control: Any) -> tuple[Any, str]:
+    """Another value than the one it stands at, and how the address writes it."""
+    if hasattr(control, "options") and control.options:
+        texts = list(control.options)
+        now = next(i for i, t in enumerate(texts) if _text(control, control.value) == t)
+        text = texts[now - 1]
+        return _value(control, text), text
+    if isinstance(control.value, bool):
+        return not control.value, str(not control.value).lower()
+    step = control.step or 1
+    value = round(control.value + step, 6)
+    return value, f"{value:g}"
+
+
+MOVES = {"train-network": "train-lr"}  # what moves another control: the address has both
+
+
+def _text(control: Any, value: Any) -> str:
+    try:
+        return str(control.format_func(value))
+    except (KeyError, ValueError, TypeError):
+        return str(value)
+
+
+def _value(control: Any, text: str) -> Any:
+    """The value behind an option's text, where the test driver needs it."""
+    plain = text.replace(",", "")
+    for kind in (int, float):
+        try:
+            if _text(control, kind(plain)) == text:
+                return kind(plain)
+        except ValueError:
+            continue
+    by_label = {label: key for key, label in ruling.RULES.items()} | {"no cutoff": 0.0}
+    return by_label.get(text, text)
+
+
+def _state(app: AppTest) -> dict[str, Any]:
+    """All that a visitor sees of a state."""
+    return {
+        "controls": {k: w.value for k, w in _bound(app).items()},
+        "numbers": [(m.label, m.value, m.delta) for m in app.metric],
+        "words": [e.value for kind in ("subheader", "markdown", "caption") for e in app.get(kind)],
+        "pictures": [e.proto.imgs[0].alt for e in app.get("image")],
+        "charts": [e.proto.alt for e in app.get("plotly_chart")],
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "query"), STARTS, ids=[f"{p}-{'-'.join(q.values())}" for p, q in STARTS]
+)
+def test_each_control_can_be_linked_to(
+    page: str, query: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    names = set(_bound(_open(page, query))) - {"train-cutoff"}  # the standard arm has none
+    assert names or page == "reproduce"
+    for name in sorted(names):
+        app = _open(page, query)
+        start = _state(app)
+        assert {k: v for k, v in query.items() if k in start["controls"]}.keys() <= set(query)
+        value, text = _another(_bound(app)[name])
+        _ran(_bound(app)[name].set_value(value).run())
+        here = _state(app)
+        assert here["controls"].get(name) != start["controls"][name], name
+        link = {**query, name: text}
+        if other := MOVES.get(name):
+            link[other] = str(here["controls"][other])
+        linked = _state(_open(page, link))
+        assert linked == here, name
+
+
+def test_other_samples_and_hands_have_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    app = _open("spot_the_copy", {})
+    start = _state(app)
+    for label, name in (("Show other samples", "deal"), ("Deal again", "hand")):
+        _ran(next(b for b in app.button if b.label == label).click().run())
+        assert app.query_params[name] == "1"
+    here = _state(app)
+    assert here["pictures"] != start["pictures"] and here["words"] != start["words"]
+    assert _state(_open("spot_the_copy", {"deal": "1", "hand": "1"})) == here
+    assert _state(_open("spot_the_copy", {"deal": "x", "hand": "-7"})) == start
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("spot_the_copy", {"n": "7"}),
+        ("move_the_cutoff", {"n": "x", "cutoff-300": "99", "switch-300": ""}),
+        ("noise_microscope", {"run": "no-such-run", "sigma": "x"}),
+        ("evidence_room", {"run": "no-such-run", "rows": "x", "ratio-emoji-100-standard": "9"}),
+        ("train_your_own", {"replayed": "no-such-run", "train-steps": "x"}),
+    ],
+)
+def test_a_spoiled_link_opens_the_page(
+    page: str, query: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    start, spoiled = _state(_open(page, {})), _state(_open(page, query))
+    limits = {k for k, v in query.items() if v == "9"}  # a number is brought to its bounds
+    if not limits:
+        assert spoiled == start
+    assert len(spoiled["charts"]) == len(start["charts"])

@@ -1,0 +1,146 @@
+"""Whose runs are whose on a public server: a page loaded again, links of others, many tabs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from ambient.runs import queue as worker
+from ambient.runs.folder import fingerprint, list_runs
+from ui import visitor
+
+ROOT = Path(__file__).resolve().parents[2]
+COOKIE = visitor.COOKIES[visitor.KEY]
+
+
+class Browser:
+    """What a browser sends when it connects."""
+
+    def __init__(self) -> None:
+        self.cookies: dict[str, str] = {}
+        self.ip_address: str | None = None
+
+    def open(self, **address: str) -> AppTest:
+        """The page in a new session; its cookie is kept."""
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.switch_page("pages/train_your_own.py")
+        app.query_params.update(address)
+        return self.ran(app.run())
+
+    def press(self, app: AppTest, label: str) -> AppTest:
+        return self.ran(next(b for b in app.button if b.label == label).click().run())
+
+    def ran(self, app: AppTest) -> AppTest:
+        assert not app.exception, app.exception[0].message
+        if visitor.KEY in app.session_state:  # test_browser_visitor.py has a true one
+            self.cookies[COOKIE] = app.session_state[visitor.KEY]
+        return app
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Browser:
+    found = Browser()
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    monkeypatch.setattr(worker, "_launch", lambda run: None)
+    kind = type(st.context)
+    monkeypatch.setattr(kind, "cookies", property(lambda self: found.cookies))
+    monkeypatch.setattr(kind, "ip_address", property(lambda self: found.ip_address))
+    visitor._networks.clear()  # type: ignore[attr-defined]
+    return found
+
+
+def labels(app: AppTest) -> set[str]:
+    return {b.label for b in app.button}
+
+
+def test_a_page_loaded_again_knows_whose_its_run_is(browser: Browser, tmp_path: Path) -> None:
+    assert not browser.cookies
+    browser.open()
+    assert not browser.cookies  # nothing is kept of who only looks
+    browser.press(browser.open(), "Train")
+    (run,) = list_runs(tmp_path)
+    again = browser.open()
+    assert run.owner == fingerprint(browser.cookies[COOKIE])
+    assert again.selectbox(key="mine").value == run.name
+    browser.press(again, "Stop and save")
+    assert run.state["status"] == "paused"
+    browser.cookies.clear()
+    assert "Go on" not in labels(browser.open(mine=run.name))
+
+
+def test_a_link_with_a_key_lends_it_and_marks_nothing(browser: Browser, tmp_path: Path) -> None:
+    browser.press(browser.open(), "Train")
+    (theirs,) = list_runs(tmp_path)
+    key = browser.cookies.pop(COOKIE)
+    app = browser.open(mine=theirs.name, key=key)
+    assert "Stop and save" in labels(app)
+    assert any(f"key={key}" in code.value for code in app.code)  # the link to their run
+    browser.press(app, "Train")
+    (mine,) = [r for r in list_runs(tmp_path) if r.name != theirs.name]
+    assert mine.owner == fingerprint(browser.cookies[COOKIE])
+    assert mine.owner != theirs.owner
+    browser.open(key="x" * 22)
+    assert mine.owner == fingerprint(browser.cookies[COOKIE])
+
+
+@pytest.mark.parametrize("cookie", ["", "short", "'-alert(1)-'" + "x" * 10])
+def test_a_cookie_that_is_no_token_is_not_taken(browser: Browser, cookie: str) -> None:
+    browser.cookies[COOKIE] = cookie
+    browser.press(browser.open(), "Train")
+    assert visitor.TOKEN.fullmatch(browser.cookies[COOKIE])
+
+
+@pytest.mark.parametrize(
+    ("address", "other", "refused"),
+    [
+        ("93.184.216.34", "93.184.216.35", True),
+        ("2606:2800:220:1::1", "2606:2800:220:2::1", True),
+        ("172.17.0.1", "172.17.0.2", False),  # a proxy's: everybody's
+        (None, None, False),
+    ],
+)
+def test_new_tabs_take_half_the_queue_at_most(
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    address: str | None,
+    other: str | None,
+    refused: bool,
+) -> None:
+    monkeypatch.setenv("AMBIENT_MAX_QUEUED", "4")
+    browser.ip_address = address
+    for _ in range(3):
+        browser.cookies.clear()
+        app = browser.press(browser.open(), "Train")
+    assert [e.value.partition(",")[0] for e in app.error] == (
+        ["2 runs from your network are training or waiting"] if refused else []
+    )
+    assert len(list_runs(tmp_path)) == (2 if refused else 3)
+    browser.ip_address = other
+    browser.cookies.clear()
+    assert not browser.press(browser.open(), "Train").error
+
+
+def test_another_tab_of_one_browser_is_the_same_visitor(browser: Browser) -> None:
+    for expected in ([], [], ["2 runs of yours are training or waiting"]):
+        app = browser.press(browser.open(), "Train")
+        assert [e.value.partition(",")[0] for e in app.error] == expected
+
+
+def test_a_token_is_kept_once(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[str] = []
+    monkeypatch.setattr(st, "html", lambda body, **_: kept.append(body))
+    monkeypatch.setattr(st, "session_state", {})
+    visitor.remember()
+    assert not kept
+    token = visitor.own_token()
+    visitor.remember()
+    (script,) = kept
+    assert f"document.cookie = '{COOKIE}={token}; path=/; max-age=7776000;" in script
+    browser.cookies[COOKIE] = str(token)
+    visitor.remember()
+    assert len(kept) == 1

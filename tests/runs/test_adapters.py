@@ -1,0 +1,621 @@
+"""Models that were not trained here: our arithmetic is diffusers' own, and every figure runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+import ambient
+from ambient.__main__ import main
+from ambient.models.adapters import PREDICTS, Discrete, Model
+from ambient.diffusion.denoiser import ideal
+from ambient.errors import InputError
+from ambient.diffusion.noise import SeededNoise
+from ambient.diffusion.samplers import SAMPLERS
+
+diffusers = pytest.importorskip("diffusers")
+from ambient.models.pipelines import DISCRETE, load_pipeline, load_zip  # noqa: E402
+
+SHAPE = (3, 8, 8)
+TRAIN = 40  # a schedule this short can be walked step by step
+
+
+def unet(**changes: Any) -> Any:
+    torch.manual_seed(0)
+    made = diffusers.UNet2DModel(
+        **{
+            "sample_size": 8,
+            "block_out_channels": (8, 16),
+            "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
+            "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
+            "layers_per_block": 1,
+            "norm_num_groups": 4,
+            **changes,
+        }
+    )
+    return made.eval()
+
+
+def save(folder: Path, scheduler: Any, network: Any = None) -> Path:
+    diffusers.DDPMPipeline(network or unet(), scheduler).save_pretrained(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved pipeline of random weights."""
+    return save(tmp_path_factory.mktemp("pipelines") / "ddpm", diffusers.DDPMScheduler())
+
+
+@pytest.fixture
+def others() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+
+
+def pictures(folder: Path, images: np.ndarray) -> Path:
+    np.savez(folder, images=images)
+    return folder
+
+
+# The arithmetic
+
+
+@pytest.mark.parametrize("predicts", ["epsilon", "sample", "v_prediction"])
+@pytest.mark.parametrize("beta_schedule", ["linear", "squaredcos_cap_v2"])
+def test_a_perfect_network_makes_the_ideal_denoiser(predicts: str, beta_schedule: str) -> None:
+    """Whatever a network predicts, if it knows the truth the denoiser is the ideal one."""
+    scheduler = diffusers.DDPMScheduler(beta_schedule=beta_schedule)
+    abar, truth = scheduler.alphas_cumprod, ideal(torch.rand(5, *SHAPE) * 2 - 1)
+
+    def network(x_t: Tensor, t: Tensor) -> Tensor:
+        a = abar[t.round().long()].double()[:, None, None, None]
+        x0 = truth((x_t / a.sqrt()).float(), ((1 - a) / a).sqrt().flatten().float())
+        noise = (x_t - a.sqrt() * x0) / (1 - a).sqrt()
+        v = a.sqrt() * noise - (1 - a).sqrt() * x0
+        return {"epsilon": noise, "sample": x0, "v_prediction": v}[predicts].float()
+
+    denoiser = Discrete(network, abar, predicts)
+    sigmas = ((1 - abar) / abar).sqrt()[[0, 50, 400, 700]].float()
+    x = torch.randn(4, *SHAPE) * sigmas[:, None, None, None]
+    torch.testing.assert_close(denoiser(x, sigmas), truth(x, sigmas), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("predicts", ["epsilon", "sample", "v_prediction"])
+@pytest.mark.parametrize("clip", [False, True])
+def test_euler_is_ddim(tmp_path: Path, predicts: str, clip: bool) -> None:
+    scheduler = diffusers.DDIMScheduler(TRAIN, prediction_type=predicts, clip_sample=clip)
+    model = load_pipeline(save(tmp_path / "p", scheduler))
+    network = unet()
+    scheduler.set_timesteps(8)
+    x = torch.randn(2, *SHAPE)
+    levels = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()
+    sigmas = torch.cat([levels[scheduler.timesteps], torch.zeros(1)])
+    ours = x * (1 + sigmas[0] ** 2).sqrt()
+    steps = SAMPLERS["euler"](model.denoiser(), ours, sigmas, SeededNoise([0, 1]))
+    with torch.inference_mode():
+        for t, step in zip(scheduler.timesteps, steps, strict=True):
+            found = scheduler.step(network(x, t).sample, t, x, use_clipped_model_output=clip)
+            x = found.prev_sample
+            torch.testing.assert_close(
+                step.denoised, found.pred_original_sample, rtol=1e-4, atol=1e-4
+            )
+            scale = (1 + sigmas[step.index + 1] ** 2).sqrt()
+            torch.testing.assert_close(step.x / scale, x, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("predicts", ["epsilon", "sample", "v_prediction"])
+def test_ancestral_is_ddpm(tmp_path: Path, predicts: str) -> None:
+    """Every step of the pipeline's own sampler, on the same noise."""
+    scheduler = diffusers.DDPMScheduler(TRAIN, prediction_type=predicts)
+    model = load_pipeline(save(tmp_path / "p", scheduler))
+    scheduler.set_timesteps(TRAIN)
+    noise = torch.Generator().manual_seed(3)
+    x, network = torch.randn(1, *SHAPE, generator=noise), unet()
+    seeded = SeededNoise([3])
+    levels = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()
+    sigmas = torch.cat([levels.flip(0), torch.zeros(1)])
+    ours = seeded.draw(SHAPE) * (1 + sigmas[0] ** 2).sqrt()
+    with torch.inference_mode():
+        for t in scheduler.timesteps:
+            x = scheduler.step(network(x, t).sample, t, x, generator=noise).prev_sample
+        *_, last = SAMPLERS["ancestral"](model.denoiser(), ours, sigmas, seeded)
+    torch.testing.assert_close(last.x, x, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("predicts", ["epsilon", "v_prediction"])
+def test_euler_is_edm_euler(tmp_path: Path, predicts: str) -> None:
+    scheduler = diffusers.EDMEulerScheduler(prediction_type=predicts, sigma_max=40.0)
+    model = load_pipeline(save(tmp_path / "p", scheduler))
+    assert model.levels == (0.002, 40.0)
+    scheduler.set_timesteps(9)
+    network, start = unet(), torch.randn(2, *SHAPE)
+    x = start * scheduler.init_noise_sigma
+    sigmas = scheduler.sigmas
+    steps = SAMPLERS["euler"](model.denoiser(), x, sigmas, SeededNoise([0, 1]))
+    with torch.inference_mode():
+        for t, step in zip(scheduler.timesteps, steps, strict=True):
+            out = network(scheduler.scale_model_input(x, t), t).sample
+            x = scheduler.step(out, t, x).prev_sample
+            torch.testing.assert_close(step.x, x, rtol=1e-4, atol=1e-4)
+
+
+# Schedulers that make a step of ours, and how: the sampler, their choices, their step's.
+STEPS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "DPMSolverMultistepScheduler": ("dpmpp-2m", {}, {}),
+    "EulerDiscreteScheduler": ("euler", {}, {}),
+    "EulerAncestralDiscreteScheduler": ("ancestral", {}, {}),
+    "HeunDiscreteScheduler": ("heun", {}, {}),
+    "LMSDiscreteScheduler": ("euler", {}, {"order": 1}),
+    "UniPCMultistepScheduler": (
+        "euler",
+        {"solver_order": 1, "disable_corrector": list(range(9)), "final_sigmas_type": "sigma_min"},
+        {},
+    ),
+    "EDMDPMSolverMultistepScheduler": ("dpmpp-2m", {"sigma_max": 40.0}, {}),
+}
+UNKNOWN = {  # what diffusers does not define
+    ("EulerAncestralDiscreteScheduler", "sample"),
+    ("HeunDiscreteScheduler", "sample"),
+    ("PNDMScheduler", "sample"),
+    ("EDMDPMSolverMultistepScheduler", "sample"),
+}
+
+
+def their_samples(
+    scheduler: Any, x: Tensor, noise: torch.Generator, since: int = 0, **how: Any
+) -> Tensor:
+    """The steps of diffusers' own sampler, from one on."""
+    network = unet()
+    if "generator" in scheduler.step.__code__.co_varnames:
+        how["generator"] = noise
+    with torch.inference_mode():
+        for t in scheduler.timesteps[since:]:
+            out = network(scheduler.scale_model_input(x, t), t).sample
+            x = scheduler.step(out, t, x, **how).prev_sample
+    return x
+
+
+def assert_same_samples(
+    folder: Path, scheduler: Any, sampler: str = "euler", since: int = 0, **how: Any
+) -> None:
+    """The pipeline's own sampler and ours, on the same noise, at the same levels."""
+    model = load_pipeline(save(folder / "p", scheduler))
+    scheduler.set_timesteps(8)
+    sigmas = scheduler.sigmas.unique_consecutive()[since:]  # Heun names levels between twice
+    noise = torch.Generator().manual_seed(3)
+    seeded, start = SeededNoise([3]), torch.randn(1, *SHAPE, generator=noise)
+    scales = torch.ones_like(sigmas)
+    if float(scheduler.init_noise_sigma) == 1:  # unit variance in place of clean image + noise
+        scales = (1 + sigmas**2).sqrt()
+    x = start * sigmas[0]
+    theirs = their_samples(scheduler, x / scales[0], noise, since, **how)
+    seeded.draw(SHAPE)
+    with torch.inference_mode():
+        *_, step = SAMPLERS[sampler](model.denoiser(), x, sigmas, seeded)
+    torch.testing.assert_close(step.x / scales[-1], theirs, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "predicts"), sorted(set(product(STEPS, PREDICTS)) - UNKNOWN))
+def test_our_sampler_is_the_schedulers_own(tmp_path: Path, kind: str, predicts: str) -> None:
+    sampler, choices, how = STEPS[kind]
+    if "EDM" not in kind and kind != "UniPCMultistepScheduler":
+        choices = choices | {"timestep_spacing": "trailing"}  # whole steps
+    scheduler = getattr(diffusers, kind)(
+        num_train_timesteps=TRAIN, prediction_type=predicts, **choices
+    )
+    assert_same_samples(tmp_path, scheduler, sampler, **how)
+
+
+@pytest.mark.parametrize("predicts", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"use_karras_sigmas": True},
+        {"use_exponential_sigmas": True},
+        {"final_sigmas_type": "sigma_min", "timestep_spacing": "trailing"},
+        {"timestep_type": "continuous"},
+        {"timestep_type": "continuous", "use_karras_sigmas": True, "sigma_max": 60.0},
+    ],
+)
+def test_choices_of_euler_change_its_levels_or_the_time_it_tells(
+    tmp_path: Path, choices: dict[str, Any], predicts: str
+) -> None:
+    """With continuous time and v_prediction the network is told ln(sigma) / 4."""
+    settings: dict[str, Any] = {"timestep_spacing": "linspace", **choices}
+    if predicts == "epsilon" and "timestep_type" in choices:
+        settings |= {"timestep_spacing": "trailing", "use_karras_sigmas": False}
+    scheduler = diffusers.EulerDiscreteScheduler(1000, prediction_type=predicts, **settings)
+    assert_same_samples(tmp_path, scheduler)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "DDPMScheduler",
+        "DPMSolverMultistepScheduler",
+        "UniPCMultistepScheduler",
+        "EulerDiscreteScheduler",
+        "EulerAncestralDiscreteScheduler",
+    ],
+)
+def test_whatever_stands_for_pure_noise_is_no_level(tmp_path: Path, kind: str) -> None:
+    """Some schedulers give a last step of zero SNR a level, below that of the step before."""
+    settings = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+    scheduler = getattr(diffusers, kind)(**settings, timestep_spacing="trailing")
+    model = load_pipeline(save(tmp_path / "a", scheduler))
+    reference = load_pipeline(save(tmp_path / "b", diffusers.DDIMScheduler(**settings)))
+    assert model.levels == reference.levels
+    x, sigma = torch.randn(2, *SHAPE), torch.tensor([0.3, 4.0])
+    ours, expected = model.denoiser()(x, sigma), reference.denoiser()(x, sigma)
+    torch.testing.assert_close(ours.clamp(-1, 1), expected)
+    if kind == "EulerDiscreteScheduler":
+        assert_same_samples(tmp_path, scheduler, since=1)
+
+
+def test_a_network_of_levels_knows_those_of_its_scheduler(tmp_path: Path) -> None:
+    told = {"timestep_type": "continuous", "prediction_type": "v_prediction"}
+    free = diffusers.EulerDiscreteScheduler(TRAIN, **told)
+    low, high = load_pipeline(save(tmp_path / "a", free)).levels
+    assert (low, high) == pytest.approx((float(free.sigmas[-2]), float(free.sigmas[0])))
+    named = diffusers.EulerDiscreteScheduler(TRAIN, **told, sigma_min=0.02, sigma_max=700.0)
+    assert load_pipeline(save(tmp_path / "b", named)).levels == (0.02, 700.0)
+    for wrong in ("x", -1.0, 800.0):
+        odd = diffusers.EulerDiscreteScheduler(TRAIN, **told, sigma_min=wrong, sigma_max=700.0)
+        with pytest.raises(InputError, match="expected numbers above 0, the first one smaller"):
+            load_pipeline(save(tmp_path / f"c{wrong}", odd))
+    tabled = unet(time_embedding_type="learned", num_train_timesteps=TRAIN)
+    with pytest.raises(InputError, match="looks up its steps in a table"):
+        load_pipeline(save(tmp_path / "d", named, tabled))
+
+
+def test_a_first_step_of_pndm_is_ddim(tmp_path: Path) -> None:
+    for predicts in ("epsilon", "v_prediction"):
+        scheduler = diffusers.PNDMScheduler(TRAIN, skip_prk_steps=True, prediction_type=predicts)
+        model = load_pipeline(save(tmp_path / predicts, scheduler))
+        scheduler.set_timesteps(8)
+        x, t = torch.randn(1, *SHAPE), scheduler.timesteps[0]
+        levels = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()
+        sigmas = levels[[int(t), int(t) - TRAIN // 8]]
+        scales = (1 + sigmas**2).sqrt()
+        with torch.inference_mode():
+            theirs = scheduler.step(unet()(x, t).sample, t, x).prev_sample
+            (ours,) = SAMPLERS["euler"](model.denoiser(), x * scales[0], sigmas, SeededNoise([0]))
+        torch.testing.assert_close(ours.x / scales[1], theirs, rtol=1e-4, atol=1e-4)
+    silent = diffusers.PNDMScheduler(TRAIN, prediction_type="sample")
+    with pytest.raises(InputError, match="does not define for its PNDMScheduler"):
+        load_pipeline(save(tmp_path / "s", silent))
+
+
+@pytest.mark.parametrize(("kind", "predicts"), sorted(set(product(DISCRETE, PREDICTS)) - UNKNOWN))
+def test_schedulers_of_one_process_make_one_denoiser(
+    tmp_path: Path, kind: str, predicts: str
+) -> None:
+    settings = {"beta_schedule": "scaled_linear", "beta_start": 0.001, "beta_end": 0.02}
+    settings |= {"prediction_type": predicts}
+    reference = load_pipeline(
+        save(tmp_path / "a", diffusers.DDIMScheduler(**settings, clip_sample=False))
+    )
+    model = load_pipeline(save(tmp_path / "b", getattr(diffusers, kind)(**settings)))
+    x, sigma = torch.randn(2, *SHAPE), torch.tensor([0.3, 4.0])
+    clipped = model.network.clip is not None
+    expected = reference.denoiser()(x, sigma)
+    torch.testing.assert_close(
+        model.denoiser()(x, sigma), expected.clamp(-1, 1) if clipped else expected
+    )
+    assert clipped == (kind == "DDPMScheduler" or kind == "DDIMScheduler")
+
+
+def test_levels_fall_on_their_steps_and_between() -> None:
+    scheduler = diffusers.DDPMScheduler()
+    denoiser = Discrete(nn.Identity(), scheduler.alphas_cumprod)
+    sigmas = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()
+    whole = torch.arange(1000.0)
+    torch.testing.assert_close(denoiser.steps(sigmas), whole, rtol=0, atol=2e-3)
+    between = denoiser.steps((sigmas[10:20] * sigmas[11:21]).sqrt())
+    torch.testing.assert_close(between, whole[10:20] + 0.5, rtol=0, atol=2e-3)
+    assert denoiser.steps(torch.tensor([1e-5, 1e5])).tolist() == [0, 999]
+    tabled = Discrete(nn.Identity(), scheduler.alphas_cumprod, whole=True)
+    assert tabled.steps(torch.tensor([0.5])).item() % 1 == 0
+
+
+def test_pure_noise_at_the_end_is_left_out() -> None:
+    """Zero terminal SNR: the last step has no noise level."""
+    scheduler = diffusers.DDIMScheduler(
+        rescale_betas_zero_snr=True, timestep_spacing="trailing", prediction_type="v_prediction"
+    )
+    assert scheduler.alphas_cumprod[-1] == 0
+    denoiser = Discrete(nn.Identity(), scheduler.alphas_cumprod, "v_prediction")
+    assert len(denoiser.log_sigmas) == 999
+    assert np.isfinite(denoiser.levels).all()
+
+
+# Every figure on a model of one's own
+
+
+def blobs(n: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)
+
+
+def test_a_memorizing_model_is_caught_and_its_images_come_back() -> None:
+    """The ideal denoiser copies: every verdict must say so."""
+    train, heldout = blobs(30, 0), blobs(120, 1)
+    images = torch.from_numpy(ambient.images.corpus.to_unit(train))
+    model = Model(ideal(images), SHAPE, "memory").beside(train, heldout)
+    *_, (_, n, samples, report) = ambient.evaluate(model, 100, features="pixels")
+    assert (n, len(samples), report["step"], report["checkpoint_sha256"]) == (100, 100, None, None)
+    assert report["copies"]["ratio"]["rate"] == 1
+    assert report["copies"]["ratio"]["heldout_rate"] < 0.1
+    *_, (_, _, pack) = ambient.noise_level_curves(model, images=30, noises=2, returns=6)
+    low = pack["levels"][0]
+    assert (low["return_train"], low["return_heldout"]) == (1, 0)
+    assert low["train_density"] is None
+    assert low["loss_train"] < 1e-6 < low["loss_heldout"]
+    json.dumps([report, pack], allow_nan=False)
+
+
+def test_only_levels_that_a_model_knows_are_asked() -> None:
+    asked: list[float] = []
+    truth = ideal(torch.from_numpy(ambient.images.corpus.to_unit(blobs(8, 0))))
+
+    def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
+        asked.extend(sigma.tolist())
+        return truth(x, sigma)
+
+    model = Model(denoiser, SHAPE, levels=(0.05, 9.0)).beside(blobs(8, 0), blobs(8, 1))
+    list(ambient.noise_level_curves(model, images=4, noises=1, returns=2))
+    assert min(asked) >= 0.05 * (1 - 1e-6)
+    assert max(asked) <= 9.0 * (1 + 1e-6)
+
+
+def test_twins_among_heldout_images_are_left_out() -> None:
+    train = blobs(8, 0)
+    model = Model(ideal(torch.zeros(1, *SHAPE)), SHAPE).beside(
+        train, np.concatenate([train[:2, :, ::-1], blobs(4, 1)])
+    )
+    assert model.corpus().notes == (
+        "2 held-out images are twins of training images and were left out.",
+    )
+    assert len(model.split(model.corpus()).heldout) == 4
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "complaint"),
+    [
+        (lambda x, sigma: x[:, :1], r"answered \(2, 1, 8, 8\) to images \(2, 3, 8, 8\)"),
+        (lambda x, sigma: (x,), "answered tuple"),
+        (lambda x, sigma: x / 0, "NaN or infinity"),
+    ],
+)
+def test_a_wrong_denoiser_is_named(denoiser: Any, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        Model(denoiser, SHAPE).denoiser()(torch.zeros(2, *SHAPE), torch.ones(2))
+
+
+def test_images_of_another_shape_are_refused() -> None:
+    model = Model(ideal(torch.zeros(1, *SHAPE)), SHAPE)
+    with pytest.raises(InputError, match=r"train: images are uint8 .* expected uint8 \(n, 8, 8, 3"):
+        model.beside(np.zeros((5, 8, 8, 1), np.uint8))
+    with pytest.raises(InputError, match="heldout: images are float32"):
+        model.beside(blobs(5, 0), np.zeros((5, 8, 8, 3), np.float32))
+    with pytest.raises(InputError, match="without its training images"):
+        model.corpus()
+
+
+# From the command line
+
+
+def test_commands_run_on_a_pipeline(
+    tmp_path: Path, folder: Path, others: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = ["--train", str(pictures(tmp_path / "t.npz", blobs(110, 0)))]
+    images += ["--heldout", str(pictures(tmp_path / "h.npz", others))]
+    fast = ["--sampler", "euler", "--steps", "2"]
+    out = tmp_path / "made.npz"
+    assert main(["sample", str(folder), "--n", "3", "--out", str(out), *fast]) == 0
+    made = np.load(out)["images"]
+    assert made.shape == (3, 8, 8, 3)
+    target = tmp_path / "report.json"
+    argv = ["evaluate", str(folder), *images, "--n", "100", "--features", "pixels", *fast]
+    assert main([*argv, "--json", str(target)]) == 0
+    report = json.loads(target.read_text())
+    assert report["corpus"]["n_train"] == 110
+    assert report["calibrated_on"].startswith("training images")
+    assert report["copies"]["ratio"]["rate"] is not None
+    assert len(report["checkpoint_sha256"]) == 64
+    target = tmp_path / "curves.json"
+    assert main(["curves", str(folder), *images, "--json", str(target)]) == 0
+    levels = json.loads(target.read_text())["levels"]
+    assert len(levels) == 24
+    assert all(0 <= level["return_generated"] <= 1 for level in levels)
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("argv", "complaint"),
+    [
+        (["evaluate", "{p}"], "give them with --train"),
+        (["curves", "{p}", "--train", "{t}"], "Give more with --heldout"),
+        (["evaluate", "{p}", "--train", "{t}", "--store"], "no run folder"),
+        (["sample", "{p}", "--out", "{t}.png", "--step", "3"], "has no stored steps"),
+        (["evaluate", "digits-50-standard", "--train", "{t}"], "knows its images"),
+        (["export", "{p}", "--out", "{t}.zip"], "a diffusers pipeline"),
+    ],
+)
+def test_what_a_pipeline_cannot_do_is_one_line(
+    tmp_path: Path,
+    folder: Path,
+    argv: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train = pictures(tmp_path / "t.npz", blobs(8, 0))
+    assert main([a.format(p=folder, t=train) for a in argv]) == 2
+    said = capsys.readouterr().err.strip()
+    assert complaint in said
+    assert "\n" not in said
+
+
+# What a folder may hold
+
+
+def test_old_pipelines_in_one_folder_are_read(tmp_path: Path, folder: Path) -> None:
+    for path in [*folder.glob("*/*"), folder / "model_index.json"]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    x, sigma = torch.randn(1, *SHAPE), torch.tensor([1.0])
+    assert torch.equal(
+        load_pipeline(tmp_path).denoiser()(x, sigma), load_pipeline(folder).denoiser()(x, sigma)
+    )
+
+
+def test_a_learned_variance_is_cut_off(tmp_path: Path) -> None:
+    scheduler = diffusers.DDPMScheduler(variance_type="learned_range")
+    model = load_pipeline(save(tmp_path / "p", scheduler, unet(out_channels=6)))
+    assert model.denoiser()(torch.zeros(2, *SHAPE), torch.ones(2)).shape == (2, *SHAPE)
+
+
+def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
+    path = save(tmp_path / "p", diffusers.DDPMScheduler())
+    weights = path / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(InputError, match="a .bin is a pickle"):
+        load_pipeline(path)
+
+
+def test_other_pipelines_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "p", diffusers.DDPMScheduler())
+    index = json.loads((path / "model_index.json").read_text())
+
+    def refused(complaint: str, **changes: Any) -> None:
+        (path / "model_index.json").write_text(json.dumps(index | changes))
+        with pytest.raises(InputError, match=complaint):
+            load_pipeline(path)
+
+    refused("expected an unconditional one of pixels", vae=["diffusers", "AutoencoderKL"])
+    refused("expected an unconditional one of pixels", unet=["my_code", "Net"])
+    refused("expected one of DDPMScheduler", scheduler=["diffusers", "ScoreSdeVeScheduler"])
+    (path / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match="conditioned on classes"):
+        load_pipeline(save(tmp_path / "c", diffusers.DDPMScheduler(), unet(num_class_embeds=3)))
+    with pytest.raises(InputError, match="thresholding is True"):
+        load_pipeline(save(tmp_path / "t", diffusers.DDPMScheduler(thresholding=True)))
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path, folder: Path) -> None:
+    other = save(tmp_path / "p", diffusers.DDPMScheduler(), unet(layers_per_block=2))
+    weights = "unet/diffusion_pytorch_model.safetensors"
+    whole = load_file(folder / weights)
+    cut = {k: v for k, v in whole.items() if k != "conv_in.bias"}
+    for content in (save_tensors(whole), save_tensors(cut), b"\0" * 100):
+        (other / weights).write_bytes(content)
+        with pytest.raises(InputError, match="weights and config differ|cannot be loaded"):
+            load_pipeline(other)
+    own = save(tmp_path / "q", diffusers.DDPMScheduler())
+    (own / weights).write_bytes(save_tensors(cut))  # diffusers would fill it with random numbers
+    with pytest.raises(InputError, match="differ in 1 tensors, first conv_in.bias"):
+        load_pipeline(own)
+
+
+def test_without_diffusers_one_line_says_what_to_install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "diffusers", None)
+    assert main(["sample", str(folder), "--out", "made.png"]) == 2
+    assert "pip install -r requirements-models.txt" in capsys.readouterr().err
+
+
+# Zips
+
+
+def zipped(folder: Path, target: Path, top: str = "", **others: bytes) -> Path:
+    """A folder as a zip, with parts that are changed or added: their names with _ for /."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            name = path.relative_to(folder).as_posix()
+            archive.writestr(top + name, others.pop(name, path.read_bytes()))
+        for name, data in others.items():
+            archive.writestr(top + name, data)
+    return target
+
+
+def test_a_zip_of_a_pipeline_is_the_pipeline(
+    folder: Path, tmp_path: Path, others: np.ndarray
+) -> None:
+    data = pictures(tmp_path / "train.npz", np.repeat(others, 10, axis=0))
+    where = zipped(folder, tmp_path / "ddpm.zip", "some/where/", **{"evil.bin": b"\x80\x04"})
+    reports = []
+    for model in (folder, where):
+        out = tmp_path / "audit.json"
+        command = ["audit", "--model", str(model), "--train", str(data), "--n", "20"]
+        assert main([*command, "--features", "pixels", "--json", str(out)]) == 0
+        reports.append(json.loads(out.read_text()))
+    assert reports[0] == reports[1]
+    assert reports[0]["generated"]["name"] == "ddpm"
+    assert reports[0]["samples"][19]["file"] == "seed 19"
+    assert reports[0]["checkpoint_sha256"] == load_pipeline(folder).sha256
+    assert main(["audit", "--train", str(data)]) == 2
+    both = ["--model", str(folder), "--generated", str(data)]
+    assert main(["audit", *both, "--train", str(data)]) == 2
+
+
+def config_of(folder: Path, part: str, **changes: Any) -> bytes:
+    return json.dumps({**json.loads((folder / part).read_text()), **changes}).encode()
+
+
+UNET, WEIGHTS = "unet/config.json", "unet/diffusion_pytorch_model.safetensors"
+SCHEDULER = "scheduler/scheduler_config.json"
+HUGE = {"block_out_channels": [16_000] * 2}
+HOSTILE: dict[str, tuple[str, dict[str, Any] | bytes, str]] = {
+    "too many weights": (UNET, HUGE, "its config asks for"),
+    "too deep": (UNET, {"layers_per_block": 10**6}, "layers_per_block is 1000000; expected"),
+    "too wide": (UNET, {"sample_size": 10**6}, "sample_size is 1000000; expected"),
+    "too long": (UNET, {"down_block_types": ["DownBlock2D"] * 99}, "more than 12 entries"),
+    "no such block": (UNET, {"down_block_types": ["os.system"] * 2}, "cannot be loaded"),
+    "a million steps": (SCHEDULER, {"num_train_timesteps": 10**9}, "num_train_timesteps is"),
+    "markup": (UNET, {"act_fn": "<script>"}, "without markup"),
+    "no numbers": (UNET, b'{"sample_size": NaN}', "finite"),
+    "no weights": (WEIGHTS, b"", "not a whole safetensors file"),
+    "a pickle": (WEIGHTS, b"\x80\x04" + bytes(64), "not a whole safetensors file"),
+    "a header without end": (WEIGHTS, b"\xff" * 8, "not a whole safetensors file"),
+    "another index": ("model_index.json", b"[1]", "expected an object"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_pipeline_is_refused_in_one_line(name: str, folder: Path, tmp_path: Path) -> None:
+    part, change, complaint = HOSTILE[name]
+    data = change if isinstance(change, bytes) else config_of(folder, part, **change)
+    with pytest.raises(InputError, match=complaint) as refused:
+        load_zip(zipped(folder, tmp_path / "x.zip", **{part: data}))
+    assert "\n" not in str(refused.value)
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_only_what_a_pipeline_needs_is_taken_out_of_a_zip(folder: Path, tmp_path: Path) -> None:
+    asks = {"quantization_config": {"quant_method": "bitsandbytes"}, "auto_map": {"x": "evil.y"}}
+    changed = {UNET: config_of(folder, UNET, **asks)}
+    where = zipped(folder, tmp_path / "x.zip", **changed, **{"unet/evil.py": b"raise SystemExit"})
+    assert load_zip(where).sha256 == load_pipeline(folder).sha256
+    with zipfile.ZipFile(tmp_path / "out.zip", "w") as archive:
+        archive.writestr("../model_index.json", b"{}")
+    with pytest.raises(InputError, match="would leave its folder"):
+        load_zip(tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("pictures/1.png", b"")
+    with pytest.raises(InputError, match="has no model_index.json"):
+        load_zip(tmp_path / "none.zip")
+    only_pickles = tmp_path / "pickles"
+    shutil.copytree(folder, only_pickles)
+    (only_pickles / WEIGHTS).rename(only_pickles / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(InputError, match="a .bin is a pickle"):
+        load_zip(zipped(only_pickles, tmp_path / "y.zip"))

@@ -1,0 +1,178 @@
+"""Advice on small sets: a planted law is found, its interval covers, and words say what it is."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ambient.__main__ import main
+from ambient.reports.onset import STORED, Onset, expected_onset, seen_at_onset, stored_rows, usual_n_train
+from ambient.images.corpus import Corpus
+from ambient.errors import InputError
+from ambient.diffusion.theory import cutoff_report
+
+
+def planted(power: float, noise: float, seed: int, count: int = 12) -> list[dict[str, object]]:
+    rng = np.random.default_rng(seed)
+    sizes = np.resize([25, 50, 100, 200], count)
+    seen = 400 * sizes**power * np.exp(noise * rng.standard_normal(count))
+    return [
+        {"corpus": "planted", "n_train": int(n), "seen": float(s)}
+        for n, s in zip(sizes, seen, strict=True)
+    ]
+
+
+def test_the_onset_is_read_off_between_two_stages() -> None:
+    path = [(100, 0.0), (200, 0.05), (300, 0.25), (400, 0.5)]
+    assert seen_at_onset(path, batch=32) == pytest.approx(32 * 225)
+    assert seen_at_onset(path[:2], batch=32) is None  # it never began
+    assert seen_at_onset(path[2:], batch=32) is None  # it began before anyone looked
+
+
+def test_a_planted_law_is_found() -> None:
+    found = expected_onset(400, 32, planted(1.2, 0.0, 0))
+    assert found.power == pytest.approx(1.2)
+    assert found.step == found.low == found.high == round(400 * 400**1.2 / 32)
+
+
+def test_the_interval_covers_another_run_nineteen_times_of_twenty() -> None:
+    rng, inside = np.random.default_rng(1), 0
+    for seed in range(400):
+        found = expected_onset(140, 1, planted(1.0, 0.3, seed))
+        another = 400 * 140 * np.exp(0.3 * rng.standard_normal())
+        inside += found.low <= another <= found.high
+    assert 0.92 <= inside / 400 <= 0.98
+
+
+def test_what_was_never_tried_is_said() -> None:
+    rows = planted(1.0, 0.1, 0)
+    assert "extrapolation" not in expected_onset(140, 32, rows).in_words()
+    assert "extrapolation" in expected_onset(5000, 32, rows).in_words()
+
+
+def test_the_interval_covers_either_kind_of_pictures() -> None:
+    """Kinds that differ by a level, which one line through both would take for slope."""
+    rng, inside, power = np.random.default_rng(2), 0, []
+    for seed in range(300):
+        some = [{**r, "corpus": "a"} for r in planted(1.0, 0.2, seed)[:6]]
+        large = planted(1.0, 0.2, 1000 + seed)[2:]
+        other = [{**r, "corpus": "b", "seen": 3 * r["seen"]} for r in large]
+        found = expected_onset(140, 1, [*some, *other])
+        power.append(found.power)
+        kind = 3 if rng.random() < 0.5 else 1
+        another = kind * 400 * 140 * np.exp(0.2 * rng.standard_normal())
+        inside += found.low <= another <= found.high
+    assert np.mean(power) == pytest.approx(1.0, abs=0.03)
+    assert inside / 300 >= 0.94
+
+
+@pytest.mark.parametrize("rows", [[], planted(1, 0, 0)[:1] * 6])
+def test_without_runs_of_different_sizes_there_is_no_law(rows: list[dict[str, object]]) -> None:
+    with pytest.raises(InputError, match="needs 4 or more, of different sizes"):
+        expected_onset(100, 32, rows)
+
+
+def test_the_stored_runs_give_advice() -> None:
+    rows = stored_rows()
+    found = expected_onset(140, 32, rows)
+    assert isinstance(found, Onset) and found.runs == len(rows)
+    assert found.low < found.step < found.high
+    assert all(f"{x:,}" in found.in_words() for x in (found.step, found.low, found.high))
+
+
+@pytest.mark.parametrize(
+    ("n_train", "batch", "complaint"),
+    [
+        (0, 32, "n_train is 0; expected 1 to 1,000,000,000"),
+        (10**300, 32, r"n_train is \.\.\.0+; expected 1 to"),
+        (100, 0, "batch is 0; expected 1 to"),
+        (100, 10**400, r"batch is \.\.\.0+; expected 1 to"),
+    ],
+)
+def test_numbers_of_no_training_have_no_law(n_train: int, batch: int, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        expected_onset(n_train, batch, stored_rows())
+
+
+# The command
+
+
+def test_the_command_says_what_the_stored_runs_and_closed_forms_say(
+    digits: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The law is fitted here once more, in the open, to the rows of the stored file."""
+    out = tmp_path / "advice.json"
+    command = ["advise", "--corpus", "digits", "--n-train", "100", "--batch", "64", "--seed", "3"]
+    assert main([*command, "--json", str(out)]) == 0
+    found, said = json.loads(out.read_text()), capsys.readouterr().err
+    rows = json.loads(STORED.read_text())["rows"]
+    kinds = ("digits", "emoji")
+    design = [[r["corpus"] == k for k in kinds] + [math.log(r["n_train"])] for r in rows]
+    *levels, power = np.linalg.lstsq(np.array(design, float), np.log([r["seen"] for r in rows]))[0]
+    step = round(math.exp(np.mean(levels) + power * math.log(100)) / 64)
+    law = expected_onset(100, 64, rows)
+    assert found["onset"] == json.loads(json.dumps(asdict(law)))
+    assert found["onset"]["step"] == step
+    assert f"near step {step:,}; single runs may do so from {found['onset']['low']:,} to" in said
+    assert f"stop before step {found['onset']['low']:,} and judge the stages" in said
+    *_, (_, _, report) = cutoff_report(digits, 100, 3, 3)
+    assert found["cutoff"] == report
+    assert f"Suggested cutoff {report['suggested_cutoff']:.2g}: " in said
+    assert (found["images"], found["distinct"], found["notes"]) == (1797, 1787, [])
+    assert said.startswith("1797 images, 1787 distinct; 100 to train on.\n")
+    assert "extrapolation" not in said
+
+
+def test_the_command_leaves_a_quarter_unseen_and_tells_what_was_done_to_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "own.npz", images=np.concatenate([own, own[:4]]))
+    assert main(["advise", "--corpus", str(tmp_path / "own.npz")]) == 0
+    said = capsys.readouterr().err
+    assert usual_n_train(40) == 30
+    assert said.startswith("44 images, 40 distinct; 30 to train on.\n")
+    assert "coverage comes from only 10 held-out images" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("--n-train 0", "--n-train is 0; expected 1 or more"),
+        ("--n-train 1", "at least 2 training images are needed"),
+        ("--n-train 1787", "leaves none unseen"),
+        ("--n-train 5000", "has only 1787 distinct images; choose n_train <= 1787"),
+        (f"--n-train {10**300}", "; expected 1 to 1,000,000,000"),
+        ("--n-train many", "invalid int value: 'many'"),
+        ("--batch 0", "--batch is 0; expected 1 or more"),
+        (f"--batch {10**400}", "batch is ...0"),
+        ("--side 7", "side is 7; expected 8 to 128 pixels"),
+        ("--seed -1", "--seed is -1; expected 0 or more"),
+        ("--corpus nowhere", "'nowhere' is no corpus"),
+        ("--json no/where.json", "'no' is no folder"),
+    ],
+)
+def test_impossible_numbers_are_one_line(
+    words: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        status = main(["advise", "--corpus", "digits", *words.split()])
+    except SystemExit as e:  # what is no number at all is said by the parser
+        status = int(str(e.code))
+    assert status == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert complaint in line
+
+
+def test_advice_without_the_stored_runs_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ambient.reports.onset.STORED", tmp_path / "onset.json")
+    assert main(["advise", "--corpus", "digits"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "does not exist; run `python scripts/measure.py onset`." in line

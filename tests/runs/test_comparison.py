@@ -1,0 +1,292 @@
+"""Comparisons over seeds: planted differences, and paths whose answer is known by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ambient.__main__ import main
+from ambient.models.adapters import Model
+from ambient.reports.comparison import (
+    Mean,
+    Paired,
+    Unpaired,
+    apart,
+    changed,
+    copies_at,
+    on_same_noise,
+    sampled,
+    shaped,
+)
+from ambient.reports.evaluation import evaluate
+from ambient.runs.folder import BUNDLED_RUNS, open_run
+from ambient.diffusion.samplers import SamplerConfig
+
+
+def test_the_interval_is_scipys() -> None:
+    values = [0.31, 0.42, 0.28, 0.55]
+    m = Mean.of(values)
+    assert m is not None
+    low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
+    assert (m.value, m.low, m.high) == pytest.approx((np.mean(values), low, high))
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    draws = np.random.default_rng(0).normal(0.4, 0.1, (2000, 3))
+    found = [Mean.of(list(row)) for row in draws]
+    held = np.mean([m is not None and m.low <= 0.4 <= m.high for m in found])
+    assert 0.93 < held < 0.97
+
+
+def test_one_run_says_nothing_of_others_and_none_nothing_at_all() -> None:
+    one = Mean.of([0.4])
+    assert one is not None
+    assert (one.value, one.count) == (0.4, 1)
+    assert math.isinf(one.high)
+    assert Mean.of([]) is None
+
+
+@pytest.mark.parametrize(
+    ("distance", "copies"),
+    [
+        (0.5, None),  # never that close
+        (1.0, 0.8),  # at a stage
+        (1.5, 0.6),  # half way between two
+        (2.0, 0.4),  # at another
+        (2.5, 0.2),
+        (9.0, 0.0),  # any stage will do
+    ],
+)
+def test_copies_at_equal_distance(distance: float, copies: float | None) -> None:
+    path = [(3.0, 0.0), (2.0, 0.4), (1.0, 0.8)]
+    assert copies_at(path, distance) == (None if copies is None else pytest.approx(copies))
+
+
+def test_an_early_stage_that_is_better_counts() -> None:
+    assert copies_at([(1.0, 0.1), (3.0, 0.3), (2.0, 0.5)], 2.5) == 0.1
+
+
+def test_two_runs_are_compared_on_the_same_noise() -> None:
+    first = np.array([True] * 60 + [False] * 40)
+    second = np.roll(first, 10)  # as many copies, ten of them other ones
+    same = Paired.of(first, second)
+    assert (same.both, same.first, same.second, same.neither) == (50, 10, 10, 30)
+    assert same.difference == 0 and same.low < 0 < same.high
+    fewer = Paired.of(first, first & (np.arange(100) >= 30))
+    assert fewer.difference == pytest.approx(-0.3)
+    share = stats.binom.interval(0.95, 100, 0.3)  # 30 of 100 pairs changed, all one way
+    assert (fewer.low, fewer.high) == pytest.approx((-share[1] / 100, -share[0] / 100), abs=0.015)
+
+
+def _of_table(both: int, lost: int, gained: int, neither: int) -> Paired:
+    first = np.repeat([True, True, False, False], [both, lost, gained, neither])
+    return Paired.of(first, np.repeat([True, False, True, False], [both, lost, gained, neither]))
+
+
+def test_pairs_are_compared_as_tango_does() -> None:
+    found = _of_table(1, 1, 7, 12)  # Fagerland, Lydersen and Laake (2014), table V: 0.026 to 0.517
+    assert found.difference == pytest.approx(6 / 21)
+    assert (found.low, found.high) == pytest.approx((0.026, 0.517), abs=5e-4)
+    turned = _of_table(1, 7, 1, 12)
+    assert (turned.low, turned.high) == (-found.high, -found.low)
+
+
+@pytest.mark.parametrize(("both", "neither"), [(0, 1000), (1000, 0), (190, 810), (0, 1)])
+def test_pairs_that_all_agree_still_leave_an_interval(both: int, neither: int) -> None:
+    found, n = _of_table(both, 0, 0, neither), both + neither
+    reach = 1.96**2 / (n + 1.96**2)  # of Tango's statistic at b = c = 0, by hand
+    assert (found.difference, found.low, found.high) == pytest.approx((0, -reach, reach), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shares", "n"),
+    [
+        ([0.2, 0.15, 0.05], 1000),
+        ([0.1, 0.02, 0.05], 300),
+        ([0.01, 0.003, 0.003], 1000),  # two good cutoffs: few copies, hardly a discordant pair
+        ([0.5, 0.0, 0.002], 1000),  # both alike, and one in seven draws without any such pair
+    ],
+)
+def test_paired_intervals_hold_the_truth_as_often_as_they_say(shares: list[float], n: int) -> None:
+    tables = np.random.default_rng(0).multinomial(n, [*shares, 1 - sum(shares)], 2000)
+    truth = shares[2] - shares[1]
+    kinds, counts = np.unique(tables[:, 1:3], axis=0, return_counts=True)  # all that they depend on
+    found = [_of_table(0, lost, gained, n - lost - gained) for lost, gained in kinds]
+    held = [p.low <= truth <= p.high for p in found]
+    assert 0.93 < np.average(held, weights=counts) < 0.99
+
+
+def test_two_independent_sets_are_compared_as_newcombe_does() -> None:
+    found = Unpaired.of((48, 56), (80, 70))  # his example (a), table II, method 10
+    assert found.difference == pytest.approx(0.2)
+    assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    none = Unpaired.of((0, 0), (20, 10))  # (h): no event on either side still has a width
+    assert (none.low, none.high) == pytest.approx((-0.1611, 0.2775), abs=5e-5)
+    rng = np.random.default_rng(0)
+    hits = rng.binomial([200, 300], [0.1, 0.25], (2000, 2))
+    held = [Unpaired.of((a, b), (200, 300)) for a, b in hits]
+    assert 0.93 < np.mean([u.low <= 0.15 <= u.high for u in held]) < 0.97
+
+
+def test_only_common_seeds_are_compared() -> None:
+    def report(seeds: range, copies: set[int]) -> dict[str, object]:
+        return {"samples": [{"seed": s, "copy": s in copies} for s in seeds]}
+
+    found = on_same_noise(report(range(0, 10), {1, 5, 9}), report(range(5, 20), {9, 12}))
+    assert found is not None
+    assert (found.count, found.both, found.first, found.second) == (5, 1, 1, 0)
+    assert on_same_noise(report(range(3), set()), report(range(3, 6), set())) is None
+
+
+def test_what_two_runs_differ_in() -> None:
+    standard = open_run("emoji-300-standard").config
+    ambient = open_run("emoji-300-ambient-1.0").config
+    assert changed(standard, standard) == {}
+    assert changed(standard, ambient) == {"cutoff": ("standard", "ambient 1")}
+    digits = open_run("digits-50-standard").config
+    assert {"corpus", "n_train", "steps"} <= set(changed(standard, digits))
+
+
+HEUN = {"sampler": "heun", "steps": 18, "sigma_min": 0.01, "sigma_max": 40.0, "stop_at": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("other", "differ"),
+    [
+        (HEUN, {}),
+        (HEUN | {"steps": 36}, {"sampler_steps": (18, 36)}),
+        (HEUN | {"sampler": "euler"}, {"sampler": ("heun", "euler")}),
+        (HEUN | {"sigma_max": 20.0}, {"sampler_sigma_max": (40.0, 20.0)}),
+        (HEUN | {"sigma_min": 0.0100005}, {}),  # the lowest level of a usual pipeline
+        (HEUN | {"stop_at": 1.05}, {}),  # follows from the arm
+        (None, {}),  # images of anyone's
+        ("heun", {}),  # of a run from elsewhere, whose report says what it likes
+        ({"steps": [18]}, {}),
+    ],
+)
+def test_what_two_reports_were_sampled_by(other: object, differ: dict[str, object]) -> None:
+    assert sampled({"sampler": HEUN}, {"sampler": other}) == differ
+    assert sampled({"sampler": other}, {}) == {}
+
+
+def test_the_command_names_another_sampler(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "digits-50-standard"
+    shutil.copytree(BUNDLED_RUNS / other.name, other)
+    report = json.loads((other / "report.json").read_text(encoding="utf-8"))
+    report["sampler"]["steps"] = 36
+    (other / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    out = tmp_path / "compared.json"
+    assert main(["compare", other.name, str(other), "--json", str(out)]) == 0
+    assert "sampler_steps: 18 and 36" in capsys.readouterr().err
+    assert json.loads(out.read_text())["changed"] == {"sampler_steps": [18, 36]}
+
+
+# Models that are no runs
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The training and held-out images of the run digits-50-standard, as npz."""
+    run, folder = open_run("digits-50-standard"), tmp_path_factory.mktemp("sets")
+    corpus = run.corpus()
+    split = run.split(corpus)
+    for name, rows in (("train", split.train), ("heldout", split.heldout)):
+        np.savez(folder / f"{name}.npz", images=corpus.images[rows])
+    return folder / "train.npz", folder / "heldout.npz"
+
+
+def _compared(first: object, second: object, folder: Path) -> dict[str, Any]:
+    out = folder / "compared.json"
+    assert main(["compare", str(first), str(second), "--json", str(out)]) == 0
+    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_run_and_a_sampled_model_pair_on_the_same_seeds(
+    tmp_path: Path, sets: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model is the run's own network: the same noise makes the same samples."""
+    name, target = "digits-50-standard", tmp_path / "audit.json"
+    command = ["audit", "--model", name, "--n", "100", "--seed", "30", "--features", "pixels"]
+    command += ["--train", str(sets[0]), "--heldout", str(sets[1]), "--skip-quality"]
+    assert main([*command, "--json", str(target)]) == 0
+    found = _compared(name, target, tmp_path)["paired"]
+    assert "on 100 common seeds" in capsys.readouterr().err
+    judged = {s["seed"]: s["copy"] for s in (open_run(name).report() or {})["samples"]}
+    copies = sum(judged[seed] for seed in range(30, 130))
+    assert found["count"] == 100 and found["both"] + found["first"] == copies
+    assert found["first"] + found["second"] <= 2  # another kind of machine rounds otherwise
+
+
+def test_reports_of_models_pair_where_they_share_their_images(
+    tmp_path: Path, sets: tuple[Path, Path]
+) -> None:
+    model = Model(open_run("digits-50-standard").denoiser(), (1, 8, 8)).beside(*sets)
+    files = {}
+    for seed, how in ((0, SamplerConfig()), (60, SamplerConfig("euler", 9))):
+        *_, (_, _, _, report) = evaluate(model, 100, seed, how=how, features="pixels")
+        files[seed] = tmp_path / f"{seed}.json"
+        files[seed].write_text(json.dumps(report), encoding="utf-8")
+    found = _compared(files[0], files[60], tmp_path)
+    assert found["paired"]["count"] == 40
+    assert found["changed"] == {"sampler": ["heun", "euler"], "sampler_steps": [18, 9]}
+    assert _compared("digits-50-standard", files[0], tmp_path)["paired"]["count"] == 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"corpus": {"sha256": "another"}}, ""),
+        ({"sampler": HEUN | {"sampler": "euler", "sigma_min": 0.02}}, ""),
+        ({"sampler": None}, "nobody knows from which noise"),  # images of anyone's
+        ({"corpus": {"sha256": "another"}, "shape": None}, "does not say how large"),
+        ({"corpus": {"sha256": "another"}, "shape": [16, 16, 1]}, "different sizes"),
+        ({"sampler": HEUN | {"sigma_max": 20.0}}, "begin at different noise levels"),
+        ({"seed": 1000}, "no seed was judged on both sides"),
+    ],
+)
+def test_which_samples_are_of_the_same_noise(changes: dict[str, Any], why: str) -> None:
+    run = open_run("digits-50-standard")
+    report = shaped(run.report() or {}, run.config)
+    samples = [{"file": "seed 5", "copy": True}, {"file": "seed 6", "copy": False}]
+    other = report | {"run": None, "seed": 5, "samples": samples} | changes
+    for found in (apart(report, other), apart(other, report)):
+        assert why in found if why else found == ""
+    pairs = on_same_noise(report, other)
+    assert why or (pairs is not None and pairs.count == 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"samples": [{"copy": "yes"}]}, "it: samples[0]: copy is"),
+        ({"samples": []}, "it has no samples"),
+        ({"sampler": "heun"}, "it: sampler is"),
+        ({"seed": None}, "it: seed is null"),
+        ({"run": None}, "it has no 'generated'"),
+        ({"copies": None}, "it: copies is null"),
+    ],
+)
+def test_a_report_of_another_form_is_one_line(
+    tmp_path: Path,
+    changes: dict[str, Any],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "report.json"
+    report = (open_run("digits-50-standard").report() or {}) | changes
+    path.write_text(json.dumps(report), encoding="utf-8")
+    assert main(["compare", "digits-50-standard", str(path)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert "is no report; expected what `audit --json FILE` writes" in said
+    assert complaint in said and "\n" not in said

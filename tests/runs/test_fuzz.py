@@ -1,0 +1,131 @@
+"""Random damage to valid uploads: every outcome is a valid result or an InputError."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ambient.runs.archive import export_run, import_run
+from ambient.images.corpus import Corpus, load_corpus
+from ambient.errors import InputError
+from ambient.runs.folder import Run, open_run
+from ambient.runs.weights import load_weights
+from ui.noise_microscope import own_image
+
+NOISE = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+MUTATIONS = {"PNG": 200, "JPEG": 200, "WEBP": 99, "zip": 200, "npz": 200, "run": 100, "weights": 99}
+
+
+def mutations(data: bytes, count: int, seed: int) -> Iterator[bytes]:
+    """Damaged copies of a file; of a zip, every other one is damaged before it is packed."""
+    rng = np.random.default_rng(seed)
+    for i in range(count):
+        yield repacked(data, rng) if data[:2] == b"PK" and i % 2 else damaged(data, rng)
+
+
+def damaged(data: bytes, rng: np.random.Generator) -> bytes:
+    """Flipped bits, cuts, splices and noise, as often near the ends, where headers are."""
+    out = bytearray(data)
+    for _ in range(int(rng.integers(1, 4))):
+        places = (rng.integers(64), rng.integers(len(out)), -rng.integers(1, 99))
+        at = int(rng.choice(places)) % len(out)
+        match rng.integers(5):
+            case 0:
+                out[at] ^= 1 << int(rng.integers(8))
+            case 1 if rng.random() < 0.3:
+                del out[at:]
+            case 2:
+                start, size = int(rng.integers(len(out))), int(rng.integers(1, 200))
+                out[at : at + size] = out[start : start + size]
+            case 3:
+                out[at : at + 4] = rng.bytes(4)
+            case _:
+                out[at:at] = rng.bytes(int(rng.integers(1, 50)))
+        out = out or bytearray(1)
+    return bytes(out)
+
+
+def repacked(data: bytes, rng: np.random.Generator) -> bytes:
+    """A zip with one damaged member under a right checksum."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
+        chosen = int(rng.integers(len(old.namelist())))
+        for i, name in enumerate(old.namelist()):
+            content = old.read(name)
+            new.writestr(name, damaged(content, rng) if i == chosen else content)
+    return buffer.getvalue()
+
+
+def encoded(form: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(NOISE[0]).save(buffer, form)
+    return buffer.getvalue()
+
+
+def zipped() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for i, image in enumerate(NOISE):
+            picture = io.BytesIO()
+            Image.fromarray(image).save(picture, "PNG")
+            archive.writestr(f"{i}.png", picture.getvalue())
+    return buffer.getvalue()
+
+
+def npz() -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, images=NOISE, names=np.array(list("abcdef")), groups=np.arange(6))
+    return buffer.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("form", MUTATIONS)
+def test_damage_is_survived_or_refused_in_one_line(
+    form: str, tmp_path: Path, tiny_run: Run
+) -> None:
+    runs, file = tmp_path / "runs", tmp_path / f"upload.{form}"
+    runs.mkdir()
+
+    def corpus(data: bytes) -> bool:
+        file.write_bytes(data)
+        found = load_corpus(file)
+        return isinstance(found, Corpus) and found.images.dtype == np.uint8
+
+    def picture(data: bytes) -> bool:
+        return own_image.decode(data, tiny_run.config).shape == (8, 8, 1)
+
+    def run(data: bytes) -> bool:
+        found = import_run(data, runs)
+        parts = (found.report(), found.curves(), found.samples(), found.sheet(), found.metrics())
+        return found.config.corpus == "digits" and len(parts) == 5
+
+    def weights(data: bytes) -> bool:
+        file.write_bytes(data)
+        network = load_weights(file, tiny_run.config)
+        return all(p.isfinite().all() for p in network.parameters())
+
+    forms: dict[str, tuple[Callable[[], bytes], Callable[[bytes], bool]]] = {
+        "zip": (zipped, corpus),
+        "npz": (npz, corpus),
+        "run": (lambda: export_run(open_run("digits-50-standard")), run),
+        "weights": (tiny_run.checkpoint().read_bytes, weights),
+    }
+    make, read = forms.get(form, (lambda: encoded(form), picture))
+    whole = make()
+    assert read(whole)
+    refused = 0
+    for damaged in mutations(whole, MUTATIONS[form], seed=len(form)):
+        try:
+            assert read(damaged)
+        except InputError as e:
+            refused += 1
+            assert str(e).isprintable()
+            assert str(tmp_path) not in str(e)
+    assert refused > MUTATIONS[form] // 10
+    assert not list(runs.glob(".import-*"))

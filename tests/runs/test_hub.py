@@ -1,0 +1,513 @@
+"""Every way out and back in keeps a run what it is; the Hub here is a folder with its habits."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ambient.models import hub
+from ambient.__main__ import main
+from ambient.models.adapters import Model
+from ambient.runs.archive import export_run, import_run
+from ambient.images.corpus import BUNDLED, load_corpus
+from ambient.errors import InputError
+from ambient.reports.evaluation import draw, sets_of
+from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+from ambient.diffusion.samplers import SamplerConfig
+from ambient.copies.judge import judge_images
+
+huggingface_hub = pytest.importorskip("huggingface_hub")
+ROOT = Path(__file__).resolve().parents[2]
+EMOJI = [run.name for run in list_runs(BUNDLED_RUNS) if run.config.corpus == "emoji"]
+
+
+class Hub:
+    """A folder a commit; as there, a push keeps what it neither brings nor deletes.
+
+    It stands for the network alone: the calls it takes are those of huggingface_hub, checked
+    against their signatures in `test_the_fake_hub_is_called_like_the_real_one`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.private, self.heads = root, dict[str, bool](), dict[str, str]()
+
+    def create_repo(self, repo_id: str, *, private: bool, exist_ok: bool) -> None:
+        assert exist_ok
+        self.private.setdefault(repo_id, private)
+
+    def upload_folder(
+        self, *, repo_id: str, folder_path: str, commit_message: str, delete_patterns: list[str]
+    ) -> SimpleNamespace:
+        assert repo_id in self.private, "404: made first"
+        assert commit_message
+        scratch = self.root / "scratch"
+        if head := self.heads.get(repo_id):
+            shutil.copytree(self.root / repo_id / head, scratch)
+            self._drop(scratch, lambda name: _matches(name, delete_patterns))
+        shutil.copytree(folder_path, scratch, dirs_exist_ok=True)
+        digest = hashlib.sha1(head.encode() if head else b"")
+        for path in sorted(p for p in scratch.rglob("*") if p.is_file()):
+            digest.update(str(path.relative_to(scratch)).encode() + path.read_bytes())
+        commit = digest.hexdigest()
+        (self.root / repo_id).mkdir(parents=True, exist_ok=True)
+        scratch.rename(self.root / repo_id / commit)
+        self.heads[repo_id] = commit
+        return SimpleNamespace(oid=commit)
+
+    def snapshot_download(
+        self, repo_id: str, *, revision: str | None, allow_patterns: list[str]
+    ) -> str:
+        from huggingface_hub import errors
+
+        answer: Any = SimpleNamespace(headers={}, request=None, status_code=404)
+        if repo_id not in self.heads:
+            raise errors.RepositoryNotFoundError("no such repository", response=answer)
+        commit = self.heads[repo_id] if revision in (None, "main") else revision
+        stored = self.root / repo_id / str(commit)
+        if not stored.is_dir():
+            raise errors.RevisionNotFoundError("no such revision", response=answer)
+        cached = self.root / "cache" / repo_id / "snapshots" / str(commit)
+        shutil.copytree(stored, cached, dirs_exist_ok=True)
+        self._drop(cached, lambda name: not _matches(name, allow_patterns))
+        return str(cached)
+
+    @staticmethod
+    def _drop(folder: Path, unwanted: Any) -> None:
+        for path in [p for p in folder.rglob("*") if p.is_file()]:
+            if unwanted(str(path.relative_to(folder))):
+                path.unlink()
+
+
+def _matches(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    made = Hub(tmp_path / "the-hub")
+    made.root.mkdir()
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: made)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", made.snapshot_download)
+    return made
+
+
+def verdict(run: Run) -> tuple[np.ndarray, dict[str, Any]]:
+    """100 samples, and what is judged of them and of the images they are compared with."""
+    how = SamplerConfig("euler", 2)
+    images = np.concatenate(list(draw(run, range(100), how)))
+    corpus = run.corpus()
+    return images, judge_images(sets_of(corpus, run.split(corpus), images))
+
+
+# Routes
+
+
+def as_zip(run: Run, folder: Path, fake: Hub) -> Run:
+    """The command's zip, opened by its path."""
+    target = folder / "run.zip"
+    assert main(["export", str(run.path), "--out", str(target)]) == 0
+    return import_run(target, folder / "zip")
+
+
+def as_upload(run: Run, folder: Path, fake: Hub) -> Run:
+    """The page's upload: bytes, and an owner."""
+    return import_run(export_run(run), folder / "upload", "a visitor's token")
+
+
+def with_images(run: Run, folder: Path, fake: Hub) -> Run:
+    """A zip that brings its images."""
+    return import_run(export_run(run, images=True), folder / "images")
+
+
+def as_folder(run: Run, folder: Path, fake: Hub) -> Run:
+    """Nothing but config and weights, copied by hand."""
+    target = folder / "bare"
+    (target / "checkpoints").mkdir(parents=True)
+    shutil.copy(run.path / "config.json", target)
+    shutil.copy(run.checkpoint(), target / "checkpoints")
+    return open_run(target)
+
+
+def through_the_hub(run: Run, folder: Path, fake: Hub) -> Run:
+    commit = hub.push(run, "me/run")
+    pulled = hub.pull(f"hub:me/run@{commit}", folder / "pulled")
+    assert isinstance(pulled, Run)
+    return pulled
+
+
+ROUTES = [as_zip, as_upload, with_images, as_folder, through_the_hub]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EMOJI)
+def test_every_route_keeps_every_verdict(name: str, tmp_path: Path, fake: Hub) -> None:
+    """The same weights, the same samples to the last bit, the same report."""
+    run = open_run(name)
+    images, report = verdict(run)
+    assert report["copies"]["ratio"]["rate"] is not None
+    for route in ROUTES:
+        again = route(run, tmp_path, fake)
+        assert again.checkpoint_sha256() == run.checkpoint_sha256(), route
+        found_images, found = verdict(again)
+        assert (found_images == images).all(), route
+        assert found == report, route
+        if route is not as_folder:
+            assert again.report() == run.report(), route
+
+
+# The Hub
+
+
+def test_a_pulled_run_knows_its_commit(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
+    commit = hub.push(tiny_run, "me/tiny")
+    for spec in ("hub:me/tiny", "me/tiny@main", f"hub:me/tiny@{commit}"):
+        run = hub.pull(spec, tmp_path / "runs")
+        assert isinstance(run, Run)
+        origin = json.loads((run.path / hub.ORIGIN_FILE).read_text())
+        assert origin == {"repo": "me/tiny", "revision": commit}
+
+
+def test_an_older_revision_stays_what_it_was(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
+    """A push replaces the run, and its old weights with it; the old commit still has them."""
+    first = hub.push(tiny_run, "me/tiny")
+    shorter = tmp_path / "shorter"
+    shutil.copytree(tiny_run.path, shorter)
+    (shorter / "checkpoints" / tiny_run.checkpoint(20).name).unlink()
+    hub.push(open_run(shorter), "me/tiny")
+    new, old = (hub.pull(spec, tmp_path) for spec in ("me/tiny", f"me/tiny@{first}"))
+    assert isinstance(new, Run)
+    assert isinstance(old, Run)
+    assert (new.steps, old.steps) == ([10], [20])
+
+
+def test_repositories_are_private_unless_asked(fake: Hub, tiny_run: Run) -> None:
+    hub.push(tiny_run, "me/mine")
+    hub.push(tiny_run, "me/everyones", public=True)
+    assert fake.private == {"me/mine": True, "me/everyones": False}
+
+
+def test_the_card_says_what_was_measured_and_promises_nothing(fake: Hub) -> None:
+    run = open_run("emoji-100-standard")
+    commit = hub.push(run, "me/emoji")
+    card = (fake.root / "me/emoji" / commit / "README.md").read_text()
+    report = run.report()
+    assert report is not None
+    assert f"**Copies**: {report['copies']['ratio']['rate']:.1%}" in card
+    assert "python -m ambient sample hub:me/emoji" in card
+    assert run.corpus().license in card
+    assert "a privacy guarantee" in card
+    assert "not in this repository" in card
+    assert card.startswith("---\nlicense: apache-2.0\n")
+
+
+def test_the_card_names_the_license_of_every_bundled_corpus_and_of_no_other(
+    tmp_path: Path, tiny_run: Run
+) -> None:
+    """As the Hub reads it: a field of the card's head, and one of the licenses it knows."""
+    assert set(hub.LICENSES) == {load_corpus(name).license for name in BUNDLED}
+    for images in (False, True):
+        head = huggingface_hub.ModelCard(hub.card(tiny_run, "me/tiny", images)).data
+        assert (head.license, head.library_name) == ("cc-by-4.0", "ambient")
+    np.savez(tmp_path / "own.npz", images=tiny_run.corpus().images)
+    run = tmp_path / "run"
+    train = ["train", "--corpus", str(tmp_path / "own.npz"), "--n-train", "16", "--steps", "1"]
+    assert main([*train, "--width", "16", "--out", str(run)]) == 0
+    card = hub.card(open_run(run), "me/own")
+    assert huggingface_hub.ModelCard(card).data.license is None
+    assert "with this notice: yours" in card
+
+
+def test_own_images_travel_only_when_asked(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
+    commit = hub.push(tiny_run, "me/tiny")
+    assert not (fake.root / "me/tiny" / commit / "images.npz").exists()
+    hub.push(tiny_run, "me/tiny", images=True)
+    run = hub.pull("me/tiny", tmp_path)
+    assert isinstance(run, Run)
+    assert run.corpus().sha256 == tiny_run.corpus().sha256
+
+
+def test_a_pipeline_comes_from_the_hub(tmp_path: Path, fake: Hub) -> None:
+    diffusers = pytest.importorskip("diffusers")
+    unet = diffusers.UNet2DModel(
+        sample_size=8,
+        block_out_channels=(8,),
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        norm_num_groups=4,
+    )
+    diffusers.DDPMPipeline(unet, diffusers.DDPMScheduler()).save_pretrained(str(tmp_path / "p"))
+    (tmp_path / "p" / "code.py").write_text("raise SystemExit")
+    fake.create_repo("me/ddpm", private=True, exist_ok=True)
+    commit = fake.upload_folder(
+        repo_id="me/ddpm", folder_path=str(tmp_path / "p"), commit_message="m", delete_patterns=[]
+    ).oid
+    model = hub.pull("hub:me/ddpm", tmp_path)
+    assert isinstance(model, Model)
+    assert (model.name, model.shape) == (f"me/ddpm@{commit}", (3, 8, 8))
+    assert not list((fake.root / "cache").rglob("*.py"))
+
+
+def test_commands_push_and_pull(
+    tmp_path: Path,
+    fake: Hub,
+    tiny_run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("ambient.runs.queue.RUNS", tmp_path / "runs")
+    assert main(["push", str(tiny_run.path), "me/tiny"]) == 0
+    spec = capsys.readouterr().err.strip()
+    assert spec == f"hub:me/tiny@{fake.heads['me/tiny']}"
+    assert main(["pull", spec]) == 0
+    (run,) = list_runs(tmp_path / "runs")
+    assert str(run.path) in capsys.readouterr().err
+    out = tmp_path / "made.npz"
+    assert main(["sample", spec, "--n", "2", "--steps", "2", "--out", str(out)]) == 0
+    assert np.load(out)["images"].shape == (2, 8, 8, 1)
+
+
+def test_a_run_of_the_hub_is_compared(
+    tmp_path: Path, fake: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ambient.runs.queue.RUNS", tmp_path / "runs")
+    hub.push(open_run("digits-50-standard"), "me/digits")
+    out = tmp_path / "compared.json"
+    command = ["compare", "hub:me/digits", "digits-1000-standard", "--json", str(out)]
+    assert main(command) == 0
+    assert json.loads(out.read_text())["changed"] == {"n_train": [50, 1000]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "complaint"),
+    [
+        ("hub:nobody/nothing", "is not on the Hub, or not for you"),
+        ("hub:me/tiny@0000", "no such revision"),
+        ("hub:tiny", "names nothing on the Hub"),
+        ("hub:../../etc/passwd", "names nothing on the Hub"),
+        ("hub:me/tiny@", "names nothing on the Hub"),
+        ("hub:me/empty", "neither a run nor a diffusers pipeline"),
+    ],
+)
+def test_what_cannot_be_pulled_is_one_line(
+    spec: str, complaint: str, tmp_path: Path, fake: Hub, tiny_run: Run
+) -> None:
+    hub.push(tiny_run, "me/tiny")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "weights.bin").write_bytes(b"\x80")
+    fake.create_repo("me/empty", private=True, exist_ok=True)
+    fake.upload_folder(
+        repo_id="me/empty",
+        folder_path=str(tmp_path / "empty"),
+        commit_message="m",
+        delete_patterns=[],
+    )
+    with pytest.raises(InputError, match=complaint) as refusal:
+        hub.pull(spec, tmp_path / "runs")
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_changed_run_from_the_hub_is_refused(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
+    """What comes from the Hub is an upload: a path of this machine in its config is no corpus."""
+    commit = hub.push(tiny_run, "me/tiny")
+    config = fake.root / "me/tiny" / commit / "config.json"
+    fields = json.loads(config.read_text()) | {"corpus": "/etc"}
+    config.write_text(json.dumps(fields))
+    with pytest.raises(InputError, match="may only name emoji or digits"):
+        hub.pull("me/tiny", tmp_path / "runs")
+    assert not list_runs(tmp_path / "runs")
+
+
+def answered(status: int) -> Any:
+    """What the library raises of such an answer."""
+    from huggingface_hub import errors
+
+    answer: Any = SimpleNamespace(headers={}, request=None, status_code=status)
+    return errors.HfHubHTTPError("no", response=answer)
+
+
+def absent(cause: Exception) -> Exception:
+    """What the library raises where nothing was pulled before."""
+    from huggingface_hub import errors
+
+    error = errors.LocalEntryNotFoundError("not in the cache")
+    error.__cause__ = cause
+    return error
+
+
+class UnconnectedError(Exception):
+    """What an HTTP client raises without a network: no two versions use the same client."""
+
+    __module__ = "httpx2"
+
+
+FAULTS = {
+    "no network": (UnconnectedError("x"), "the Hub cannot be reached for 'me/tiny'"),
+    "nobody answers": (TimeoutError("x"), "the Hub cannot be reached for 'me/tiny'"),
+    "no route": (OSError(errno.ENETUNREACH, "unreachable"), "the Hub cannot be reached"),
+    "nothing kept": (absent(ConnectionError()), "the Hub cannot be reached for 'me/tiny'"),
+    "out of order": (absent(answered(503)), "the Hub answered 503 about 'me/tiny'"),
+    "forbidden": (answered(403), "the Hub answered 403 about 'me/tiny'"),
+    "full": (
+        OSError(errno.ENOSPC, "No space left on device"),
+        "'me/tiny' is not done: the disk is full: ",
+    ),
+    "no right": (
+        PermissionError(errno.EACCES, "Permission denied", "cache/hub"),
+        "'me/tiny' is not done: 'cache/hub' could not be written (Permission denied)",
+    ),
+    "a fault of theirs": (
+        ValueError("odd\n<b>things</b>"),
+        "the Hub's library gave up on 'me/tiny' (ValueError: odd__b_things_/b_)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("command", ["pull", "push"])
+def test_whose_fault_it_is_is_said_in_one_line(
+    name: str,
+    command: str,
+    fake: Hub,
+    tiny_run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fault, words = FAULTS[name]
+
+    def fails(*given: object, **named: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fails)
+    monkeypatch.setattr(fake, "upload_folder", fails)
+    argv = {"pull": ["pull", "me/tiny"], "push": ["push", str(tiny_run.path), "me/tiny"]}
+    assert main(argv[command]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert words in line
+    assert ("reached" in line) == ("reached" in words)
+
+
+@pytest.mark.parametrize("command", [["pull", "me/tiny"], ["push", "digits-50-standard", "me/d"]])
+def test_without_a_network_the_real_library_says_one_line(
+    command: list[str], tmp_path: Path
+) -> None:
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "ambient", *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert "the Hub cannot be reached" in line
+
+
+def test_without_a_network_the_real_library_opens_what_was_pulled(tmp_path: Path) -> None:
+    """Its cache, as it lays it out: a folder a commit, and what `main` was."""
+    commit, cache = "0123456789abcdef" * 2 + "01234567", tmp_path / "hub" / "models--me--digits"
+    (cache / "refs").mkdir(parents=True)
+    (cache / "refs" / "main").write_text(commit)
+    with zipfile.ZipFile(io.BytesIO(export_run(open_run("digits-50-standard")))) as archive:
+        archive.extractall(cache / "snapshots" / commit)
+    code = (
+        "import sys; from pathlib import Path; from ambient.models.hub import ORIGIN_FILE, pull\n"
+        "for spec in sys.argv[2:]: print(pull(spec, Path(sys.argv[1])).path / ORIGIN_FILE)"
+    )
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    specs = ["hub:me/digits", f"hub:me/digits@{commit}"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "runs"), *specs],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for origin in done.stdout.split():
+        assert json.loads(Path(origin).read_text())["revision"] == commit
+
+
+def test_without_the_library_one_line_says_what_to_install(
+    tiny_run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    for command in (["push", str(tiny_run.path), "me/tiny"], ["pull", "me/tiny"]):
+        assert main(command) == 2
+        assert "pip install -r requirements-models.txt" in capsys.readouterr().err
+
+
+def test_the_fake_hub_is_called_like_the_real_one() -> None:
+    import inspect
+
+    real = (
+        (huggingface_hub.HfApi.create_repo, Hub.create_repo),
+        (huggingface_hub.HfApi.upload_folder, Hub.upload_folder),
+        (huggingface_hub.snapshot_download, Hub.snapshot_download),
+    )
+    for theirs, ours in real:
+        assert set(inspect.signature(ours).parameters) - {"self"} <= set(
+            inspect.signature(theirs).parameters
+        )
+
+
+# The Evidence room's "Open another"
+
+
+def _room(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    from streamlit.testing.v1 import AppTest
+
+    monkeypatch.setenv("AMBIENT_RUNS", str(runs))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app.switch_page("pages/evidence_room.py").run()
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def _ask(app: Any, place: str) -> None:
+    app.text_input[0].set_value(place)
+    next(b for b in app.button if b.label == "Open folder").click().run()
+    assert not app.exception, app.exception[0].message
+
+
+def test_the_page_opens_a_run_of_the_hub_and_names_what_is_none(
+    tmp_path: Path, fake: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run("digits-50-standard")
+    hub.push(run, "me/digits")
+    app = _room(tmp_path / "runs", monkeypatch)
+    _ask(app, "hub:me/digits")
+    chosen = app.selectbox(key="run").value
+    assert open_run(tmp_path / "runs" / chosen).checkpoint_sha256() == run.checkpoint_sha256()
+    _ask(app, "hub:me/nothing")
+    assert [e.value for e in app.error] == [
+        "'me/nothing' is not on the Hub, or not for you; check the name, or log in with "
+        "`hf auth login`."
+    ]
+    (tmp_path / "model_index.json").write_text("{}")
+    _ask(app, str(tmp_path))
+    assert "is a diffusers pipeline and no run" in app.error[0].value
+
+
+def test_strangers_open_no_folder_and_send_this_server_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    app = _room(tmp_path / "runs", monkeypatch)
+    assert "Open folder" not in [b.label for b in app.button]
+    assert not [t for t in app.text_input if "folder" in t.label]

@@ -1,0 +1,393 @@
+"""Run folders: resume bit for bit, damaged parts named, bundled runs whole."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from ambient.runs import train as recorder
+from ambient.runs.archive import export_run, import_run
+from ambient.config import NETWORKS, Config, configure
+from ambient.images.corpus import Corpus
+from ambient.errors import InputError
+from ambient.reports.evaluation import draw
+from ambient.runs.train import record
+from ambient.runs.folder import (
+    BUNDLED_RUNS,
+    START_FILE,
+    STOP_FILE,
+    YIELD,
+    Run,
+    lengthen,
+    list_runs,
+    open_run,
+    start_run,
+)
+
+
+def small(corpus: Corpus, **choices: object) -> Config:
+    settings = {"n_train": 16, "steps": 24, "batch": 8, "width": 16, "threads": 1}
+    return configure(corpus, **{**settings, "checkpoint_every": 8, **choices})  # type: ignore[arg-type]
+
+
+def weights(run: Run) -> dict[str, np.ndarray]:
+    return load_file(run.checkpoint())
+
+
+def assert_same(a: Run, b: Run) -> None:
+    left, right = weights(a), weights(b)
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        np.testing.assert_array_equal(value, right[name])
+    losses = [[(m["step"], m["loss"]) for m in r.metrics()] for r in (a, b)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("arm", ["standard", "ambient"])
+def test_a_resumed_run_is_the_uninterrupted_one(
+    tmp_path: Path, digits: Corpus, arm: str, network: str
+) -> None:
+    config = small(digits, arm=arm, cutoff=0.5 if arm == "ambient" else 0.0, network=network)
+    whole = start_run(tmp_path / "whole", config)
+    for _ in record(whole, digits):
+        pass
+    cut = start_run(tmp_path / "cut", config)
+    steps = record(cut, digits)
+    for done in steps:
+        if done.step == 20:  # a crash here loses what came after the checkpoint at 16
+            break
+    shutil.copytree(cut.path, tmp_path / "crashed")
+    steps.close()
+    for path in (cut.path, tmp_path / "crashed"):
+        again = open_run(path)
+        for _ in record(again, digits):
+            pass
+        assert again.state["status"] == "done"
+        assert_same(whole, again)
+
+
+def test_a_damaged_resume_state_falls_back_to_the_one_before(
+    tmp_path: Path, digits: Corpus, tiny_run: Run
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.path, copy)
+    newest = sorted((copy / "resume").glob("*.pt"))[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    run = open_run(copy)
+    for _ in record(run, digits):
+        pass
+    assert_same(tiny_run, run)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "empty", "foreign"])
+def test_a_resume_state_with_one_wrong_bit_is_not_used(
+    tmp_path: Path, digits: Corpus, tiny_run: Run, damage: str
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.path, copy)
+    newest = sorted((copy / "resume").glob("*.pt"))[-1]
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1  # in the middle of a tensor: torch.load alone would take it
+    newest.write_bytes({"flipped": bytes(data), "empty": b"", "foreign": b"PK\3\4 no"}[damage])
+    for _ in record(open_run(copy), digits):
+        pass
+    assert_same(tiny_run, open_run(copy))
+
+
+def test_a_run_made_longer_is_one_started_with_that_length(tmp_path: Path, digits: Corpus) -> None:
+    whole = start_run(tmp_path / "whole", small(digits, steps=30, checkpoint_every=10))
+    short = start_run(tmp_path / "short", small(digits, steps=20, checkpoint_every=10))
+    for run in (whole, short):
+        for _ in record(run, digits):
+            pass
+    with pytest.raises(InputError, match="steps is 20; run 'short' is set to 20: expected more"):
+        lengthen(short, 20)
+    for _ in record(lengthen(short, 30), digits):
+        pass
+    assert open_run(short.path).config == whole.config
+    assert open_run(short.path).checkpoint().read_bytes() == whole.checkpoint().read_bytes()
+    assert_same(whole, open_run(short.path))
+
+
+def test_a_run_starts_from_weights_of_another(tmp_path: Path, tiny_run: Run) -> None:
+    config = small(tiny_run.corpus(), steps=1, lr=1e-8, n_train=20, split_seed=3)
+    child = start_run(tmp_path / "child", config, (tiny_run, 10))
+    assert child.config.parent == "tiny@10"
+    assert (child.path / START_FILE).read_bytes() == tiny_run.checkpoint(10).read_bytes()
+    for _ in record(child, child.corpus()):
+        pass
+    ours, theirs = weights(child), load_file(tiny_run.checkpoint(10))
+    for name, value in theirs.items():  # one tiny step away, and not from fresh weights
+        np.testing.assert_allclose(ours[name], value, atol=2e-4)
+    with pytest.raises(InputError, match="width 16, patch 1 and network concat, the new run"):
+        start_run(tmp_path / "wide", small(tiny_run.corpus(), width=32), (tiny_run, None))
+    assert not (tmp_path / "wide").exists()
+    (child.path / START_FILE).unlink()
+    shutil.rmtree(child.path / "resume")
+    with pytest.raises(InputError):
+        next(record(child, child.corpus()))
+
+
+def test_configs_without_a_parent_are_written_as_before(tiny_run: Run) -> None:
+    for run in [tiny_run, *list_runs(BUNDLED_RUNS)]:
+        assert (run.path / "config.json").read_text() == run.config.to_json()
+        assert "parent" not in json.loads(run.config.to_json())
+
+
+def test_a_run_is_saved_between_its_stages(tmp_path: Path, digits: Corpus) -> None:
+    run = start_run(tmp_path / "run", small(digits, checkpoint_every=100))
+    steps = record(run, digits, save_every=0.0)
+    for done in steps:
+        if done.step == 7:
+            break
+    assert run.resume_steps == [6, 7]
+    assert run.steps == []
+    shutil.copytree(run.path, tmp_path / "killed")
+    steps.close()
+    again = open_run(tmp_path / "killed")
+    steps = record(again, digits)
+    assert next(steps).step == 8
+    assert again.steps == []  # what a kill left is no stage
+
+
+def test_a_run_that_makes_room_for_another_waits_and_is_the_same(
+    tmp_path: Path, digits: Corpus
+) -> None:
+    whole, turns = (start_run(tmp_path / n, small(digits)) for n in ("whole", "turns"))
+    for _ in record(whole, digits):
+        pass
+    for done in record(turns, digits):
+        if done.step == 5:
+            (turns.path / STOP_FILE).write_text(YIELD)
+    assert turns.state["status"] == "queued"
+    assert (turns.saved_step, turns.steps) == (5, [])
+    for _ in record(turns, digits):
+        pass
+    assert turns.steps == whole.steps
+    assert_same(whole, turns)
+
+
+@pytest.mark.parametrize("write", [0, 1, 2, 3, 5, 7])
+def test_a_full_disk_ends_a_run_in_one_line_and_costs_nothing(
+    tmp_path: Path, digits: Corpus, tiny_run: Run, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    run, fsync, calls = start_run(tmp_path / "run", tiny_run.config), os.fsync, iter(range(100))
+
+    def full(descriptor: int) -> None:
+        if next(calls) == write:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="the disk is full: '.*run' could not be written"):
+        for _ in record(run, digits):
+            pass
+    assert run.state["status"] == "failed"
+    assert run.state["error"].startswith("the disk is full")
+    assert run.state["step"] == run.saved_step
+    for step in run.steps:
+        assert run.checkpoint(step).read_bytes() == tiny_run.checkpoint(step).read_bytes()
+    assert not list(run.path.rglob(".step-*"))
+    for _ in record(run, digits):
+        pass
+    assert run.state["status"] == "done"
+    assert_same(tiny_run, run)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start_run(tmp_path / "run", small(digits))
+
+    def denied(descriptor: int) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "fsync", denied)
+    with pytest.raises(OSError, match="'.*run' could not be written .Permission denied.; make it"):
+        next(record(run, digits))
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(
+    tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "HANDOVER", 0.1)
+    run = start_run(tmp_path / "run", small(digits))
+    first = record(run, digits)
+    next(first)
+    with pytest.raises(InputError, match="is being trained by another process"):
+        next(record(run, digits))
+    assert run.state["status"] == "running"
+    first.close()
+    assert run.state["status"] == "paused"
+
+
+def test_weights_without_a_resume_state_are_never_traded_for_a_restart(
+    tmp_path: Path, tiny_run: Run, digits: Corpus
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.path, copy)
+    shutil.rmtree(copy / "resume")
+    fields = {**json.loads(tiny_run.config.to_json()), "steps": 40}
+    (copy / "config.json").write_text(json.dumps(fields))
+    run = open_run(copy)
+    before = {p.name: p.read_bytes() for p in (copy / "checkpoints").iterdir()}
+    with pytest.raises(InputError, match="weights of step 20 but no readable resume state"):
+        next(record(run, digits))
+    assert {p.name: p.read_bytes() for p in (copy / "checkpoints").iterdir()} == before
+    assert run.metrics() == tiny_run.metrics()
+
+
+def test_a_crash_between_resume_state_and_weights_loses_no_stage(
+    tmp_path: Path, tiny_run: Run, digits: Corpus
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.path, copy)
+    fields = {**json.loads(tiny_run.config.to_json()), "steps": 30}
+    (copy / "config.json").write_text(json.dumps(fields))
+    open_run(copy).checkpoint().unlink()
+    for _ in record(open_run(copy), digits):
+        pass
+    assert open_run(copy).steps == [10, 20, 30]
+    assert open_run(copy).checkpoint(20).read_bytes() == tiny_run.checkpoint(20).read_bytes()
+
+
+def test_a_diverged_run_says_so_and_keeps_its_weights(tmp_path: Path, digits: Corpus) -> None:
+    run = start_run(tmp_path / "run", small(digits))
+    steps = record(run, digits)
+    for done in steps:
+        if done.step == 8:
+            break
+    steps.close()
+    trainer = torch.load(run.path / "resume/step-000008.pt", weights_only=True)
+    for value in trainer["weights"].values():
+        value.fill_(float("nan"))
+    torch.save(trainer, run.path / "resume/step-000008.pt")
+    with pytest.raises(FloatingPointError, match="lower --lr"):
+        next(record(run, digits))
+    assert run.state["status"] == "failed"
+    assert run.steps == [8]
+    run.denoiser()
+
+
+def test_a_stop_file_pauses_a_run(tmp_path: Path, digits: Corpus) -> None:
+    run = start_run(tmp_path / "run", small(digits))
+    for done in record(run, digits):
+        if done.step == 5:
+            (run.path / STOP_FILE).touch()
+    assert run.state["status"] == "paused"
+    assert run.last_step == 5
+    assert not (run.path / STOP_FILE).exists()
+
+
+def test_sheet_holds_the_samples_of_its_seeds(tiny_run: Run) -> None:
+    sheet = tiny_run.sheet()
+    assert sheet is not None
+    drawn = np.concatenate(list(draw(tiny_run, range(36))))
+    # The stored weights are in half precision, those behind the sheet were not.
+    assert np.abs(sheet.astype(int) - drawn).mean() < 1.0
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path, digits: Corpus) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="exists already; choose another --out"):
+        start_run(tmp_path, small(digits))
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_config_of_another_version(tmp_path: Path, tiny_run: Run) -> None:
+    fields = json.loads(tiny_run.config.to_json())
+    del fields["sigma_data"]
+    (tmp_path / "config.json").write_text(json.dumps({**fields, "magic": 1, "version": "9.9"}))
+    with pytest.raises(InputError, match="version 9.9 .* missing sigma_data, unknown magic"):
+        open_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": "many"}, "steps is 'many'; expected int"),
+        ({"arm": "magic"}, "arm is 'magic'; expected one of standard, ambient"),
+        ({"width": 17}, "width is 17; expected a multiple of 16"),
+        ({"seed": 2**63}, "seed is 9223372036854775808; expected at most 9223372036854775807"),
+        ({"cutoff": -1.0, "arm": "ambient"}, "cutoff is -1.0; expected a noise level"),
+    ],
+)
+def test_impossible_configs_are_named(
+    tmp_path: Path, tiny_run: Run, change: dict[str, object], message: str
+) -> None:
+    fields = {**json.loads(tiny_run.config.to_json()), **change}
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    with pytest.raises(InputError, match=message):
+        open_run(tmp_path)
+
+
+def test_truncated_and_foreign_weights(tmp_path: Path, tiny_run: Run, digits: Corpus) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_run.path, copy)
+    path = open_run(copy).checkpoint()
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match="is not a whole safetensors file"):
+        open_run(copy).denoiser()
+    wide = start_run(tmp_path / "wide", small(digits, width=32, steps=1))
+    for _ in record(wide, digits):
+        pass
+    shutil.copy(wide.checkpoint(), path)
+    with pytest.raises(InputError, match="does not fit its config"):
+        open_run(copy).denoiser()
+
+
+def test_export_and_import_give_the_same_pictures(tmp_path: Path, tiny_run: Run) -> None:
+    again = import_run(export_run(tiny_run), tmp_path)
+    assert again.config == tiny_run.config
+    before, after = (np.concatenate(list(draw(r, range(4)))) for r in (tiny_run, again))
+    np.testing.assert_array_equal(before, after)
+    assert import_run(export_run(tiny_run), tmp_path).path == again.path
+
+
+def test_bad_zips_leave_nothing_behind(tmp_path: Path, tiny_run: Run) -> None:
+    whole = export_run(tiny_run)
+    for data, message in (
+        (whole[: len(whole) // 2], "not a readable zip"),
+        (b"hello", "not a readable zip"),
+        (b"PK\x05\x06" + bytes(18), "holds no run"),
+    ):
+        with pytest.raises(InputError, match=message):
+            import_run(data, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_bundled_run_is_whole() -> None:
+    runs = list_runs(BUNDLED_RUNS)
+    assert runs
+    for run in runs:
+        report, samples = run.report(), run.samples()
+        assert report is not None
+        assert samples is not None
+        images, seeds = samples
+        assert report["checkpoint_sha256"] == run.checkpoint_sha256()
+        assert report["corpus"]["sha256"] == run.config.corpus_sha256 == run.corpus().sha256
+        assert seeds.tolist() == [s["seed"] for s in report["samples"]] == list(range(len(images)))
+        rate = np.mean([s["copy"] for s in report["samples"]])
+        assert rate == pytest.approx(report["copies"]["ratio"]["rate"])
+        assert report["copies"]["ratio"]["heldout_ci95"][0] <= 0.01
+        assert run.checkpoint().stat().st_size < 5_000_000
+        assert run.curves() is not None
+
+
+@pytest.mark.slow
+def test_bundled_pictures_come_from_the_bundled_weights() -> None:
+    for run in list_runs(BUNDLED_RUNS):
+        stored = run.samples()
+        assert stored is not None
+        drawn = np.concatenate(list(draw(run, range(8)))).astype(float)
+        # Another machine's arithmetic moves a few pixels a little; other weights move them all.
+        assert np.abs(drawn - stored[0][:8]).mean() < 6.0, run.name

@@ -1,0 +1,176 @@
+"""What strangers hand over and see on a public server: names, places, sizes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ambient.runs import queue as worker
+from ambient.runs.folder import Run, open_run, write_atomically
+from ui import data, words
+from ui.data import Sets
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIL = "![x](https://evil.example/x.png)"
+LIVE = "]("  # what markdown makes a picture or a link of
+
+
+@pytest.fixture
+def evil(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """All images have a name that is a picture in markdown."""
+    true = data.sets
+
+    def sets(run: Run) -> Sets:
+        both = true(run)
+        train, unseen = ((EVIL,) * len(names) for names in (both.train_names, both.heldout_names))
+        return replace(both, train_names=train, heldout_names=unseen)
+
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    monkeypatch.setattr(data, "sets", sets)
+
+
+@pytest.mark.parametrize(
+    ("page", "address"),
+    [
+        ("evidence_room", {"run": "emoji-300-standard"}),
+        ("evidence_room", {"run": "emoji-300-standard", "view": "Two rules"}),
+        ("evidence_room", {"run": "emoji-300-standard", "view": "Search", "image": "training-3"}),
+        ("noise_microscope", {"run": "emoji-300-standard"}),
+    ],
+)
+def test_a_file_may_be_called_anything(page: str, address: dict[str, str], evil: None) -> None:
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    at.switch_page(f"pages/{page}.py")
+    at.query_params.update(address)
+    at.run()
+    assert not at.exception
+    said = [e.value for e in [*at.markdown, *at.caption]]
+    said += [image.caption for e in at.get("imgs") for image in e.proto.imgs]
+    assert any("evil.example" in text for text in said)
+    assert not [text for text in said if LIVE in text]
+
+
+def test_a_refused_name_makes_no_picture() -> None:
+    at = AppTest.from_function(_refused).run()
+    assert "evil.example" in at.error[0].value
+    assert LIVE not in at.error[0].value
+
+
+def _refused() -> None:
+    from ui import words
+
+    words.refuse("'![x](https://evil.example/x.png)' is no picture.")
+
+
+def test_names_keep_their_letters() -> None:
+    assert words.unmarked("rescue worker’s helmet") == "rescue worker’s helmet"
+    assert words.unmarked("4 (no. 353)") == r"4 \(no. 353\)"
+    assert words.unmarked(":red[a_b*]") == r"\:red\[a\_b\*\]"
+
+
+def test_no_name_is_a_formula_in_a_spreadsheet() -> None:
+    rows = [{"name": name, "x": -1.5} for name in ("=HYPERLINK(1)", "@a", "-1.png", "a=b.png")]
+    lines = data.csv_bytes(rows).decode().splitlines()
+    assert lines[1:] == ["'=HYPERLINK(1),-1.5", "'@a,-1.5", "'-1.png,-1.5", "a=b.png,-1.5"]
+
+
+@pytest.fixture
+def failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_run: Run) -> Run:
+    """A run on a public server that ended early, for a reason that names a folder."""
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(worker, "_launch", lambda run: None)
+    shutil.copytree(tiny_run.path, tmp_path / "runs" / "tiny")
+    run = open_run(tmp_path / "runs" / "tiny")
+    told(run, status="failed", error=f"'{run.path}/resume/20.pt' could not be read")
+    return run
+
+
+def told(run: Run, **state: object) -> None:
+    write_atomically(run.path / "state.json", json.dumps({**run.state, **state}))
+
+
+def all_of(at: AppTest) -> str:
+    kinds = [at.markdown, at.caption, at.error, at.info, at.code, at.subheader]
+    return "\n".join(str(e.value) for kind in kinds for e in kind)
+
+
+def opened(page: str, **address: str) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    at.switch_page(f"pages/{page}.py")
+    at.query_params.update(address)
+    at.run()
+    assert not at.exception
+    return at
+
+
+def test_how_a_run_ended_names_no_folder(failed: Run) -> None:
+    said = all_of(opened("train_your_own", mine="tiny"))
+    assert "It ended early: 'tiny/resume/20.pt' could not be read" in said
+    assert "python -m ambient train --resume tiny" in said
+    assert str(failed.path.parent) not in said
+    told(failed, status="interrupted", error=None)
+    (failed.path / "log.txt").write_text("OSError: '/opt/python/lib/torch/x.so' is missing\n")
+    said = all_of(opened("train_your_own", mine="tiny"))
+    assert "It ended early: OSError: 'x.so' is missing" in said
+    told(failed, status="done", error=None, unjudged=f"'{failed.path}/images.npz' is gone")
+    said = all_of(opened("train_your_own", mine="tiny"))
+    assert "No verdict: 'tiny/images.npz' is gone" in said
+    assert str(failed.path.parent) not in said
+
+
+@pytest.mark.parametrize("page", ["evidence_room", "noise_microscope"])
+def test_commands_name_runs_and_no_folders(failed: Run, page: str) -> None:
+    at = opened(page, run="tiny")
+    assert [c.value for c in at.code if "ambient" in c.value]
+    assert str(failed.path.parent) not in all_of(at)
+
+
+def test_texts_for_strangers_name_no_folders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    texts = {
+        f"'{tmp_path}/mine' is queued": "'mine' is queued",
+        f"'{tmp_path}' could not be written": "'the runs folder' could not be written",
+        "[Errno 13] '/tmp/ambient-audit-x/train/a.zip'": "[Errno 13] 'a.zip'",
+        "train --corpus /home/somebody/pictures --n 3": "train --corpus pictures --n 3",
+        "2 runs of yours": "2 runs of yours",
+        "d1/d2 and https://example.org/a/b": "d1/d2 and https://example.org/a/b",
+    }
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    assert [words.unplaced(text) for text in texts] == list(texts)
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    assert [words.unplaced(text) for text in texts] == list(texts.values())
+    monkeypatch.delenv("AMBIENT_RUNS")
+    assert words.unplaced("2 runs of yours") == "2 runs of yours"  # no folder, a word
+
+
+@pytest.mark.parametrize("page", ["evidence_room", "noise_microscope", "audit", "train_your_own"])
+def test_no_uploader_takes_more_than_the_server_allows(
+    page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    address = {"train-corpus": "your own pictures"} if page == "train_your_own" else {}
+    found = opened(page, **address).file_uploader
+    assert found
+    assert all(0 < uploader.proto.max_upload_size_mb <= 50 for uploader in found)
+
+
+def test_a_run_too_large_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_MAX_UPLOAD", "1000000")
+    at = opened("evidence_room")
+    assert at.file_uploader(key="run-zip").proto.max_upload_size_mb == 1
+    zipped = ("run.zip", b"PK" + bytes(2_000_000), "application/zip")
+    at.file_uploader(key="run-zip").set_value(zipped).run()
+    (error,) = at.error
+    assert error.value.startswith("this zip has 2 MB; this server takes at most 1 MB.")

@@ -1,0 +1,90 @@
+"""Two runs spliced at a noise level, in the library and on the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ambient.__main__ import main
+from ambient.config import Config
+from ambient.errors import InputError
+from ambient.runs.folder import Run, open_run
+from ambient.models.splice import spliced
+
+
+def other(run: Run, folder: Path, **changes: object) -> Run:
+    """The same weights under a changed config."""
+    shutil.copytree(run.path, folder)
+    config = dataclasses.replace(Config.from_json(folder / "config.json"), **changes)  # type: ignore[arg-type]
+    (folder / "config.json").write_text(config.to_json())
+    return open_run(folder)
+
+
+def test_each_run_answers_on_its_side(tiny_run: Run, tmp_path: Path) -> None:
+    """The switch itself belongs to the run below."""
+    above = other(tiny_run, tmp_path / "above", sigma_data=0.3)
+    x = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    sigma = torch.tensor([0.5, 0.8, 0.81])
+    found = spliced(tiny_run, above, 0.8, step=10)(x, sigma)
+    below, high = tiny_run.denoiser(10)(x, sigma), above.denoiser()(x, sigma)
+    assert torch.allclose(found, torch.cat([below[:2], high[2:]]), atol=1e-6)
+    assert not torch.allclose(below, high, atol=1e-3)
+
+
+def drawn(path: Path, *words: str) -> np.ndarray:
+    assert main(["sample", *words, "--n", "3", "--out", str(path)]) == 0
+    with np.load(path) as data:
+        return data["images"]
+
+
+def test_the_command_splices(tiny_run: Run, tmp_path: Path) -> None:
+    run, above = str(tiny_run.path), str(other(tiny_run, tmp_path / "b", sigma_data=0.3).path)
+    alone, rival = drawn(tmp_path / "a.npz", run), drawn(tmp_path / "r.npz", above)
+    out = tmp_path / "x.npz"
+    assert np.array_equal(drawn(out, run, "--above", above, "--switch", "99"), alone)
+    assert np.array_equal(drawn(out, run, "--above", above, "--switch", "0.001"), rival)
+    middle = drawn(out, run, "--above", above, "--switch", "0.8")
+    assert not np.array_equal(middle, alone)
+    assert not np.array_equal(middle, rival)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--above", "RUN"], "only --above is given; --above RUN and --switch SIGMA go together"),
+        (["--switch", "0.8"], "only --switch is given"),
+        (["--above", "RUN", "--switch", "0"], "switch is 0; expected a noise level above 0"),
+        (["--above", "RUN", "--switch", "nan"], "switch is nan; expected"),
+        (["--above", "nowhere", "--switch", "1"], "'nowhere' does not exist"),
+        (
+            ["--above", "emoji-100-standard", "--switch", "1"],
+            "makes 8x8x1 images and 'emoji-100-standard' 32x32x3; splice runs of one shape",
+        ),
+    ],
+)
+def test_an_impossible_splice_is_one_line(
+    words: list[str],
+    message: str,
+    tiny_run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, out = str(tiny_run.path), tmp_path / "x.npz"
+    words = [{"RUN": run}.get(w, w) for w in words]
+    assert main(["sample", run, *words, "--out", str(out)]) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
+    assert not out.exists()
+
+
+def test_a_noisy_only_run_is_not_asked_below_its_knowledge(tiny_run: Run, tmp_path: Path) -> None:
+    above = other(tiny_run, tmp_path / "noisy", arm="noisy-only", cutoff=1.0)
+    spliced(tiny_run, above, 1.05)
+    with pytest.raises(InputError, match="'noisy' knows nothing below 1.05; switch there"):
+        spliced(tiny_run, above, 0.8)

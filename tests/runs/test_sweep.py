@@ -1,0 +1,102 @@
+"""Sweeps: a table from a spec, kept work, and one line for what cannot be done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ambient.__main__ import main
+from ambient.errors import InputError
+from ambient.sweeps.sweep import read_sweep
+
+SPEC = {
+    "common": {"corpus": "digits", "n_train": 16, "steps": 4, "batch": 8, "width": 16},
+    "arms": [{"arm": "standard"}, {"arm": "ambient", "cutoff": 0.5}],
+    "seeds": [3],
+    "stages": 2,
+    "samples": 100,
+}
+
+
+def write(path: Path, **changes: object) -> Path:
+    path.write_text(json.dumps({**SPEC, **changes}), encoding="utf-8")
+    return path
+
+
+@pytest.mark.xdist_group("sweep")
+def test_a_table_comes_back_from_finished_runs(tmp_path: Path) -> None:
+    command = ["sweep", "--spec", str(write(tmp_path / "spec.json")), "--out", str(tmp_path / "s")]
+    assert main([*command, "--workers", "2"]) == 0
+    table = json.loads((tmp_path / "s" / "table.json").read_text())
+    names = ["digits-16-standard-width-16-batch-8-seed-3"]
+    names.append("digits-16-ambient-0.5-width-16-batch-8-seed-3")
+    assert [(r["run"], r["step"]) for r in table["rows"]] == [(n, s) for n in names for s in (2, 4)]
+    assert all(r["copies_ci95"][0] <= r["copies"] <= r["copies_ci95"][1] for r in table["rows"])
+    assert [c["run"] for c in table["curves"]] == names
+    assert table["missing"] == []
+    weights = tmp_path / "s" / names[0] / "checkpoints" / "step-000004.safetensors"
+    made = weights.stat().st_mtime_ns
+    (tmp_path / "s" / "table.json").unlink()
+    records = (tmp_path / "s" / "records.npz").read_bytes()
+    assert main(command) == 0
+    assert json.loads((tmp_path / "s" / "table.json").read_text()) == table
+    assert len((tmp_path / "s" / "records.npz").read_bytes()) == len(records)
+    assert weights.stat().st_mtime_ns == made
+
+
+def test_arms_may_differ_in_the_network_and_in_how_it_runs(tmp_path: Path) -> None:
+    ways = [{"network": "bands"}, {"network": "concat"}, {"network": "bands", "mode": "compiled"}]
+    arms = [{"arm": "standard", **way} for way in ways]
+    jobs = read_sweep(write(tmp_path / "spec.json", arms=arms)).jobs
+    found = [(c.network, c.mode) for c in jobs.values()]
+    assert found == [("bands", "eager"), ("concat", "eager"), ("bands", "compiled")]
+    assert "digits-16-standard-network-bands-mode-compiled-width-16-batch-8-seed-3" in jobs
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"arms": []}, "no list 'arms'"),
+        ({"arms": [{"arm": "nonsense"}]}, "arm is 'nonsense'"),
+        ({"arms": [{"arm": "standard", "depth": 3}]}, "the choice 'depth'"),
+        ({"arms": [{"arm": "standard"}] * 2}, "twice"),
+        ({"arms": [{"arm": "standard", "network": "net"}]}, "network is 'net'; expected concat"),
+        ({"arms": [{"arm": "standard", "mode": 1}]}, "mode is 1; expected a word"),
+        ({"seeds": []}, "'seeds' a list"),
+        ({"stage": 2}, "has 'stage'"),
+        ({"common": {**SPEC["common"], "steps": 4.5}}, "steps is 4.5; expected a whole number"),
+        ({"common": {**SPEC["common"], "corpus": 5}}, "corpus is 5; expected a word"),
+        ({"stages": 0}, "'stages' is 0"),
+    ],
+)
+def test_a_bad_spec_is_refused_before_training(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        read_sweep(write(tmp_path / "spec.json", **changes))
+
+
+def test_a_folder_of_another_run_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = read_sweep(write(tmp_path / "spec.json", arms=[{"arm": "standard"}]))
+    (name, config), *_ = spec.jobs.items()
+    folder = tmp_path / "s" / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(config.to_json().replace('"steps": 4', '"steps": 5'))
+    command = ["sweep", "--spec", str(tmp_path / "spec.json"), "--out", str(tmp_path / "s")]
+    assert main(command) == 2
+    assert "trained with steps 5 and the spec asks for 4" in capsys.readouterr().err
+
+
+@pytest.mark.xdist_group("sweep")
+def test_another_number_of_samples_is_judged_anew(tmp_path: Path) -> None:
+    one = {"arms": [{"arm": "standard"}], "stages": 1}
+    command = ["sweep", "--out", str(tmp_path / "s"), "--spec"]
+    for samples in (120, 110):
+        spec = write(tmp_path / "spec.json", **one, samples=samples)
+        assert main([*command, str(spec)]) == 0
+        table = json.loads((tmp_path / "s" / "table.json").read_text())
+        assert {r["n_samples"] for r in table["rows"]} == {samples}
