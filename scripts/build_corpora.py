@@ -3,23 +3,37 @@
 emoji   Noto Emoji as packed by the npm package emoji-datasource-google 16.0.0 (fetched with `npm
         pack`, or given with --emoji-package FOLDER): 64-px pictures on white, halved to 32x32.
 digits  UCI optdigits, 8x8, as scikit-learn ships them (`pip install scikit-learn`).
+kanji   the 6,355 characters of JIS X 0208, by the Unihan files of Debian's `unicode-data`, drawn in
+        Noto Sans CJK JP Bold of `fonts-noto-cjk`: `apt-get install unicode-data fonts-noto-cjk`.
+
+`python scripts/build_corpora.py kanji` rebuilds that one alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import bz2
 import json
+import re
 import subprocess
+import sys
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
-from ambient.images.corpus import ASSETS, twin_groups
+from ambient.errors import InputError
+from ambient.images.corpus import ASSETS, BUNDLED, twin_groups
 
 PACKAGE = "emoji-datasource-google@16.0.0"
+UNIHAN = Path("/usr/share/unicode")
+FONT = Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Bold.ttc")
+FACE = ("Noto Sans CJK JP", "Bold")  # the collection's first; others draw some kanji differently
+PAGE, POINTS = 128, 120  # pixels: characters are drawn four times as large as they are stored
+FIRST_KANJI_ROW = 16  # of JIS X 0208; the rows before it hold signs, kana and letters
 
 
 def fetch_emoji(folder: Path) -> Path:
@@ -64,20 +78,110 @@ def digits() -> dict[str, np.ndarray]:
     }
 
 
-def main() -> None:
+def kanji(unihan: Path, font_file: Path) -> dict[str, np.ndarray]:
+    """The kanji of JIS X 0208 in the order of Unicode, each named by itself and its meaning."""
+    rows = unihan_field(unihan, "OtherMappings", "kJis0")
+    characters = sorted(c for c, place in rows.items() if int(place[:2]) >= FIRST_KANJI_ROW)
+    meanings = unihan_field(unihan, "Readings", "kDefinition")
+    strokes = unihan_field(unihan, "IRGSources", "kTotalStrokes")
+    font = open_font(font_file)
+    counts = [int(strokes[c].split()[0]) for c in characters]  # the first is the usual count
+    return {
+        "images": np.stack([drawn(c, font) for c in characters])[..., None],
+        "names": np.array([f"{c} {gloss(meanings.get(c, ''))}".strip() for c in characters]),
+        "categories": np.array([f"{n} stroke{'' if n == 1 else 's'}" for n in counts]),
+        "license": np.array("Noto Sans CJK JP, Adobe, OFL 1.1; meanings and strokes: Unicode"),
+    }
+
+
+def unihan_field(folder: Path, part: str, key: str) -> dict[str, str]:
+    """One field of the Unihan database, by character (Unicode Standard Annex 38).
+
+    Raises:
+        InputError: the file is not there.
+    """
+    path = folder / f"Unihan_{part}.txt.bz2"
+    if not path.is_file():
+        raise InputError(f"'{path}' is not there: apt-get install unicode-data, or --unihan DIR.")
+    with bz2.open(path, "rt", encoding="utf-8") as lines:
+        rows = (line.rstrip("\n").split("\t") for line in lines if line.startswith("U+"))
+        return {chr(int(code[2:], 16)): value for code, field, value in rows if field == key}
+
+
+def gloss(definition: str) -> str:
+    """The first meaning of a `kDefinition`: no remarks in brackets, no pointers to other codes."""
+    bare = re.sub(r"\([^()]*\)", "", definition)
+    meanings = [part.strip() for part in re.split(r"[;,]|\.(?!\d)", bare)]
+    return next((m for m in meanings if m and "U+" not in m), "")
+
+
+def open_font(path: Path) -> ImageFont.FreeTypeFont:
+    """The Japanese face of the collection.
+
+    Raises:
+        InputError: no such file, or another font.
+    """
+    wanted = f"apt-get install fonts-noto-cjk, or --font with a {' '.join(FACE)}."
+    if not path.is_file():
+        raise InputError(f"'{path}' is not there: {wanted}")
+    font = ImageFont.truetype(str(path), POINTS, index=0)
+    if font.getname() != FACE:
+        raise InputError(f"'{path}' begins with {font.getname()}: {wanted}")
+    return font
+
+
+def drawn(character: str, font: ImageFont.FreeTypeFont) -> np.ndarray:
+    """uint8 (32, 32): its ink in the middle of the page.
+
+    Black on white, as in print and like the emoji: the margin runs into the page it is shown on.
+    A network learns either the same way, for images lie in [-1, 1] around zero.
+    """
+
+    def page(x: float, y: float) -> Image.Image:
+        paper = Image.new("L", (PAGE, PAGE), 255)
+        ImageDraw.Draw(paper).text((x, y), character, font=font, fill=0, anchor="mm")
+        return paper
+
+    rows, columns = np.nonzero(np.asarray(page(PAGE / 2, PAGE / 2)) < 128)
+    right, down = ((at.min() + at.max() + 1 - PAGE) / 2 for at in (columns, rows))
+    large = page(PAGE / 2 - right, PAGE / 2 - down)
+    return np.asarray(large.resize((32, 32), Image.Resampling.LANCZOS))
+
+
+def build(name: str, make: Callable[[], dict[str, np.ndarray]]) -> None:
+    """Write one corpus, with its twin groups."""
+    fields = make()
+    fields["groups"] = twin_groups(fields["images"])
+    path = ASSETS / "corpora" / f"{name}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **fields)
+    distinct = len(np.unique(fields["groups"]))
+    print(f"{path.name}: {len(fields['images'])} images, {distinct} distinct")
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpora", nargs="*", metavar="CORPUS", help=f"{', '.join(BUNDLED)} (all)")
     parser.add_argument("--emoji-package", type=Path, help="an unpacked emoji-datasource-google")
-    package = parser.parse_args().emoji_package
+    parser.add_argument("--unihan", type=Path, default=UNIHAN, help=f"default: {UNIHAN}")
+    parser.add_argument("--font", type=Path, default=FONT, help=f"default: {FONT}")
+    args = parser.parse_args()
+    if unknown := set(args.corpora) - set(BUNDLED):
+        parser.error(f"{', '.join(sorted(unknown))}: expected {', '.join(BUNDLED)}")
     with tempfile.TemporaryDirectory() as scratch:
-        corpora = {"emoji": emoji(package or fetch_emoji(Path(scratch))), "digits": digits()}
-    for name, fields in corpora.items():
-        fields["groups"] = twin_groups(fields["images"])
-        path = ASSETS / "corpora" / f"{name}.npz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **fields)
-        distinct = len(np.unique(fields["groups"]))
-        print(f"{path.name}: {len(fields['images'])} images, {distinct} distinct")
+        makers = {
+            "emoji": lambda: emoji(args.emoji_package or fetch_emoji(Path(scratch))),
+            "digits": digits,
+            "kanji": lambda: kanji(args.unihan, args.font),
+        }
+        try:
+            for name in args.corpora or BUNDLED:
+                build(name, makers[name])
+        except InputError as e:
+            print(f"build_corpora: {e}", file=sys.stderr)
+            return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -26,6 +26,11 @@ def emoji() -> Corpus:
     return load_corpus("emoji")
 
 
+@pytest.fixture(scope="session")
+def kanji() -> Corpus:
+    return load_corpus("kanji")
+
+
 @pytest.fixture
 def pixels() -> np.ndarray:
     """20 random 8x8 RGB pictures, uint8."""

@@ -23,7 +23,7 @@ from ambient.images.neighbors import Groups, searchable
 from ambient.images.read import guarded, plain, read_npz
 
 ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
-BUNDLED = ("emoji", "digits")
+BUNDLED = ("emoji", "digits", "kanji")
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
@@ -230,8 +230,9 @@ def load_corpus(
     """Load images by name or path.
 
     Args:
-        spec: `emoji`, `digits`; `mnist`, `fashion-mnist`, `cifar10` (downloaded by torchvision on
-            first use); a folder or zip of pictures; or an npz with `images` uint8 (n, h, w[, c]).
+        spec: `emoji`, `digits`, `kanji`; `mnist`, `fashion-mnist`, `cifar10` (downloaded by
+            torchvision on first use); a folder or zip of pictures; or an npz with `images` uint8
+            (n, h, w[, c]).
         side: crop pictures to a square and resize to this many pixels. Default: keep the size when
             all pictures share one that the network accepts, else 32. Bundled images and those of
             an npz are never resized: another `side` than theirs is refused.
@@ -537,7 +538,7 @@ def _load_torchvision(name: str, side: int | None) -> Corpus:
     except (OSError, RuntimeError) as e:
         raise InputError(
             f"corpus '{name}' is not in {root} and could not be downloaded ({type(e).__name__}); "
-            "connect to the network once, or use emoji or digits, which are bundled."
+            f"connect to the network once, or use one of {', '.join(BUNDLED)}, which are bundled."
         ) from e
     classes = [data.classes[int(t)] for t in data.targets]
     pictures = [Image.fromarray(np.asarray(x)) for x in data.data]

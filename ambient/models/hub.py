@@ -31,6 +31,7 @@ PIPELINE_FILES = (INDEX, "scheduler_config.json", "*/config.json", "*/scheduler_
 LICENSES = {  # the notice of a bundled corpus: the Hub's name for the license of its pictures
     "Noto Emoji, Google, Apache-2.0; names from emoji-data, MIT": "apache-2.0",
     "UCI optdigits, Alpaydin and Kaynak, CC BY 4.0": "cc-by-4.0",
+    "Noto Sans CJK JP, Adobe, OFL 1.1; meanings and strokes: Unicode": "ofl-1.1",
 }
 CLIENTS = ("httpx", "httpx2", "httpcore", "requests", "urllib3", "socket", "ssl")
 UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)

@@ -329,8 +329,8 @@ def _check_config(run: Run) -> None:
         raise InputError(
             f"this run's images are '{plain(config.corpus, 60)}'"
             f"{f' and it brings an {IMAGES_FILE}' if brought else ''}; an uploaded run may only "
-            f"name {' or '.join(BUNDLED)}, or bring its own. Export it again with `--images`, or "
-            "unpack it where its images are, and open that folder."
+            f"name one of {', '.join(BUNDLED)}, or bring its own. Export it again with "
+            "`--images`, or unpack it where its images are, and open that folder."
         )
     images = load_corpus(run.images)
     if config.corpus == OWN:

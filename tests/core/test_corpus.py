@@ -37,13 +37,67 @@ def test_bytes_survive_the_unit_range(pixels: np.ndarray) -> None:
     np.testing.assert_array_equal(to_bytes(unit), pixels)
 
 
-def test_bundled_corpora_are_what_the_readme_says(emoji: Corpus, digits: Corpus) -> None:
+def test_bundled_corpora_are_what_the_readme_says(
+    emoji: Corpus, digits: Corpus, kanji: Corpus
+) -> None:
     assert emoji.images.shape == (1636, 32, 32, 3)
     assert digits.images.shape == (1797, 8, 8, 1)
-    for corpus in (emoji, digits):
+    assert kanji.images.shape == (6355, 32, 32, 1)
+    for corpus in (emoji, digits, kanji):
         assert len(corpus.names) == len(corpus.categories) == len(corpus)
     assert "Flags" not in emoji.categories
     np.testing.assert_array_equal(emoji.groups, twin_groups(emoji.images))
+
+
+def test_kanji_are_named_counted_and_centered(kanji: Corpus) -> None:
+    fire = kanji.names.index("火 fire")
+    assert kanji.categories[fire] == "4 strokes"
+    assert kanji.categories[kanji.names.index("一 one")] == "1 stroke"
+    assert [name[0] for name in kanji.names] == sorted({name[0] for name in kanji.names})
+    assert kanji.images[:, [0, -1]].min() > 200, "ink at the border"
+    ink = kanji.images[..., 0] < 128
+    for axis in (1, 2):
+        places = np.arange(32) + 0.5
+        there = ink.any(axis=3 - axis)
+        first = np.where(there, places, 32).min(axis=1)
+        last = np.where(there, places, 0).max(axis=1)
+        assert np.abs((first + last) / 2 - 16).max() <= 1
+
+
+def test_kanji_that_one_stroke_tells_apart_are_no_twins(kanji: Corpus) -> None:
+    labels, counts = np.unique(kanji.groups, return_counts=True)
+    twins = [kanji.names[i][0] for i in np.flatnonzero(kanji.groups == labels[counts > 1])]
+    assert twins == ["鶇", "鶫"]
+    known = {name[0]: group for name, group in zip(kanji.names, kanji.groups, strict=True)}
+    assert known["大"] != known["犬"] != known["太"]
+    assert known["己"] != known["已"] != known["巳"]
+    index = np.flatnonzero(np.isin(kanji.groups, [known[c] for c in "鶇大犬太己已巳未末"]))
+    few = twin_groups(kanji.images[index])
+    assert len(np.unique(few)) == len(few) - 1
+
+
+def test_kanji_are_not_built_without_their_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from scripts import build_corpora
+
+    for missing, package in (("--unihan", "unicode-data"), ("--font", "fonts-noto-cjk")):
+        given = ["kanji", "--unihan", str(tmp_path), "--font", str(tmp_path / "none.ttc")]
+        if missing == "--font":
+            monkeypatch.setattr(build_corpora, "unihan_field", lambda *_: {"火": "1850"})
+        monkeypatch.setattr("sys.argv", ["build_corpora.py", *given])
+        assert build_corpora.main() == 2
+        assert f"apt-get install {package}, or {missing}" in capsys.readouterr().err
+
+
+def test_a_gloss_is_the_first_meaning_alone() -> None:
+    from scripts.build_corpora import gloss
+
+    assert gloss("fire, flame; burn; anger, rage") == "fire"
+    assert gloss("(archaic form of U+70AF 炯) light, bright") == "light"
+    assert gloss("same as 單 U+55AE, single, individual, only; lone") == "single"
+    assert gloss("unit of length equal 3.3 meters; gentleman") == "unit of length equal 3.3 meters"
+    assert gloss("") == gloss("(same as 亡)") == ""
 
 
 def test_twins_are_found_by_brute_force_too(emoji: Corpus) -> None:

@@ -179,7 +179,7 @@ def test_a_run_with_other_pictures_is_refused(
     np.savez(objects, images=np.array([print] * 5))
     cases = {
         "trained on other images": (IMAGES_FILE, packed(others)),
-        "may only name emoji or digits, or bring its own": (IMAGES_FILE, None),
+        "may only name one of emoji, digits, kanji, or bring its own": (IMAGES_FILE, None),
         "and it brings an images.npz": ("config.json", json.dumps(named).encode()),
         "is a pickle of Python objects": (IMAGES_FILE, objects.getvalue()),
         "'images.npz' is not a readable npz file": (IMAGES_FILE, packed(corpus)[:500]),

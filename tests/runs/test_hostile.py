@@ -353,7 +353,7 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "infinite": ("run", "holds the number inf", lambda: config(lr=float("inf"))),
     "more than there are images": ("run", "n_train is 50000", lambda: config(n_train=50_000)),
     "folder of the server": ("run", "images are '/etc'", lambda: config(corpus="/etc")),
-    "climbing corpus": ("run", "only name emoji or digits", lambda: config(corpus="../../runs")),
+    "climbing corpus": ("run", "only name one of emoji", lambda: config(corpus="../../runs")),
     "download": ("run", "images are 'cifar10'", lambda: config(corpus="cifar10")),
     "other images": ("run", "other images", lambda: config(corpus_sha256="0" * 64)),
     "markup in config": ("run", "without markup", lambda: config(version="<img src=x>")),

@@ -327,7 +327,7 @@ def test_a_changed_run_from_the_hub_is_refused(tmp_path: Path, fake: Hub, tiny_r
     config = fake.root / "me/tiny" / commit / "config.json"
     fields = json.loads(config.read_text()) | {"corpus": "/etc"}
     config.write_text(json.dumps(fields))
-    with pytest.raises(InputError, match="may only name emoji or digits"):
+    with pytest.raises(InputError, match="may only name one of emoji, digits, kanji"):
         hub.pull("me/tiny", tmp_path / "runs")
     assert not list_runs(tmp_path / "runs")
 
