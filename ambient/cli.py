@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ambient.config import check_seed, configure, usual_threads
 from ambient.errors import InputError
+from ambient.files import read_json, write_atomically
 from ambient.images.corpus import BUNDLED, TORCHVISION, load_corpus, to_bytes
 from ambient.presets import preset
 from ambient.runs.folder import (
@@ -29,10 +30,8 @@ from ambient.runs.folder import (
     list_runs,
     mark_failed,
     open_run,
-    read_json,
     settle,
     start_run,
-    write_atomically,
 )
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from pathlib import Path
 import torch
 
 from ambient.bench.suite import half_copies
+from ambient.files import write_atomically
 from ambient.images.corpus import ASSETS
-from ambient.runs.folder import list_runs, write_atomically
+from ambient.runs.folder import list_runs
 from scripts.soak import Visitor, serving
 from ui.frame import PAGES
 

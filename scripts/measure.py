@@ -39,20 +39,13 @@ from ambient.diffusion.noise import derive_seed, lognormal_sigmas
 from ambient.diffusion.samplers import sample, sampler_of
 from ambient.diffusion.theory import cutoff_report, shuffled
 from ambient.diffusion.training import Trainer
+from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS, load_corpus, split_corpus, to_bytes, to_unit
 from ambient.models.splice import spliced
 from ambient.reports.curves import intervals
 from ambient.reports.evaluation import sets_of
 from ambient.reports.onset import ONSET, seen_at_onset
-from ambient.runs.folder import (
-    BUNDLED_RUNS,
-    Run,
-    list_runs,
-    open_run,
-    read_json,
-    step_name,
-    write_atomically,
-)
+from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run, step_name
 from ambient.runs.weights import load_weights
 from ambient.sweeps.sweep import read_sweep
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ambient.diffusion.samplers import SamplerConfig
+from ambient.files import read_json
 from ambient.images.corpus import ASSETS
-from ambient.runs.folder import read_json
 
 RESULTS = ASSETS / "results"
 TARGET = Path("docs/performance.md")

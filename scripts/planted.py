@@ -23,9 +23,10 @@ from ambient.copies.features import FEATURES
 from ambient.copies.judge import ImageSets, judge_images
 from ambient.copies.likeness import likeness
 from ambient.copies.rules import clopper_pearson
+from ambient.files import write_atomically
 from ambient.images.corpus import ASSETS, Corpus, load_corpus, split_corpus
 from ambient.reports.audit import audit
-from ambient.runs.folder import open_run, write_atomically
+from ambient.runs.folder import open_run
 from scripts.train_encoder import HUE, NOISE, plant
 
 RESULT = ASSETS / "results" / "planted.json"

@@ -17,10 +17,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ambient.files import write_atomically
 from ambient.images.corpus import ASSETS
 from ambient.reports.comparison import on_same_noise
 from ambient.reports.evaluation import evaluate
-from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run, write_atomically
+from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 
 N_TRAIN, FRESH, COUNT, SLACK = 300, 100_000, 1000, 1.05
 RESULT = ASSETS / "results" / "protocol.json"

@@ -15,9 +15,10 @@ from typing import Any
 
 from safetensors import safe_open
 
+from ambient.files import write_atomically
 from ambient.images.corpus import ASSETS
 from ambient.reports.comparison import Mean, copies_at
-from ambient.runs.folder import BUNDLED_RUNS, list_runs, open_run, write_atomically
+from ambient.runs.folder import BUNDLED_RUNS, list_runs, open_run
 
 PAGE = ASSETS.parent / "docs" / "results.md"
 SWEEP = ASSETS / "sweeps" / "emoji-100" / "table.json"

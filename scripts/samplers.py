@@ -20,8 +20,9 @@ from ambient.copies.judge import Images
 from ambient.copies.quality import frechet, frechet_interval
 from ambient.copies.rules import Verdict, find_copies, halves
 from ambient.diffusion.samplers import sample, sampler_of
+from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS, to_bytes, to_unit
-from ambient.runs.folder import Run, open_run, read_json, write_atomically
+from ambient.runs.folder import Run, open_run
 
 TARGET = ASSETS / "results" / "samplers.json"
 RUNS = ("emoji-300-standard", "emoji-300-ambient-0.5")

@@ -27,9 +27,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from ambient.bench.suite import QUICK, Bench, compared, machine
 from ambient.config import configure
 from ambient.diffusion.training import Trainer
+from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS, Corpus, load_corpus, to_unit
 from ambient.reports.onset import expected_onset, stored_rows
-from ambient.runs.folder import open_run, read_json, write_atomically
+from ambient.runs.folder import open_run
 from ambient.runs.weights import save_weights
 
 RESULT = ASSETS / "results" / "scale.json"

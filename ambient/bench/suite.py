@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ambient.bench.peers import PEERS, Adapted, Peer
 from ambient.bench import audits as audit_bench
 from ambient.bench import search as search_bench
+from ambient.bench.peers import PEERS, Adapted, Peer
 from ambient.config import Config, configure
 from ambient.copies.judge import judge_images
 from ambient.diffusion.denoiser import EDM

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ambient.errors import InputError
+from ambient.files import is_full, unwritten, write_atomically
 from ambient.images.read import plain
 from ambient.models.adapters import Model
 from ambient.models.pipelines import INDEX, is_pipeline, load_pipeline
 from ambient.runs.archive import PARTS, export_run, import_run, model_card
-from ambient.runs.folder import Run, is_full, unwritten, write_atomically
+from ambient.runs.folder import Run
 
 PREFIX = "hub:"
 ORIGIN_FILE = "hub.json"  # repository and commit that a run was pulled from

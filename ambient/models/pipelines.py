@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from ambient.diffusion.denoiser import EDM
 from ambient.errors import InputError
+from ambient.files import read_json
 from ambient.images import read as untrusted
 from ambient.images.corpus import MAX_SIDE, MIN_SIDE
 from ambient.images.read import Shape, flag, guarded, number, plain, text
 from ambient.models.adapters import PREDICTS, Discrete, Model
-from ambient.runs.folder import read_json
 
 INDEX = "model_index.json"  # what makes a folder a pipeline
 # Schedulers of one discrete variance-preserving process; they differ in how they step.

@@ -13,9 +13,10 @@ import numpy as np
 
 from ambient.copies.judge import Images
 from ambient.errors import InputError
+from ambient.files import write_atomically
 from ambient.reports.evaluation import evaluate
 from ambient.runs.archive import write_samples
-from ambient.runs.folder import STOP_FILE, Run, pulse, step_name, write_atomically
+from ambient.runs.folder import STOP_FILE, Run, pulse, step_name
 
 Report = dict[str, Any]
 

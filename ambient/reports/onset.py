@@ -19,9 +19,9 @@ from scipy.special import stdtrit
 
 from ambient.config import MAX_BATCH
 from ambient.errors import InputError
+from ambient.files import read_json
 from ambient.images.corpus import ASSETS
 from ambient.images.read import plain
-from ambient.runs.folder import read_json
 
 ONSET = 0.1  # copying has begun when this share of the samples are copies
 STORED = ASSETS / "results" / "onset.json"  # made by `python scripts/measure.py onset`

@@ -21,20 +21,8 @@ from ambient.images import read as untrusted
 from ambient.images.corpus import BUNDLED, MAX_SIDE, MIN_SIDE, load_corpus
 from ambient.errors import InputError
 from ambient.runs.limits import Limits
-from ambient.runs.folder import (
-    IMAGES_FILE,
-    OWN,
-    SLOWEST,
-    UNPACKING,
-    Run,
-    as_picture,
-    fingerprint,
-    open_run,
-    owner_record,
-    packed,
-    step_name,
-    write_atomically,
-)
+from ambient.files import write_atomically
+from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, UNPACKING, Run, as_picture, fingerprint, open_run, owner_record, packed, step_name
 from ambient.images.read import Shape, flag, number, plain, positive, share, text, whole
 
 # Everything a run may bring, and its most bytes; other members of a zip are ignored.

@@ -30,6 +30,7 @@ from PIL import Image
 from ambient.config import Config
 from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
 from ambient.errors import InputError
+from ambient.files import is_full, read_json, unwritten, write_atomically
 from ambient.images.read import Shape, check_shape, number, text, whole
 
 if TYPE_CHECKING:
@@ -57,53 +58,6 @@ STATE: Shape = {
     **dict.fromkeys(("step?", "pid?"), whole),
     **{f"{name}?": number for name in SECONDS},
 }
-
-
-def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
-    """Readers see the old file or the new one, never half of it, even after a power cut.
-
-    Raises:
-        OSError: not written; the old file is whole and nothing is left beside it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with scratch.open("wb") as f:
-            f.write(content.encode() if isinstance(content, str) else content)
-            f.flush()
-            os.fsync(f.fileno())
-        scratch.replace(path)
-    except OSError:
-        scratch.unlink(missing_ok=True)
-        raise
-
-
-def is_full(error: OSError) -> bool:
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def unwritten(folder: Path, error: OSError) -> str:
-    """What a failed write means for a person, in one line."""
-    if is_full(error):
-        return f"the disk is full: '{folder}' could not be written; make room, then go on."
-    return f"'{folder}' could not be written ({error.strerror}); make it writable, then go on."
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file, or None where there is no such file.
-
-    Raises:
-        InputError: the file is there but not a JSON object.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as e:
-        raise InputError(f"'{path}' is not readable JSON ({e}); restore or delete it.") from e
-    if not isinstance(value, dict):
-        raise InputError(f"'{path}' holds a {type(value).__name__}; expected a JSON object.")
-    return value
 
 
 def process_started(pid: int) -> str | None:

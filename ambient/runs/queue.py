@@ -33,29 +33,8 @@ from ambient.config import Config
 from ambient.images.corpus import Corpus
 from ambient.errors import InputError
 from ambient.runs.limits import Limits, bytes_of
-from ambient.runs.folder import (
-    ACTIVE,
-    OWN,
-    PLACE_FILE,
-    STOP_FILE,
-    UNPACKING,
-    YIELD,
-    Run,
-    end_hung,
-    fingerprint,
-    is_full,
-    is_training,
-    lengthen,
-    list_runs,
-    mark_failed,
-    owner_record,
-    pulse,
-    read_json,
-    settle,
-    start_run,
-    unwritten,
-    write_atomically,
-)
+from ambient.files import is_full, read_json, unwritten, write_atomically
+from ambient.runs.folder import ACTIVE, OWN, PLACE_FILE, STOP_FILE, UNPACKING, YIELD, Run, end_hung, fingerprint, is_training, lengthen, list_runs, mark_failed, owner_record, pulse, settle, start_run
 from ambient.images.read import Shape, check_shape, whole
 
 RUNS = Path(os.environ.get("AMBIENT_RUNS", "runs"))

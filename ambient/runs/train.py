@@ -23,21 +23,8 @@ from ambient.config import Config
 from ambient.images.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.diffusion.denoiser import EDM
 from ambient.errors import InputError
-from ambient.runs.folder import (
-    PLACE_FILE,
-    SHEET_SIDE,
-    SLOWEST,
-    START_FILE,
-    STOP_FILE,
-    YIELD,
-    Run,
-    mark_failed,
-    pulse,
-    step_name,
-    unwritten,
-    write_atomically,
-    write_sheet,
-)
+from ambient.files import unwritten, write_atomically
+from ambient.runs.folder import PLACE_FILE, SHEET_SIDE, SLOWEST, START_FILE, STOP_FILE, YIELD, Run, mark_failed, pulse, step_name, write_sheet
 from ambient.diffusion.samplers import sample, sampler_of
 from ambient.diffusion.training import Trainer, TrainStep, enough_memory, train
 from ambient.runs.weights import load_weights, save_weights

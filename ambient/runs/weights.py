@@ -12,7 +12,7 @@ from ambient.config import Config
 from ambient.diffusion.denoiser import EDM
 from ambient.errors import InputError
 from ambient.diffusion.hardware import inference_dtype
-from ambient.runs.folder import write_atomically
+from ambient.files import write_atomically
 from ambient.diffusion.training import build_denoiser
 from ambient.images.read import guarded, plain, tensor_shapes
 

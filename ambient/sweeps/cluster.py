@@ -24,8 +24,9 @@ from typing import Any
 
 from ambient.config import Config
 from ambient.errors import InputError
+from ambient.files import write_atomically
 from ambient.images.corpus import BUNDLED, load_corpus
-from ambient.runs.folder import IMAGES_FILE, OWN, packed, write_atomically
+from ambient.runs.folder import IMAGES_FILE, OWN, packed
 from ambient.sweeps.sweep import Ends, Sweep, do_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -28,8 +28,9 @@ import numpy as np
 
 from ambient.config import Config, configure
 from ambient.errors import InputError
+from ambient.files import read_json, write_atomically
 from ambient.images.corpus import load_corpus
-from ambient.runs.folder import Run, open_run, read_json, step_name, write_atomically
+from ambient.runs.folder import Run, open_run, step_name
 
 CHOICES = {
     "corpus", "n_train", "arm", "cutoff", "steps", "batch", "lr", "width", "threads", "dtype",

@@ -22,6 +22,7 @@ from torchvision import models
 from torchvision.models import WeightsEnum
 from torchvision.transforms.functional import normalize
 
+from ambient.copies import features as module
 from ambient.copies.features import (
     BACKBONES,
     BATCH,
@@ -39,7 +40,6 @@ from ambient.copies.features import (
     load_encoder,
     read_encoder,
 )
-from ambient.copies import features as module
 from ambient.copies.rules import halves, similarities, similarity_threshold
 from ambient.errors import InputError
 from ambient.images.corpus import load_corpus, split_corpus, to_rows, to_unit

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambient.copies.features import encode
 from ambient.copies import stored as stored_features
+from ambient.copies.features import encode
 from ambient.copies.stored import features_of
 from ambient.images.corpus import Corpus
 

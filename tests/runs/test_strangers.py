@@ -11,7 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ambient.runs import queue as worker
-from ambient.runs.folder import Run, open_run, write_atomically
+from ambient.files import write_atomically
+from ambient.runs.folder import Run, open_run
 from ui import data, words
 from ui.data import Sets
 

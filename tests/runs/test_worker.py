@@ -26,22 +26,8 @@ from ambient.config import Config, configure
 from ambient.images.corpus import Corpus
 from ambient.errors import InputError
 from ambient.runs.train import record
-from ambient.runs.folder import (
-    ACTIVE,
-    HUNG,
-    OWN,
-    STALE,
-    STOP_FILE,
-    UNPACKING,
-    YIELD,
-    Run,
-    is_training,
-    list_runs,
-    process_started,
-    pulse,
-    start_run,
-    write_atomically,
-)
+from ambient.files import write_atomically
+from ambient.runs.folder import ACTIVE, HUNG, OWN, STALE, STOP_FILE, UNPACKING, YIELD, Run, is_training, list_runs, process_started, pulse, start_run
 
 
 @pytest.fixture
