@@ -60,6 +60,8 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--lr", type=float, help=f"default: {rates}")
     c.add_argument("--width", type=int, help="default: 48 (1.1 to 1.3 million parameters)")
     c.add_argument("--network", help="; ".join(f"{k}: {v}" for k, v in NETWORKS.items()))
+    moves = "mirrored, shifted and recolored images too; the network is told, so samples are not"
+    c.add_argument("--augment", action="store_true", default=None, help=moves)
     c.add_argument("--seed", type=int, help="default: 0")
     c.add_argument("--threads", type=int, help="default: 1, or 2 for images of 32 pixels or more")
     c.add_argument("--dtype", help="default: auto (the faster one here), or float32, bfloat16")

@@ -821,4 +821,5 @@ CONFIG_CHOICES = [
     "checkpoint_every",
     "mode",
     "network",
+    "augment",
 ]

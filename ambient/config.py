@@ -30,6 +30,7 @@ NETWORKS = {
     "bands": "frequency bands of a patch, each scaled by itself, skipped levels added: faster",
 }
 PEAK_RATES = {"concat": 1e-3, "bands": 8e-3}  # the usual learning rate of each
+TOLD = 7  # numbers that tell a network how an image was moved (`ambient.diffusion.augment`)
 MAX_CUTOFF = 100.0
 SHARED_SIDE = 32  # pixels along an image's side from which on two threads share a step well
 MAX_BATCH = 4096
@@ -94,6 +95,7 @@ class Config:
     parent: str = ""  # run@step whose weights it started from; none: from scratch
     mode: str = "eager"  # or compiled: sums are then ordered by the compiler
     network: str = "concat"  # one of NETWORKS
+    augment: bool = False  # trained on moved images too (`ambient.diffusion.augment`)
 
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
@@ -135,9 +137,10 @@ class Config:
 
     @property
     def label(self) -> str:
-        """A name for its folder: corpus, n, arm and cutoff."""
+        """A name for its folder: corpus, n, arm, cutoff and whether it is augmented."""
         cutoff = f"-{self.cutoff:g}" if self.cutoff else ""
-        return f"{Path(self.corpus).stem or 'corpus'}-{self.n_train}-{self.arm}{cutoff}"
+        augment = "-augment" if self.augment else ""
+        return f"{Path(self.corpus).stem or 'corpus'}-{self.n_train}-{self.arm}{cutoff}{augment}"
 
     def to_json(self) -> str:
         usual = {f.name: f.default for f in dataclasses.fields(self)} | {"version": None}
@@ -168,10 +171,13 @@ class Config:
                 f"{__version__}: missing {', '.join(missing) or 'nothing'}, unknown "
                 f"{', '.join(unknown) or 'nothing'}; retrain, or use that version."
             )
-        types: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+        types: dict[str, tuple[type, ...]] = {
+            "int": (int,), "float": (int, float), "str": (str,), "bool": (bool,),
+        }  # fmt: skip
         for name, value in fields.items():
-            if not isinstance(value, types[str(known[name])]) or isinstance(value, bool):
-                raise InputError(f"'{path}': {name} is {value!r}; expected {known[name]}.")
+            kind = str(known[name])
+            if not isinstance(value, types[kind]) or isinstance(value, bool) != (kind == "bool"):
+                raise InputError(f"'{path}': {name} is {value!r}; expected {kind}.")
         return cls(**fields)
 
 
@@ -201,6 +207,7 @@ def configure(
     dtype: str = "float32",
     mode: str = "eager",
     network: str = "concat",
+    augment: bool = False,
     checkpoint_every: int | None = None,
 ) -> Config:
     """A config for `corpus`, with what follows from its images and network filled in.
@@ -248,5 +255,6 @@ def configure(
         dtype=dtype,
         mode=mode,
         network=network,
+        augment=augment,
         checkpoint_every=checkpoint_every or max(1, steps // 10),
     )

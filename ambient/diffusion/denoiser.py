@@ -52,8 +52,12 @@ class EDM(nn.Module):
         self.network, self.sigma_data, self.dtype, self.bands = network, sigma_data, dtype, bands
 
     def forward(
-        self, x: Float[Tensor, "b c h w"], sigma: Float[Tensor, " b"]
+        self,
+        x: Float[Tensor, "b c h w"],
+        sigma: Float[Tensor, " b"],
+        moves: Float[Tensor, "b m"] | None = None,
     ) -> Float[Tensor, "b c h w"]:
+        """D(x, sigma); `moves` tells a network that was trained so how x was augmented."""
         s = expand(sigma)
         sd: Tensor | float = self.sigma_data
         if self.bands:
@@ -62,7 +66,8 @@ class EDM(nn.Module):
         c_skip, c_out, c_in = sd**2 / norm**2, s * sd / norm, 1 / norm
         low = self.dtype != torch.float32
         with torch.autocast(x.device.type, dtype=self.dtype if low else None, enabled=low):
-            out = self.network(c_in * x, sigma.log() / 4)
+            given = (c_in * x, sigma.log() / 4)
+            out = self.network(*given) if moves is None else self.network(*given, moves)
         denoised = c_skip * x + c_out * out.float()
         return self.bands.join(denoised) if self.bands else denoised
 

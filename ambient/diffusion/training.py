@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from ambient.config import Config
+from ambient.config import TOLD, Config
 from ambient.diffusion import distributed
+from ambient.diffusion.augment import draw_moves
 from ambient.diffusion.bands import Bands
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser
@@ -36,13 +37,16 @@ class TrainStep:
 
 def build_denoiser(config: Config) -> EDM:
     """The untrained denoiser of a run; its weights depend on `config.seed` alone."""
+    told = TOLD if config.augment else 0
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(config.seed, 0x1417))
         if config.network == "bands":
             bands = Bands(config.channels, config.patch)
-            network = UNet(config.channels * config.patch**2, config.widths, adds=True)
+            pixels = config.channels * config.patch**2
+            network = UNet(pixels, config.widths, adds=True, told=told)
         else:
-            bands, network = None, UNet(config.channels, config.widths, config.patch)
+            bands = None
+            network = UNet(config.channels, config.widths, config.patch, told=told)
     network = network.to(memory_format=torch.channels_last)
     return EDM(network, config.sigma_data, getattr(torch, config.dtype), bands)
 
@@ -81,20 +85,42 @@ class Trainer:
         self.frozen = corrupt(self.images, self.indices.tolist(), c.cutoff, c.seed)
         self.weights: list[Tensor] = list(self.denoiser.parameters())
         self.averages: list[Tensor] = list(self.average.parameters())
-        self.forward: Denoiser = self.denoiser
+        self.forward: Callable[..., Tensor] = self.denoiser
         self.rows = distributed.rows(c.batch)
         mine = self.rows.stop - self.rows.start
         # Gradients are averaged over processes: of unequal parts, each counts by its images.
         self.share = mine * distributed.size() / c.batch
         if c.mode == "compiled":
             batch = self.images[:1].expand(mine, -1, -1, -1)
-            sigma = torch.ones(mine, device=self.device)
-            self.forward = compiled(self.denoiser, batch.contiguous(), sigma)
+            example = [batch.contiguous(), torch.ones(mine, device=self.device)]
+            if c.augment:
+                example.append(torch.zeros(mine, TOLD, device=self.device))
+            self.forward = compiled(self.denoiser, *example)
 
     def learning_rate(self, k: int) -> float:
         """Linear warm-up, then a plateau, then 1/sqrt (EDM2, Karras et al. 2024, equation 67)."""
         c = self.config
         return c.lr * min(1.0, (k + 1) / c.warmup) / max(1.0, k / c.lr_hold) ** 0.5
+
+    def batch(
+        self, pick: Int[Tensor, " b"]
+    ) -> tuple[Denoiser, Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
+        """The denoiser, the clean images and the frozen copies of this step.
+
+        With augmentation an image and its one copy are moved alike, and the denoiser is told how;
+        the moves have a seed of their own, so that all else is drawn as without them.
+        """
+        c, clean, frozen = self.config, self.images[pick], self.frozen[pick]
+        if not c.augment:
+            return self.forward, clean, frozen
+        seed = derive_seed(c.seed, self.step, 0xA06)
+        moves = draw_moves(c.batch, torch.Generator().manual_seed(seed))
+        told = moves.numbers(c.side, c.channels)[self.rows].to(self.device)
+
+        def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
+            return self.forward(x, sigma, told)
+
+        return denoiser, moves.apply(clean), moves.apply(frozen)
 
     def train_step(self) -> float:
         """One optimizer step; returns the batch's mean loss."""
@@ -103,11 +129,12 @@ class Trainer:
         pick = torch.randint(len(self.images), (c.batch,), generator=generator).to(self.device)
         above = c.cutoff if c.arm == "noisy-only" else 0.0
         sigma = lognormal_sigmas(c.batch, c.p_mean, c.p_std, generator, above)
+        denoiser, clean, frozen = self.batch(pick)
         losses = denoising_loss(
-            self.forward,
+            denoiser,
             c.arm,
-            self.images[pick],
-            self.frozen[pick],
+            clean,
+            frozen,
             sigma.to(self.device),
             c.cutoff,
             c.sigma_data,

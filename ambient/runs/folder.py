@@ -462,7 +462,11 @@ def _descend(config: Config, parent: Run, step: int) -> Config:
     """The same config with its parent, if the parent's weights fit."""
 
     def shape(c: Config) -> str:
-        return f"{c.channels} channels, width {c.width}, patch {c.patch} and network {c.network}"
+        augmented = ", augmented" if c.augment else ""
+        return (
+            f"{c.channels} channels, width {c.width}, patch {c.patch} and network {c.network}"
+            f"{augmented}"
+        )
 
     if shape(config) != shape(parent.config):
         raise InputError(

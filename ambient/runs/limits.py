@@ -30,7 +30,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ambient.config import Config
+from ambient.config import TOLD, Config
 from ambient.errors import InputError
 from ambient.runs.folder import ACTIVE, fingerprint, list_runs
 
@@ -201,7 +201,7 @@ def parameters(config: Config) -> int:
         skip = layer(a, b) if a != b else 0
         return norms + layer(a, b, 3) + layer(emb, 2 * b) + layer(b, b, 3) + skip
 
-    embed = layer(w, emb) + layer(emb, emb)
+    embed = layer(w, emb) + layer(emb, emb) + (TOLD * emb if config.augment else 0)
     ends = layer(pixels, w, 3) + 2 * w + layer(w, pixels, 3)
     encode = block(w, w) + block(mid, mid) + 2 * block(last, last)  # the middle one too
     attention = 2 * last + layer(last, 3 * last) + layer(last, last)

@@ -34,12 +34,13 @@ from ambient.runs.folder import Run, open_run, step_name
 
 CHOICES = {
     "corpus", "n_train", "arm", "cutoff", "steps", "batch", "lr", "width", "threads", "dtype",
-    "network", "mode",
+    "network", "mode", "augment",
 }  # fmt: skip
 FIELDS = {"about", "common", "arms", "seeds", "stages", "samples"}
 WORDS = {"corpus", "arm", "dtype", "network", "mode"}
 NAMED = ("network", "mode", "width", "lr", "batch")  # in the name of a run, where a spec gives them
-NUMBERS = {"cutoff", "lr"}  # may have a fraction; all other choices are whole
+NUMBERS = {"cutoff", "lr"}  # may have a fraction
+SWITCHES = {"augment"}  # true or false; all other choices are whole numbers
 
 
 # Each job as it ends, and why if it failed.
@@ -95,9 +96,8 @@ def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[s
         known = ", ".join(sorted(CHOICES))
         raise InputError(f"'{path}' has the choice '{unknown[0]}'; expected some of {known}.")
     for name, value in {**choices, "seed": seed}.items():
-        kinds = str if name in WORDS else (int, float) if name in NUMBERS else int
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            kind = "a word" if kinds is str else "a whole number" if kinds is int else "a number"
+        kind, types = _kind(name)
+        if not isinstance(value, types) or isinstance(value, bool) != (name in SWITCHES):
             raise InputError(f"'{path}': {name} is {value!r}; expected {kind}.")
     choices = dict(choices)
     corpus = load_corpus(choices.pop("corpus", "emoji"))
@@ -114,6 +114,15 @@ def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[s
         raise InputError(f"'{path}', run {choices} with seed {seed!r}: {e}") from e
     extra = "".join(f"-{k}-{choices[k]}" for k in NAMED if k in choices)
     return f"{config.label}{extra}-seed-{seed}", config
+
+
+def _kind(name: str) -> tuple[str, tuple[type, ...]]:
+    """What a choice must be, in words and in Python."""
+    if name in WORDS:
+        return "a word", (str,)
+    if name in SWITCHES:
+        return "true or false", (bool,)
+    return ("a number", (int, float)) if name in NUMBERS else ("a whole number", (int,))
 
 
 def in_threads(spec: Sweep, out: Path, names: list[str], workers: int = 1) -> Ends:

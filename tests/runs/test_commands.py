@@ -212,6 +212,20 @@ def test_a_new_run_from_weights_and_settings_of_another(
     assert open_run(child).steps == [1, 2, 3]
 
 
+def test_an_augmented_run_is_trained_sampled_and_gone_on_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, child = str(tmp_path / "run"), str(tmp_path / "child")
+    small = ["--corpus", "digits", "--n-train", "16", "--steps", "2", "--width", "16"]
+    assert main(["train", "--augment", *small, "--out", out]) == 0
+    assert open_run(out).config.augment
+    assert main(["sample", out, "--n", "2", "--steps", "2", "--out", f"{out}.npz"]) == 0
+    assert main(["train", "--from", out, "--steps", "1", "--out", child]) == 0
+    assert open_run(child).config.augment
+    assert main(["train", "--resume", out, "--augment"]) == 2
+    assert "--augment goes with a new run" in capsys.readouterr().err
+
+
 def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpora", "--json", "-"]) == 0
     out = capsys.readouterr().out

@@ -105,8 +105,8 @@ def test_so_many_stages_are_stored(config: Config, tmp_path: Path) -> None:
 
 
 def test_parameters_are_those_of_the_network(config: Config) -> None:
-    for width, patch, channels in ((16, 1, 1), (48, 2, 3), (64, 4, 3)):
-        wanted = replace(config, width=width, patch=patch, channels=channels)
+    for width, patch, channels, augment in ((16, 1, 1, True), (48, 2, 3, False), (64, 4, 3, True)):
+        wanted = replace(config, width=width, patch=patch, channels=channels, augment=augment)
         built = sum(p.numel() for p in build_denoiser(wanted).parameters())
         assert parameters(wanted) == built
 

@@ -64,6 +64,7 @@ def test_arms_may_differ_in_the_network_and_in_how_it_runs(tmp_path: Path) -> No
         ({"arms": [{"arm": "standard"}] * 2}, "twice"),
         ({"arms": [{"arm": "standard", "network": "net"}]}, "network is 'net'; expected concat"),
         ({"arms": [{"arm": "standard", "mode": 1}]}, "mode is 1; expected a word"),
+        ({"arms": [{"arm": "standard", "augment": 1}]}, "augment is 1; expected true or false"),
         ({"seeds": []}, "'seeds' a list"),
         ({"stage": 2}, "has 'stage'"),
         ({"common": {**SPEC["common"], "steps": 4.5}}, "steps is 4.5; expected a whole number"),

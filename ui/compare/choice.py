@@ -33,6 +33,7 @@ NAMES = {  # of choices, in a reader's words
     "ema": "averaging of weights",
     "width": "width of the network",
     "network": "kind of network",
+    "augment": "augmentation",
     "seed": "seed",
     "dtype": "arithmetic",
     "parent": "weights it began from",

@@ -87,7 +87,9 @@ def _starts(images: Corpus | None, width: int, network: str) -> dict[str, tuple[
         return {}
     shape = (*images.images.shape[2:], width, network)
     known = [(r, r.config) for r in (*visitor.runs().values(), *data.bundled())]
-    fit = [r for r, c in known if (c.side, c.channels, c.width, c.network) == shape]
+    fit = [
+        r for r, c in known if (c.side, c.channels, c.width, c.network) == shape and not c.augment
+    ]
     return {f"{r.name}@{step}": (r, step) for r in fit for step in r.steps[::-1]}
 
 

@@ -65,4 +65,5 @@ def train_command(run: Run) -> str:
     }
     given = " ".join(f"--{k} {v:g}" if isinstance(v, float) else f"--{k} {v}"
                      for k, v in flags.items() if v is not None)  # fmt: skip
-    return f"python -m ambient train --out runs/again {given}"
+    augment = " --augment" if c.augment else ""
+    return f"python -m ambient train --out runs/again {given}{augment}"
