@@ -12,7 +12,7 @@ bar = enter(
     "them, and what differs is due to it. Images of any other generator can stand on a side too.",
 )
 with errors_in_words():
-    known = choice.judged()
+    known = visitor.judged(*choice.SIDES)
 if not known:
     words.missing("No judged run to compare with yet.", "make assets")
 for side in choice.SIDES:

@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from ui import data, lesson, words
+from ui import data, galleries, lesson, words
 from ui.frame import control, enter, errors_in_words, hidden
 from ui.move_the_cutoff import another, frozen, splicing, trade
-from ui.spot_the_copy import pair
 
 bar = enter(
     "Move the cutoff",
@@ -17,12 +16,12 @@ if not table:
     words.missing("No stored runs with a cutoff yet.", "make assets")
     st.stop()
 with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-    n = pair.choose_size(table, max(table, key=lambda n: len(table[n])))
+    n = galleries.choose_size(table, max(table, key=lambda n: len(table[n])))
     with control("settings"):
         cutoff = st.select_slider(
             "Cutoff (noise level)",
             list(table[n]),
-            value=pair.usual(list(table[n])),
+            value=galleries.usual(list(table[n])),
             format_func=lambda c: f"{c:g}" if c else "no cutoff",
             key=f"cutoff-{n}",
             bind="query-params",
@@ -52,13 +51,13 @@ with quality:
     words.quality_metric(verdicts, baseline)
 
 with errors_in_words():
-    seeds = range(pair.SHOWN)
+    seeds = range(galleries.SHOWN)
     left, right = st.columns(2, gap="large")
     with left:
-        pair.show_gallery(standard, baseline, seeds)
+        galleries.show_gallery(standard, baseline, seeds)
     with right:
         if cutoff:
-            pair.show_gallery(run, verdicts, seeds)
+            galleries.show_gallery(run, verdicts, seeds)
         elif not hidden("settings"):
             st.caption("Move the slider to put a model with a cutoff beside it.")
     st.caption(words.resembling(rule["threshold"]), width=760)

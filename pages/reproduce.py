@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from ui import charts, data, words
+from ui import charts, cutoffs, data, words
 from ui.frame import enter, errors_in_words, hidden
-from ui.move_the_cutoff import cutoffs
 from ui.reproduce import figures
 
 COLUMNS = 3

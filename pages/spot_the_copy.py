@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from ui import data, lesson, words
+from ui import data, deal, galleries, lesson, words
 from ui.frame import enter, errors_in_words, hidden
-from ui.spot_the_copy import deal, game, own, pair
+from ui.spot_the_copy import game, own
 
 bar = enter(
     "New, or a copy?",
@@ -22,13 +22,13 @@ if not table:
 
 standard_rate, ambient_rate, unseen_rate, choice = st.columns([3, 3, 3, 2.4], gap="medium")
 with choice:
-    n = pair.choose_size(table, next(iter(table)))
+    n = galleries.choose_size(table, next(iter(table)))
 runs = {"standard": table[n][0.0]}
 with ambient_rate:
     covered = lesson.covered("ambient")
 if not covered:
     with choice:
-        cutoff = pair.choose_cutoff(n, table[n])
+        cutoff = galleries.choose_cutoff(n, table[n])
     runs["ambient"] = table[n][cutoff]
 with errors_in_words():
     words.bar(bar, list(runs.values()))
@@ -51,13 +51,13 @@ if not covered:
         words.rate_metric(label, rule["rate"], rule["ci95"], "ambient", samples=of)
 
 
-def galleries() -> None:
+def side_by_side() -> None:
     """The same seeds of both models."""
     with errors_in_words():
-        seeds = pair.common_seeds(runs, reports, deal.number())
+        seeds = galleries.common_seeds(runs, reports, deal.number())
         for column, (arm, run) in zip(st.columns(2, gap="large"), runs.items(), strict=False):
             with column:
-                pair.show_gallery(run, reports[arm], seeds)
+                galleries.show_gallery(run, reports[arm], seeds)
     if not hidden("shuffle"):
         st.button("Show other samples", icon=":material/shuffle:", on_click=deal.again)
     words.under(
@@ -80,9 +80,9 @@ def guessing() -> None:
 if lesson.at("spot"):  # the question comes first, and the gallery would answer it
     guessing()
     if not lesson.covered("gallery"):
-        galleries()
+        side_by_side()
 else:
-    galleries()
+    side_by_side()
     guessing()
 if alone:
     own.card()

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from ui import lesson, scrubber, words
+from ui import lesson, scrubber, stages, words
 from ui.frame import enter, errors_in_words
-from ui.watch_it_memorize import forming, guess, stages, watch
+from ui.scrubber.training import scrub_training
+from ui.watch_it_memorize import forming, guess, watch
 
 bar = enter(
     "Watch it memorize",
@@ -37,7 +38,7 @@ with errors_in_words():
         guess.verdict(runs, said)
     pictures, curves = st.columns([5, 3], gap="large")
     with pictures:
-        watch.scrub_training(runs, steps, index)
+        scrub_training(runs, steps, index)
     with curves:
         watch.show_curves(runs, step, said)
 words.under(

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs
-from ui import data
-from ui.noise_microscope import noise
+from ui import data, noise
 from ui.noise_microscope.microscope import PACKS, Answer
 
 # By corpus: one image all its runs trained on, one that none of them saw. So runs can be compared.

@@ -17,6 +17,7 @@ from collections.abc import Collection
 import streamlit as st
 
 from ambient.errors import InputError
+from ambient.reports.comparison import changed
 from ambient.runs import queue as worker
 from ambient.runs.folder import ACTIVE, Run, fingerprint
 from ambient.runs.limits import Limits, is_public
@@ -159,6 +160,24 @@ def runs(asked: str | None = None) -> dict[str, Run]:
     if asked:
         linked.add(asked)
     return {k: r for k, r in found.items() if k in linked or may_change(r)}
+
+
+def judged(*keys: str) -> dict[str, Run]:
+    """Runs that have a verdict: bundled ones, and the visitor's own.
+
+    Args:
+        keys: of selectors, whose runs the address may name.
+    """
+    found = {r.name: r for r in data.bundled()}
+    for asked in [st.query_params.get(key) for key in keys] or [None]:
+        found |= runs(asked)
+    return {name: run for name, run in found.items() if data.report(run)}
+
+
+def nearest(run: Run) -> Run | None:
+    """The judged run that differs from this one in the fewest choices, though in one at least."""
+    others = [(len(changed(r.config, run.config)), r) for r in judged().values()]
+    return min((o for o in others if o[0]), key=lambda o: o[0], default=(0, None))[1]
 
 
 def deleted(run: Run) -> None:

@@ -16,8 +16,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.__main__ import parser
-from ui import data, frame, words
-from ui.move_the_cutoff import cutoffs
+from ui import cutoffs, data, frame, words
 from ui.pictures import compared
 from ui.reproduce import figures
 

@@ -18,8 +18,8 @@ from ambient.diffusion import denoiser
 from ambient.errors import InputError
 from ambient.images.corpus import ASSETS, load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
-from ui import data
-from ui.noise_microscope import levels, microscope, noise, own_image
+from ui import data, noise
+from ui.noise_microscope import levels, microscope, own_image
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = list_runs(BUNDLED_RUNS)

@@ -12,8 +12,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.runs.folder import BUNDLED_RUNS, open_run
-from ui import words
-from ui.watch_it_memorize import forming, stages, watch
+from ui import stages, words
+from ui.scrubber.training import training_film
+from ui.watch_it_memorize import forming
 
 ROOT = Path(__file__).resolve().parents[2]
 FOUR = (50, 100, 300, 1000)
@@ -155,7 +156,7 @@ def test_a_stored_generation_ends_in_the_stored_samples(name: str) -> None:
 def test_the_film_shows_the_sheets_and_frames_their_copies() -> None:
     runs = stages.table()[100]
     steps = stages.steps(runs)
-    film = watch.training_film(runs, steps)
+    film = training_film(runs, steps)
     for panel, run in zip(film.panels, runs.values(), strict=True):
         for i, step in enumerate(steps):
             sheet = run.sheet(step) if step < steps[-1] else run.samples()[0]
@@ -174,7 +175,7 @@ def test_both_scrubbers_end_in_the_same_verdicts() -> None:
             run = runs[arm]
             formed = stages.judge(run, found.images[-1]).copies[: stages.SHOWN]
             alike = words.copies_of(formed)
-            assert watch.training_film({arm: run}, [run.last_step]).panels[0].captions == [alike], n
+            assert training_film({arm: run}, [run.last_step]).panels[0].captions == [alike], n
 
 
 def test_errors_are_of_the_weights_that_were_judged() -> None:

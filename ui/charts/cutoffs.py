@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from ui.charts import drawn_once, finish, ink, percents, rgba, text_color, whiskers, whole, write
-from ui.move_the_cutoff.cutoffs import Field, Point
+from ui.cutoffs import Field, Point
 from ui.pictures import COOL, NEUTRAL, WARM, arm_color
 
 _SHAPES = {"standard": "diamond", "ambient": "circle", "fresh": "square", "reweight": "x"}

@@ -10,7 +10,6 @@ import streamlit as st
 
 from ambient.reports.comparison import changed, sampled
 from ambient.runs.folder import Run
-from ui import data, visitor
 from ui.teacher import control, hidden
 
 IMAGES = "images of yours"  # as a side, in the place of a run
@@ -43,20 +42,6 @@ NAMES = {  # of choices, in a reader's words
     "sampler_sigma_max": "highest noise level of sampling",
     "sampler_rho": "spacing of noise levels in sampling",
 }
-
-
-def judged() -> dict[str, Run]:
-    """Runs that have a verdict: bundled ones, and the visitor's own."""
-    runs = {r.name: r for r in data.bundled()}
-    for side in SIDES:
-        runs |= visitor.runs(st.query_params.get(side))
-    return {name: run for name, run in runs.items() if data.report(run)}
-
-
-def nearest(run: Run) -> Run | None:
-    """The judged run that differs from this one in the fewest choices, though in one at least."""
-    others = [(len(changed(r.config, run.config)), r) for r in judged().values()]
-    return min((o for o in others if o[0]), key=lambda o: o[0], default=(0, None))[1]
 
 
 def choose(runs: dict[str, Run]) -> dict[str, str]:

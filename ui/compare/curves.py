@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from ambient.runs.folder import Run
-from ui import charts, data, words
+from ui import charts, data, stages, words
 from ui.charts.gap import gaps
 from ui.charts.training import copies_along
-from ui.watch_it_memorize import stages
 
 
 def show_levels(runs: Sequence[Run]) -> None:

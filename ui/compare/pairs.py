@@ -13,11 +13,10 @@ import numpy as np
 import streamlit as st
 
 from ambient.reports.comparison import Paired, Unpaired, apart, by_seed, on_same_noise, unpaired
-from ui import data, words
+from ui import data, deal, galleries, words
 from ui.audit import result
 from ui.compare.sides import Side
 from ui.pictures import arm_color, gallery
-from ui.spot_the_copy import deal, pair
 from ui.teacher import control, hidden
 
 ORDERS = ("First", "Random", "One copies", "Both copy")
@@ -97,7 +96,7 @@ def show(both: Sides, seeds: Sequence[int]) -> None:
     for column, side in zip(st.columns(2, gap="large"), both, strict=True):
         with column:
             if shown and side.run:
-                pair.show_gallery(side.run, side.report, shown)
+                galleries.show_gallery(side.run, side.report, shown)
 
 
 def show_apart(both: Sides) -> None:
@@ -133,9 +132,9 @@ def _pick(order: str, both: Sides, seeds: Sequence[int]) -> list[int]:
         seeds = [s for s in seeds if s in copies[0] ^ copies[1]]
     if order == "Both copy":
         seeds = [s for s in seeds if s in copies[0] & copies[1]]
-    if order == "First" or len(seeds) <= pair.SHOWN:
-        return list(seeds[: pair.SHOWN])
-    drawn = np.random.default_rng([deal.number(), 5]).choice(seeds, pair.SHOWN, replace=False)
+    if order == "First" or len(seeds) <= galleries.SHOWN:
+        return list(seeds[: galleries.SHOWN])
+    drawn = np.random.default_rng([deal.number(), 5]).choice(seeds, galleries.SHOWN, replace=False)
     return sorted(drawn.tolist())
 
 

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from ambient.copies.rules import choose
 from ambient.runs.folder import Run
-from ui import data, words
+from ui import data, deal, words
 from ui.evidence_room.encoded import Cloud
 from ui.evidence_room.exhibit import Exhibit
 from ui.evidence_room.ruling import Ruling
 from ui.evidence_room.subject import look_for
 from ui.pictures import Images, compared
-from ui.spot_the_copy import deal
 from ui.teacher import control, hidden
 
 ORDERS = ("Worst", "Median", "Random", "One seed")

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ambient.runs.folder import Run
-from ui import data, words
-from ui.move_the_cutoff import cutoffs
+from ui import cutoffs, data, words
 
 
 class Finding(NamedTuple):
@@ -70,7 +69,7 @@ def odd_one(run: str) -> Finding | None:
 
 def onset(run: str) -> Finding | None:
     """The first judged stage at which copying has set in, as the page that watches it says."""
-    from ui.watch_it_memorize import stages as watched
+    from ui import stages as watched
 
     found = next((r for r in data.bundled() if r.name == run), None)
     stages = watched.copies(found) if found else []

@@ -7,7 +7,7 @@ import streamlit as st
 from ambient.runs.folder import Run
 from ui import words
 from ui.teacher import hidden
-from ui.train_your_own import choices
+from ui.training_form import fill, settings
 
 
 def offer(standard: Run) -> None:
@@ -20,5 +20,5 @@ def offer(standard: Run) -> None:
         go = st.button("Set it up", icon=":material/model_training:", type=words.prominent())
     st.caption(f"The same {c.n_train} images, {c.steps:,} steps; the form shows how long it takes.")
     if go:
-        choices.fill({**choices.settings(c), "arm": "ambient", "cutoff": cutoff})
+        fill({**settings(c), "arm": "ambient", "cutoff": cutoff})
         st.switch_page("pages/train_your_own.py")

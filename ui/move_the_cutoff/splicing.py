@@ -3,54 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from ambient.copies.rules import RATIO_CAP
 from ambient.runs.folder import Run
-from ui import charts, data, lesson, words
+from ui import charts, data, lesson, surgery, words
 from ui.charts.cutoffs import copies_against_switch
 from ui.frame import errors_in_words
-from ui.move_the_cutoff import cutoffs
 from ui.pictures import arm_color, gallery
 from ui.teacher import control, hidden
 
-USUAL = 0.4  # the switch shown first, where it is stored
 SHOWN = 12
-
-
-@dataclass(frozen=True)
-class Surgery:
-    """Stored copies of two runs spliced at several noise levels, both ways."""
-
-    standard: Run
-    ambient: Run
-    rows: list[dict[str, Any]]
-    about: str
-
-
-def stored(runs: Mapping[float, Run], n: int) -> Surgery | None:
-    """What is stored for n training images; None where nothing is."""
-    found = cutoffs.stored("surgery")
-    rows = [r for r in found["rows"] if r["n_train"] == n] if found else []
-    known = {r.name: r for r in runs.values()}
-    names = {r["below"] for r in rows} & set(known)
-    if found is None or len(names) != 2:
-        return None
-    standard, ambient = sorted((known[k] for k in names), key=lambda r: r.config.cutoff)
-    first, last = found["seeds"]
-    about = (
-        f"{standard.name} and {ambient.name} · {found['n_samples']} samples each, seeds {first} to "
-        f"{last} · bars are 95 % intervals over samples · stored"
-    )
-    return Surgery(standard, ambient, rows, about)
 
 
 def show(runs: Mapping[float, Run], n: int) -> None:
     """Stored splices of the standard run and an ambient one, and one sampled now."""
-    found = stored(runs, n)
+    found = surgery.stored(runs, n)
     if found is None:
         return
     standard, ambient, rows = found.standard, found.ambient, found.rows
@@ -65,7 +35,7 @@ def show(runs: Mapping[float, Run], n: int) -> None:
         switch = st.select_slider(
             "Switch (noise level)",
             switches,
-            value=min(switches, key=lambda s: abs(s - USUAL)),
+            value=min(switches, key=lambda s: abs(s - surgery.USUAL)),
             format_func=lambda s: f"{s:g}",
             key=f"switch-{n}",
             bind="query-params",

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import streamlit as st
 
 from ambient.runs.folder import Run
-from ui import charts, lesson, words
+from ui import charts, cutoffs, lesson, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
 from ui.frame import errors_in_words
-from ui.move_the_cutoff import cutoffs
 from ui.teacher import control
 
 

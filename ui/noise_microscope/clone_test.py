@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from ambient.images.corpus import to_bytes
 from ambient.runs.folder import Run
-from ui import data, words
-from ui.noise_microscope import levels, noise
+from ui import data, noise, words
+from ui.noise_microscope import levels
 from ui.noise_microscope.microscope import Specimen
 from ui.pictures import FRAME, NEUTRAL, Images, arm_color, enlarge, equals, png
 from ui.teacher import control, hidden

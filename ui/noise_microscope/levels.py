@@ -9,11 +9,10 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ambient.runs.folder import Run
-from ui import charts, data, words
+from ui import charts, cutoffs, data, words
 from ui.charts.levels import mark, noise_levels
-from ui.move_the_cutoff import cutoffs
+from ui.noise import strip
 from ui.noise_microscope.microscope import Specimen, nearest_level
-from ui.noise_microscope.noise import strip
 from ui.teacher import hidden
 
 Level = Mapping[str, Any]

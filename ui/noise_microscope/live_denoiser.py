@@ -12,8 +12,7 @@ from ambient.diffusion.samplers import finish, sampler_of
 from ambient.images.corpus import to_bytes, to_rows, to_unit
 from ambient.reports.curves import RETURN_STEPS, is_home
 from ambient.runs.folder import Run
-from ui import data, live
-from ui.noise_microscope import noise
+from ui import data, live, noise
 from ui.noise_microscope.microscope import Answer, Specimen
 from ui.pictures import Images
 

@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 from ambient.errors import InputError
 from ambient.images.corpus import ASSETS, to_bytes, to_rows, to_unit
 from ambient.runs.folder import Run
-from ui import data, words
-from ui.noise_microscope import noise, own_image
+from ui import data, noise, words
+from ui.noise_microscope import own_image
 from ui.pictures import NEUTRAL, Images, arm_color, enlarge, png
 from ui.teacher import control, hidden
 

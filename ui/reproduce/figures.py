@@ -18,7 +18,7 @@ from plotly.offline import get_plotlyjs
 from ambient import __version__
 from ambient.images.corpus import ASSETS
 from ambient.runs.folder import Run
-from ui import data, words
+from ui import cutoffs, data, surgery, words
 from ui.charts.cutoffs import (
     copies_against_cutoff,
     copies_against_switch,
@@ -28,8 +28,7 @@ from ui.charts.gap import gaps
 from ui.charts.levels import noise_levels
 from ui.charts.training import copied_along
 from ui.charts.verdicts import histogram
-from ui.move_the_cutoff import cutoffs, splicing
-from ui.noise_microscope.noise import strip
+from ui.noise import strip
 from ui.pictures import arm_color, gallery
 
 Rows = Sequence[Mapping[str, Any]]
@@ -189,7 +188,7 @@ def _cutoffs(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
 
 
 def _surgery(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
-    found = splicing.stored(runs, n)
+    found = surgery.stored(runs, n)
     if found is None:
         return
     yield Figure(
@@ -205,7 +204,7 @@ def _surgery(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
             found.rows,
             (found.standard.name, found.ambient.name),
             found.ambient.config.cutoff,
-            splicing.USUAL,
+            surgery.USUAL,
         ),
     )
 

@@ -10,10 +10,9 @@ import numpy as np
 import streamlit as st
 
 from ambient.runs.folder import Run
-from ui import data, words
+from ui import data, deal, words
 from ui.data import Shown
 from ui.pictures import arm_color, lettered
-from ui.spot_the_copy import deal
 
 LETTERS = "ABCDEF"
 CARD = 164  # two of them side by side on a phone

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.audit import drops
 from ui.teacher import hidden
-from ui.train_your_own import own_pictures
+from ui.training_form import hand_over
 
 PLACE = "audit"  # of the page that the click leads to
 ANCHOR = "your-own-images"
@@ -55,7 +55,7 @@ def _ways(given: dict[str, Sequence[Any]]) -> None:
         key="to-train",
         width="stretch",
     ):
-        own_pictures.hand_over(given.get("train", ()))
+        hand_over(given.get("train", ()))
         st.switch_page(
             "pages/train_your_own.py", query_params={"train-corpus": "your own pictures"}
         )

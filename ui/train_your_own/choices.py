@@ -20,15 +20,11 @@ from ambient.runs.limits import Limits, is_public
 from ui import data, visitor, words
 from ui.teacher import hidden
 from ui.train_your_own import own_pictures, suggestion
-from ui.train_your_own.form import NEXT, fill
+from ui.training_form import NEXT, OTHERS, SCRATCH, fill, hand_over, settings
 
-SCRATCH = "scratch"  # to start from nothing
 MISFIT = "These weights are gone, or of another kind, width or size of images."
 FILLED = "form-filled"  # from inside a fragment: the form is outside of it
 Nearness = tuple[bool, bool, bool, int]  # how unlike another run is, the worst first
-OTHERS: dict[str, Any] = {
-    "cutoff": 1.0, "batch": 32, "width": 48, "network": "concat", "seed": 0, "start": SCRATCH,
-}  # fmt: skip
 RECENT, RECENT_LINES = 3, 20  # runs, and lines of each, that tell how fast this machine is now
 FIRST = next(iter(PRESETS.values()))  # fills the form until a card is chosen
 
@@ -38,15 +34,9 @@ def _settings(preset: Preset) -> dict[str, Any]:
     return {"lr": PEAK_RATES[chosen["network"]], **chosen}
 
 
-def settings(c: Config) -> dict[str, Any]:
-    """What the form asks for, as a run has it."""
-    names = ("corpus", "n_train", "arm", "steps", "batch", "lr", "width", "network", "seed")
-    return {**OTHERS, **{name: getattr(c, name) for name in names}, "cutoff": c.cutoff or 1.0}
-
-
 def start_from(run: Run) -> None:
     """Fill the form with a run's settings, to go on from its weights."""
-    own_pictures.hand_over(())
+    hand_over(())
     fill({**settings(run.config), "start": f"{run.name}@{run.last_step}"})
     st.session_state[FILLED] = True
 

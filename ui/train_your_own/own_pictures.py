@@ -16,17 +16,11 @@ from ambient.runs.folder import OWN
 from ambient.runs.limits import Limits, is_public
 from ui import words
 from ui.pictures import TYPES
-from ui.train_your_own.form import fill_next
+from ui.training_form import HANDED, fill_next
 
 KEPT = "read-pictures"  # in the session alone: which files were read, and what they gave
-HANDED = "handed-pictures"  # in the session: files that another page got
 SIDES = {"as they are": None, "16×16": 16, "32×32": 32, "64×64": 64}
 LOOK = 20  # pictures between two looks whether the visitor is still there
-
-
-def hand_over(files: Sequence[Any]) -> None:
-    """Files that were dropped on another page, to be trained on until others are dropped here."""
-    st.session_state[HANDED] = files
 
 
 def ask() -> Corpus | None:

@@ -18,9 +18,9 @@ from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
 from ui.frame import errors_in_words
 from ui.pictures import arm_color, gallery
+from ui.stages import Stage, judge
 from ui.teacher import hidden
 from ui.train_your_own import choices, pair, verdict
-from ui.watch_it_memorize.stages import Stage, judge
 
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
 SHOWN = 12

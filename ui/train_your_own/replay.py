@@ -7,7 +7,7 @@ import streamlit as st
 from ambient.runs.folder import Run
 from ui import charts, data, scrubber, words
 from ui.charts import training as training_charts
-from ui.watch_it_memorize.watch import scrub_training
+from ui.scrubber.training import scrub_training
 
 SHOWN = 12
 

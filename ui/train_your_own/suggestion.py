@@ -10,7 +10,7 @@ from ambient.errors import InputError
 from ambient.images.corpus import Corpus
 from ambient.reports.onset import expected_onset, stored_rows
 from ui import words
-from ui.train_your_own.form import fill
+from ui.training_form import fill
 
 WHY = (
     "up to there at most 5 % of unseen images, once noised, could pass for a noised training "

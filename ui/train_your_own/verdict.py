@@ -9,8 +9,7 @@ import streamlit as st
 
 from ambient.runs.folder import Run
 from ambient.runs.queue import JUDGED
-from ui import data, words
-from ui.compare import choice
+from ui import data, visitor, words
 
 HELP = f"Draws {JUDGED} samples and counts the copies among them, with an interval: a minute or so."
 
@@ -57,7 +56,7 @@ def _numbers(run: Run, found: Mapping[str, Any]) -> None:
 
 def compare_link(run: Run) -> None:
     """The way to Compare, beside the judged run that it differs least from."""
-    other = choice.nearest(run)
+    other = visitor.nearest(run)
     if current(run) and other:
         st.page_link(
             "pages/compare.py",

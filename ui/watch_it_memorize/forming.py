@@ -14,7 +14,7 @@ from ambient.runs.folder import Run
 from ui import data, scrubber, words
 from ui.pictures import Images, arm_color
 from ui.scrubber.film import Film, Panel, single
-from ui.watch_it_memorize.stages import TONES, Rows, Runs, judge, panel_name
+from ui.stages import TONES, Rows, Runs, judge, panel_name
 
 
 @dataclass(frozen=True)

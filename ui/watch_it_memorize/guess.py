@@ -6,8 +6,8 @@ import streamlit as st
 
 from ambient.reports.onset import ONSET
 from ui import words
+from ui.stages import NEVER, Runs, at_step, copies, onset, size_name
 from ui.teacher import hidden
-from ui.watch_it_memorize.stages import NEVER, Runs, at_step, copies, onset, size_name
 
 
 def covers(runs: Runs) -> tuple[bool, int | None]:

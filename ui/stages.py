@@ -13,9 +13,8 @@ from ambient.images.corpus import ASSETS, to_rows
 from ambient.reports.onset import ONSET
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
-from ui import data, words
+from ui import data, galleries, words
 from ui.pictures import Images
-from ui.spot_the_copy import pair
 from ui.teacher import control
 
 SHOWN = 8  # samples along training, seeds 0 to 7
@@ -74,7 +73,7 @@ def table() -> dict[int, dict[str, Run]]:
 def _pair(runs: Mapping[float, Run]) -> dict[str, Run]:
     if len(runs) == 1:
         return {"standard": runs[0.0]}
-    return {"standard": runs[0.0], "ambient": runs[pair.usual(list(runs))]}
+    return {"standard": runs[0.0], "ambient": runs[galleries.usual(list(runs))]}
 
 
 def size_name(run: Run) -> str:
