@@ -148,7 +148,6 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--json", metavar="FILE", required=True)
     c.add_argument("--quick", action="store_true", help="tiny: only shows that everything runs")
     c.add_argument("--only", nargs="+", metavar="SECTION", help="these; others stay as in FILE")
-    c.add_argument("--before", metavar="CHECKOUT", help="time another checkout of this as well")
 
     c = command("export", commands.export)
     c.add_argument("run", metavar="RUN")

@@ -573,17 +573,13 @@ def sweep(args: argparse.Namespace) -> None:
 def bench(args: argparse.Namespace) -> None:
     """Time training, sampling and copying side by side with other libraries (minutes to an hour).
 
-    FILE is written after each section. Those that are not measured are kept as they are in it, and
-    so are rows of another checkout where none is given.
+    FILE is written after each section. Those that are not measured are kept as they are in it.
     """
     from ambient.bench.suite import QUICK, Size, rows
 
     known = (None if args.json == "-" else read_json(Path(args.json))) or {}
-    before = Path(args.before).resolve() if args.before else None
-    if before and not (before / "ambient" / "trainer.py").is_file():
-        raise InputError(f"--before is '{args.before}'; expected a checkout of this project.")
     size = QUICK if args.quick else Size()
-    work = rows(size, args.only or [], before, known.get("rows", []))
+    work = rows(size, args.only or [], known.get("rows", []))
     record = _last(_stored(work, args.json), "section")[2]
     for row in record["rows"]:
         say(_bench_line(row))

@@ -20,7 +20,8 @@ from ambient.bench.suite import half_copies
 from ambient.files import write_atomically
 from ambient.images.corpus import ASSETS
 from ambient.runs.folder import list_runs
-from scripts.soak import Visitor, serving
+from scripts.serve import serving
+from scripts.soak import Visitor
 from ui.frame import PAGES
 
 TARGET = ASSETS / "results" / "click.json"
@@ -31,7 +32,7 @@ def once(seed: int) -> dict[str, object]:
     """One click: seconds to half copies, and of each page opened meanwhile."""
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder) / "runs"
-        with serving(runs, Path(folder) / "log") as (address, _):
+        with serving(runs, Path(folder) / "log", public=True, enableAgentApi="true") as address:
             chance = random.Random(seed)
             one, other = (Visitor(address, i, chance) for i in range(2))
             for name, *_ in PAGES:

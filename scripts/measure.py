@@ -2,7 +2,6 @@
 
 - suggestion.json: the cutoff suggested before any training, for several n and splits.
 - surgery.json: copies when one run works above a switch and another below it.
-- cost.json: seconds and memory of an ambient step against a standard one.
 - along.json: denoising error on training and unseen images at every judged stage whose weights are
   in assets/runs or below runs/. Stages measured before stay. `python scripts/build_runs.py
   --weights` (or the sweep, for n = 100) trains what is missing.
@@ -10,18 +9,14 @@
 - onset.json: images seen when a tenth of the samples are copies, for every standard run of the
   bundled sweeps and of assets/runs that began to copy: what `ambient.reports.onset` is fitted to.
 
-Writes assets/results/*.json. With names, only those: `python scripts/measure.py cost`.
+Writes assets/results/*.json. With names, only those: `python scripts/measure.py onset`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,16 +26,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ambient.config import Config, configure
+from ambient.config import Config
 from ambient.copies.judge import judge_images
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import derive_seed, lognormal_sigmas
 from ambient.diffusion.samplers import sample, sampler_of
 from ambient.diffusion.theory import cutoff_report, shuffled
-from ambient.diffusion.training import Trainer
 from ambient.files import read_json, write_atomically
-from ambient.images.corpus import ASSETS, load_corpus, split_corpus, to_bytes, to_unit
+from ambient.images.corpus import ASSETS, load_corpus, to_bytes, to_unit
 from ambient.models.splice import spliced
 from ambient.reports.curves import intervals
 from ambient.reports.evaluation import sets_of
@@ -103,50 +97,6 @@ def _row(
     }
     print(row, flush=True)
     return row
-
-
-def cost(blocks: int = 40, steps: int = 5) -> dict[str, Any]:
-    """Seconds a step of both arms, in turn in one process; peak memory, each in its own."""
-    corpus = load_corpus("emoji")
-    arms = {"standard": 0.0, "ambient": 1.0}
-    trainers = {}
-    for arm, cutoff in arms.items():
-        config = configure(corpus, arm=arm, cutoff=cutoff, n_train=100, dtype="bfloat16")
-        taken = split_corpus(corpus, 100, 0).train
-        images = torch.from_numpy(to_unit(corpus.images[taken]))
-        trainers[arm] = Trainer(config, images, taken)
-    seconds: dict[str, list[float]] = {arm: [] for arm in arms}
-    for block in range(blocks + 1):
-        for arm in list(arms)[:: 1 if block % 2 else -1]:
-            start = time.perf_counter()
-            for _ in range(steps):
-                trainers[arm].train_step()
-            if block:  # the first warms up
-                seconds[arm].append((time.perf_counter() - start) / steps)
-    ratios = np.array(seconds["ambient"]) / np.array(seconds["standard"])
-    rng = np.random.default_rng(0)
-    medians = np.median(ratios[rng.integers(blocks, size=(4000, blocks))], axis=1)
-    return {
-        "blocks": blocks,
-        "steps_a_block": steps,
-        "threads": torch.get_num_threads(),
-        "step_ratio": float(np.median(ratios)),
-        "step_ratio_ci95": np.quantile(medians, [0.025, 0.975]).tolist(),
-        "peak_mb": {arm: [_peak(arm, cutoff) for _ in range(3)] for arm, cutoff in arms.items()},
-        "frozen_mb": trainers["ambient"].frozen.nbytes / 1e6,
-    }
-
-
-def _peak(arm: str, cutoff: float) -> float:
-    """Peak resident megabytes of a process that trains 30 steps."""
-    with tempfile.TemporaryDirectory() as folder:
-        words = ["train", "--out", f"{folder}/run", "--arm", arm, "--cutoff", cutoff, "--steps", 30]
-        line = [sys.executable, "-m", "ambient", *map(str, words), "--dtype", "bfloat16"]
-        child = subprocess.Popen(line, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise ChildProcessError(f"{' '.join(line)} ended with {status}")
-    return usage.ru_maxrss / 1000
 
 
 def along() -> dict[str, Any]:
@@ -239,7 +189,6 @@ def _onset(name: str, c: Config, path: list[tuple[int, float]]) -> list[dict[str
 MEASURED: dict[str, Callable[[], dict[str, Any]]] = {
     "suggestion": suggestion,
     "surgery": surgery,
-    "cost": cost,
     "along": along,
     "onset": onset,
 }

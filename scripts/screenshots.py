@@ -6,54 +6,16 @@ Writes docs/screenshots/PAGE.png (1440x900, light); with --all also dark and pho
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from scripts.serve import ROOT, serving
 from ui.frame import PAGES
 
-ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
-
-
-@contextmanager
-def app() -> Iterator[str]:
-    """A server of its own, with no runs but the bundled ones."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
-    with tempfile.TemporaryDirectory() as runs:
-        process = subprocess.Popen(
-            [*command, "--server.port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "AMBIENT_RUNS": runs},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            address = f"http://127.0.0.1:{port}"
-            for _ in range(120):
-                try:
-                    urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
-                    break
-                except (urllib.error.URLError, OSError):
-                    time.sleep(0.5)
-            yield address
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
 
 
 def shoot(browser: Browser, address: str, name: str, size: str, scheme: str, path: Path) -> None:
@@ -85,7 +47,11 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="dark and phone width too")
     args = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    with app() as address, sync_playwright() as p:
+    with (
+        tempfile.TemporaryDirectory() as runs,
+        serving(Path(runs), Path(runs) / "server.log") as address,
+        sync_playwright() as p,
+    ):
         browser = p.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )

@@ -15,9 +15,7 @@ import os
 import random
 import re
 import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,14 +29,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
 from ambient.runs.folder import is_training, list_runs
+from scripts.serve import start_server
 from ui.frame import PAGES
 
-ROOT = Path(__file__).resolve().parent.parent
 RUN = "digits-50-standard"
 SEEDS = 16  # samples drawn at once
 LOAD = 1.0  # seconds a page may take, in the median
@@ -48,32 +47,10 @@ PATIENCE = 180  # seconds to wait for one answer
 ENDED = ForwardMsg.FINISHED_SUCCESSFULLY
 
 
-def start_server(runs: Path, log: Path, public: bool) -> tuple[str, subprocess.Popen[bytes]]:
-    """A server that answers: its address and its process."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    flags = {"headless": "true", "address": "127.0.0.1", "port": port, "enableAgentApi": "true"}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-    command += [f"--server.{name}={value}" for name, value in flags.items()]
-    environment = {**os.environ, "AMBIENT_PUBLIC": str(int(public)), "AMBIENT_RUNS": str(runs)}
-    environment.setdefault("MALLOC_ARENA_MAX", "2")  # as the Dockerfile
-    with log.open("ab") as out:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
-            break
-        except OSError:
-            time.sleep(0.5)
-    return address, server
-
-
 @contextmanager
-def serving(runs: Path, log: Path) -> Iterator[tuple[str, int]]:
+def public_server(runs: Path, log: Path) -> Iterator[tuple[str, int]]:
     """A public server: its address and its process."""
-    address, server = start_server(runs, log, public=True)
+    address, server = start_server(runs, log, public=True, enableAgentApi="true")
     try:
         yield address, server.pid
     finally:
@@ -94,8 +71,7 @@ def nodes(tree: dict[str, Any], skip: tuple[str, ...] = ()) -> Iterator[dict[str
 
 def resident(pid: int) -> float:
     """Megabytes of a process in memory."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return float(psutil.Process(pid).memory_info().rss) / 1e6
 
 
 @dataclass
@@ -286,7 +262,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         log = Path(folder) / "server.log"
-        with serving(Path(folder) / "runs", log) as (address, pid):
+        with public_server(Path(folder) / "runs", log) as (address, pid):
             first = Visitor(address, 0, random.Random(args.seed))
             for name, *_ in PAGES:  # everything loaded once, torch too, before memory is watched
                 first.load(name)

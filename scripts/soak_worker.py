@@ -20,29 +20,32 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from ambient.config import Config, configure
 from ambient.images.corpus import load_corpus
-from ambient.runs import queue as worker
+from ambient.runs import queue
 from ambient.runs.folder import ACTIVE, Run, is_training, list_runs, open_run
-from scripts.soak import Visitor, start_server
+from scripts.serve import start_server
+from scripts.soak import Visitor
 
 LIFE = 5.0  # seconds a process lives at most before it is killed: start, steps, writes
 EXIT = 30.0  # seconds a process may take to end after its last write
 EVERY = 50  # steps between checkpoints: few, so that many kills fall into a write
-SERVER = "import sys; from ambient import worker; from ambient.runs.folder import open_run; "
+SERVER = "import sys; from ambient.runs import queue; from ambient.runs.folder import open_run; "
 
 
 def finished(run: Run) -> Run:
     """Wait until a run that may train is at rest."""
     while run.state["status"] in ACTIVE:
-        worker.advance(run.path.parent)
+        queue.advance(run.path.parent)
         time.sleep(0.1)
     return open_run(run.path)
 
 
 def resume_by_another(run: Run, seconds: float) -> None:
     """Resume from a process of its own, which is killed after so many seconds."""
-    command = [sys.executable, "-c", f"{SERVER}worker.resume(open_run(sys.argv[1]))", str(run.path)]
+    command = [sys.executable, "-c", f"{SERVER}queue.resume(open_run(sys.argv[1]))", str(run.path)]
     server = subprocess.Popen(command)
     time.sleep(seconds)
     server.kill()
@@ -73,19 +76,19 @@ def killed(
     config: Config, folder: Path, kills: int, chance: random.Random
 ) -> tuple[Run, list[int]]:
     """A run that is killed so many times before it may finish, and the steps each kill cost."""
-    run = worker.submit(config, folder)
+    run = queue.submit(config, folder)
     lost: list[int] = []
     while len(lost) < kills and run.state["status"] != "done":
         cost = kill(run, chance)
         if cost is not None:
             lost.append(cost)
-        worker.advance(folder)
+        queue.advance(folder)
         if run.state["status"] in ACTIVE or run.state["status"] == "done":
             continue
         if chance.random() < 0.5:
             resume_by_another(run, chance.uniform(0, 0.8))
         if run.state["status"] not in ACTIVE:
-            worker.resume(run)
+            queue.resume(run)
     return finished(run), lost
 
 
@@ -99,7 +102,7 @@ def server_killed(
     """
     run, faults = None, []
     for number in range(kills + 1):
-        address, server = start_server(folder, folder.with_suffix(".log"), public=False)
+        address, server = start_server(folder, folder.with_suffix(".log"), enableAgentApi="true")
         visitor = Visitor(address, 0, chance)
         try:
             if run is None:
@@ -141,13 +144,8 @@ def left_behind(folder: Path) -> list[str]:
 
 def working_in(folder: Path) -> list[str]:
     """Commands of processes that work in a folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if str(folder) in command:
-                found.append(command)
-    return found
+    commands = (" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"]))
+    return [command for command in commands if str(folder) in command]
 
 
 def main() -> None:
@@ -172,7 +170,7 @@ def main() -> None:
         seed=args.seed,
     )
     with tempfile.TemporaryDirectory() as name:
-        whole = finished(worker.submit(config, Path(name) / "whole"))
+        whole = finished(queue.submit(config, Path(name) / "whole"))
         for attempt in range(args.kills):
             if len(lost) >= args.kills:
                 break
@@ -187,7 +185,7 @@ def main() -> None:
         ended, faults = server_killed(
             Path(name) / "served", args.server_kills, args.steps, random.Random(args.seed)
         )
-        alone = finished(worker.submit(ended.config, Path(name) / "alone"))
+        alone = finished(queue.submit(ended.config, Path(name) / "alone"))
         if ended.checkpoint().read_bytes() != alone.checkpoint().read_bytes():
             failures.append("weights of the run whose server was killed differ")
         failures += faults

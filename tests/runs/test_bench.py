@@ -38,23 +38,6 @@ def test_a_seed_that_does_not_get_there_is_said_and_the_others_count() -> None:
     assert (row["ours"], row["note"]) == (None, "2 of 3 seeds not within 60, 61 s")
 
 
-def test_copies_are_compared_where_both_got_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[Path, int]] = []
-
-    def seconds(_: object, place: Path, __: str, ___: int, seed: int) -> tuple[float, bool]:
-        asked.append((place, seed))
-        return (10.0 if place == bench.ROOT else 20.0) + seed, (place, seed) != (tmp_path, 1)
-
-    monkeypatch.setattr(bench.Bench, "_seconds_to_half", seconds)
-    alone, both = bench.Bench(bench.Size(), tmp_path).copies_of_digits()
-    assert asked[:4] == [(bench.ROOT, 0), (tmp_path, 0), (tmp_path, 1), (bench.ROOT, 1)]
-    assert alone["each"] == [10.0, 11.0, 12.0] and alone["ours"] == 11.0
-    assert both["name"] == f"{alone['name']}:before" and both["blocks"] == 2
-    assert "of 3 seeds" in both["note"]
-
-
 def test_calls_take_turns_in_an_order_that_reverses() -> None:
     seen: list[str] = []
     calls: bench.Calls = {name: lambda name=name: seen.append(name) for name in "ab"}  # type: ignore[misc]
@@ -83,16 +66,6 @@ def test_quick_gives_every_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert "pip install -r requirements-bench.txt" in rows[name]["note"]
 
 
-@pytest.mark.slow
-def test_search_is_measured_beside_all_keys_and_faiss(tmp_path: Path) -> None:
-    target = tmp_path / "bench.json"
-    assert main(["bench", "--quick", "--only", "search", "--json", str(target)]) == 0
-    rows = {row["name"]: row for row in json.loads(target.read_text())["rows"]}
-    assert {"search_seconds:all_keys", "search_seconds:faiss_IVFFlat"} <= set(rows)
-    assert rows["search_recall"]["ours"] >= 0.98  # 500 queries, of which 400 chose the cells
-    assert rows["search_duplicates"]["note"] == "20 of 20 planted twins"
-
-
 def test_sections_that_are_not_measured_stay(tmp_path: Path) -> None:
     target, kept = tmp_path / "bench.json", {"name": "x", "ours": 1.0, "peer": None}
     kept |= {"ratio": None, "unit": "s", "section": "errors"}
@@ -100,17 +73,6 @@ def test_sections_that_are_not_measured_stay(tmp_path: Path) -> None:
     assert main(["bench", "--quick", "--only", "arms", "--json", str(target)]) == 0
     rows = json.loads(target.read_text())["rows"]
     assert [row["name"] for row in rows] == ["ambient_step_over_standard", "x"]
-
-
-def test_rows_of_another_checkout_stay_where_none_is_given(tmp_path: Path) -> None:
-    target, kept = tmp_path / "bench.json", {"name": "step:before", "ours": 1.0, "peer": 2.0}
-    kept |= {"ratio": 0.5, "unit": "s", "section": "arms", "load": 1.0}
-    target.write_text(json.dumps({"rows": [kept, {**kept, "name": "step"}]}))
-    assert main(["bench", "--quick", "--only", "arms", "--json", str(target)]) == 0
-    rows = json.loads(target.read_text())["rows"]
-    assert [row["name"] for row in rows] == ["ambient_step_over_standard", "step:before"]
-    *_, (_, _, record) = bench.rows(bench.QUICK, ["arms"], tmp_path, rows)
-    assert [row["name"] for row in record["rows"]] == ["ambient_step_over_standard"]
 
 
 def test_a_section_that_fails_says_why_and_the_others_are_written(
@@ -123,47 +85,22 @@ def test_a_section_that_fails_says_why_and_the_others_are_written(
         raise subprocess.CalledProcessError(3, ["python", "-c", "a program"])
 
     def broken(_: object) -> Iterator[bench.Row]:
-        assert [row["name"] for row in json.loads(target.read_text())["rows"]] == ["half", "memory"]
+        assert [row["name"] for row in json.loads(target.read_text())["rows"]] == ["half", "audit"]
         raise ValueError("no such thing\nat all")
 
-    monkeypatch.setitem(bench.SECTIONS, "memory", gone)
+    monkeypatch.setitem(bench.SECTIONS, "audit", gone)
     monkeypatch.setitem(bench.SECTIONS, "speed", broken)
-    words = ["--quick", "--only", "memory", "speed", "--json", str(target)]
+    words = ["--quick", "--only", "audit", "speed", "--json", str(target)]
     assert main(["bench", *words]) == 0
     rows = {row["name"]: row for row in json.loads(target.read_text())["rows"]}
-    assert rows["memory"]["note"] == "a process of its own ended with 3"
+    assert rows["audit"]["note"] == "a process of its own ended with 3"
     assert rows["speed"]["note"] == "no such thing"
-
-
-def test_a_step_is_told_whole_by_its_operators() -> None:
-    shares = {row["name"]: row["ours"] for row in bench.Bench(bench.QUICK).profile()}
-    assert len(shares) == len(bench.OPERATORS) + 1
-    assert sum(shares.values()) == pytest.approx(1)
-    assert all(
-        shares[f"{bench.SHARE}:convolutions, {way}"] > 0.05 for way in ("forward", "backward")
-    )
-    assert shares[f"{bench.SHARE}:noise"] > 0
-
-
-@pytest.mark.slow
-def test_no_way_to_be_faster_changes_the_verdict() -> None:
-    """Here on two steps; `bench --only verdicts` trains to copies."""
-    rows = {row["name"]: row for row in bench.Bench(bench.QUICK).verdicts()}
-    assert [*rows] == [f"copied_share:{name}" for name in bench.WAYS]
-    found = [row for row in rows.values() if row["ours"] is not None]
-    assert len(found) >= len(rows) - 1  # compiled: only where there is a compiler
-    for row in found:
-        low, high = row["ci95"]
-        assert low <= row["ours"] <= high
-        assert low <= found[0]["ci95"][1] and found[0]["ci95"][0] <= high
 
 
 def test_wrong_choices_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = str(tmp_path / "bench.json")
     assert main(["bench", "--json", target, "--only", "magic"]) == 2
     assert "--only is 'magic'; expected one of arms, matmul" in capsys.readouterr().err
-    assert main(["bench", "--json", target, "--before", str(tmp_path)]) == 2
-    assert "expected a checkout of this project" in capsys.readouterr().err
 
 
 def _missing(peer: peers.Peer) -> None:
