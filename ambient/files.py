@@ -13,6 +13,10 @@ import msgspec
 
 from ambient.errors import InputError
 
+# What is bundled: inside the package where it was installed, beside it in a checkout.
+_PACKAGE = Path(__file__).resolve().parent
+ASSETS = next(p for p in (_PACKAGE / "assets", _PACKAGE.parent / "assets") if p.is_dir())
+
 # Progress of work that returns one result: part, done, total. It may raise to end the work.
 Tell = Callable[[str, int, int], None]
 

@@ -154,7 +154,7 @@ def build(name: str, make: Callable[[], dict[str, np.ndarray]]) -> None:
     fields["groups"] = twin_groups(fields["images"])
     path = ASSETS / "corpora" / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **fields)
+    np.savez_compressed(path, allow_pickle=False, **fields)
     distinct = len(np.unique(fields["groups"]))
     print(f"{path.name}: {len(fields['images'])} images, {distinct} distinct")
 

@@ -24,7 +24,7 @@ def write(path: Path, images: np.ndarray, kind: type[np.floating]) -> None:
     weights = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     hashes = {"images_sha256": digest(images), "encoder_sha256": weights}
     features = encode(images).astype(kind)
-    np.savez_compressed(path, features=features, space=DEFAULT, **hashes)
+    np.savez_compressed(path, features=features, space=DEFAULT, allow_pickle=False, **hashes)
     print(f"{path.relative_to(ASSETS.parent)}: {len(images)} pictures")
 
 

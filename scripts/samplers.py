@@ -48,8 +48,8 @@ def verdict(run: Run, images: Images) -> Verdict:
     """Which of the images are copies of the run's training images, by pixels."""
     corpus = run.corpus()
     split = run.split(corpus)
-    sets = (images, corpus.images[split.train], corpus.images[split.heldout])
-    return find_copies(*map(to_unit, sets), groups=corpus.groups[split.train])[0]
+    train, heldout = (to_unit(corpus.images[i]) for i in (split.train, split.heldout))
+    return find_copies(to_unit(images), train, heldout, groups=corpus.groups[split.train])[0]
 
 
 def row(run: Run, sampler: str, calls: int, reference: NDArray[np.bool_]) -> dict[str, Any]:

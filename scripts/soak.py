@@ -21,6 +21,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -75,7 +76,7 @@ def resident(pid: int) -> float:
 
 
 @dataclass
-class Session:
+class Session(ABC):
     """Somebody on the server, and what they met."""
 
     address: str
@@ -85,6 +86,10 @@ class Session:
     moves: list[float] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+
+    @abstractmethod
+    def stay(self, seconds: float) -> None:
+        """Use the server for so long."""
 
 
 @dataclass

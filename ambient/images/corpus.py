@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ambient.errors import InputError
+from ambient.files import ASSETS as ASSETS
 from ambient.images import read as untrusted
 from ambient.images.neighbors import Groups, searchable
 from ambient.images.read import guarded, plain, read_npz
 
-ASSETS = Path(__file__).resolve().parent.parent.parent / "assets"
 BUNDLED = ("emoji", "digits", "kanji")
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
