@@ -1,5 +1,7 @@
 """The lesson on paper: every step with room to write; with `?answers=true`, what is stored."""
 
+from functools import partial
+
 import streamlit as st
 
 from ui import teacher
@@ -14,26 +16,18 @@ enter(
 if not hidden("teacher"):
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         answers = st.toggle("With the answers", key="answers", bind="query-params")
-        st.download_button(
-            "HTML",
-            lambda: sheet.html(answers),
-            "lesson.html",
-            "text/html",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-        )
-        st.download_button(
-            "Markdown",
-            lambda: sheet.markdown(answers),
-            "lesson.md",
-            "text/markdown",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-        )
+        for label, kind in (("HTML", "html"), ("Markdown", "md")):
+            st.download_button(
+                label,
+                partial(sheet.rendered, kind, answers),
+                f"lesson.{kind}",
+                f"text/{label.lower()}",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+            )
     teacher.warn_if_local()
 else:
     answers = False
-for step in sheet.entries(answers):
-    sheet.show(step)
+for entry in sheet.entries(answers):
+    sheet.show_entry(entry)

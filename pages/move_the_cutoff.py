@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import data, galleries, lesson, words
+from ui import covers, data, galleries, words
 from ui.frame import control, enter, errors_in_words, hidden
 from ui.move_the_cutoff import another, frozen, splicing, trade
 
@@ -26,7 +26,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
             key=f"cutoff-{n}",
             bind="query-params",
             width=520,
-            disabled=lesson.waits("valley") > 0,
+            disabled=covers.waits("valley") > 0,
         )
 standard, run = table[n][0.0], table[n][cutoff]
 with errors_in_words():

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import data, lesson, visitor, words
+from ui import covers, data, visitor, words
 from ui.frame import control, enter, errors_in_words
 from ui.noise_microscope import clone_test, levels, microscope
 
@@ -41,7 +41,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
     sigma = microscope.choose_level(sigmas, data.widest_gap(curves)["sigma"])
 level = curves["levels"][sigmas.index(sigma)]
 
-if not lesson.covered("gap"):
+if not covers.covered("gap"):
     st.subheader(levels.headline(level, run.config.arm), anchor=False)
     st.caption(levels.about_gap(level, curves, step))
 with errors_in_words():
@@ -64,7 +64,7 @@ words.under(
 )
 
 st.subheader("All noise levels at once", anchor=False)
-if not lesson.covered("gap"):
+if not covers.covered("gap"):
     levels.show(run, curves, sigma, specimens[0])
 
 with errors_in_words():

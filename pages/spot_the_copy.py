@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import data, deal, galleries, lesson, words
+from ui import covers, data, deal, galleries, words
 from ui.frame import enter, errors_in_words, hidden
 from ui.spot_the_copy import game, own
 
@@ -12,7 +12,7 @@ bar = enter(
     "Under each generated image stands the training image nearest to it. "
     "A frame with an equals sign marks a copy.",
 )
-alone = lesson.AT not in st.session_state and not hidden("open")
+alone = not covers.is_on() and not hidden("open")
 if alone:
     own.hint()
 table = data.with_cutoffs()
@@ -25,7 +25,7 @@ with choice:
     n = galleries.choose_size(table, next(iter(table)))
 runs = {"standard": table[n][0.0]}
 with ambient_rate:
-    covered = lesson.covered("ambient")
+    covered = covers.covered("ambient")
 if not covered:
     with choice:
         cutoff = galleries.choose_cutoff(n, table[n])
@@ -77,9 +77,9 @@ def guessing() -> None:
             game.play(runs["standard"], reports["standard"])
 
 
-if lesson.at("spot"):  # the question comes first, and the gallery would answer it
+if covers.at("spot"):  # the question comes first, and the gallery would answer it
     guessing()
-    if not lesson.covered("gallery"):
+    if not covers.covered("gallery"):
         side_by_side()
 else:
     side_by_side()

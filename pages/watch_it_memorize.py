@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import lesson, scrubber, stages, words
+from ui import covers, scrubber, stages, words
 from ui.frame import enter, errors_in_words
 from ui.scrubber.training import scrub_training
 from ui.watch_it_memorize import forming, guess, watch
@@ -20,7 +20,7 @@ if not table:
 *numbers, choice = st.columns([3, 3, 3, 2.8], gap="medium")
 with choice:
     n = stages.choose_size(table, 100)
-    if lesson.covered("ambient"):
+    if covers.covered("ambient"):
         table = {size: {"standard": pair["standard"]} for size, pair in table.items()}
     runs = table[n]
     covered, said = guess.covers(runs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from ambient.errors import InputError
 from ambient.runs import queue as worker
-from ui import data, lesson, teacher, terms, visitor, words
+from ui import covers, data, teacher, terms, visitor, words
 from ui.audit.desk import desk
 from ui.teacher import control, hidden
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
-FRAMED = "framed"  # set by app.py before any page runs
+FRAMED = "framed"  # in the session: what app.py shows above every page
 PAGE = "page"  # the name of the page at hand
 
 PAGES = (
@@ -76,10 +76,14 @@ def _settings() -> None:
     st.set_page_config(page_title="Ambient Explorer", page_icon=str(ICON), layout="wide")
 
 
-def navigate() -> StreamlitPage:
-    """Called by app.py: page settings, top navigation, and the page to run."""
+def navigate(above: Callable[[str], None]) -> StreamlitPage:
+    """Called by app.py: page settings, top navigation, and the page to run.
+
+    Args:
+        above: shows what stands above every page, given the page's name.
+    """
     _settings()
-    st.session_state[FRAMED] = True
+    st.session_state[FRAMED] = above
     return st.navigation(_pages(), position="top")
 
 
@@ -90,7 +94,7 @@ def onward() -> None:
     """
     names = [name for name, *_ in PAGES]
     here = st.session_state.get(PAGE)
-    if here not in names or lesson.AT in st.session_state:
+    if here not in names or covers.is_on():
         return
     name, title, *_ = PAGES[(names.index(here) + 1) % len(PAGES)]
     label = f"Back to {title}" if name == HOME else f"Next: {title}"
@@ -106,7 +110,7 @@ def _calling() -> str:
 
 
 def enter(title: str, lead: str) -> DeltaGenerator:
-    """The first call of every page: the lesson's step if one is on, its title and one sentence.
+    """The first call of every page: what stands above it, its title and one sentence.
 
     Returns:
         A place under the title for the line that names the page's runs (`words.bar`).
@@ -114,7 +118,8 @@ def enter(title: str, lead: str) -> DeltaGenerator:
     With a `pages/` folder, the first visitor of a fresh server who opens a deep link runs the page
     without app.py. Registering the pages and running again goes through app.py.
     """
-    if not st.session_state.get(FRAMED):
+    above = st.session_state.get(FRAMED)
+    if above is None:
         _settings()
         st.navigation(_pages(), position="hidden")
         st.rerun()
@@ -125,11 +130,11 @@ def enter(title: str, lead: str) -> DeltaGenerator:
         st.session_state[PAGE] = page
         st.session_state.pop(visitor.GONE, None)
     teacher.keep()
-    lesson.panel(page)
+    above(page)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(title, anchor=False, width="stretch")
         if page == HOME:
-            lesson.offer()
+            _offer_lesson()
         terms.popover()
         teacher.menu(_next_class)
     with st.container(gap=None):
@@ -138,11 +143,21 @@ def enter(title: str, lead: str) -> DeltaGenerator:
     return st.empty()
 
 
+def _offer_lesson() -> None:
+    if not covers.is_on() and not hidden("lesson"):
+        st.button(
+            "Ten-minute lesson",
+            icon=":material/menu_book:",
+            help="Over these pages, step by step: say what you expect, then see.",
+            on_click=covers.begin,
+        )
+
+
 def _next_class() -> None:
     """Whoever sits here next finds nothing of the last one, and the lesson's first step."""
     desk().end_all(visitor.browser())
     teacher.reset()
-    lesson.begin()
+    covers.begin()
 
 
 def to_top() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from ambient.runs.folder import Run
-from ui import data, lesson, words
+from ui import covers, data, words
 from ui.pictures import arm_color, gallery
 from ui.teacher import control
 
@@ -33,7 +33,7 @@ def choose_size(table: Mapping[int, Mapping[float, Run]], default: int) -> int:
         key="n",
         required=True,
         bind="query-params",
-        disabled=lesson.waits("size") > 0,
+        disabled=covers.waits("size") > 0,
     )
 
 

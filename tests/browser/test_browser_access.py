@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
 
-from tests.browser.test_browser import CHROMIUM, at_rest, playwright, server
-from ui import frame, lesson
-
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+from ui import frame
+from ui.lesson.steps import steps
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*(name for name, *_ in frame.PAGES), frame.SHEET]
@@ -28,27 +26,24 @@ INACTIVE = """at => !!document.querySelector(at)?.closest('[data-testid=stElemen
 pytestmark = pytest.mark.browser
 
 
-@contextmanager
-def browser() -> Iterator[Any]:
-    assert CHROMIUM, "no Chromium; make test installs one where it can"
-    with playwright.sync_playwright() as p:
-        found = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
+def _ready(tab: Any, path: str) -> Page:
+    """The page at rest: no placeholder, no picture still to come."""
+    page: Page = tab.open(path)
+    _settled(tab)
+    return page
 
 
-def ready(page: Any) -> None:
-    """Everything stands: no placeholder, no picture still to come."""
-    page.get_by_role("heading", level=1).wait_for(timeout=60_000)
-    at_rest(page)
-    playwright.expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=60_000)
-    page.wait_for_timeout(800)  # charts fade in
+def _settled(tab: Any) -> None:
+    tab.rest()
+    expect(tab.page.get_by_test_id("stSkeleton")).to_have_count(0)
+    tab.page.wait_for_timeout(800)  # charts fade in
 
 
-def barriers(page: Any) -> tuple[list[str], set[str]]:
+def _barriers(page: Page) -> tuple[list[str], set[str]]:
     """What axe calls serious or critical: in what is ours, and the rules broken in the frame."""
-    ours, theirs = [], set()
-    for found in axe.Axe().run(page).response["violations"]:
+    ours: list[str] = []
+    theirs: set[str] = set()
+    for found in Axe().run(page).response["violations"]:
         if found["impact"] not in ("serious", "critical"):
             continue
         for node in found["nodes"]:
@@ -65,54 +60,6 @@ def barriers(page: Any) -> tuple[list[str], set[str]]:
             else:
                 ours.append(f"{found['id']}: {node['html'][:200]}")
     return ours, theirs
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_barrier(scheme: str, tmp_path: Path) -> None:
-    with server(tmp_path) as address, browser() as chromium:
-        page = chromium.new_page(
-            viewport={"width": 1440, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        found: dict[str, list[str]] = {}
-        for name in [*PAGES, *(f"{s.page}?lesson={s.number}" for s in lesson.steps()[:6:2])]:
-            page.goto(f"{address}/{name}")
-            ready(page)
-            ours, theirs = barriers(page)
-            assert theirs <= KNOWN, (name, theirs)
-            if ours:
-                found[name] = ours
-        assert found == {}
-
-
-def test_no_barrier_in_what_opens(tmp_path: Path) -> None:
-    with server(tmp_path) as address, browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(address)
-        for name in ("Teach", "Terms", "Command"):
-            ready(page)
-            page.get_by_test_id("stPopover").filter(has_text=name).first.get_by_role(
-                "button"
-            ).click()
-            playwright.expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
-            page.wait_for_timeout(800)
-            assert barriers(page)[0] == [], name
-            page.keyboard.press("Escape")
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_the_keyboard_reaches_every_control(name: str, tmp_path: Path) -> None:
-    with server(tmp_path) as address, browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(f"{address}/{name}")
-        ready(page)
-        page.evaluate(MARK)
-        wanted = page.evaluate("window.wanted.length")
-        assert wanted
-        for _ in range(wanted + 400):
-            page.keyboard.press("Tab")
-            if page.evaluate(CROSS_OFF) == 0:
-                break
-        assert page.evaluate("window.wanted.map(e => e.outerHTML.slice(0, 160))") == []
 
 
 # Controls that can be used: buttons, fields, sliders; of a group only one is in the tab order, the
@@ -143,18 +90,51 @@ CROSS_OFF = """() => {
 }"""
 
 
-def test_what_moves_stands_still_for_who_asks(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_barrier(scheme: str, server: str, new_tab: Any) -> None:
+    tab = new_tab(server, color_scheme=scheme, reduced_motion="reduce")
+    found: dict[str, list[str]] = {}
+    for name in [*PAGES, *(f"{s.page}?lesson={s.number}" for s in steps()[:6:2])]:
+        ours, theirs = _barriers(_ready(tab, name))
+        assert theirs <= KNOWN, (name, theirs)
+        if ours:
+            found[name] = ours
+    assert found == {}
+
+
+def test_no_barrier_in_what_opens(tab: Any) -> None:
+    page = _ready(tab, "")
+    for name in ("Teach", "Terms", "Command"):
+        popover = page.get_by_test_id("stPopover").filter(has_text=name).first
+        popover.get_by_role("button").click()
+        expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+        _settled(tab)
+        assert _barriers(page)[0] == [], name
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_keyboard_reaches_every_control(name: str, tab: Any) -> None:
+    page = _ready(tab, name)
+    page.evaluate(MARK)
+    wanted = page.evaluate("window.wanted.length")
+    assert wanted
+    for _ in range(wanted + 400):
+        page.keyboard.press("Tab")
+        if page.evaluate(CROSS_OFF) == 0:
+            break
+    assert page.evaluate("window.wanted.map(e => e.outerHTML.slice(0, 160))") == []
+
+
+def test_what_moves_stands_still_for_who_asks(server: str, new_tab: Any) -> None:
     """Our own component plays only when asked, and never where little motion is wished for."""
     for path in (ROOT / "ui").rglob("*.css"):
         text = path.read_text(encoding="utf-8")
         if "animation" in text or "transition" in text:
             assert "prefers-reduced-motion" in text, path
-    with server(tmp_path) as address, browser() as chromium:
-        page = chromium.new_page(reduced_motion="reduce")
-        page.goto(f"{address}/watch_it_memorize")
-        ready(page)
-        running = page.evaluate(
-            "document.getAnimations().filter(a => a.playState === 'running' "
-            "&& a.effect.getTiming().iterations === Infinity).length"
-        )
-        assert running == 0
+    page = _ready(new_tab(server, reduced_motion="reduce"), "watch_it_memorize")
+    running = page.evaluate(
+        "document.getAnimations().filter(a => a.playState === 'running' "
+        "&& a.effect.getTiming().iterations === Infinity).length"
+    )
+    assert running == 0

@@ -1,38 +1,44 @@
-"""Whose run it is, in a real browser: the page loaded again, and a server that starts again."""
+"""Whose run it is, in a real browser: the page loaded again, and another browser beside it."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from ambient.runs.folder import list_runs
-from tests.browser.test_browser import playwright, server, tab
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_run_stays_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def public(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
-    expect = playwright.expect
-    with server(tmp_path) as address, tab() as (page, errors):
-        page.goto(f"{address}/train_your_own")
-        page.get_by_role("button", name="Train", exact=True).click()
-        stop = page.get_by_role("button", name="Stop and save")
-        expect(stop).to_be_visible(timeout=60_000)
-        for _ in range(2):
-            page.wait_for_function("document.cookie.includes('ambient-key=')", timeout=60_000)
-            page.reload()
-            expect(stop).to_be_visible(timeout=60_000)
-        page.goto(f"{address}/train_your_own")  # the address alone, in a session of its own
-        stop.click(timeout=60_000)
-        (run,) = list_runs(tmp_path)
-        deadline = time.monotonic() + 120
-        while run.state["status"] != "paused":
-            assert time.monotonic() < deadline, run.state
-            time.sleep(0.5)
-        (cookie,) = (c for c in page.context.cookies() if c["name"] == "ambient-key")
-        assert cookie["sameSite"] == "Lax"
-        assert cookie["value"] not in page.url
-        assert not errors
+
+
+def test_a_run_stays_ones_own(fresh: str, new_tab: Any, tmp_path: Path) -> None:
+    tab, other = new_tab(fresh), new_tab(fresh)
+    page = tab.open("train_your_own")
+    page.get_by_role("button", name="Train", exact=True).click()
+    stop = page.get_by_role("button", name="Stop and save")
+    expect(stop).to_be_visible()
+    for _ in range(2):
+        page.wait_for_function("document.cookie.includes('ambient-key=')", timeout=60_000)
+        page.reload()
+        expect(stop).to_be_visible()
+    (run,) = list_runs(tmp_path)
+    theirs = other.open(f"train_your_own?mine={run.name}")
+    expect(theirs.get_by_text("Somebody else's run")).to_be_visible()
+    expect(theirs.get_by_role("button", name="Stop and save")).to_have_count(0)
+    tab.open("train_your_own")  # the address alone, in a session of its own
+    stop.click()
+    deadline = time.monotonic() + 120
+    while run.state["status"] != "paused":
+        assert time.monotonic() < deadline, run.state
+        page.wait_for_timeout(500)
+    (cookie,) = (c for c in page.context.cookies() if c["name"] == "ambient-key")
+    assert cookie["sameSite"] == "Lax"
+    assert cookie["value"] not in page.url

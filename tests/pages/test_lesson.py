@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ui import data, frame, lesson, teacher, words
-from ui.lesson import answers, sheet
+from ui import covers, data, frame, teacher, words
+from ui.lesson import answers, panel, sheet
+from ui.lesson.steps import DONE, TESTS, Step, steps
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = lesson.steps()
+STEPS = steps()
 HOME = "New, or a copy?"
 HOME_PAGE = "spot_the_copy"  # it has no charts
 
@@ -74,9 +75,10 @@ def test_the_lesson_takes_ten_minutes() -> None:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)
-def test_a_step_refers_to_what_exists(step: lesson.Step) -> None:
+def test_a_step_refers_to_what_exists(step: Step) -> None:
     assert step.page in {name for name, *_ in frame.PAGES}
-    assert step.done["by"] in lesson.TESTS
+    assert step.done in TESTS
+    assert set(step.covers) <= set(covers.PARTS)
     assert set(step.groups) <= set(teacher.GROUPS)
     assert bool(step.question) == bool(step.options)
     assert step.text.count(". ") + step.text.count("? ") <= 3  # a few short sentences
@@ -84,21 +86,19 @@ def test_a_step_refers_to_what_exists(step: lesson.Step) -> None:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)
 def test_a_step_opens_cold_with_its_state(
-    step: lesson.Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = _app(tmp_path, monkeypatch, lesson=str(step.number))
     assert f"{step.number} of {len(STEPS)}" in _text(app)
     assert app.session_state[frame.PAGE] == step.page
     stands = _widgets(app)
-    assert {k: lesson.as_text(stands[k]) for k in step.state} == {
-        k: lesson.as_text(v) for k, v in step.state.items()
-    }
+    assert {k: stands[k] for k in step.state} == step.state
     assert step.control in _labels(app)
     assert app.query_params["lesson"] == str(step.number)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)
-def test_an_answer_is_computed_and_is_one_of_the_options(step: lesson.Step) -> None:
+def test_an_answer_is_computed_and_is_one_of_the_options(step: Step) -> None:
     found = step.found()
     assert found is not None
     assert any(c.isdigit() for c in found.text)
@@ -164,7 +164,7 @@ def test_the_lesson_leads_from_start_to_end_and_back(
     assert app.query_params["lesson"] == str(len(STEPS) - 1)
     _press(app, "lesson-next")
     _press(app, "lesson-finish")
-    assert app.query_params["lesson"] == lesson.END
+    assert app.query_params["lesson"] == panel.END
     assert not any(b.key == "lesson-next" for b in app.button)
     for step in STEPS:  # what was found, all in one place
         found = step.found()
@@ -190,7 +190,7 @@ def test_the_end_sets_what_was_said_beside_what_was_found(
 
 @pytest.mark.parametrize("step", [s for s in STEPS if s.question], ids=lambda s: s.name)
 def test_the_page_does_not_tell_before_the_answer(
-    step: lesson.Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, right = step.found(), step.right()
     assert found is not None and right is not None
@@ -356,7 +356,7 @@ def test_an_answer_is_kept_until_the_next_class(
     _ran(next(b for b in app.button if b.label == "Reset for the next class").click().run())
     assert app.title[0].value == HOME
     assert app.query_params == {"lesson": "1", "hide": "data"}
-    assert lesson.DONE not in app.session_state or not app.session_state[lesson.DONE]
+    assert DONE not in app.session_state or not app.session_state[DONE]
     for _ in range(step.number - 1):
         _press(app, "lesson-next")
     assert app.button_group(key=step.answer_key).value is None
@@ -396,7 +396,7 @@ def test_without_stored_runs_the_lesson_says_so(
 
 
 def test_the_sheet_has_all_steps_and_answers_only_on_demand() -> None:
-    plain, told = sheet.markdown(False), sheet.markdown(True)
+    plain, told = sheet.rendered("md", False), sheet.rendered("md", True)
     for step in STEPS:
         found = step.found()
         assert found is not None
@@ -407,7 +407,7 @@ def test_the_sheet_has_all_steps_and_answers_only_on_demand() -> None:
     report = data.report(data.find("emoji-300-standard"))
     assert report is not None
     share = words.percent(report["copies"]["ratio"]["rate"])
-    assert share in sheet.html(True) and share not in sheet.html(False)
+    assert share in sheet.rendered("html", True) and share not in sheet.rendered("html", False)
 
 
 def test_the_sheet_is_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

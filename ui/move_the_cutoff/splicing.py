@@ -9,7 +9,7 @@ import streamlit as st
 
 from ambient.copies.rules import RATIO_CAP
 from ambient.runs.folder import Run
-from ui import charts, data, lesson, surgery, words
+from ui import charts, covers, data, surgery, words
 from ui.charts.cutoffs import copies_against_switch
 from ui.frame import errors_in_words
 from ui.pictures import arm_color, gallery
@@ -41,7 +41,7 @@ def show(runs: Mapping[float, Run], n: int) -> None:
             bind="query-params",
             width=520,
         )
-    if lesson.covered("splice"):
+    if covers.covered("splice"):
         return
     at = {r["below"]: r for r in rows if r["switch"] == switch}
     for column, (below, above) in zip(

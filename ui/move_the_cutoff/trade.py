@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from ambient.runs.folder import Run
-from ui import charts, cutoffs, lesson, words
+from ui import charts, covers, cutoffs, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
 from ui.frame import errors_in_words
 from ui.teacher import control
@@ -16,7 +16,7 @@ from ui.teacher import control
 def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
     """Copies at every stored cutoff, with the one suggested before any training."""
     st.subheader("How much cutoff?", anchor=False)
-    if lesson.covered("valley"):
+    if covers.covered("valley"):
         return
     with errors_in_words():
         measured = cutoffs.field(runs, n)
@@ -47,7 +47,7 @@ def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
 def show_quality(runs: Mapping[float, Run], n: int, selected: str) -> None:
     """Every way of training in the plane of quality and copies, early stages included."""
     st.subheader("Fewer copies, at which quality?", anchor="quality")
-    if lesson.covered("quality"):
+    if covers.covered("quality"):
         return
     names = cutoffs.measures(n)
     measure = names[0]
