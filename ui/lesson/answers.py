@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from ambient.runs.folder import Run
 from ui import cutoffs, data, words
+from ui import stages as watched
+from ui.spot_the_copy import game
 
 
 class Finding(NamedTuple):
@@ -53,8 +55,6 @@ def copied(run: str) -> Finding | None:
 
 def odd_one(run: str) -> Finding | None:
     """The answer of the first deal of the guessing game."""
-    from ui.spot_the_copy import game
-
     found = _judged(run)
     dealt = game.dealt(*found, hand=0) if found else None
     if found is None or dealt is None:
@@ -69,8 +69,6 @@ def odd_one(run: str) -> Finding | None:
 
 def onset(run: str) -> Finding | None:
     """The first judged stage at which copying has set in, as the page that watches it says."""
-    from ui import stages as watched
-
     found = next((r for r in data.bundled() if r.name == run), None)
     stages = watched.copies(found) if found else []
     if found is None or not stages:
