@@ -60,7 +60,7 @@ words.under(
     "has memorized.",
     [words.provenance(run, None, microscope.asked(run, step, specimens), step)],
     lambda: microscope.rows(run, step, specimens, sigmas),
-    "python scripts/build_microscope.py",
+    "python -m scripts.build_microscope",
 )
 
 st.subheader("All noise levels at once", anchor=False)

@@ -49,7 +49,7 @@ words.under(
     "comes first: errors that part, or copies." + stages.missing_errors(runs),
     [words.provenance(run, stages.judged(run)[step], step=step) for run in runs.values()],
     lambda: stages.rows(runs),
-    "make assets\npython scripts/build_runs.py --weights\npython scripts/measure.py along",
+    "make assets\npython -m scripts.build_runs --weights\npython -m scripts.measure along",
 )
 
 with errors_in_words():

@@ -1,4 +1,4 @@
-"""Rebuild `assets/corpora/` from its sources: `python scripts/build_corpora.py`.
+"""Rebuild `assets/corpora/` from its sources: `python -m scripts.build_corpora`.
 
 emoji   Noto Emoji as packed by the npm package emoji-datasource-google 16.0.0 (fetched with `npm
         pack`, or given with --emoji-package FOLDER): 64-px pictures on white, halved to 32x32.
@@ -6,7 +6,7 @@ digits  UCI optdigits, 8x8, as scikit-learn ships them (`pip install scikit-lear
 kanji   the 6,355 characters of JIS X 0208, by the Unihan files of Debian's `unicode-data`, drawn in
         Noto Sans CJK JP Bold of `fonts-noto-cjk`: `apt-get install unicode-data fonts-noto-cjk`.
 
-`python scripts/build_corpora.py kanji` rebuilds that one alone.
+`python -m scripts.build_corpora kanji` rebuilds that one alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""docs/results.md from the bundled tables and measurements: `make results`.
+"""docs/results.md and the results in README.md, from stored tables: `make results`.
 
 Reads assets/sweeps/*/table.json, assets/results/*.json and the bundled runs' reports; computes
 nothing that needs a model. The words are in pages/results.md.j2, the figures in those files.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean
@@ -22,6 +23,8 @@ from ambient.runs.folder import BUNDLED_RUNS, list_runs, open_run
 from scripts.page import Table, render
 
 PAGE = ASSETS.parent / "docs" / "results.md"
+README = ASSETS.parent / "README.md"
+BLOCK = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- end of results -->)", re.DOTALL)
 SWEEP = ASSETS / "sweeps" / "emoji-100" / "table.json"
 Row = dict[str, Any]
 Arm = tuple[str, float]  # name and cutoff
@@ -480,17 +483,40 @@ def figures() -> dict[str, Any]:
     }
 
 
-def page() -> str:
-    filters = {
-        "verdict": verdict,
-        "pair": lambda found: f"{found[0]:.1%}, {found[1]:.3f}",
+def short(sweep: Sweep) -> Table:
+    """What README says of the sweep."""
+    rows = [["arm and cutoff", "copies %", "points fewer than standard"]]
+    for arm in sweep.arms:
+        fewer = "-" if arm == CONTROLS[0] else points(sweep.difference(CONTROLS[0], arm, copies))
+        rows.append([name(arm), percent(sweep.at_end(arm, copies)), fewer])
+    return rows
+
+
+def pages() -> dict[Path, str]:
+    """The texts of the two files."""
+    filters = {"verdict": verdict, "pair": lambda found: f"{found[0]:.1%}, {found[1]:.3f}"}
+    found = figures()
+    sweep = found["sweep"]
+    path = [
+        fmean(row["frechet"] for row in rows)
+        for rows in zip(*sweep.paths[CONTROLS[0]].values(), strict=True)
+    ]
+    found |= {
+        "short": short(sweep),
+        "heldout_100": mean(sweep.at_end(CONTROLS[0], lambda r: r["heldout"])),
+        "half": max(h for c in found["surgery"] for h in c["half"]),
+        "first_frechet": path[0],
+        "last_frechet": path[-1],
     }
-    return render("results", filters, figures())
+    block = "\n" + render("readme", filters, found) + "\n"
+    readme = BLOCK.sub(lambda _: block, README.read_text(encoding="utf-8"))
+    return {PAGE: render("results", filters, found), README: readme}
 
 
 def main() -> None:
-    write_atomically(PAGE, page())
-    print(f"wrote {PAGE.name}")
+    for path, text in pages().items():
+        write_atomically(path, text)
+        print(f"wrote {path.name}")
 
 
 if __name__ == "__main__":

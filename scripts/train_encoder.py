@@ -1,4 +1,4 @@
-"""Train the feature encoder and say how well it finds copies: `python scripts/train_encoder.py`.
+"""Train the feature encoder and say how well it finds copies: `python -m scripts.train_encoder`.
 
 Six minutes on one core, then two for the report.
 
@@ -249,7 +249,7 @@ def write_report(corpora: dict[str, Corpus]) -> None:
     """Measure the encoder on disk, and write `report.json` beside it."""
     facts = {
         "features": FEATURES,
-        "command": "python scripts/train_encoder.py",
+        "command": "python -m scripts.train_encoder",
         "weights_sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
         "seed": SEED,
         "steps": STEPS,

@@ -137,7 +137,7 @@ def read_encoder(path: Path) -> Encoder:
         reason = str(e).splitlines()[0]
         raise InputError(
             f"'{path}' does not hold the encoder's weights ({reason}); restore the file or rebuild "
-            "it with `python scripts/train_encoder.py`."
+            "it with `python -m scripts.train_encoder`."
         ) from e
     return encoder.requires_grad_(False).eval()
 

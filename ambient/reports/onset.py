@@ -24,7 +24,7 @@ from ambient.images.corpus import ASSETS
 from ambient.images.read import plain
 
 ONSET = 0.1  # copying has begun when this share of the samples are copies
-STORED = ASSETS / "results" / "onset.json"  # made by `python scripts/measure.py onset`
+STORED = ASSETS / "results" / "onset.json"  # made by `python -m scripts.measure onset`
 FEWEST = 4  # runs that a law is fitted to
 MOST_IMAGES = 10**9  # that a law is asked about
 
@@ -118,7 +118,7 @@ def expected_onset(n_train: int, batch: int, rows: Sequence[Mapping[str, Any]]) 
     if len(rows) < FEWEST or free < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
         raise InputError(
             f"{len(rows)} runs began to copy; a law over the number of images needs {FEWEST} or "
-            "more, of different sizes. Run `python scripts/measure.py onset`."
+            "more, of different sizes. Run `python -m scripts.measure onset`."
         )
     y = np.log([r["seen"] for r in rows])
     inverse = np.linalg.inv(design.T @ design)
@@ -143,5 +143,5 @@ def stored_rows() -> list[dict[str, Any]]:
     """
     found = read_json(STORED)
     if found is None:
-        raise InputError(f"'{STORED}' does not exist; run `python scripts/measure.py onset`.")
+        raise InputError(f"'{STORED}' does not exist; run `python -m scripts.measure onset`.")
     return list(found["rows"])

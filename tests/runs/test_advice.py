@@ -175,4 +175,4 @@ def test_advice_without_the_stored_runs_is_one_line(
     monkeypatch.setattr("ambient.reports.onset.STORED", tmp_path / "onset.json")
     assert main(["advise", "--corpus", "digits"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert "does not exist; run `python scripts/measure.py onset`." in line
+    assert "does not exist; run `python -m scripts.measure onset`." in line

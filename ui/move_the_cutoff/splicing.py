@@ -63,7 +63,7 @@ def show(runs: Mapping[float, Run], n: int) -> None:
         "copying is decided.",
         [found.about],
         lambda: rows,
-        f"python scripts/measure.py surgery\npython -m ambient sample {standard.name} --above "
+        f"python -m scripts.measure surgery\npython -m ambient sample {standard.name} --above "
         f"{ambient.name} --switch {switch:g} --out spliced.png",
     )
     if not hidden("live"):
