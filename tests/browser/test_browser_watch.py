@@ -30,7 +30,7 @@ def _pixels(page: Page) -> str:
 
 def test_a_drag_stays_in_the_browser_and_a_release_moves_the_page(tab: Any) -> None:
     sent: list[object] = []
-    tab.page.on("websocket", lambda ws: ws.on("framesent", sent.append))
+    tab.page.on("websocket", lambda ws: ws.on("framesent", lambda frame: sent.append(frame)))
     page = tab.open(PAGE)
     slider = page.get_by_role("slider", name="Training step")
     expect(slider).to_have_attribute("aria-valuetext", "step 700")
