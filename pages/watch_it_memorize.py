@@ -30,15 +30,14 @@ if covered:
 
 with errors_in_words():
     steps = stages.steps(runs)
-    index = scrubber.chosen("step", steps, len(steps) - 1)
-    step = steps[index]
+    step = steps[scrubber.chosen("step", steps)]
     words.bar(bar, list(runs.values()), step)
     watch.headline(runs, step, numbers)
     if said is not None:
         guess.verdict(runs, said)
     pictures, curves = st.columns([5, 3], gap="large")
     with pictures:
-        scrub_training(runs, steps, index)
+        scrub_training(runs, steps)
     with curves:
         watch.show_curves(runs, step, said)
 words.under(
@@ -53,5 +52,5 @@ words.under(
 )
 
 with errors_in_words():
-    forming.show(runs)
+    forming.show_forming(runs)
     watch.show_sizes(table, n, step)

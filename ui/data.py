@@ -211,13 +211,17 @@ def _samples(path: str, changed: int) -> tuple[Images, NDArray[np.int64]]:
 
 @dataclass(frozen=True)
 class Shown:
-    """Some samples with their verdicts, ready to draw."""
+    """Pictures beside their nearest training images, ready to draw.
+
+    Attributes:
+        rows: the verdicts on them, where they are samples of a report.
+    """
 
     images: Images
     nearest: Images
     nearest_names: tuple[str, ...]
     copies: tuple[bool, ...]
-    rows: tuple[Mapping[str, Any], ...]
+    rows: tuple[Mapping[str, Any], ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -241,13 +245,25 @@ def shown(run: Run, verdicts: Mapping[str, Any], seeds: Sequence[int]) -> Shown:
 
 
 def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Rows as CSV; a column for every field that any row has."""
+    """Rows as CSV; a column for every field that any row has, two for an interval."""
+    rows = [_flat(row) for row in rows]
     fields = list(dict.fromkeys(k for row in rows for k in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, fields, lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: _unspelled(v) for k, v in row.items()} for row in rows)
     return text.getvalue().encode()
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.endswith("ci95"):
+            stem = name.removesuffix("ci95")
+            out |= zip((f"{stem}low", f"{stem}high"), value or (None, None), strict=True)
+        else:
+            out[name] = value
+    return out
 
 
 def _unspelled(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -14,6 +13,7 @@ from ambient.reports.onset import ONSET
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
 from ui import data, galleries, words
+from ui.data import Shown
 from ui.pictures import Images
 from ui.teacher import control
 
@@ -136,39 +136,17 @@ def rows(runs: Runs) -> Rows:
     for run in runs.values():
         known = {row["step"]: row for row in errors(run)}
         for row in copies(run):
-            table.append(flat({**row, **known.get(row["step"], {})}))
+            table.append({**row, **known.get(row["step"], {})})
     return table
 
 
-def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Intervals as two columns."""
-    out: dict[str, Any] = {}
-    for name, value in row.items():
-        if name.endswith("ci95"):
-            stem = name.removesuffix("ci95")
-            out |= {f"{stem}low": value[0], f"{stem}high": value[1]}
-        else:
-            out[name] = value
-    return out
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Samples of the first seeds at a step, their nearest training images, which are copies."""
-
-    images: Images
-    nearest: Images
-    names: tuple[str, ...]
-    copies: tuple[bool, ...]
-
-
-def judge(run: Run, images: Images) -> Stage:
+def judge(run: Run, images: Images) -> Shown:
     """Pictures of a run beside its training images, by the rule of its report's cap."""
     both = data.sets(run)
     found = find_neighbors(to_rows(images), to_rows(both.train), both.groups)
     names = tuple(both.train_names[i] for i in found.nearest)
     copies = tuple(bool(r < RATIO_CAP) for r in found.ratio)
-    return Stage(images, both.train[found.nearest], names, copies)
+    return Shown(images, both.train[found.nearest], names, copies)
 
 
 def panel_name(run: Run) -> str:

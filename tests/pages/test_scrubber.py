@@ -27,7 +27,7 @@ def _film() -> film.Film:
     panels = []
     for p, (tone, color) in enumerate((("orange", WARM), ("blue", COOL))):
         frames = [
-            [film.single(_image(100 * p + 10 * i + j), False, color) for j in range(2)]
+            [film.drawn(_image(100 * p + 10 * i + j), None, False, color) for j in range(2)]
             for i in range(3)
         ]
         words = [f"panel {p}, frame {i}" for i in range(3)]
@@ -50,14 +50,14 @@ def test_a_strip_holds_every_cell_where_the_browser_looks() -> None:
 
 def test_small_images_are_enlarged_to_whole_pixels() -> None:
     digit = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
-    cell = np.asarray(film.single(digit, False, WARM).convert("RGB"))[..., 0]
+    cell = np.asarray(film.drawn(digit, None, False, WARM).convert("RGB"))[..., 0]
     inside = cell[film.MARGIN : film.MARGIN + 32, film.MARGIN : film.MARGIN + 32]
     np.testing.assert_array_equal(inside, np.kron(digit[..., 0], np.ones((4, 4), np.uint8)))
 
 
 def test_a_copy_is_marked_by_shape_and_color() -> None:
-    plain = film.pair(_image(9), _image(9), False, WARM)
-    marked = film.pair(_image(9), _image(9), True, WARM)
+    plain = film.drawn(_image(9), _image(9), False, WARM)
+    marked = film.drawn(_image(9), _image(9), True, WARM)
     assert plain.size == marked.size
     assert plain.getpixel((2, plain.height // 3))[3] == 0
     assert marked.getpixel((2, marked.height // 3))[:3] == (0xD5, 0x5E, 0x00)
@@ -68,7 +68,7 @@ def test_a_copy_is_marked_by_shape_and_color() -> None:
 
 def test_a_sheet_is_the_same_picture_enlarged() -> None:
     made = _film()
-    sheet = Image.open(io.BytesIO(made.sheet(1, 2, columns=2, scale=3)))
+    sheet = Image.open(io.BytesIO(made.sheet(1, 2, scale=3)))
     width, height = made.panels[0].frames[0][0].size
     assert sheet.size == (2 * width * 3, height * 3)
     assert sheet.getpixel((width * 3 + width * 3 // 2, height))[:3] == (121, 121, 121)
@@ -81,13 +81,10 @@ def _app() -> None:
     from ui import scrubber
 
     options = [10, 20, 30]
-    index = scrubber.chosen("at", options, 2)
+    index = scrubber.chosen("at", options)
     labels = [f"step {o}" for o in options]
     for key in ("one", "two"):
-        shown = scrubber.scrubber(
-            _film(), labels, index, key, "Step", lambda i: scrubber.choose("at", options, i)
-        )
-        assert shown == index
+        scrubber.scrub(_film(), "at", options, labels, key, "Step")
     st.markdown(f"frame {index}")
 
 

@@ -66,7 +66,7 @@ def show_training(runs: Sequence[Run]) -> None:
         "compare-training",
         "Each line is one run, judged at its stored stages.",
         [words.provenance(run, data.report(run)) for run, _ in judged],
-        lambda: [stages.flat(row) for _, rows in judged for row in rows],
+        lambda: [row for _, rows in judged for row in rows],
         "make assets",
     )
 

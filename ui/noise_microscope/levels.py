@@ -139,21 +139,10 @@ def tells_little(level: Level) -> str:
 
 
 def rows(curves: Curves) -> list[dict[str, Any]]:
-    """One row a level: every number, intervals as two columns, and the sampling steps near it."""
+    """One row a level: every number, and the sampling steps near it."""
     levels = [p["sigma"] for p in curves["levels"]]
     visited = [nearest_level(levels, s) for s in curves.get("sampler_sigmas", ())]
-    table = []
-    for p in curves["levels"]:
-        row: dict[str, Any] = {}
-        for name, value in p.items():
-            if name.endswith("_ci95"):
-                ends = value or (None, None)
-                stem = name.removesuffix("_ci95")
-                row |= {f"{stem}_low": ends[0], f"{stem}_high": ends[1]}
-            else:
-                row[name] = value
-        table.append(row | {"sampling_steps": visited.count(p["sigma"])})
-    return table
+    return [{**p, "sampling_steps": visited.count(p["sigma"])} for p in curves["levels"]]
 
 
 def clickable() -> bool:

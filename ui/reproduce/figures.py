@@ -138,7 +138,7 @@ def _levels(run: Run) -> Iterator[Figure]:
         {"run": run.name},
         f"python -m ambient curves {words.address(run)} --json -",
         [words.provenance(run, data.report(run))],
-        lambda: [{k: v for k, v in p.items() if not isinstance(v, list)} for p in curves["levels"]],
+        lambda: curves["levels"],
         chart=lambda: noise_levels(curves, run.config.arm, strip(data.sets(run).train[0])),
         small=lambda: gaps([(curves, run.config.arm, "")]),
     )

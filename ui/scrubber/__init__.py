@@ -5,7 +5,7 @@ Where the component cannot run, `?native=1` shows the same with Streamlit's own 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,57 +27,50 @@ _hold = st.components.v2.component(
 )
 
 
-def chosen(name: str, options: Sequence[int], usual: int) -> int:
-    """The place of the option that the address names, else this visit; a foreign one is dropped."""
+def chosen(name: str, options: Sequence[int]) -> int:
+    """The place of the option that the address names, else this visit; else the last.
+
+    An option that is none of these is dropped from the address.
+    """
     known = {str(option): i for i, option in enumerate(options)}
     asked = str(st.query_params.get(name, st.session_state.get(name, "")))
     if asked not in known:
         st.query_params.pop(name, None)
         st.session_state.pop(name, None)
-        return usual
-    choose(name, options, known[asked])
+        return len(options) - 1
+    _choose(name, options, known[asked])
     return known[asked]
 
 
-def choose(name: str, options: Sequence[int], index: int) -> None:
+def _choose(name: str, options: Sequence[int], index: int) -> None:
     """Put an option into the address and keep it for this visit."""
     st.session_state[name] = options[index]
     if st.query_params.get(name) != str(options[index]):
         st.query_params[name] = str(options[index])
 
 
-def scrubber(
-    film: Film,
-    labels: Sequence[str],
-    index: int,
-    key: str,
-    label: str,
-    on_release: Callable[[int], None],
-    native: bool | None = None,
-) -> int:
-    """Show a film at a frame; `on_release` gets the frame a visitor lets go at, before the rerun.
+def scrub(
+    film: Film, name: str, options: Sequence[int], labels: Sequence[str], key: str, label: str
+) -> None:
+    """Show a film at the chosen frame. A release puts its option into the address and reruns.
 
     Args:
+        name: in the address; `options` are its values, one a frame.
         labels: names the frames, such as "step 2,100".
-        index: the frame to show: the caller's word holds, so an address can set it.
-        native: without the component; by default, where the address says `native=1`.
-
-    Returns:
-        The frame shown.
     """
-    native = st.query_params.get("native") == "1" if native is None else native
-    if native:
-        return _native(film, labels, index, key, label, on_release)
+    index = chosen(name, options)
+    if st.query_params.get("native") == "1":
+        _show_native(film, name, options, labels, index, f"{key}-native", label)
+        return
 
     def released() -> None:
         frame = st.session_state[key].released
-        if isinstance(frame, int) and 0 <= frame < len(labels):
-            on_release(frame)
+        if isinstance(frame, int) and 0 <= frame < len(options):
+            _choose(name, options, frame)
 
     with st.container(gap=None):
         _hold(key=f"{key}-strip", data={"film": film.sha256, "strip": film.address})
         _mount(key=key, data=_data(film, labels, index, label), on_released_change=released)
-    return index
 
 
 def _data(film: Film, labels: Sequence[str], index: int, label: str) -> dict[str, Any]:
@@ -103,26 +96,25 @@ def _data(film: Film, labels: Sequence[str], index: int, label: str) -> dict[str
     }
 
 
-def _native(
+def _show_native(
     film: Film,
+    name: str,
+    options: Sequence[int],
     labels: Sequence[str],
     index: int,
     key: str,
     label: str,
-    on_release: Callable[[int], None],
-) -> int:
-    own = f"{key}-native"
-    st.session_state[own] = index
+) -> None:
+    st.session_state[key] = index
     with control("settings"):
         st.select_slider(
             label,
-            range(len(labels)),
+            range(len(options)),
             format_func=labels.__getitem__,
-            key=own,
-            on_change=lambda: on_release(st.session_state[own]),
+            key=key,
+            on_change=lambda: _choose(name, options, st.session_state[key]),
         )
     for i, panel in enumerate(film.panels):
         st.markdown(f":{panel.tone}[**{panel.title}**]")
-        st.image(film.sheet(i, index, len(panel.frames[0])), width="stretch", alt=panel.alts[index])
+        st.image(film.sheet(i, index), width="stretch", alt=panel.alts[index])
         st.caption(panel.captions[index])
-    return index

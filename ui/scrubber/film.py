@@ -48,13 +48,8 @@ class Film:
 
     @classmethod
     def of(cls, panels: Sequence[Panel]) -> Film:
-        width, height = panels[0].frames[0][0].size
-        rows = [[c for p in panels for c in p.frames[i]] for i in range(len(panels[0].frames))]
-        strip = Image.new("RGBA", (width * len(rows[0]), height * len(rows)), (0, 0, 0, 0))
-        for y, row in enumerate(rows):
-            for x, cell in enumerate(row):
-                strip.paste(cell, (x * width, y * height))
-        packed = png(strip)
+        steps = range(len(panels[0].frames))
+        packed = png(_table([[c for p in panels for c in p.frames[i]] for i in steps]))
         return cls(panels, packed, hashlib.sha256(packed).hexdigest())
 
     @property
@@ -62,41 +57,35 @@ class Film:
         """The strip as an address that holds it."""
         return f"data:image/png;base64,{base64.b64encode(self.strip).decode()}"
 
-    def sheet(self, panel: int, frame: int, columns: int, scale: int = 4) -> bytes:
+    def sheet(self, panel: int, frame: int, scale: int = 4) -> bytes:
         """The cells of one panel at one step as a picture of its own."""
-        cells = self.panels[panel].frames[frame]
-        width, height = cells[0].size
-        rows = -(-len(cells) // columns)
-        sheet = Image.new("RGBA", (columns * width, rows * height), (0, 0, 0, 0))
-        for i, cell in enumerate(cells):
-            sheet.paste(cell, (i % columns * width, i // columns * height))
-        size = (sheet.width * scale, sheet.height * scale)
-        return png(sheet.resize(size, Image.Resampling.NEAREST))
+        row = _table([self.panels[panel].frames[frame]])
+        size = (row.width * scale, row.height * scale)
+        return png(row.resize(size, Image.Resampling.NEAREST))
 
 
-def pair(image: Images, nearest: Images, copy: bool, color: str) -> Cell:
-    """An image above its nearest training image, framed if it is a copy."""
-    top, below = enlarge(image, TILE), enlarge(nearest, TILE)
-    cell = _blank(top.width, top.height + SEAM + below.height)
-    cell.paste(top, (MARGIN, MARGIN))
-    cell.paste(below, (MARGIN, MARGIN + top.height + SEAM))
-    if copy:
-        _mark(cell, MARGIN + top.height + SEAM // 2, color)
-    return cell
+def _table(rows: Sequence[Sequence[Cell]]) -> Image.Image:
+    width, height = rows[0][0].size
+    table = Image.new("RGBA", (width * len(rows[0]), height * len(rows)), (0, 0, 0, 0))
+    for y, row in enumerate(rows):
+        for x, cell in enumerate(row):
+            table.paste(cell, (x * width, y * height))
+    return table
 
 
-def single(image: Images, copy: bool, color: str) -> Cell:
-    """An image alone, framed if it is a copy."""
+def drawn(image: Images, nearest: Images | None, copy: bool, color: str) -> Cell:
+    """An image, above its nearest training image if that is given; framed if it is a copy."""
     tile = enlarge(image, TILE)
-    cell = _blank(tile.width, tile.height + SEAM // 2)
+    seam = MARGIN + tile.height + SEAM // 2  # its middle
+    below = MARGIN + tile.height + SEAM
+    bottom = seam if nearest is None else below + tile.height
+    cell = Image.new("RGBA", (tile.width + 2 * MARGIN, bottom + MARGIN), (0, 0, 0, 0))
     cell.paste(tile, (MARGIN, MARGIN))
+    if nearest is not None:
+        cell.paste(enlarge(nearest, TILE), (MARGIN, below))
     if copy:
-        _mark(cell, cell.height - MARGIN - SEAM // 2 - 2, color)
+        _mark(cell, bottom - SEAM // 2 - 2 if nearest is None else seam, color)
     return cell
-
-
-def _blank(width: int, height: int) -> Cell:
-    return Image.new("RGBA", (width + 2 * MARGIN, height + 2 * MARGIN), (0, 0, 0, 0))
 
 
 def _mark(cell: Cell, y: int, color: str) -> None:

@@ -16,9 +16,10 @@ from ambient.runs.folder import ACTIVE, Run
 from ambient.runs.limits import is_public
 from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
+from ui.data import Shown
 from ui.frame import errors_in_words
 from ui.pictures import arm_color, gallery
-from ui.stages import Stage, judge
+from ui.stages import judge
 from ui.teacher import hidden
 from ui.train_your_own import choices, pair, verdict
 
@@ -39,7 +40,7 @@ STATUS = {
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _stage(path: str, step: int, changed: int) -> Stage:
+def _stage(path: str, step: int, changed: int) -> Shown:
     """A contact sheet beside the training images nearest to its samples."""
     run = store.open_run(path)
     sheet = run.sheet(step)
@@ -50,7 +51,7 @@ def _stage(path: str, step: int, changed: int) -> Stage:
     return judge(run, sheet)
 
 
-def _sheet(run: Run, step: int) -> Stage:
+def _sheet(run: Run, step: int) -> Shown:
     path = run.path / "sheets" / f"{store.step_name(step)}.png"
     return _stage(str(run.path), step, data.stamp(path))
 

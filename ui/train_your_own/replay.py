@@ -18,11 +18,10 @@ def show(run: Run) -> None:
     if not steps:
         return
     stages = data.path(run)
-    index = scrubber.chosen("step", steps, len(steps) - 1)
-    step = steps[index]
+    step = steps[scrubber.chosen("step", steps)]
     left, right = st.columns(2, gap="large")
     with left:
-        scrub_training({run.config.arm: run}, steps, index, SHOWN)
+        scrub_training({run.config.arm: run}, steps, SHOWN)
     with right:
         if stages:
             figure = training_charts.copied_along(stages, run.config.arm, run.config.steps, step)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,10 +13,12 @@ from PIL import Image
 
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
-from ui import data, scrubber, words
-from ui.pictures import Images, arm_color
-from ui.scrubber.film import Film, Panel, single
-from ui.stages import TONES, Rows, Runs, judge, panel_name
+from ui import data, words
+from ui.pictures import Images
+from ui.scrubber import scrub
+from ui.scrubber.film import Film
+from ui.scrubber.training import run_panel
+from ui.stages import Runs, judge
 
 
 @dataclass(frozen=True)
@@ -45,28 +49,20 @@ def _read(path: str, changed: int) -> Forming:
     return Forming(images, sigmas, seeds, about["checkpoint_sha256"])
 
 
-def _panel(run: Run, found: Forming) -> Panel:
-    color, frames, captions, alts = arm_color(run.config.arm), [], [], []
-    for sigma, images in zip(found.sigmas, found.images, strict=True):
-        stage = judge(run, images)
-        cells = zip(stage.images, stage.copies, strict=True)
-        frames.append([single(image, copy, color) for image, copy in cells])
-        captions.append(words.copies_of(stage.copies))
-        alts.append(
-            f"{panel_name(run)}: {len(images)} denoised pictures at noise level {sigma:.3g}; "
-            f"{words.copies_of(stage.copies)} of a training image."
-        )
-    tone = TONES.get(run.config.arm, "gray")
-    return Panel(panel_name(run), tone, frames, captions, alts)
-
-
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _film(paths: tuple[str, ...], changed: tuple[int, ...]) -> Film:
-    opened = [store.open_run(path) for path in paths]
-    return Film.of([_panel(run, found) for run in opened if (found := forming(run))])
+    panels = []
+    for run in map(store.open_run, paths):
+        if found := forming(run):
+            moments = (
+                (f"{len(images)} denoised pictures at noise level {sigma:.3g}", images)
+                for sigma, images in zip(found.sigmas, found.images, strict=True)
+            )
+            panels.append(run_panel(run, moments, above=False))
+    return Film.of(panels)
 
 
-def show(runs: Runs) -> None:
+def show_forming(runs: Runs) -> None:
     """The second scrubber: the same seeds from noise to picture, both models."""
     have = {arm: found for arm, run in runs.items() if (found := forming(run))}
     st.subheader("How a picture forms", anchor=False)
@@ -79,19 +75,18 @@ def show(runs: Runs) -> None:
         width=760,
     )
     sigmas = next(iter(have.values())).sigmas
-    count, kept = len(sigmas), {arm: runs[arm] for arm in have}
+    count, kept = len(sigmas), [runs[arm] for arm in have]
     options = list(range(1, count + 1))
-    index = scrubber.chosen("sampling", options, count - 1)
-    scrubber.scrubber(
+    scrub(
         _film(
-            tuple(str(run.path) for run in kept.values()),
-            tuple(data.stamp(run.path / "trajectory.png") for run in kept.values()),
+            tuple(str(run.path) for run in kept),
+            tuple(data.stamp(run.path / "trajectory.png") for run in kept),
         ),
+        "sampling",
+        options,
         [f"{i} of {count}, noise {s:.2g}" for i, s in zip(options, sigmas, strict=True)],
-        index,
-        f"forming-{'-'.join(run.name for run in kept.values())}",
+        f"forming-{'-'.join(run.name for run in kept)}",
         "Sampling step",
-        lambda i: scrubber.choose("sampling", options, i),
     )
     words.under(
         "forming",
@@ -99,22 +94,20 @@ def show(runs: Runs) -> None:
         "a training image, on the way down. A frame with an equals sign marks a guess that is "
         "already a copy.",
         [
-            f"{words.provenance(run, None)} · seeds 0 to {max(have[arm].seeds)} · weights "
-            f"{have[arm].checkpoint_sha256[:8]}"
-            for arm, run in kept.items()
+            f"{words.provenance(run, None)} · seeds 0 to {max(found.seeds)} · weights "
+            f"{found.checkpoint_sha256[:8]}"
+            for run, found in zip(kept, have.values(), strict=True)
         ],
-        lambda: _rows(kept),
+        lambda: [
+            row for run, found in zip(kept, have.values(), strict=True) for row in _rows(run, found)
+        ],
         "make assets",
     )
 
 
-def _rows(runs: Runs) -> Rows:
-    table = []
-    for run in runs.values():
-        found = forming(run)
-        for i, sigma in enumerate(found.sigmas if found else ()):
-            stage = judge(run, found.images[i])  # type: ignore[union-attr]
-            for seed, name, copy in zip(found.seeds, stage.names, stage.copies, strict=True):
-                row = {"run": run.name, "sampling_step": i + 1, "sigma": sigma, "seed": seed}
-                table.append({**row, "nearest": name, "copy": copy})
-    return table
+def _rows(run: Run, found: Forming) -> Iterator[dict[str, Any]]:
+    for step, (sigma, images) in enumerate(zip(found.sigmas, found.images, strict=True), 1):
+        some = judge(run, images)
+        for seed, name, copy in zip(found.seeds, some.nearest_names, some.copies, strict=True):
+            row = {"run": run.name, "sampling_step": step, "sigma": sigma, "seed": seed}
+            yield {**row, "nearest": name, "copy": copy}

@@ -16,7 +16,6 @@ from ui.stages import (
     at_step,
     copies,
     errors,
-    flat,
     onset,
     panel_name,
     size_name,
@@ -65,7 +64,7 @@ def show_sizes(every: Mapping[int, Runs], n: int, step: int) -> None:
         "copies-along-sizes",
         "Each line is one run to the end of its training; thick ones are those shown above.",
         [words.provenance(run, data.report(run)) for run in runs],
-        lambda: [flat(row) for run in runs for row in copies(run)],
+        lambda: [row for run in runs for row in copies(run)],
         "make assets",
     )
 
