@@ -15,9 +15,8 @@ from typing import Any, NoReturn
 from ambient import __version__
 from ambient import cli as commands
 from ambient.cli import check_target, say
-from ambient.config import ARMS, NETWORKS, PEAK_RATES, check_seed
+from ambient.config import ARMS, NETWORKS, PEAK_RATES, PRESETS, check
 from ambient.errors import InputError
-from ambient.presets import PRESETS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,7 +65,6 @@ def parser() -> argparse.ArgumentParser:
     c.add_argument("--threads", type=int, help="default: 1, or 2 for images of 32 pixels or more")
     c.add_argument("--dtype", help="default: auto (the faster one here), or float32, bfloat16")
     c.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
-    c.add_argument("--mode", help="eager (default) or compiled; `bench` says whether it pays")
     c.add_argument("--evaluate", type=int, metavar="N", help="then judge N samples, and keep that")
     c.add_argument("--checkpoint-every", type=int, help="steps (default: a tenth of the run)")
 
@@ -192,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in ("json", "html", "progress"):
             if target := getattr(args, name, None):
                 check_target(f"--{name}", target)
-        check_seed("--seed", getattr(args, "seed", None) or 0)
+        check("seed", getattr(args, "seed", None) or 0, "--seed")
         args.body(args)
     except KeyboardInterrupt:
         say("stopped.")

@@ -15,11 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ambient.config import check_seed, configure, usual_threads
+from ambient.config import check, configure, preset, usual_threads
 from ambient.errors import InputError
 from ambient.files import read_json, write_atomically
 from ambient.images.corpus import BUNDLED, TORCHVISION, load_corpus, to_bytes
-from ambient.presets import preset
 from ambient.runs.folder import (
     BUNDLED_RUNS,
     PLACE_FILE,
@@ -265,7 +264,7 @@ def sample(args: argparse.Namespace) -> None:
         raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
     how = sampler_for(run, args.sampler, args.steps)
     seeds = range(args.seed, args.seed + _positive("n", args.n))
-    check_seed("the last image's seed", seeds[-1])
+    check("seed", seeds[-1], "the last image's seed")
     if args.above is None:
         denoiser: Denoiser = run.denoiser(args.step)
     else:
@@ -433,7 +432,7 @@ def _samples_of(spec: str, n: int, seed: int, parts: _Parts) -> tuple[Corpus, di
     model = _opened(spec)
     how, shape, seeds = sampler_for(model), shape_of(model), range(seed, seed + n)
     Limits.here().check_pictures(n, shape[1])
-    check_seed("the last image's seed", seeds[-1])
+    check("seed", seeds[-1], "the last image's seed")
     denoiser, made = model.denoiser(), []
     for start in range(0, n, SAMPLED_AT_ONCE):
         some = seeds[start : start + SAMPLED_AT_ONCE]
@@ -815,7 +814,6 @@ CONFIG_CHOICES = [
     "seed",
     "threads",
     "checkpoint_every",
-    "mode",
     "network",
     "augment",
 ]

@@ -1,21 +1,28 @@
-"""What a run is: one frozen record, stored beside the weights as `config.json`."""
+"""What a run is: one record, each field of it declared once, stored beside the weights.
+
+Of every field this module says its type and bounds, what it is in words, and of those that a
+person chooses the usual value, the names to choose from and whether it belongs in a run's name.
+The command line, the training form, sweeps, uploads and comparisons read these declarations.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
+import msgspec
 import numpy as np
+from msgspec import UNSET, Meta
 
 from ambient import __version__
 from ambient.errors import InputError
-from ambient.images.corpus import Corpus, split_corpus, to_unit
+from ambient.files import Record, read_json
+from ambient.images.corpus import MAX_IMAGES, MAX_SIDE, MIN_SIDE, Corpus, split_corpus, to_unit
+from ambient.images.read import plain
 
 ARMS = {
     "standard": "ordinary denoising of clean images at every noise level",
@@ -24,83 +31,125 @@ ARMS = {
     "reweight": "clean images, ambient's smaller weight above the cutoff (isolates the weight)",
     "noisy-only": "only the frozen noisy copies, only above the cutoff",
 }
-MODES = ("eager", "compiled")
 NETWORKS = {
     "concat": "pixels of a patch side by side, skipped levels concatenated: the bundled emoji runs",
     "bands": "frequency bands of a patch, each scaled by itself, skipped levels added: faster",
 }
-PEAK_RATES = {"concat": 1e-3, "bands": 8e-3}  # the usual learning rate of each
+DTYPES = {
+    "float32": "exact and everywhere fast",
+    "bfloat16": "faster on machines that compute in it",
+}
+PEAK_RATES = {"concat": 1e-3, "bands": 8e-3}  # the usual learning rate of each network
 TOLD = 7  # numbers that tell a network how an image was moved (`ambient.diffusion.augment`)
-MAX_CUTOFF = 100.0
 SHARED_SIDE = 32  # pixels along an image's side from which on two threads share a step well
 MAX_BATCH = 4096
 MAX_SEED = 2**63 - 1  # the largest that generators of noise take
+MAX_STEPS = 10_000_000
+RETIRED = ("mode",)  # in config.json of older versions; it changed the speed alone
 
-
-def check_cutoff(cutoff: float) -> None:
-    """Raises InputError unless 0 <= cutoff < 100."""
-    if not 0 <= cutoff < MAX_CUTOFF:
-        raise InputError(
-            f"cutoff is {cutoff}; expected a noise level from 0 (ordinary training) to below "
-            f"{MAX_CUTOFF:.0f}, in units of images in [-1, 1]."
-        )
-
-
-def check_network(name: str) -> None:
-    """Raises InputError unless it is one of NETWORKS."""
-    if name not in NETWORKS:
-        raise InputError(f"network is '{name}'; expected {' or '.join(NETWORKS)}.")
-
-
-def check_seed(name: str, seed: int) -> None:
-    """Raises InputError unless 0 <= seed < 2**63."""
-    if seed < 0:
-        raise InputError(f"{name} is {seed}; expected 0 or more.")
-    if seed > MAX_SEED:
-        raise InputError(f"{name} is {seed}; expected at most {MAX_SEED}.")
+Seed = Annotated[int, Meta(ge=0, le=MAX_SEED)]
+Steps = Annotated[int, Meta(ge=1, le=MAX_STEPS)]
 
 
 @dataclass(frozen=True)
-class Config:
+class Field:
+    """What is told of a field of `Config`, beside its type and bounds.
+
+    Attributes:
+        title: its name in a reader's words.
+        usual: of a choice: its value where nobody chooses, None where it follows from the other
+            choices. Of what nobody chooses: UNSET.
+        help: what it is, where the title does not say all.
+        default: how the usual value is told, where it is not simply that value.
+        among: the names it may take, with their meaning.
+        named: whether it stands in the name of a run for which it was chosen.
+        compared: whether a difference in it makes two runs different; else it follows from other
+            fields, or only orders sums.
+    """
+
+    title: str
+    usual: Any = UNSET
+    help: str = ""
+    default: str = ""
+    among: dict[str, str] | None = None
+    named: bool = False
+    compared: bool = True
+
+
+def _one_of(names: dict[str, str]) -> Meta:
+    return Meta(pattern=rf"^({'|'.join(names)})\Z")
+
+
+_RATES = ", ".join(f"{rate:g} for {name}" for name, rate in PEAK_RATES.items())
+_FASTER = "auto, the faster one here"
+_SIGMA = "noise level sigma_n of the frozen copies, in units of images in [-1, 1]"
+_MOVES = (
+    "train on mirrored, shifted and recolored images too; the network is told, so samples are not"
+)
+
+
+class Config(Record, frozen=True, kw_only=True):
     """Every choice that changes a trained model. A run is rebuilt from this and its weights.
 
     There is no annealing: the learning rate falls as 1/sqrt(step) whatever `steps` says, so a run
     stopped at k steps IS the run of k steps, and stages of different runs compare fairly.
+
+    Make one with `configure`, `Config.of` or `replace`, which check every field.
     """
 
-    corpus: str  # what load_corpus was given
-    corpus_sha256: str  # of its images, so that a changed folder is noticed
-    n_train: int
-    split_seed: int
-    arm: str  # one of ARMS
-    cutoff: float  # sigma_n; 0 for standard
-    steps: int
-    batch: int
-    lr: float  # peak rate
-    lr_hold: int  # steps at the peak before the 1/sqrt decay
-    warmup: int  # linear warm-up: Adam's second moments are noise at first
-    ema: float  # longest average; shorter early on (1 - 9/k)
-    p_mean: float  # training sigma is exp(N(p_mean, p_std^2))
-    p_std: float
-    sigma_data: float  # standard deviation of the training images
-    side: int  # image height and width
-    channels: int
-    width: int  # of the network's finest level
-    patch: int  # pixel-unshuffle in front of the network
-    seed: int  # of weights, batches, noise and frozen copies
-    threads: int  # part of the result: sums are ordered by thread
-    dtype: str  # the network's arithmetic: float32 or bfloat16
-    checkpoint_every: int
-    version: str = __version__
-    parent: str = ""  # run@step whose weights it started from; none: from scratch
-    mode: str = "eager"  # or compiled: sums are then ordered by the compiler
-    network: str = "concat"  # one of NETWORKS
-    augment: bool = False  # trained on moved images too (`ambient.diffusion.augment`)
+    corpus: Annotated[str, Field("images", "emoji", "see `corpora`", compared=False)]
+    corpus_sha256: Annotated[str, Field("hash of the images")]
+    n_train: Annotated[int, Meta(ge=2, le=MAX_IMAGES), Field("number of training images", 100)]
+    split_seed: Annotated[Seed, Field("which images are trained on", 0)]
+    arm: Annotated[str, _one_of(ARMS), Field("way of training", "standard", among=ARMS)]
+    cutoff: Annotated[float, Meta(ge=0, lt=100), Field("cutoff", 0.0, _SIGMA)]
+    steps: Annotated[Steps, Field("training steps", 3000)]
+    network: Annotated[
+        str, _one_of(NETWORKS), Field("kind of network", "concat", among=NETWORKS, named=True)
+    ] = "concat"
+    augment: Annotated[bool, Field("augmentation", False, _MOVES)] = False
+    # 48 are 1.1 to 1.3 million parameters.
+    width: Annotated[
+        int, Meta(ge=16, le=512, multiple_of=16), Field("width of the network", 48, named=True)
+    ]
+    lr: Annotated[
+        float, Meta(gt=0, le=1), Field("peak learning rate", None, default=_RATES, named=True)
+    ]
+    batch: Annotated[int, Meta(ge=1, le=MAX_BATCH), Field("images a step", 32, named=True)]
+    lr_hold: Annotated[Steps, Field("steps at the peak rate")]  # then it falls as 1/sqrt
+    warmup: Annotated[Steps, Field("steps of warm-up")]  # Adam's second moments are noise at first
+    ema: Annotated[float, Meta(ge=0, le=1), Field("averaging of weights")]  # shorter early on
+    # A training sigma is exp(N(p_mean, p_std^2)).
+    p_mean: Annotated[float, Meta(ge=-10, le=10), Field("middle of the noise levels")]
+    p_std: Annotated[float, Meta(ge=0.01, le=10), Field("spread of the noise levels")]
+    sigma_data: Annotated[
+        float, Meta(ge=0.001, le=2), Field("standard deviation of the images", compared=False)
+    ]
+    side: Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE), Field("pixels along a side")]
+    channels: Annotated[int, Meta(ge=1, le=3), Field("colors")]
+    patch: Annotated[int, Meta(ge=1, le=4), Field("pixels merged into one")]
+    seed: Annotated[Seed, Field("seed", 0, "of weights, batches, noise and frozen copies")]
+    # Sums are ordered by thread, so their number is part of the result.
+    threads: Annotated[
+        int,
+        Meta(ge=1, le=256),
+        Field("threads", 1, default="1, or 2 for images of 32 pixels or more", compared=False),
+    ]
+    dtype: Annotated[
+        str, _one_of(DTYPES), Field("arithmetic", "float32", default=_FASTER, among=DTYPES)
+    ]
+    checkpoint_every: Annotated[
+        Steps,
+        Field("steps from stage to stage", None, default="a tenth of the run", compared=False),
+    ]
+    version: Annotated[str, Field("version", compared=False)] = __version__
+    parent: Annotated[
+        str,
+        Meta(pattern=r"^(.+@[0-9]{1,12})?\Z"),
+        Field("weights it began from", help="the name of a run, @ and a step"),
+    ] = ""
 
     def __post_init__(self) -> None:
-        if self.arm not in ARMS:
-            raise InputError(f"arm is '{self.arm}'; expected one of {', '.join(ARMS)}.")
-        check_cutoff(self.cutoff)
         if self.arm == "standard" and self.cutoff:
             raise InputError(
                 f"cutoff is {self.cutoff} with arm 'standard', which has none; "
@@ -108,26 +157,19 @@ class Config:
             )
         if self.arm not in ("standard", "ambient") and not self.cutoff:
             raise InputError(f"arm '{self.arm}' needs a cutoff above 0; pass one, such as 1.0.")
-        for name in ("seed", "split_seed"):
-            check_seed(name, getattr(self, name))
-        if self.batch > MAX_BATCH:
-            raise InputError(f"batch is {self.batch}; expected {MAX_BATCH} or fewer.")
-        for name in ("n_train", "steps", "batch", "checkpoint_every", "threads"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; expected 1 or more.")
-        if not (math.isfinite(self.lr) and 0 < self.lr <= 1):
-            raise InputError(f"lr is {self.lr}; expected a rate above 0 and at most 1.")
-        if self.width % 16 or not 16 <= self.width <= 512:
-            raise InputError(f"width is {self.width}; expected a multiple of 16 from 16 to 512.")
-        if self.dtype not in ("float32", "bfloat16"):
-            raise InputError(f"dtype is '{self.dtype}'; expected float32 or bfloat16.")
-        if self.mode not in MODES:
-            raise InputError(f"mode is '{self.mode}'; expected one of {', '.join(MODES)}.")
-        check_network(self.network)
-        if self.parent and not re.fullmatch(r".+@[0-9]{1,12}", self.parent):
-            raise InputError(
-                f"parent is '{self.parent}'; expected the name of a run, @ and a step."
-            )
+
+    @classmethod
+    def of(cls, **fields: Any) -> Config:
+        """A config of these fields.
+
+        Raises:
+            InputError: the first field of another type or out of bounds, or choices at odds.
+        """
+        return cls(**{name: check(name, value) for name, value in fields.items()})
+
+    def replace(self, **changes: Any) -> Config:
+        """The same with some fields changed; raises as `of`."""
+        return Config.of(**msgspec.structs.asdict(self) | changes)
 
     @property
     def widths(self) -> tuple[int, int, int]:
@@ -143,8 +185,8 @@ class Config:
         return f"{Path(self.corpus).stem or 'corpus'}-{self.n_train}-{self.arm}{cutoff}{augment}"
 
     def to_json(self) -> str:
-        usual = {f.name: f.default for f in dataclasses.fields(self)} | {"version": None}
-        fields = {k: v for k, v in dataclasses.asdict(self).items() if v != usual[k]}
+        usual = {f.name: f.default for f in msgspec.structs.fields(self)} | {"version": None}
+        fields = {k: v for k, v in msgspec.structs.asdict(self).items() if v != usual[k]}
         return json.dumps(fields, indent=1) + "\n"
 
     @classmethod
@@ -154,31 +196,57 @@ class Config:
         Raises:
             InputError: not JSON, or fields missing, unknown or of the wrong type: each named.
         """
-        try:
-            fields: Any = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as e:
-            raise InputError(
-                f"'{path}' is not a readable config ({e}); expected a run's JSON."
-            ) from e
-        if not isinstance(fields, dict):
-            raise InputError(f"'{path}' holds a {type(fields).__name__}; expected a JSON object.")
-        known = {f.name: f.type for f in dataclasses.fields(cls)}
-        needed = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
-        missing, unknown = sorted(needed - set(fields)), sorted(set(fields) - set(known))
+        fields = {k: v for k, v in (read_json(path) or {}).items() if k not in RETIRED}
+        needed = {f.name for f in msgspec.structs.fields(cls) if f.required}
+        missing, unknown = sorted(needed - set(fields)), sorted(set(fields) - set(FIELDS))
         if missing or unknown:
             raise InputError(
                 f"'{path}' was written by version {fields.get('version', 'unknown')} and this is "
                 f"{__version__}: missing {', '.join(missing) or 'nothing'}, unknown "
                 f"{', '.join(unknown) or 'nothing'}; retrain, or use that version."
             )
-        types: dict[str, tuple[type, ...]] = {
-            "int": (int,), "float": (int, float), "str": (str,), "bool": (bool,),
-        }  # fmt: skip
-        for name, value in fields.items():
-            kind = str(known[name])
-            if not isinstance(value, types[kind]) or isinstance(value, bool) != (kind == "bool"):
-                raise InputError(f"'{path}': {name} is {value!r}; expected {kind}.")
-        return cls(**fields)
+        try:
+            return cls.of(**fields)
+        except InputError as e:
+            raise InputError(f"'{path}': {e}") from e
+
+
+TYPES: dict[str, Any] = get_type_hints(Config, include_extras=True)
+FIELDS: dict[str, Field] = {name: hint.__metadata__[-1] for name, hint in TYPES.items()}
+CHOICES = {name: field for name, field in FIELDS.items() if field.usual is not UNSET}
+
+
+def check(name: str, value: Any, called: str = "") -> Any:
+    """A value as the field of that name takes it: a whole number may stand for a fraction.
+
+    Args:
+        called: what the person calls it; else its name.
+
+    Raises:
+        InputError: of another type, or out of bounds.
+    """
+    try:
+        return msgspec.convert(value, TYPES[name])
+    except msgspec.ValidationError as e:
+        raise InputError(
+            f"{called or name} is {plain(repr(value), 40)}; expected {expected(name)}."
+        ) from e
+
+
+def expected(name: str) -> str:
+    """What a field takes, in words."""
+    field, hint = FIELDS[name], TYPES[name]
+    if field.among:
+        return f"one of {', '.join(field.among)}"
+    kind = hint.__origin__
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+    bounds = next((a for a in hint.__metadata__ if isinstance(a, Meta)), Meta())
+    if bounds.multiple_of:
+        words = f"a multiple of {bounds.multiple_of}"
+    if kind in (int, float):
+        words += f" from {bounds.ge}" if bounds.ge is not None else f" above {bounds.gt}"
+        words += f" to {bounds.le}" if bounds.le is not None else f" to below {bounds.lt}"
+    return f"{words} ({field.help})" if field.help and kind in (float, str) else words
 
 
 def usual_threads(side: int) -> int:
@@ -191,70 +259,111 @@ def usual_threads(side: int) -> int:
     return 2 if side >= SHARED_SIDE and (cores or 1) > 1 else 1
 
 
-def configure(
-    corpus: Corpus,
-    *,
-    n_train: int = 100,
-    split_seed: int = 0,
-    arm: str = "standard",
-    cutoff: float = 0.0,
-    steps: int = 3000,
-    batch: int = 32,
-    lr: float | None = None,
-    width: int = 48,
-    seed: int = 0,
-    threads: int = 1,
-    dtype: str = "float32",
-    mode: str = "eager",
-    network: str = "concat",
-    augment: bool = False,
-    checkpoint_every: int | None = None,
-) -> Config:
+def configure(corpus: Corpus, **choices: Any) -> Config:
     """A config for `corpus`, with what follows from its images and network filled in.
 
     Args:
-        lr: peak learning rate; None: the network's usual one.
+        choices: some of `CHOICES`; None or none: the usual value.
 
     Raises:
-        InputError: any choice the run could not be trained with.
+        InputError: no such choice, or any the run could not be trained with.
     """
-    check_cutoff(cutoff)
-    check_seed("split_seed", split_seed)
-    check_network(network)
-    split = split_corpus(corpus, n_train, split_seed)
+    if unknown := sorted(set(choices) - set(CHOICES)):
+        raise InputError(f"'{unknown[0]}' is no choice; expected some of {', '.join(CHOICES)}.")
+    given = {name: check(name, value) for name, value in choices.items() if value is not None}
+    chosen = {name: choice.usual for name, choice in CHOICES.items()} | given
+    split = split_corpus(corpus, chosen["n_train"], chosen["split_seed"])
     height, side, channels = corpus.images.shape[1:]
     if height != side:
         raise InputError(
             f"the images are {height}x{side} pixels; expected squares to train on. Give them as a "
             "folder or zip, which is cropped."
         )
-    return Config(
-        corpus=corpus.name,
-        corpus_sha256=corpus.sha256,
-        n_train=n_train,
-        split_seed=split_seed,
-        arm=arm,
-        cutoff=float(cutoff),
-        steps=steps,
-        batch=batch,
-        lr=PEAK_RATES[network] if lr is None else lr,
-        lr_hold=1000,
-        warmup=100,
-        ema=0.999,
+    follows = {
+        "corpus": corpus.name,
+        "corpus_sha256": corpus.sha256,
+        "lr": chosen["lr"] or PEAK_RATES[chosen["network"]],
+        "lr_hold": 1000,
+        "warmup": 100,
+        "ema": 0.999,
         # At 32x32 and above, more weight on low noise: at -0.6 samples stay grainy.
-        p_mean=-0.9 if side >= 32 else -0.6,
-        p_std=1.2,
-        sigma_data=round(float(np.std(to_unit(corpus.images[split.train]))), 6),
-        side=side,
-        channels=channels,
-        width=width,
+        "p_mean": -0.9 if side >= 32 else -0.6,
+        "p_std": 1.2,
+        "sigma_data": round(float(np.std(to_unit(corpus.images[split.train]))), 6),
+        "side": side,
+        "channels": channels,
         # The network works on 8x8 to 16x16 positions where it can.
-        patch=4 if side >= 64 and side % 16 == 0 else 2 if side >= 32 and side % 8 == 0 else 1,
-        seed=seed,
-        threads=threads,
-        dtype=dtype,
-        mode=mode,
-        network=network,
-        augment=augment,
-        checkpoint_every=checkpoint_every or max(1, steps // 10),
-    )
+        "patch": 4 if side >= 64 and side % 16 == 0 else 2 if side >= 32 and side % 8 == 0 else 1,
+        "checkpoint_every": chosen["checkpoint_every"] or max(1, chosen["steps"] // 10),
+    }
+    return Config.of(**chosen | follows)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named starting point for training.
+
+    Attributes:
+        title: a few words for a card.
+        why: what to expect and the reason, in a sentence or two.
+        shown_by: the bundled run trained with these choices, which shows how it ends.
+        corpus: what `load_corpus` takes.
+        choices: arguments of `configure`.
+    """
+
+    title: str
+    why: str
+    corpus: str
+    shown_by: str
+    choices: dict[str, Any]
+
+
+_SMALL = {
+    "arm": "standard", "steps": 1500, "batch": 64, "lr": 4e-3, "width": 16,
+    "network": "bands",
+}  # fmt: skip
+_EMOJI = {"n_train": 100, "steps": 3500}
+PRESETS = {
+    "digits-copy": Preset(
+        title="Copies in a minute",
+        why="50 small digits are learned by heart: less than half way through, half of the samples "
+        "are copies. So few images leave even a small network nothing else to do.",
+        corpus="digits",
+        shown_by="digits-50-standard",
+        choices={**_SMALL, "n_train": 50},
+    ),
+    "digits-new": Preset(
+        title="Makes new digits",
+        why="With 1,000 digits the same network at the same cost draws new ones: each image is "
+        "seen too rarely to be learned by heart.",
+        corpus="digits",
+        shown_by="digits-1000-standard",
+        choices={**_SMALL, "n_train": 1000},
+    ),
+    "emoji-copy": Preset(
+        title="Copies emoji",
+        why="100 emoji and ordinary training: most samples end up as training images.",
+        corpus="emoji",
+        shown_by="emoji-100-standard",
+        choices={**_EMOJI, "arm": "standard"},
+    ),
+    "emoji-ambient": Preset(
+        title="Ambient training",
+        why="The same 100 emoji, but above noise level 1 the network only ever sees one frozen "
+        "noisy copy of each: what it cannot see clearly it cannot learn by heart there.",
+        corpus="emoji",
+        shown_by="emoji-100-ambient-1.0",
+        choices={**_EMOJI, "arm": "ambient", "cutoff": 1.0},
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """A preset by name.
+
+    Raises:
+        InputError: no such preset.
+    """
+    if name not in PRESETS:
+        raise InputError(f"preset is '{name}'; expected one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

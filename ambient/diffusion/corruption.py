@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from ambient.config import check_cutoff
+from ambient.config import check
 from ambient.diffusion.noise import SeededNoise, derive_seed
 
 
@@ -28,7 +28,7 @@ def corrupt(
     Raises:
         InputError: a negative or non-finite cutoff.
     """
-    check_cutoff(cutoff)
+    check("cutoff", cutoff)
     if cutoff == 0:
         return images
     noise = SeededNoise([derive_seed(seed, int(i), 0xA3B) for i in indices])

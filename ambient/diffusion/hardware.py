@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 
 import torch
-from torch import Tensor
 
 from ambient.errors import InputError
 
@@ -74,18 +71,3 @@ def _bfloat16_cost() -> float:
     finally:
         torch.set_num_threads(threads)
     return min(seconds[torch.bfloat16]) / min(seconds[torch.float32])
-
-
-def compiled(f: Callable[..., Tensor], *example: Tensor) -> Callable[..., Tensor]:
-    """`torch.compile(f)`, tried on an example forward and backward; `f` itself if that fails.
-
-    It needs a C++ compiler (or Triton, on a GPU); where there is none a warning says so, once.
-    """
-    faster: Callable[..., Tensor] = torch.compile(f)
-    try:
-        faster(*example).sum().backward()
-    except Exception as e:  # each backend has errors of its own
-        reason = (str(e).strip() or type(e).__name__).splitlines()[0]
-        warnings.warn(f"not compiled, so it runs as written: {reason}", stacklevel=2)
-        return f
-    return faster

@@ -20,7 +20,6 @@ from ambient.diffusion.augment import draw_moves
 from ambient.diffusion.bands import Bands
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser
-from ambient.diffusion.hardware import compiled
 from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import derive_seed, lognormal_sigmas
 from ambient.diffusion.unet import UNet
@@ -90,12 +89,6 @@ class Trainer:
         mine = self.rows.stop - self.rows.start
         # Gradients are averaged over processes: of unequal parts, each counts by its images.
         self.share = mine * distributed.size() / c.batch
-        if c.mode == "compiled":
-            batch = self.images[:1].expand(mine, -1, -1, -1)
-            example = [batch.contiguous(), torch.ones(mine, device=self.device)]
-            if c.augment:
-                example.append(torch.zeros(mine, TOLD, device=self.device))
-            self.forward = compiled(self.denoiser, *example)
 
     def learning_rate(self, k: int) -> float:
         """Linear warm-up, then a plateau, then 1/sqrt (EDM2, Karras et al. 2024, equation 67)."""

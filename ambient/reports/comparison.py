@@ -7,33 +7,30 @@ interval over the differences also holds what training, split and sampling add b
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from ambient.config import Config
+from ambient.config import FIELDS, Config
 
 Z = 1.959964  # of a 95 % interval
-NO_CHOICE = {  # what follows others, or only orders sums
-    "version", "checkpoint_every", "sigma_data", "corpus", "parent", "threads",
-}  # fmt: skip
 
 
 def changed(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
     """The choices in which two runs differ, by name; the arm and its cutoff are one choice."""
-    a, b = dataclasses.asdict(first), dataclasses.asdict(second)
-    differ = {k: (a[k], b[k]) for k in a if k not in NO_CHOICE and a[k] != b[k]}
+    a, b = msgspec.structs.asdict(first), msgspec.structs.asdict(second)
+    differ = {k: (a[k], b[k]) for k, f in FIELDS.items() if f.compared and a[k] != b[k]}
     if differ.pop("corpus_sha256", None):
         differ = {"corpus": (a["corpus"], b["corpus"]), **differ}
     if differ.pop("arm", None) or "cutoff" in differ:
         differ["cutoff"] = (_way(first), _way(second))
-    if a["parent"] != b["parent"]:
+    if differ.pop("parent", None):
         differ["parent"] = (a["parent"] or "none", b["parent"] or "none")
     return differ
 

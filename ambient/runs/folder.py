@@ -437,7 +437,7 @@ def lengthen(run: Run, steps: int, every: int | None = None) -> Run:
             "run from its weights."
         )
     every = every or run.config.checkpoint_every
-    longer = replace(run.config, steps=steps, checkpoint_every=every)
+    longer = run.config.replace(steps=steps, checkpoint_every=every)
     write_atomically(run.path / "config.json", longer.to_json())
     return replace(run, config=longer)
 
@@ -473,7 +473,7 @@ def _descend(config: Config, parent: Run, step: int) -> Config:
             f"run '{parent.name}' has {shape(parent.config)}, the new run {shape(config)}; "
             "weights only start a network of their own shape."
         )
-    return replace(config, parent=f"{parent.name}@{step}")
+    return config.replace(parent=f"{parent.name}@{step}")
 
 
 def list_runs(folder: Path) -> list[Run]:

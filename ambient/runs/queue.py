@@ -160,7 +160,7 @@ def extend(run: Run, steps: int, owner: str | None = None) -> Run:
         limits = Limits.here()
         every = math.ceil(steps / min(limits.stages, Limits.stages))
         every = max(run.config.checkpoint_every, every)
-        longer = replace(run.config, steps=steps, checkpoint_every=every)
+        longer = run.config.replace(steps=steps, checkpoint_every=every)
         limits.check(longer, run.path.parent, owner)
         limits.check_disk(run.path.parent)
         run = lengthen(run, steps, every)

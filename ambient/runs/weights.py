@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -59,6 +58,6 @@ def load_weights(path: Path, config: Config) -> EDM:
         loaded = load_file(path)
     if not all(bool(torch.isfinite(v).all()) for v in loaded.values()):
         raise InputError(f"'{label}' holds weights that are not finite; use an earlier checkpoint.")
-    denoiser = build_denoiser(replace(config, dtype=inference_dtype(config.dtype)))
+    denoiser = build_denoiser(config.replace(dtype=inference_dtype(config.dtype)))
     denoiser.network.load_state_dict({k: v.float() for k, v in loaded.items()})
     return denoiser.requires_grad_(False).eval()

@@ -155,7 +155,7 @@ def _do_there(spec: Sweep, began: bytes, images: bytes | None) -> tuple[bytes, s
 def _bring(folder: Path, config: Config, images: bytes) -> None:
     """Images that are not at the same place here go into the run folder, as an upload's do."""
     write_atomically(folder / IMAGES_FILE, images)
-    write_atomically(folder / "config.json", replace(config, corpus=OWN).to_json())
+    write_atomically(folder / "config.json", config.replace(corpus=OWN).to_json())
 
 
 def _take_away(folder: Path, config: Config) -> None:

@@ -12,7 +12,6 @@ chance decides. Choices in an arm go before those in `common`.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -26,21 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from ambient.config import Config, configure
+from ambient.config import CHOICES, FIELDS, Config, check, configure
 from ambient.errors import InputError
 from ambient.files import read_json, write_atomically
 from ambient.images.corpus import load_corpus
 from ambient.runs.folder import Run, open_run, step_name
 
-CHOICES = {
-    "corpus", "n_train", "arm", "cutoff", "steps", "batch", "lr", "width", "threads", "dtype",
-    "network", "mode", "augment",
-}  # fmt: skip
-FIELDS = {"about", "common", "arms", "seeds", "stages", "samples"}
-WORDS = {"corpus", "arm", "dtype", "network", "mode"}
-NAMED = ("network", "mode", "width", "lr", "batch")  # in the name of a run, where a spec gives them
-NUMBERS = {"cutoff", "lr"}  # may have a fraction
-SWITCHES = {"augment"}  # true or false; all other choices are whole numbers
+SPEC = {"about", "common", "arms", "seeds", "stages", "samples"}
+GIVEN = set(CHOICES) - {"seed", "split_seed", "checkpoint_every"}  # which follow from the spec
 
 
 # Each job as it ends, and why if it failed.
@@ -70,8 +62,8 @@ def read_sweep(path: Path) -> Sweep:
     spec = read_json(path)
     if spec is None:
         raise InputError(f"'{path}' does not exist; expected a sweep's spec (JSON).")
-    if unknown := sorted(set(spec) - FIELDS):
-        raise InputError(f"'{path}' has '{unknown[0]}'; expected {', '.join(sorted(FIELDS))}.")
+    if unknown := sorted(set(spec) - SPEC):
+        raise InputError(f"'{path}' has '{unknown[0]}'; expected {', '.join(sorted(SPEC))}.")
     common, arms, seeds = spec.get("common", {}), spec.get("arms"), spec.get("seeds", [0])
     stages, samples = spec.get("stages", 5), spec.get("samples", 400)
     if not isinstance(arms, list) or not arms or not all(isinstance(a, dict) for a in arms):
@@ -92,17 +84,13 @@ def read_sweep(path: Path) -> Sweep:
 
 
 def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[str, Config]:
-    if unknown := sorted(set(choices) - CHOICES):
-        known = ", ".join(sorted(CHOICES))
+    if unknown := sorted(set(choices) - GIVEN):
+        known = ", ".join(sorted(GIVEN))
         raise InputError(f"'{path}' has the choice '{unknown[0]}'; expected some of {known}.")
-    for name, value in {**choices, "seed": seed}.items():
-        kind, types = _kind(name)
-        if not isinstance(value, types) or isinstance(value, bool) != (name in SWITCHES):
-            raise InputError(f"'{path}': {name} is {value!r}; expected {kind}.")
     choices = dict(choices)
-    corpus = load_corpus(choices.pop("corpus", "emoji"))
-    steps = choices.get("steps", 3000)
     try:
+        corpus = load_corpus(check("corpus", choices.pop("corpus", CHOICES["corpus"].usual)))
+        steps = check("steps", choices.get("steps", CHOICES["steps"].usual))
         config = configure(
             corpus,
             seed=seed,
@@ -110,19 +98,10 @@ def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[s
             checkpoint_every=max(1, steps // stages),
             **choices,
         )
-    except (InputError, TypeError) as e:
+    except InputError as e:
         raise InputError(f"'{path}', run {choices} with seed {seed!r}: {e}") from e
-    extra = "".join(f"-{k}-{choices[k]}" for k in NAMED if k in choices)
+    extra = "".join(f"-{k}-{choices[k]}" for k, c in CHOICES.items() if c.named and k in choices)
     return f"{config.label}{extra}-seed-{seed}", config
-
-
-def _kind(name: str) -> tuple[str, tuple[type, ...]]:
-    """What a choice must be, in words and in Python."""
-    if name in WORDS:
-        return "a word", (str,)
-    if name in SWITCHES:
-        return "true or false", (bool,)
-    return ("a number", (int, float)) if name in NUMBERS else ("a whole number", (int,))
 
 
 def in_threads(spec: Sweep, out: Path, names: list[str], workers: int = 1) -> Ends:
@@ -175,8 +154,8 @@ def carry_out(
 def _check_same(folder: Path, config: Config) -> None:
     if not (folder / "config.json").exists():
         return
-    found, wanted = (dataclasses.asdict(c) for c in (open_run(folder).config, config))
-    for name in set(found) - {"version"}:
+    found, wanted = open_run(folder).config, config
+    for name in set(FIELDS) - {"version"}:
         if found[name] != wanted[name]:
             raise InputError(
                 f"'{folder}' was trained with {name} {found[name]} and the spec asks for "

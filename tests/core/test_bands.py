@@ -109,7 +109,7 @@ def test_its_weights_are_not_those_of_the_other(tmp_path: Path) -> None:
 
 
 def test_an_unknown_network_is_refused() -> None:
-    with pytest.raises(InputError, match="expected concat or bands"):
+    with pytest.raises(InputError, match="expected one of concat, bands"):
         usual(network="unet")
 
 

@@ -187,7 +187,7 @@ def test_noise_of_an_image_ignores_its_neighbors() -> None:
 
 @pytest.mark.parametrize("cutoff", [-1.0, float("nan"), 1000.0])
 def test_impossible_cutoffs_are_refused(digits: Corpus, cutoff: float) -> None:
-    with pytest.raises(InputError, match="expected a noise level from 0"):
+    with pytest.raises(InputError, match="expected a number from 0 to below 100"):
         configure(digits, n_train=16, arm="ambient", cutoff=cutoff)
 
 

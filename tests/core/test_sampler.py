@@ -75,9 +75,8 @@ def test_a_picture_depends_on_its_seed_alone(tiny_run: Run) -> None:
 
 
 def test_noisy_only_stops_where_its_knowledge_ends(tiny_run: Run) -> None:
-    import dataclasses
 
-    config = dataclasses.replace(tiny_run.config, arm="noisy-only", cutoff=0.8)
+    config = tiny_run.config.replace(arm="noisy-only", cutoff=0.8)
     sigmas = sampler_of(config).sigmas()
     assert_close(sigmas[-2], torch.tensor(0.84))
     last = list(trajectory(gaussian, range(2), SHAPE, sampler_of(config)))[-1]

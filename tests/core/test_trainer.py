@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
 from torch.testing import assert_close
 
 from ambient.config import configure
-from ambient.diffusion import hardware
 from ambient.diffusion.training import Trainer, build_denoiser
-from ambient.errors import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_unit
 
 
@@ -59,32 +56,3 @@ def test_channels_last_is_contiguous_up_to_rounding(emoji: Corpus) -> None:
     for a, b in zip(last.parameters(), plain.parameters(), strict=True):
         assert a.grad is not None and b.grad is not None
         assert_close(a.grad, b.grad.contiguous(), rtol=1e-3, atol=1e-5)
-
-
-def test_without_a_compiler_training_runs_as_written(
-    digits: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(f: object) -> object:
-        def call(*inputs: Tensor) -> Tensor:
-            raise RuntimeError("no C++ compiler\nand a long explanation")
-
-        return call
-
-    monkeypatch.setattr(torch, "compile", broken)
-    with pytest.warns(UserWarning, match="not compiled, so it runs as written: no C.. compiler$"):
-        compiled = trainer(digits, mode="compiled")
-    assert compiled.forward is compiled.denoiser
-    eager = trainer(digits)
-    assert [compiled.train_step() for _ in range(3)] == [eager.train_step() for _ in range(3)]
-
-
-def test_what_compiles_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    weight = torch.ones(2, requires_grad=True)
-    monkeypatch.setattr(torch, "compile", lambda f: lambda x: f(x) + 1)
-    faster = hardware.compiled(lambda x: x * weight, torch.ones(2))
-    assert_close(faster(torch.ones(2)), torch.full((2,), 2.0))
-
-
-def test_an_unknown_mode_is_one_line(digits: Corpus) -> None:
-    with pytest.raises(InputError, match="mode is 'quick'; expected one of eager, compiled"):
-        configure(digits, n_train=16, mode="quick")

@@ -282,7 +282,7 @@ def test_impossible_training_is_one_clear_line(app: AppTest, tmp_path: Path) -> 
 
 
 def test_card_fills_the_form(app: AppTest) -> None:
-    from ambient.presets import PRESETS
+    from ambient.config import PRESETS
 
     _open(app, "train_your_own")
     app.button(key="preset-emoji-ambient").click().run()
@@ -352,7 +352,7 @@ def test_terms_are_one_click_away(app: AppTest) -> None:
 
 
 def test_cards_show_the_stored_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ambient.presets import PRESETS
+    from ambient.config import PRESETS
 
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path / "runs"))
     text = _text(

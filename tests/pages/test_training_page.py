@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,11 @@ from streamlit.testing.v1 import AppTest
 
 from ambient import cli as commands
 from ambient.__main__ import main
-from ambient.config import PEAK_RATES, configure
+from ambient.config import PEAK_RATES, PRESETS, configure
 from ambient.diffusion import hardware
 from ambient.diffusion.theory import cutoff_report
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus
-from ambient.presets import PRESETS
 from ambient.reports.comparison import changed
 from ambient.reports.keeping import judge
 from ambient.runs import queue as worker
@@ -366,7 +364,7 @@ def test_own_pictures_are_for_who_has_the_link(runs: Path, monkeypatch: pytest.M
 
 def test_a_run_on_own_pictures_continues_without_them_at_hand(runs: Path, finished: Run) -> None:
     images = finished.corpus()
-    config = replace(finished.config, corpus=OWN)
+    config = finished.config.replace(corpus=OWN)
     (finished.path / "config.json").write_text(config.to_json())
     (finished.path / IMAGES_FILE).write_bytes(packed(images))
     app = _press(_open(mine=finished.name), "Continue with other settings")
@@ -502,7 +500,7 @@ def test_a_judged_pair_leads_to_compare(finished: Run) -> None:
         pass
     partner = finished.path.with_name("with-cutoff")
     shutil.copytree(finished.path, partner)
-    config = replace(finished.config, arm="ambient", cutoff=0.5)
+    config = finished.config.replace(arm="ambient", cutoff=0.5)
     (partner / "config.json").write_text(config.to_json())
     app = _open(mine="with-cutoff")
     link = next(e.proto for e in app.get("page_link") if e.proto.label == "Compare the two")
@@ -517,7 +515,7 @@ def test_the_shown_command_trains_the_same_run(name: str, tmp_path: Path) -> Non
     assert main([*words, "--steps", "1", "--out", str(tmp_path / "again")]) == 0
     again = open_run(tmp_path / "again").config
     same = {"steps": run.config.steps, "checkpoint_every": run.config.checkpoint_every}
-    assert replace(again, **same) == run.config
+    assert again.replace(**same) == run.config
 
 
 def test_a_button_of_a_run_that_was_deleted_elsewhere_says_so(

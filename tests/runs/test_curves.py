@@ -138,7 +138,7 @@ def test_a_denoiser_that_leaves_the_noise_returns_what_the_noise_allows() -> Non
 
 def with_config(run: Run, folder: Path, **changes: object) -> Run:
     shutil.copytree(run.path, folder)
-    config = dataclasses.replace(Config.from_json(folder / "config.json"), **changes)  # type: ignore[arg-type]
+    config = Config.from_json(folder / "config.json").replace(**changes)
     (folder / "config.json").write_text(config.to_json())
     return open_run(folder)
 

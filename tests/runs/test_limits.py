@@ -7,7 +7,6 @@ import math
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,7 @@ def test_nothing_is_capped_on_a_machine_of_ones_own(
     for value in ("", "0"):
         monkeypatch.setenv("AMBIENT_PUBLIC", value)
         assert Limits.here() == UNLIMITED
-    Limits.here().check(replace(config, steps=10**9), tmp_path)
+    Limits.here().check(config.replace(steps=10**7), tmp_path)
 
 
 def test_a_public_server_has_caps_that_the_environment_moves(
@@ -69,7 +68,7 @@ def test_a_cap_is_named_with_the_value(
 ) -> None:
     expected = f"{choice} is {value}; this server trains at most"
     with pytest.raises(InputError, match=expected):
-        Limits().check(replace(config, **{choice: value}), tmp_path)  # type: ignore[arg-type]
+        Limits().check(config.replace(**{choice: value}), tmp_path)  # type: ignore[arg-type]
 
 
 def test_a_model_that_is_too_large_does_not_come_in_as_a_zip(
@@ -99,14 +98,14 @@ def test_of_two_sides_the_larger_is_capped(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_so_many_stages_are_stored(config: Config, tmp_path: Path) -> None:
-    Limits().check(replace(config, steps=100, checkpoint_every=1), tmp_path)
+    Limits().check(config.replace(steps=100, checkpoint_every=1), tmp_path)
     with pytest.raises(InputError, match="stored stages is 101; this server trains at most 100"):
-        Limits().check(replace(config, steps=201, checkpoint_every=2), tmp_path)
+        Limits().check(config.replace(steps=201, checkpoint_every=2), tmp_path)
 
 
 def test_parameters_are_those_of_the_network(config: Config) -> None:
     for width, patch, channels, augment in ((16, 1, 1, True), (48, 2, 3, False), (64, 4, 3, True)):
-        wanted = replace(config, width=width, patch=patch, channels=channels, augment=augment)
+        wanted = config.replace(width=width, patch=patch, channels=channels, augment=augment)
         built = sum(p.numel() for p in build_denoiser(wanted).parameters())
         assert parameters(wanted) == built
 

@@ -20,7 +20,7 @@ from ambient.models.splice import spliced
 def other(run: Run, folder: Path, **changes: object) -> Run:
     """The same weights under a changed config."""
     shutil.copytree(run.path, folder)
-    config = dataclasses.replace(Config.from_json(folder / "config.json"), **changes)  # type: ignore[arg-type]
+    config = Config.from_json(folder / "config.json").replace(**changes)
     (folder / "config.json").write_text(config.to_json())
     return open_run(folder)
 

@@ -300,7 +300,7 @@ def test_a_slice_ends_only_while_somebody_else_waits(tmp_path: Path, config: Con
 @pytest.mark.usefixtures("by_hand")
 def test_waiting_time_is_what_the_others_take(tmp_path: Path, config: Config) -> None:
     assert worker.wait_seconds(None, tmp_path) == 0.0
-    config = replace(config, steps=1000)
+    config = config.replace(steps=1000)
     a, b, c = (worker.submit(config, tmp_path, owner=name) for name in "abc")
     say(a, "running", step=900, seconds_per_step=0.5, running_seconds=20)
     assert worker.wait_seconds(a) == 0.0
@@ -386,14 +386,14 @@ def test_a_refused_request_costs_nobody_a_run(
 ) -> None:
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     monkeypatch.setenv("AMBIENT_MAX_DISK", "50000")
-    config = replace(config, steps=100, checkpoint_every=10)
+    config = config.replace(steps=100, checkpoint_every=10)
     rest = Run(tmp_path / "rest", config)
     start_run(rest.path, config)
     say(rest, "done")
     (rest.path / "weights").write_bytes(bytes(60_000))
     for refused, start in (
-        (replace(config, steps=10**6), None),
-        (replace(config, width=32), (tiny_run, 10)),
+        (config.replace(steps=10**6), None),
+        (config.replace(width=32), (tiny_run, 10)),
     ):
         with pytest.raises(InputError):
             worker.submit(refused, tmp_path, start=start)
@@ -477,12 +477,12 @@ def test_a_full_server_refuses(
 ) -> None:
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     monkeypatch.setenv("AMBIENT_MAX_QUEUED", "1")
-    config = replace(config, steps=100)
+    config = config.replace(steps=100)
     worker.submit(config, tmp_path, owner="a")
     with pytest.raises(InputError, match="1 runs are training or waiting"):
         worker.submit(config, tmp_path, owner="b")
     with pytest.raises(InputError, match="steps is 100000; this server trains at most 10000"):
-        worker.submit(replace(config, steps=100_000), tmp_path, owner="b")
+        worker.submit(config.replace(steps=100_000), tmp_path, owner="b")
     assert len(list_runs(tmp_path)) == 1
 
 
@@ -521,7 +521,7 @@ def test_a_run_from_weights_that_do_not_fit_leaves_nothing(
     child = worker.submit(config, tmp_path, start=(tiny_run, 10))
     assert list_runs(tmp_path)[0].config.parent == child.config.parent == "tiny@10"
     with pytest.raises(InputError, match="weights only start a network of their own shape"):
-        worker.submit(replace(config, width=32), tmp_path, start=(tiny_run, 10))
+        worker.submit(config.replace(width=32), tmp_path, start=(tiny_run, 10))
     with pytest.raises(InputError, match="has no step 11; the nearest stored is 10"):
         worker.submit(config, tmp_path, start=(tiny_run, 11))
     assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == [child.name]
@@ -531,11 +531,11 @@ def test_a_run_from_weights_that_do_not_fit_leaves_nothing(
 def test_runs_asked_for_together_are_queued_together_or_not_at_all(
     tmp_path: Path, config: Config, tiny_run: Run
 ) -> None:
-    pair = [config, replace(config, arm="ambient", cutoff=0.5)]
+    pair = [config, config.replace(arm="ambient", cutoff=0.5)]
     first, second = worker.submit_all(pair, tmp_path, owner="a")
     assert [worker.position(r) for r in (first, second)] == [0, 1]
     with pytest.raises(InputError, match="weights only start a network of their own shape"):
-        worker.submit_all([config, replace(config, width=32)], tmp_path, start=(tiny_run, 10))
+        worker.submit_all([config, config.replace(width=32)], tmp_path, start=(tiny_run, 10))
     assert {r.name for r in list_runs(tmp_path)} == {first.name, second.name}
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import replace
 from statistics import median
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ambient.config import ARMS, NETWORKS, PEAK_RATES, Config, configure, usual_threads
+from ambient.config import (
+    ARMS,
+    NETWORKS,
+    PEAK_RATES,
+    PRESETS,
+    Config,
+    Preset,
+    configure,
+    usual_threads,
+)
 from ambient.errors import InputError
 from ambient.images.corpus import BUNDLED, Corpus
-from ambient.presets import PRESETS, Preset
 from ambient.runs import queue as worker
 from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, Run, open_run
 from ambient.runs.limits import Limits, is_public
@@ -286,7 +293,7 @@ def submit(chosen: Mapping[str, Any], cutoffs: Sequence[float] = ()) -> list[Run
         if start is None:
             raise InputError(f"{chosen['start']}: {MISFIT} Choose what to start from.")
     dtype = _dtype(start[0] if start else None)
-    configs = [replace(c, dtype=dtype) for c in configs]
+    configs = [c.replace(dtype=dtype) for c in configs]
     owner = visitor.queueing(len(configs))
     return worker.submit_all(configs, data.runs_folder(), owner, start, images)
 

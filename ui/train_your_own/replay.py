@@ -60,7 +60,6 @@ def train_command(run: Run) -> str:
         "threads": c.threads,
         "dtype": c.dtype,
         "network": c.network,
-        "mode": None if c.mode == "eager" else c.mode,
     }
     given = " ".join(f"--{k} {v:g}" if isinstance(v, float) else f"--{k} {v}"
                      for k, v in flags.items() if v is not None)  # fmt: skip
