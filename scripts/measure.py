@@ -3,7 +3,8 @@
 - suggestion.json: the cutoff suggested before any training, for several n and splits.
 - surgery.json: copies when one run works above a switch and another below it.
 - along.json: denoising error on training and unseen images at every judged stage whose weights are
-  in assets/runs or below runs/. Stages measured before stay. `python -m scripts.build_runs --weights` (or the sweep, for n = 100) trains what is missing.
+  in assets/runs or below runs/. Stages measured before stay. `python -m scripts.build_runs
+  --weights` (or the sweep, for n = 100) trains what is missing.
 
 - onset.json: images seen when a tenth of the samples are copies, for every standard run of the
   bundled sweeps and of assets/runs that began to copy: what `ambient.reports.onset` is fitted to.
