@@ -424,7 +424,8 @@ def _samples_of(spec: str, n: int, seed: int, parts: _Parts) -> tuple[Corpus, di
     import numpy as np
 
     from ambient.diffusion.samplers import trajectory
-    from ambient.images.corpus import Corpus, twin_groups
+    from ambient.images.corpus import Corpus
+    from ambient.images.twins import twin_groups
     from ambient.models.adapters import sampler_for, shape_of
     from ambient.runs.limits import Limits
 
@@ -677,12 +678,12 @@ def _is_zip(spec: str) -> bool:
 
 def _from_zip(place: Path) -> Run | Model:
     """A run that `export` wrote, unpacked for this command alone, or a diffusers pipeline."""
-    from ambient.images import read as untrusted
+    from ambient.images.zips import open_zip
     from ambient.models import pipelines
     from ambient.runs import archive
 
     most = archive.MAX_UNPACKED + pipelines.MAX_WEIGHTS
-    with untrusted.open_zip(place, place.name, most) as content:
+    with open_zip(place, place.name, most) as content:
         names = {Path(member.filename).name for member in content.infolist()}
     if "config.json" in names and not names & {pipelines.INDEX, pipelines.WEIGHTS}:
         return archive.unpack_run(place)

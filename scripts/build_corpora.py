@@ -26,7 +26,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ambient.errors import InputError
-from ambient.images.corpus import ASSETS, BUNDLED, twin_groups
+from ambient.images.corpus import ASSETS, BUNDLED
+from ambient.images.twins import twin_groups
 
 PACKAGE = "emoji-datasource-google@16.0.0"
 UNIHAN = Path("/usr/share/unicode")

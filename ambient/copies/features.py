@@ -32,7 +32,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ambient.errors import InputError
-from ambient.images.corpus import ASSETS, MIN_SIDE, to_unit
+from ambient.images.corpus import ASSETS, to_unit
+from ambient.images.read import MIN_SIDE
 
 DEFAULT = "encoder-64"  # names are written into reports; new weights need a new name
 FEATURES = DEFAULT

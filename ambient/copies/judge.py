@@ -128,7 +128,7 @@ def judge_images(
         pixels.samples,
         pixels.train,
         sets.groups,
-        looked=lambda done: told("comparing pixels", done, len(sets.samples)),
+        tell=lambda _, done, total: told("comparing pixels", done, total),
     )
     unseen = _unseen_scores(_by_ratio(told, "calibrating on pixels"), sets, pixels)
     by_ratio = _judged("ratio", found.ratio, unseen, sets)
@@ -200,10 +200,10 @@ def _by_ratio(told: Told, part: str) -> Score:
     """d1/d2 of each query, told as a part of the work."""
 
     def score(queries: Table, keys: Table, groups: Groups, own: Groups | None) -> Flat:
-        def looked(done: int) -> None:
-            told(part, done, len(queries))
+        def tell(_: str, done: int, total: int) -> None:
+            told(part, done, total)
 
-        return find_neighbors(queries, keys, groups, own, looked).ratio
+        return find_neighbors(queries, keys, groups, own, tell).ratio
 
     return score
 

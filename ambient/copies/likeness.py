@@ -2,7 +2,7 @@
 
 Two pictures are brought together by a mirroring, a shift of up to an eighth of the side and one
 linear map of colors, the simplest first; what leaves no more between them than between twins
-(`ambient.images.corpus.twin_radius`) is the answer.
+(`ambient.images.twins.twin_radius`) is the answer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambient.copies.rules import UNLIKE
-from ambient.images.corpus import TWIN_LEAST, TWIN_RMS
+from ambient.images.twins import TWIN_LEAST, TWIN_RMS
 
 Image = NDArray[np.uint8]
 Floats = NDArray[np.float32]

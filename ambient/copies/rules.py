@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from ambient.errors import InputError
+from ambient.files import Tell, silent
 from ambient.images.neighbors import (
-    Looked,
     Table,
     nearest,
     nearest_of_two_groups,
-    unwatched,
     values,
 )
 
@@ -79,7 +78,7 @@ def find_neighbors(
     train: Table,
     groups: NDArray[np.int64],
     own: NDArray[np.int64] | None = None,
-    looked: Looked = unwatched,
+    tell: Tell = silent,
 ) -> Neighbors:
     """Nearest training image of each query, and nearest of another twin group.
 
@@ -92,12 +91,12 @@ def find_neighbors(
         groups: int64 (n,), the twin group of each training image.
         own: int64 (q,), a group whose images each query does not see: its own, where training
             images are judged against the others.
-        looked: called with the number of queries answered; may raise to end the search.
+        tell: progress in queries.
 
     Raises:
         InputError: fewer than 2 groups, or than 3 where `own` takes one away.
     """
-    distance, index = nearest_of_two_groups(queries, train, groups, own, looked)
+    distance, index = nearest_of_two_groups(queries, train, groups, own, tell)
     return Neighbors(index[:, 0], index[:, 1], distance[:, 0], distance[:, 1])
 
 

@@ -16,7 +16,8 @@ from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.noise import expand
 from ambient.diffusion.samplers import SamplerConfig, Shape, sampler_of
 from ambient.errors import InputError
-from ambient.images.corpus import Corpus, Split, apart, load_corpus
+from ambient.images.corpus import Corpus, Split, load_corpus
+from ambient.images.twins import apart
 from ambient.runs.folder import Run
 
 Pictures = NDArray[np.uint8] | str | Path

@@ -19,8 +19,8 @@ from ambient.diffusion.denoiser import EDM
 from ambient.errors import InputError
 from ambient.files import read_json
 from ambient.images import read as untrusted
-from ambient.images.corpus import MAX_SIDE, MIN_SIDE
-from ambient.images.read import Shape, flag, guarded, number, plain, text
+from ambient.images.read import MAX_SIDE, MIN_SIDE, Shape, flag, guarded, number, plain, text
+from ambient.images.zips import open_zip, read_member
 from ambient.models.adapters import PREDICTS, Discrete, Model
 
 INDEX = "model_index.json"  # what makes a folder a pipeline
@@ -123,7 +123,7 @@ def load_zip(source: Path) -> Model:
 
 def _unpack(source: Path, folder: Path) -> None:
     """The parts of a pipeline, under names of our own."""
-    with untrusted.open_zip(source, source.name, MAX_WEIGHTS + 10 * MAX_CONFIG) as archive:
+    with open_zip(source, source.name, MAX_WEIGHTS + 10 * MAX_CONFIG) as archive:
         members = {PurePosixPath(m.filename): m for m in archive.infolist()}
         tops = [p.parent for p in members if p.name == INDEX]
         if not tops:
@@ -134,7 +134,7 @@ def _unpack(source: Path, folder: Path) -> None:
         top = min(tops, key=lambda p: len(p.parts))
         for part, most in BRINGS.items():
             if member := members.get(top / part):
-                data = untrusted.read_member(archive, member, most)
+                data = read_member(archive, member, most)
                 if part.endswith(".json"):
                     data = _checked(data, part)
                 (folder / part).parent.mkdir(exist_ok=True)

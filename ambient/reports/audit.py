@@ -23,9 +23,10 @@ from ambient.copies.judge import Images, ImageSets, Told, judge_images, silent
 from ambient.copies.likeness import likeness
 from ambient.copies.rules import ORDERS, UNLIKE, choose
 from ambient.errors import InputError
-from ambient.images.corpus import Corpus, apart, load_corpus, twin_radius
-from ambient.images.neighbors import Looked
+from ambient.files import Tell
+from ambient.images.corpus import Corpus, load_corpus
 from ambient.images.read import plain
+from ambient.images.twins import apart, twin_radius
 from ambient.runs.limits import Limits
 
 SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
@@ -110,7 +111,7 @@ def read_sets(
     def read(which: str, spec: str | Path, like: Corpus | None = None) -> Corpus:
         part = f"reading {SETS[which]} images"
         told(part, 0, 0)  # how many there are is not known yet
-        return _read(which, spec, side, like, lambda count: told(part, count, 0))
+        return _read(which, spec, side, like, lambda _, done, total: told(part, done, total))
 
     if isinstance(generated, Corpus):  # other images are brought to its size, not it to theirs
         side = generated.images.shape[1]
@@ -127,12 +128,12 @@ def read_sets(
 
 
 def _read(
-    which: str, spec: str | Path, side: int | None, like: Corpus | None, looked: Looked
+    which: str, spec: str | Path, side: int | None, like: Corpus | None, tell: Tell
 ) -> Corpus:
     """One of the sets of an audit, in the form of another; what is wrong with it names it."""
     try:
         side = side or (like.images.shape[1] if like else None)
-        found = load_corpus(spec, side=side, looked=looked)
+        found = load_corpus(spec, side=side, tell=tell)
         Limits.here().check_pictures(len(found), max(found.images.shape[1:3]))
     except InputError as e:
         raise InputError(f"{which}: {e}") from e

@@ -18,12 +18,13 @@ from einops import rearrange, repeat
 from PIL import Image
 
 from ambient.images import read as untrusted
-from ambient.images.corpus import BUNDLED, MAX_SIDE, MIN_SIDE, load_corpus
+from ambient.images.corpus import BUNDLED, load_corpus
+from ambient.images.zips import open_zip, read_member, read_npz
 from ambient.errors import InputError
 from ambient.runs.limits import Limits
 from ambient.files import write_atomically
 from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, UNPACKING, Run, as_picture, fingerprint, open_run, owner_record, packed, step_name
-from ambient.images.read import Shape, flag, number, plain, positive, share, text, whole
+from ambient.images.read import MAX_SIDE, MIN_SIDE, Shape, flag, number, plain, positive, share, text, whole
 
 # Everything a run may bring, and its most bytes; other members of a zip are ignored.
 MAX_BYTES = {
@@ -245,7 +246,7 @@ def unpack_run(source: Path) -> Run:
 
 
 def _unpack(source: bytes | Path, folder: Path) -> None:
-    with untrusted.open_zip(source, "this upload", MAX_UNPACKED) as archive:
+    with open_zip(source, "this upload", MAX_UNPACKED) as archive:
         parts = [(part, m) for m in archive.infolist() if (part := _part(m.filename))]
         names = [part for part, _ in parts]
         if "config.json" not in names:
@@ -256,7 +257,7 @@ def _unpack(source: bytes | Path, folder: Path) -> None:
         if len(set(names)) < len(names):
             raise InputError("this zip holds more than one run; expected one.")
         for part, member in parts:
-            data = untrusted.read_member(archive, member, MAX_BYTES[part.partition("/")[0]])
+            data = read_member(archive, member, MAX_BYTES[part.partition("/")[0]])
             _check_json(data, part)
             target = folder / part
             target.parent.mkdir(exist_ok=True)
@@ -359,7 +360,7 @@ def _check_samples(run: Run) -> list[int] | None:
     path, c = run.path / "samples.npz", run.config
     if not path.exists():
         return None
-    stored = untrusted.read_npz(path, path.name, ["images", "seeds"])
+    stored = read_npz(path, path.name, ["images", "seeds"])
     images, seeds = stored["images"], stored["seeds"]
     shape = (len(seeds) if seeds.ndim else 0, c.side, c.side, c.channels)
     if images.dtype != np.uint8 or seeds.dtype != np.int64 or images.shape != shape or not shape[0]:

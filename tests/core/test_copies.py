@@ -19,27 +19,10 @@ from ambient.copies.rules import (
 )
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_unit
-from ambient.images.neighbors import _faiss_search, _torch_search, nearest
 
 
 def cloud(n: int, d: int = 30, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
-
-
-def test_faiss_torch_and_brute_force_agree() -> None:
-    queries, keys = cloud(50, seed=1), cloud(300)
-    distance, index = nearest(queries, keys, 5)
-    brute = np.linalg.norm(queries[:, None] - keys[None], axis=2)
-    np.testing.assert_array_equal(index, brute.argsort(1)[:, :5])
-    np.testing.assert_allclose(distance, np.sort(brute, 1)[:, :5], rtol=1e-5)
-    np.testing.assert_array_equal(_faiss_search(queries, keys, 5), _torch_search(queries, keys, 5))
-
-
-def test_search_says_what_does_not_fit() -> None:
-    with pytest.raises(InputError, match="30 values an image and the searched images 20"):
-        nearest(cloud(3), cloud(9, 20), 1)
-    with pytest.raises(InputError, match="k is 10; expected 1 to 9"):
-        nearest(cloud(3), cloud(9), 10)
 
 
 def test_planted_copies_are_found_and_named() -> None:

@@ -13,15 +13,14 @@ from PIL import Image
 
 from ambient.errors import InputError
 from ambient.images.corpus import (
-    TWIN_RMS,
     Corpus,
-    decode_picture,
     load_corpus,
     split_corpus,
     to_bytes,
     to_unit,
-    twin_groups,
 )
+from ambient.images.read import read_croppable
+from ambient.images.twins import TWIN_RMS, twin_groups
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
@@ -261,7 +260,7 @@ def test_pictures_of_every_kind_are_read_as_they_look(tmp_path: Path) -> None:
 def test_inks_are_seen_as_colors() -> None:
     buffer = io.BytesIO()
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(buffer, "JPEG")
-    red = np.asarray(decode_picture(buffer.getvalue(), "red"))
+    red = np.asarray(read_croppable(buffer.getvalue(), "red"))
     assert abs(red.astype(int) - [255, 0, 0]).max() < 10
 
 
@@ -270,7 +269,7 @@ def test_the_first_of_many_frames(form: str) -> None:
     frames = [Image.new("L", (8, 8), i % 256) for i in range(1000)]
     buffer = io.BytesIO()
     frames[0].save(buffer, form, save_all=True, append_images=frames[1:], lossless=True)
-    assert np.asarray(decode_picture(buffer.getvalue(), "film")).max() == 0
+    assert np.asarray(read_croppable(buffer.getvalue(), "film")).max() == 0
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])

@@ -76,13 +76,13 @@ def test_what_was_done_to_them_is_said() -> None:
 def test_reading_can_be_watched_and_ended() -> None:
     seen: list[int] = []
 
-    def look(count: int) -> None:
+    def look(part: str, count: int, total: int) -> None:
         seen.append(count)
         if count == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        read_uploads(files(), OWN, looked=look)
+        read_uploads(files(), OWN, tell=look)
     assert seen == [0, 1, 2, 3]
 
 

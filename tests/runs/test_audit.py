@@ -26,7 +26,8 @@ from ambient.reports import page as paper
 from ambient.__main__ import main
 from ambient.reports.audit import audit, small, strip
 from ambient.copies.rules import LEFT_OUT, clopper_pearson, find_neighbors
-from ambient.images.corpus import ASSETS, Corpus, split_corpus, twin_groups
+from ambient.images.corpus import ASSETS, Corpus, split_corpus
+from ambient.images.twins import twin_groups
 from ambient.errors import InputError
 from ambient.copies.features import available
 from ambient.copies.likeness import likeness

@@ -30,7 +30,7 @@ import streamlit as st
 
 from ambient.errors import InputError
 from ambient.images import read as untrusted
-from ambient.images.corpus import holds_arrays
+from ambient.images.zips import holds_arrays
 from ambient.runs.folder import process_started
 from ambient.runs.limits import Limits
 

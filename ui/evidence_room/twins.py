@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.images.corpus import TWIN_RMS
+from ambient.images.twins import TWIN_RMS
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
 from ui import words

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from ambient.config import Config
 from ambient.errors import InputError
-from ambient.images.corpus import decode_picture
+from ambient.images.read import read_croppable
+from ambient.images.squares import crop
 from ui.pictures import Images
 
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -28,6 +28,5 @@ def decode(data: bytes, config: Config, label: str = "your picture") -> Images:
             f"'{label}' has {len(data) / 2**20:.0f} MB; expected a picture of at most "
             f"{MEGABYTES} MB. Shrink it."
         )
-    picture = decode_picture(data, label, FORMATS)
-    square = ImageOps.fit(picture, (config.side, config.side), Image.Resampling.LANCZOS)
+    square = crop(read_croppable(data, label, FORMATS), config.side)
     return np.atleast_3d(np.asarray(square.convert("L" if config.channels == 1 else "RGB")))

@@ -97,13 +97,13 @@ def _read_now(files: Sequence[Any], side: int | None, limits: Limits) -> Corpus:
         )
     place = st.empty()
 
-    def look(count: int) -> None:
-        if count % LOOK == 0:  # writing to a page that was left ends the reading
-            place.caption(f"Reading picture {count + 1:,}.")
+    def look(part: str, done: int, total: int) -> None:
+        if done % LOOK == 0:  # Streamlit stops the script here if the visitor left
+            place.caption(f"Reading picture {done + 1:,} of {total:,}.")
 
     most = int(min(limits.pictures, MAX_IMAGES))
     given = [(f.name, f.getvalue()) for f in files]
-    corpus = read_uploads(given, OWN, side=side, most=most, looked=look)
+    corpus = read_uploads(given, OWN, side=side, most=most, tell=look)
     place.empty()
     limits.check_pictures(len(corpus), max(corpus.images.shape[1:3]))
     return corpus
