@@ -21,7 +21,8 @@ from msgspec import UNSET, Meta
 from ambient import __version__
 from ambient.errors import InputError
 from ambient.files import Record, read_json
-from ambient.images.corpus import MAX_IMAGES, MAX_SIDE, MIN_SIDE, Corpus, split_corpus, to_unit
+from ambient.images.corpus import MAX_IMAGES, Corpus, split_corpus, to_unit
+from ambient.images.read import MAX_SIDE, MIN_SIDE
 from ambient.images.read import plain
 
 ARMS = {
