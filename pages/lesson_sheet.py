@@ -29,5 +29,5 @@ if not hidden("teacher"):
     teacher.warn_if_local()
 else:
     answers = False
-for entry in sheet.entries(answers):
-    sheet.show_entry(entry)
+_, _, steps = sheet.rendered("md", answers).partition("\n\n")
+st.markdown(steps, width=760)

@@ -211,18 +211,30 @@ def suggestion(n: int, corpus: str = "emoji") -> Mean | None:
     return Mean.of([c for c in cutoffs if c is not None])
 
 
-def against_stopping_early(field: Field, selected: str) -> str:
-    """Does an earlier stage without a cutoff copy no more, at no worse a distance?"""
+def rivals(field: Field, selected: str) -> tuple[Point, list[Point]] | None:
+    """A way of training, and the stages without a cutoff that copy no more at no worse a distance.
+
+    None where it is no cutoff that is selected, or where no stages are stored.
+    """
     chosen = next((p for p in field.ends if p.name == selected), None)
     stages = field.paths.get("standard-0", [])
     if chosen is None or chosen.arm == "standard" or len(stages) < 2:
+        return None
+    better = [p for p in stages if p.rate <= chosen.rate and p.distance <= chosen.distance]
+    return chosen, better
+
+
+def against_stopping_early(field: Field, selected: str) -> str:
+    """Does an earlier stage without a cutoff copy no more, at no worse a distance?"""
+    found = rivals(field, selected)
+    if found is None:
         return ""
+    chosen, better = found
     here = f"{chosen.label.capitalize()}: {words.percent(chosen.rate)} copies at distance "
     here += f"{chosen.distance:.3g}, of {field.n_samples:,} samples. "
-    rivals = [p for p in stages if p.rate <= chosen.rate and p.distance <= chosen.distance]
-    if not rivals:
+    if not better:
         return here + "No earlier stage without a cutoff is as good on both counts."
-    best, nearest = rivals[-1], min(stages, key=lambda p: p.distance)
+    best, nearest = better[-1], min(field.paths["standard-0"], key=lambda p: p.distance)
     return (
         f"{here}Stopping without a cutoff at step {best.step:,} does as well or better by these "
         f"two numbers: {words.percent(best.rate)} copies at {best.distance:.3g}. The smallest "

@@ -9,6 +9,8 @@ from typing import Any
 from ambient.runs.folder import Run
 from ui import cutoffs
 
+Row = dict[str, Any]
+
 USUAL = 0.4  # the switch shown first, where it is stored
 
 
@@ -18,8 +20,17 @@ class Surgery:
 
     standard: Run
     ambient: Run
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     about: str
+
+    @property
+    def switches(self) -> list[float]:
+        return sorted({r["switch"] for r in self.rows if r["switch"]})
+
+    def at(self, switch: float) -> tuple[Row, Row]:
+        """The splices at a switch: standard below it, and ambient below it."""
+        by_name = {r["below"]: r for r in self.rows if r["switch"] == switch}
+        return by_name[self.standard.name], by_name[self.ambient.name]
 
 
 def stored(runs: Mapping[float, Run], n: int) -> Surgery | None:

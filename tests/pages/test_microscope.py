@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,41 +19,32 @@ from ambient.diffusion import denoiser
 from ambient.errors import InputError
 from ambient.images.corpus import ASSETS, load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+from tests.pages.driver import pictures, press, ran, text, visit
 from ui import data, noise
 from ui.noise_microscope import levels, microscope, own_image
 
-ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = list_runs(BUNDLED_RUNS)
-SMALL = "digits-50-standard"
+SMALL, RUN = "digits-50-standard", "emoji-100-standard"
 
 
-@pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path / "runs"))
-    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-
-
-def _open(app: AppTest, **address: str) -> AppTest:
-    app.run()
-    app.switch_page("pages/noise_microscope.py")
-    for name, value in address.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception, app.exception[0].message
-    return app
-
-
-def _pictures(app: AppTest) -> dict[str, str]:
-    """Addresses of all pictures, by their alternative text."""
-    return {e.proto.imgs[0].alt: e.proto.imgs[0].url for e in app.get("image")}
+def _curves(name: str) -> Any:
+    found = open_run(name).curves()
+    assert found is not None
+    return found
 
 
 def _captions(app: AppTest) -> list[str]:
     return [e.proto.imgs[0].caption for e in app.get("image")]
 
 
-def _page_text(app: AppTest) -> str:
-    return "\n".join(e.value for e in [*app.subheader, *app.markdown, *app.caption])
+def _asks(app: AppTest) -> list[str]:
+    return [b.key for b in app.button if b.label == "Ask the network"]
+
+
+@pytest.fixture(scope="module")
+def page() -> AppTest:
+    """As it opens; read, never moved."""
+    return visit("noise_microscope", run=RUN)
 
 
 # Closed forms
@@ -154,15 +146,6 @@ def test_sentences_carry_the_stored_figures() -> None:
     assert f"averaged over {len(splits)} splits" in said and f"suggests: {mean:.2f}." in said
 
 
-def test_where_unseen_images_come_back_the_clone_test_says_so(app: AppTest) -> None:
-    curves = open_run("emoji-100-standard").curves() or {}
-    low, high = curves["levels"][0], data.widest_gap(curves)
-    assert low["return_heldout"] > 0.9 and high["return_heldout"] == 0
-    assert levels.tells_little(high) == ""
-    _open(app, run="emoji-100-standard", sigma=f"{low['sigma']:g}")
-    assert levels.tells_little(low) in _page_text(app)
-
-
 def test_curves_without_returns_or_sampling_steps_are_told_and_drawn_without() -> None:
     from ui.charts.levels import noise_levels
 
@@ -242,71 +225,64 @@ def test_hostile_upload_is_one_clear_line(content: bytes, complaint: str) -> Non
 # The page
 
 
-def test_zero_clicks_show_both_images_as_network_and_memory_see_them(app: AppTest) -> None:
-    _open(app, run="emoji-100-standard")
-    run = open_run("emoji-100-standard")
-    widest = data.widest_gap(run.curves() or {})
-    assert f"{widest['gap_ratio']:.3g} times" in app.subheader[0].value
+def test_zero_clicks_show_both_images_as_network_and_memory_see_them(page: AppTest) -> None:
+    run = open_run(RUN)
+    widest = data.widest_gap(_curves(RUN))
+    assert f"{widest['gap_ratio']:.3g} times" in page.subheader[0].value
     found = microscope.pack(run)
     assert found is not None
     for kind in microscope.KINDS:
         error = found.answers[kind][widest["sigma"]].error
-        assert any(f"error {error:.2g}" in c for c in _captions(app) if "network" in c)
-    assert not [b for b in app.button if b.label == "Ask the network"]
-    assert levels.returned(widest) in _page_text(app)
+        assert any(f"error {error:.2g}" in c for c in _captions(page) if "network" in c)
+    assert not _asks(page)
+    said = levels.returned(widest)
+    assert said and said in text(page)
+    assert widest["return_heldout"] == 0 and levels.tells_little(widest) == ""
 
 
-def test_moving_the_level_changes_numbers_and_pictures(app: AppTest) -> None:
-    _open(app, run="emoji-100-standard")
-    before = _pictures(app)
-    curves = open_run("emoji-100-standard").curves() or {}
-    level = curves["levels"][-3]
-    app.select_slider(key="sigma").set_value(level["sigma"]).run()
-    assert not app.exception
+def test_moving_the_level_changes_numbers_and_pictures(page: AppTest) -> None:
+    level = _curves(RUN)["levels"][0]
+    app = visit("noise_microscope", run=RUN)
+    ran(app.select_slider(key="sigma").set_value(level["sigma"]).run())
     assert f"{level['gap_ratio']:.3g} times" in app.subheader[0].value
-    assert levels.returned(level) in _page_text(app)
-    assert not set(before.values()) & {
-        url for alt, url in _pictures(app).items() if "noise level" in alt
-    }
+    said = levels.returned(level)
+    assert said and said in text(app)
+    assert level["return_heldout"] > 0.9 and levels.tells_little(level) in text(app)
+    noisy = [{u for alt, u in pictures(a).items() if alt.startswith("Noisy")} for a in (app, page)]
+    assert not noisy[0] & noisy[1]
 
 
-def test_a_link_opens_run_level_and_images(app: AppTest) -> None:
-    _open(app, run="emoji-300-standard", sigma="1.34", training="llama", unseen="bread")
+def test_a_link_opens_run_level_and_images() -> None:
+    app = visit(
+        "noise_microscope", run="emoji-300-standard", sigma="1.34", training="llama", unseen="bread"
+    )
     assert "1.3, unseen" in app.subheader[0].value
-    alts = "\n".join(_pictures(app))
-    assert "training image: llama" in alts
-    assert "unseen image: bread" in alts
+    alts = "\n".join(pictures(app))
+    assert "training image: llama" in alts and "unseen image: bread" in alts
 
 
-def test_an_earlier_network_is_asked_and_told_apart_from_the_curves(app: AppTest) -> None:
-    _open(app, run="emoji-300-standard", step="1800")
+def test_an_earlier_network_is_asked_and_told_apart_from_the_curves() -> None:
+    app = visit("noise_microscope", run="emoji-300-standard", step="1800")
     assert app.selectbox(key="step").value == 1800
-    asked = [b.key for b in app.button if b.label == "Ask the network"]
-    assert asked == ["ask-training", "ask-unseen"]
-    assert "Curves and rates are of step 18,000, the pictures of step 1,800." in _page_text(app)
+    assert _asks(app) == ["ask-training", "ask-unseen"]
+    assert "Curves and rates are of step 18,000, the pictures of step 1,800." in text(app)
 
 
-def test_a_chosen_level_that_another_run_lacks_gives_way_to_the_nearest(app: AppTest) -> None:
-    _open(app, run="emoji-100-ambient-1.0", sigma="1")
-    assert app.select_slider(key="sigma").value == 1.0
-    app.selectbox(key="run").set_value("emoji-100-standard").run()
-    assert not app.exception
-    assert app.select_slider(key="sigma").value == 0.99239
+@pytest.mark.parametrize(("asked", "first"), [({"sigma": "1"}, 1.0), ({}, None)])
+def test_a_level_of_another_run_gives_way_to_the_nearest_or_the_widest_gap(
+    asked: dict[str, str], first: float | None
+) -> None:
+    app = visit("noise_microscope", run="emoji-100-ambient-1.0", **asked)
+    widest = [data.widest_gap(_curves(n))["sigma"] for n in ("emoji-100-ambient-1.0", RUN)]
+    assert app.select_slider(key="sigma").value == (first or widest[0])
+    ran(app.selectbox(key="run").set_value(RUN).run())
+    assert app.select_slider(key="sigma").value == (0.99239 if first else widest[1])
 
 
-def test_where_no_level_was_chosen_another_run_begins_at_its_own_widest_gap(app: AppTest) -> None:
-    _open(app, run="emoji-100-standard")
-    app.selectbox(key="run").set_value("emoji-100-ambient-1.0").run()
-    assert not app.exception
-    widest = data.widest_gap(open_run("emoji-100-ambient-1.0").curves() or {})
-    assert app.select_slider(key="sigma").value == widest["sigma"]
-
-
-def test_the_network_is_asked_in_one_click(app: AppTest) -> None:
-    _open(app, run=SMALL, sigma="0.544", training="0 (no. 1002)")
-    app.button(key="ask-training").click().run()
-    assert not app.exception
-    assert not [b for b in app.button if b.label == "Ask the network"]
+def test_the_network_is_asked_in_one_click() -> None:
+    app = visit("noise_microscope", run=SMALL, sigma="0.544", training="0 (no. 1002)")
+    press(app, "ask-training")
+    assert not _asks(app)
     run = open_run(SMALL)
     both = data.sets(run)
     image = both.train[both.train_names.index("0 (no. 1002)")]
@@ -318,28 +294,20 @@ def test_the_network_is_asked_in_one_click(app: AppTest) -> None:
 
 
 @pytest.mark.parametrize(("kind", "sigma", "home"), [("training", "0.02", 6), ("unseen", "20", 0)])
-def test_clone_test_brings_back_what_it_must(
-    app: AppTest, kind: str, sigma: str, home: int
-) -> None:
-    _open(app, run=SMALL, sigma=sigma, clone=kind)
-    next(b for b in app.button if b.label == "Run the clone test").click().run()
-    assert not app.exception
-    assert f"{home} of 6 came back" in _page_text(app)
+def test_clone_test_brings_back_what_it_must(kind: str, sigma: str, home: int) -> None:
+    app = visit("noise_microscope", run=SMALL, sigma=sigma, clone=kind)
+    press(app, "Run the clone test")
+    assert f"{home} of 6 came back" in text(app)
 
 
-def test_own_picture_takes_the_place_of_the_unseen_one(app: AppTest) -> None:
-    _open(app, run=SMALL)
-    app.file_uploader(key="own-picture").upload("me.png", _encoded((50, 60), "PNG")).run()
-    assert not app.exception
-    assert "unseen image: your image" in _pictures(app)
-    assert [b.key for b in app.button if b.label == "Ask the network"] == ["ask-unseen"]
-
-
-def test_bad_upload_is_one_line_and_loses_nothing(app: AppTest) -> None:
-    _open(app, run=SMALL)
-    before = set(_pictures(app))
-    app.file_uploader(key="own-picture").upload("me.png", b"no picture").run()
-    assert not app.exception
+def test_own_picture_takes_the_place_of_the_unseen_one_and_a_bad_one_loses_nothing() -> None:
+    app = visit("noise_microscope", run=SMALL)
+    before = set(pictures(app))
+    ran(app.file_uploader(key="own-picture").upload("me.png", b"no picture").run())
     assert len(app.error) == 1
     assert "PNG, JPEG or WebP" in app.error[0].value
-    assert set(_pictures(app)) == before
+    assert set(pictures(app)) == before
+    app = visit("noise_microscope", run=SMALL)
+    ran(app.file_uploader(key="own-picture").upload("me.png", _encoded((50, 60), "PNG")).run())
+    assert "unseen image: your image" in pictures(app)
+    assert _asks(app) == ["ask-unseen"]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.driver import press, ran, visit
 from ui import frame
 from ui.evidence_room import ruling
 
-ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("button_group", "selectbox", "select_slider", "slider", "number_input", "toggle")
 # Where to look for controls: each page as it opens, and where others appear.
 STARTS: list[tuple[str, dict[str, str]]] = [
@@ -24,18 +23,6 @@ STARTS: list[tuple[str, dict[str, str]]] = [
     ("evidence_room", {"view": "Search"}),
     ("lesson_sheet", {}),
 ]
-
-
-def _open(page: str, query: dict[str, str]) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.switch_page(f"pages/{page}.py")
-    app.query_params.update(query)
-    return _ran(app.run())
-
-
-def _ran(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception[0].message
-    return app
 
 
 def _bound(app: AppTest) -> dict[str, Any]:
@@ -95,40 +82,34 @@ def _state(app: AppTest) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("page", "query"), STARTS, ids=[f"{p}-{'-'.join(q.values())}" for p, q in STARTS]
 )
-def test_each_control_can_be_linked_to(
-    page: str, query: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
-    names = set(_bound(_open(page, query))) - {"train-cutoff"}  # the standard arm has none
+def test_each_control_can_be_linked_to(page: str, query: dict[str, str]) -> None:
+    names = set(_bound(visit(page, **query))) - {"train-cutoff"}  # the standard arm has none
     assert names or page == "reproduce"
     for name in sorted(names):
-        app = _open(page, query)
+        app = visit(page, **query)
         start = _state(app)
         assert {k: v for k, v in query.items() if k in start["controls"]}.keys() <= set(query)
         value, text = _another(_bound(app)[name])
-        _ran(_bound(app)[name].set_value(value).run())
+        ran(_bound(app)[name].set_value(value).run())
         here = _state(app)
         assert here["controls"].get(name) != start["controls"][name], name
         link = {**query, name: text}
         if other := MOVES.get(name):
             link[other] = str(here["controls"][other])
-        linked = _state(_open(page, link))
+        linked = _state(visit(page, **link))
         assert linked == here, name
 
 
-def test_other_samples_and_hands_have_links(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
-    app = _open("spot_the_copy", {})
+def test_other_samples_and_hands_have_links() -> None:
+    app = visit("spot_the_copy")
     start = _state(app)
     for label, name in (("Show other samples", "deal"), ("Deal again", "hand")):
-        _ran(next(b for b in app.button if b.label == label).click().run())
+        press(app, label)
         assert app.query_params[name] == "1"
     here = _state(app)
     assert here["pictures"] != start["pictures"] and here["words"] != start["words"]
-    assert _state(_open("spot_the_copy", {"deal": "1", "hand": "1"})) == here
-    assert _state(_open("spot_the_copy", {"deal": "x", "hand": "-7"})) == start
+    assert _state(visit("spot_the_copy", **{"deal": "1", "hand": "1"})) == here
+    assert _state(visit("spot_the_copy", **{"deal": "x", "hand": "-7"})) == start
 
 
 @pytest.mark.parametrize(
@@ -141,11 +122,8 @@ def test_other_samples_and_hands_have_links(
         ("train_your_own", {"replayed": "no-such-run", "train-steps": "x"}),
     ],
 )
-def test_a_spoiled_link_opens_the_page(
-    page: str, query: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
-    start, spoiled = _state(_open(page, {})), _state(_open(page, query))
+def test_a_spoiled_link_opens_the_page(page: str, query: dict[str, str]) -> None:
+    start, spoiled = _state(visit(page)), _state(visit(page, **query))
     limits = {k for k, v in query.items() if v == "9"}  # a number is brought to its bounds
     if not limits:
         assert spoiled == start

@@ -6,12 +6,11 @@ key, and a sentence with the numbers; None where what it needs is not stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ambient.runs.folder import Run
-from ui import cutoffs, data, words
-from ui import stages as watched
+from ui import cutoffs, data, stages, surgery, words
 from ui.spot_the_copy import game
 
 
@@ -25,17 +24,18 @@ class Finding(NamedTuple):
     text: str
 
 
-Rule = Mapping[str, Any]
-
-
 def _judged(name: str) -> tuple[Run, dict[str, Any]] | None:
-    run = next((r for r in data.bundled() if r.name == name), None)
+    run = _bundled(name)
     found = data.report(run) if run else None
     return (run, found) if run and found else None
 
 
-def _measured(rule: Rule) -> str:
-    return f"**{words.percent(rule['rate'])}** ({words.interval(rule['ci95'])})"
+def _bundled(name: str) -> Run | None:
+    return next((r for r in data.bundled() if r.name == name), None)
+
+
+def _measured(rate: float, ci95: Sequence[float]) -> str:
+    return f"**{words.percent(rate)}** ({words.interval(ci95)})"
 
 
 def copied(run: str) -> Finding | None:
@@ -46,10 +46,10 @@ def copied(run: str) -> Finding | None:
     c, rule = found[0].config, found[1]["copies"]["ratio"]
     return Finding(
         rule["rate"],
-        f"{_measured(rule)} of {found[1]['n_samples']:,} samples are copies, after {c.steps:,} "
-        f"steps on {c.n_train} images, each seen {c.steps * c.batch / c.n_train:,.0f} times. Of "
-        "real images the network never saw, the same rule calls "
-        f"{words.percent(rule['heldout_rate'])} copies.",
+        f"{_measured(rule['rate'], rule['ci95'])} of {found[1]['n_samples']:,} samples are copies, "
+        f"after {c.steps:,} steps on {c.n_train} images, each seen "
+        f"{c.steps * c.batch / c.n_train:,.0f} times. Of real images the network never saw, the "
+        f"same rule calls {words.percent(rule['heldout_rate'])} copies.",
     )
 
 
@@ -63,29 +63,31 @@ def odd_one(run: str) -> Finding | None:
     return Finding(
         None,
         f"In the first deal, **{dealt.answer} is {dealt.kind}**: {dealt.why} Of all "
-        f"{found[1]['n_samples']:,} samples of this model, {_measured(rule)} are copies.",
+        f"{found[1]['n_samples']:,} samples of this model, {_measured(rule['rate'], rule['ci95'])} "
+        "are copies.",
     )
 
 
 def onset(run: str) -> Finding | None:
     """The first judged stage at which copying has set in, as the page that watches it says."""
-    found = next((r for r in data.bundled() if r.name == run), None)
-    stages = watched.copies(found) if found else []
-    if found is None or not stages:
+    found = _bundled(run)
+    judged = stages.copies(found) if found else []
+    if found is None or not judged:
         return None
-    first = watched.onset(found)
-    row = watched.at_step(found, first or stages[-1]["step"])
+    first = stages.onset(found)
+    row = stages.at_step(found, first or judged[-1]["step"])
     when = "At" if first else "Not even at the last"
     return Finding(
         float(first) if first else None,
-        f"{when} step **{row['step']:,}** of {found.config.steps:,}: {_measured(row)} are copies. "
-        f"Of unseen images, the rule calls {words.percent(row['heldout_rate'])} copies.",
+        f"{when} step **{row['step']:,}** of {found.config.steps:,}: "
+        f"{_measured(row['rate'], row['ci95'])} are copies. Of unseen images, the rule calls "
+        f"{words.percent(row['heldout_rate'])} copies.",
     )
 
 
 def widest_gap(run: str) -> Finding | None:
     """The noise level at which unseen images cost most more than training images."""
-    found = next((r for r in data.bundled() if r.name == run), None)
+    found = _bundled(run)
     curves = data.curves(found) if found else None
     if curves is None:
         return None
@@ -105,67 +107,48 @@ def compared(first: str, second: str) -> Finding | None:
         return None
     old, new = (found[1]["copies"]["ratio"] for found in (a, b))
     more, fewer = new["ci95"][0] > old["ci95"][1], new["ci95"][1] < old["ci95"][0]
-    return Finding(
-        "more" if more else "fewer" if fewer else "same",
-        f"{words.arm_name(a[0].config).capitalize()}: {_measured(old)}. "
-        f"{words.arm_name(b[0].config).capitalize()}: {_measured(new)}."
-        + _distances(data.frechet(a[1]), data.frechet(b[1])),
-    )
-
-
-def _distances(old: float | None, new: float | None) -> str:
-    return f" Fréchet distance {old:.3g} and {new:.3g} (larger is worse)." if old and new else ""
+    shares = [
+        f"{words.arm_name(run.config).capitalize()}: {_measured(rule['rate'], rule['ci95'])}."
+        for (run, _), rule in ((a, old), (b, new))
+    ]
+    distances = [data.frechet(found) for _, found in (a, b)]
+    if all(distances):
+        shares.append("Fréchet distance {:.3g} and {:.3g} (larger is worse).".format(*distances))
+    return Finding("more" if more else "fewer" if fewer else "same", " ".join(shares))
 
 
 def stopping_early(n: int, cutoff: float) -> Finding | None:
     """Is an earlier stage of the standard run as good on both numbers?"""
-    table = data.with_cutoffs().get(n, {})
+    table, name = data.with_cutoffs().get(n, {}), f"ambient-{cutoff:g}"
     if cutoff not in table:
         return None
     measured = cutoffs.field(table, n, next(iter(cutoffs.MEASURES)))
-    text = cutoffs.against_stopping_early(measured, f"ambient-{cutoff:g}")
-    if not text:
+    found = cutoffs.rivals(measured, name)
+    if found is None:
         return None
-    chosen = next(p for p in measured.ends if p.name == f"ambient-{cutoff:g}")
-    stages = measured.paths["standard-0"]
-    rivals = any(p.rate <= chosen.rate and p.distance <= chosen.distance for p in stages)
-    return Finding("yes" if rivals else "no", text)
+    return Finding("yes" if found[1] else "no", cutoffs.against_stopping_early(measured, name))
 
 
 def decided(n: int, switch: float) -> Finding | None:
     """Whose copied share does a splice have: that of the network above the switch, or below?"""
-    found = cutoffs.stored("surgery")
-    rows = [r for r in found["rows"] if r["n_train"] == n] if found else []
-    at = {_arm(r["below"]): r for r in rows if r["switch"] == switch}
-    if len(at) != 2:
+    found = surgery.stored(data.with_cutoffs().get(n, {}), n)
+    if found is None or switch not in found.switches:
         return None
-    standard, ambient = at["standard"], at["ambient"]
+    standard, ambient = found.at(switch)
     below = standard["copies"] > ambient["copies"]
     clear = standard["ci95"][0] > ambient["ci95"][1] or ambient["ci95"][0] > standard["ci95"][1]
+    turned = []
+    for other in found.switches:
+        a, b = found.at(other)
+        if (a["copies"] > b["copies"]) != below:
+            turned.append(f"{other:g}")
+    aside = f" At a switch of {' or '.join(turned)} it is the other way round." if turned else ""
     return Finding(
         ("below" if below else "above") if clear else "neither",
         f"With the standard network below {switch:g} and the ambient one above: "
-        f"{_measured(_rule(standard))} copies. The other way round: {_measured(_rule(ambient))}."
-        + _turned(rows, below),
+        f"{_measured(standard['copies'], standard['ci95'])} copies. The other way round: "
+        f"{_measured(ambient['copies'], ambient['ci95'])}.{aside}",
     )
-
-
-def _turned(rows: Sequence[Rule], below: bool) -> str:
-    """At which switches it is the other way round."""
-    copies = {(r["switch"], _arm(r["below"])): r["copies"] for r in rows if r["switch"]}
-    switches = sorted({s for s, _ in copies})
-    turned = [s for s in switches if (copies[s, "standard"] > copies[s, "ambient"]) != below]
-    if not turned:
-        return ""
-    return f" At a switch of {' or '.join(f'{s:g}' for s in turned)} it is the other way round."
-
-
-def _arm(name: str) -> str:
-    return "standard" if name.endswith("standard") else "ambient"
-
-
-def _rule(row: Mapping[str, Any]) -> Rule:
-    return {"rate": row["copies"], "ci95": row["ci95"]}
 
 
 def line_drawn(run: str) -> Finding | None:
@@ -176,8 +159,9 @@ def line_drawn(run: str) -> Finding | None:
     rule = found[1]["copies"]["ratio"]
     return Finding(
         rule["threshold"],
-        f"The stored line is at d1/d2 = **{rule['threshold']:.3f}**: {_measured(rule)} of samples "
-        f"lie left of it, and {words.percent(rule['heldout_rate'])} of unseen images "
+        f"The stored line is at d1/d2 = **{rule['threshold']:.3f}**: "
+        f"{_measured(rule['rate'], rule['ci95'])} of samples lie left of it, and "
+        f"{words.percent(rule['heldout_rate'])} of unseen images "
         f"({words.interval(rule['heldout_ci95'])}).",
     )
 

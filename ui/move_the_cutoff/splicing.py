@@ -30,7 +30,7 @@ def show(runs: Mapping[float, Run], n: int) -> None:
         "and the other one below it.",
         width=760,
     )
-    switches = sorted({r["switch"] for r in rows if r["switch"]})
+    switches = found.switches
     with control("settings"):
         switch = st.select_slider(
             "Switch (noise level)",
@@ -43,19 +43,22 @@ def show(runs: Mapping[float, Run], n: int) -> None:
         )
     if covers.covered("splice"):
         return
-    at = {r["below"]: r for r in rows if r["switch"] == switch}
-    for column, (below, above) in zip(
-        st.columns(2, gap="medium"), ((standard, ambient), (ambient, standard)), strict=True
+    sides = ((standard, ambient), (ambient, standard))
+    for column, row, (below, above) in zip(
+        st.columns(2, gap="medium"), found.at(switch), sides, strict=True
     ):
-        arm, row = below.config.arm, at[below.name]
         with column:
-            label = f"{arm.capitalize()} below {switch:g}, {above.config.arm} above: copied"
-            words.rate_metric(label, row["copies"], row["ci95"], arm)
+            label = f"{below.config.arm.capitalize()} below {switch:g}, {above.config.arm} above"
+            words.rate_metric(f"{label}: copied", row["copies"], row["ci95"], below.config.arm)
+    first, last = found.at(switches[0]), found.at(switches[-1])
+    ends = [
+        f"{run.config.arm} below, {words.percent(a['copies'])} to {words.percent(b['copies'])}"
+        for run, a, b in zip((standard, ambient), first, last, strict=True)
+    ]
     charts.show(
         copies_against_switch(rows, (standard.name, ambient.name), ambient.config.cutoff, switch),
         f"surgery-{n}",
-        f"Copies against the switch, from {switches[0]:g} to {switches[-1]:g}: "
-        + _ends(rows, standard, ambient, switches),
+        f"Copies against the switch, from {switches[0]:g} to {switches[-1]:g}: {'; '.join(ends)}",
     )
     words.under(
         "surgery",
@@ -68,15 +71,6 @@ def show(runs: Mapping[float, Run], n: int) -> None:
     )
     if not hidden("live"):
         _sample_now(standard, ambient, switch)
-
-
-def _ends(rows: list[dict[str, Any]], standard: Run, ambient: Run, switches: list[float]) -> str:
-    parts = []
-    for run in (standard, ambient):
-        line = {r["switch"]: r["copies"] for r in rows if r["below"] == run.name}
-        rates = [words.percent(line[s]) for s in (switches[0], switches[-1])]
-        parts.append(f"{run.config.arm} below, {rates[0]} to {rates[1]}")
-    return "; ".join(parts)
 
 
 def _sample_now(standard: Run, ambient: Run, switch: float) -> None:
