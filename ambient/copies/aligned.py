@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ambient.copies.rules import RATIO_CAP, Neighbors
 from ambient.errors import InputError
-from ambient.images.neighbors import Looked, unwatched
+from ambient.files import Tell, silent
 
 REACH = 2  # pixels that a copy may be shifted by
 CAP = 0.6  # a rule never calls more than this a copy, whatever unseen pictures allow
@@ -56,7 +56,7 @@ def aligned_neighbors(
     groups: NDArray[np.int64],
     orbit: Orbit | None = None,
     own: NDArray[np.int64] | None = None,
-    looked: Looked = unwatched,
+    tell: Tell = silent,
 ) -> Neighbors:
     """Nearest training picture of each query, and nearest of another twin group, aligned.
 
@@ -66,7 +66,7 @@ def aligned_neighbors(
         groups: int64 (n,), the twin group of each training picture.
         orbit: further moves of the training; None: none.
         own: int64 (q,), a group whose pictures each query does not see.
-        looked: called with the number of queries answered; may raise to end the search.
+        tell: progress in queries.
 
     Returns:
         Neighbors whose distances are those of unit vectors, in [0, 2].
@@ -98,7 +98,7 @@ def aligned_neighbors(
             index[rank, some] = place
             alike[rank, some] = np.take_along_axis(best, place[:, None], 1)[:, 0]
             best[groups[None, :] == groups[place][:, None]] = -2
-        looked(min(start + BLOCK, len(queries)))
+        tell("comparing images", min(start + BLOCK, len(queries)), len(queries))
     d1, d2 = np.sqrt(np.maximum(2 - 2 * alike, 0))
     return Neighbors(index[0], index[1], d1, d2)
 

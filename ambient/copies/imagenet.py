@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from ambient.copies.features import BATCH, Pretrained
 from ambient.errors import InputError
-from ambient.images.corpus import ASSETS, to_unit
+from ambient.files import ASSETS
+from ambient.images.corpus import to_unit
 
 NAME = "efficientnet-lite0-96"  # names are written into reports; another side needs another name
 WEIGHTS = ASSETS / "imagenet" / "efficientnet-lite0.safetensors"

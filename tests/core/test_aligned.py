@@ -176,10 +176,10 @@ def test_blocks_of_queries_change_nothing(digits: Corpus, monkeypatch: pytest.Mo
     train, unseen, groups = sets(digits)
     whole, told = aligned_neighbors(unseen, train, groups), []
     monkeypatch.setattr("ambient.copies.aligned.BLOCK", 150)
-    parts = aligned_neighbors(unseen, train, groups, looked=told.append)
+    parts = aligned_neighbors(unseen, train, groups, tell=lambda _, *count: told.append(count))
     np.testing.assert_array_equal(parts.nearest, whole.nearest)
     np.testing.assert_allclose(parts.ratio, whole.ratio, atol=1e-5)
-    assert told == [150, 300, 400]
+    assert told == [(150, 400), (300, 400), (400, 400)]
     assert len(aligned_neighbors(unseen[:0], train, groups).d1) == 0
 
 
