@@ -5,6 +5,7 @@ import streamlit as st
 from ui import covers, data, visitor, words
 from ui.frame import control, enter, errors_in_words
 from ui.noise_microscope import clone_test, levels, microscope
+from ui.noise_microscope.specimens import choose_training, choose_unseen
 
 bar = enter(
     "Noise microscope",
@@ -46,7 +47,7 @@ if not covers.covered("gap"):
     st.caption(levels.about_gap(level, curves, step))
 with errors_in_words():
     specimens = []
-    for choose in (microscope.choose_training, microscope.choose_unseen):
+    for choose in (choose_training, choose_unseen):
         left, right = st.columns([1, 4.9], gap="medium", vertical_alignment="center")
         with left:
             specimens.append(choose(run))

@@ -11,7 +11,7 @@ import torch
 
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs
 from ui import data, noise
-from ui.noise_microscope.microscope import PACKS, Answer
+from ui.noise_microscope.answers import PACKS, Answer
 
 # By corpus: one image all its runs trained on, one that none of them saw. So runs can be compared.
 SHOWN = {"emoji": ("sun with face", "bison"), "digits": ("5 (no. 1389)", "2 (no. 1341)")}

@@ -20,7 +20,8 @@ from ui import data, live
 from ui.evidence_room import encoded, sampling
 from ui.evidence_room.exhibit import Exhibit
 from ui.noise_microscope import microscope
-from ui.noise_microscope.microscope import Answer, Specimen
+from ui.noise_microscope.answers import Answer, remembered
+from ui.noise_microscope.specimens import Specimen
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_samples_and_answers_are_of_the_weights_that_a_run_has_now(
     session[f"live-{run.path}"] = made = Exhibit(images, live.judged(run, images, (0, 1)), True)
     specimen = Specimen(images[0], "a", "unseen", None)
     answer = Answer(images[0], 0.5)
-    microscope._asked()[data.weights(run, 20), specimen.sha256] = {1.0: answer}
+    remembered("asked")[data.weights(run, 20), specimen.sha256] = {1.0: answer}
     assert sampling.drawn(run) is made
     assert microscope.network(run, 20, specimen, 1.0) is answer
     again = replaced(run)

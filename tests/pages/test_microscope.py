@@ -21,7 +21,7 @@ from ambient.images.corpus import ASSETS, load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from tests.pages.driver import pictures, press, ran, text, visit
 from ui import data, noise
-from ui.noise_microscope import levels, microscope, own_image
+from ui.noise_microscope import answers, levels, own_image
 
 BUNDLED = list_runs(BUNDLED_RUNS)
 SMALL, RUN = "digits-50-standard", "emoji-100-standard"
@@ -56,10 +56,10 @@ def test_posterior_and_ideal_are_those_of_the_core(sigma: float) -> None:
     noisy = noise.at(both.heldout[3], sigma)
     x, images = torch.from_numpy(noisy[None]), torch.from_numpy(to_unit(both.train))
     level = torch.tensor([sigma])
-    weights = microscope.posterior(noisy, both.train, sigma)
+    weights = answers.posterior(noisy, both.train, sigma)
     oracle = denoiser.posterior(x, images, level**2)[0]
     torch.testing.assert_close(torch.from_numpy(weights), oracle, rtol=1e-3, atol=1e-5)
-    found = microscope.ideal(noisy, weights, both.train)
+    found = answers.ideal(noisy, weights, both.train)
     expected = denoiser.ideal(images)(x, level)[0]
     torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-3, atol=1e-4)
 
@@ -67,18 +67,18 @@ def test_posterior_and_ideal_are_those_of_the_core(sigma: float) -> None:
 def test_blocks_of_training_images_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     both = data.sets(open_run(SMALL))
     noisy = noise.at(both.heldout[0], 2.0)
-    whole = microscope.posterior(noisy, both.train, 2.0)
-    mean = microscope.ideal(noisy, whole, both.train)
-    monkeypatch.setattr(microscope, "BLOCK", 7)
-    np.testing.assert_allclose(microscope.posterior(noisy, both.train, 2.0), whole, rtol=1e-6)
-    np.testing.assert_allclose(microscope.ideal(noisy, whole, both.train), mean, atol=1e-6)
+    whole = answers.posterior(noisy, both.train, 2.0)
+    mean = answers.ideal(noisy, whole, both.train)
+    monkeypatch.setattr(answers, "BLOCK", 7)
+    np.testing.assert_allclose(answers.posterior(noisy, both.train, 2.0), whole, rtol=1e-6)
+    np.testing.assert_allclose(answers.ideal(noisy, whole, both.train), mean, atol=1e-6)
 
 
 def test_at_low_noise_a_perfect_memory_answers_with_the_training_image() -> None:
     both = data.sets(open_run("emoji-100-standard"))
     noisy = noise.at(both.train[5], 0.2)
-    weights = microscope.posterior(noisy, both.train, 0.2)
-    answer = microscope.Answer.of(microscope.ideal(noisy, weights, both.train), both.train[5])
+    weights = answers.posterior(noisy, both.train, 0.2)
+    answer = answers.Answer.of(answers.ideal(noisy, weights, both.train), both.train[5])
     assert np.array_equal(answer.image, both.train[5])
     assert answer.error < 1e-10
 
@@ -88,18 +88,18 @@ def test_at_low_noise_a_perfect_memory_answers_with_the_training_image() -> None
 
 @pytest.mark.parametrize("run", BUNDLED, ids=lambda r: r.name)
 def test_every_bundled_run_stores_the_answers_of_its_own_weights(run: Run) -> None:
-    found = microscope.pack(run)
+    found = answers.pack(run)
     assert found is not None
     assert found.checkpoint_sha256 == run.checkpoint_sha256()
     sigmas = [p["sigma"] for p in (run.curves() or {})["levels"]]
-    assert all(list(found.answers[kind]) == sigmas for kind in microscope.KINDS)
+    assert all(list(found.answers[kind]) == sigmas for kind in answers.KINDS)
 
 
 def test_stored_answers_are_what_the_network_says() -> None:
     from ui.noise_microscope import live_denoiser
 
     run = open_run(SMALL)
-    found, both = microscope.pack(run), data.sets(run)
+    found, both = answers.pack(run), data.sets(run)
     assert found is not None
     for kind, images in (("training", both.train), ("unseen", both.heldout)):
         sigmas = list(found.answers[kind])
@@ -111,7 +111,7 @@ def test_stored_answers_are_what_the_network_says() -> None:
 
 
 def test_stored_answers_are_small() -> None:
-    assert sum(p.stat().st_size for p in microscope.PACKS.iterdir()) < 2**20
+    assert sum(p.stat().st_size for p in answers.PACKS.iterdir()) < 2**20
 
 
 # Words and rows
@@ -229,9 +229,9 @@ def test_zero_clicks_show_both_images_as_network_and_memory_see_them(page: AppTe
     run = open_run(RUN)
     widest = data.widest_gap(_curves(RUN))
     assert f"{widest['gap_ratio']:.3g} times" in page.subheader[0].value
-    found = microscope.pack(run)
+    found = answers.pack(run)
     assert found is not None
-    for kind in microscope.KINDS:
+    for kind in answers.KINDS:
         error = found.answers[kind][widest["sigma"]].error
         assert any(f"error {error:.2g}" in c for c in _captions(page) if "network" in c)
     assert not _asks(page)

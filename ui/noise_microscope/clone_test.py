@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -13,16 +13,13 @@ from ambient.images.corpus import to_bytes
 from ambient.runs.folder import Run
 from ui import data, noise, words
 from ui.noise_microscope import levels
-from ui.noise_microscope.microscope import Specimen
+from ui.noise_microscope.answers import Return, remembered
+from ui.noise_microscope.specimens import Specimen
 from ui.pictures import FRAME, NEUTRAL, Images, arm_color, enlarge, equals, png
 from ui.teacher import control, hidden
 
-if TYPE_CHECKING:
-    from ui.noise_microscope.live_denoiser import Return
-
 SEEDS = tuple(range(1, 7))  # noises; 0 is that of the pictures above
 KINDS = ("training", "unseen", "generated")
-REMEMBERED = 16
 
 
 def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str, Any]) -> None:
@@ -48,8 +45,7 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
             )
     split = run.config.corpus_sha256, run.config.n_train, run.config.split_seed
     key = (data.weights(run, step), split, origin.sha256, origin.kind, sigma)
-    known = st.session_state.setdefault("clones", {})
-    found: list[Return] = list(known.get(key, ()))
+    found: list[Return] = list(remembered("clones").get(key, ()))
     slot = st.empty()
     if go:
         from ui.noise_microscope import live_denoiser
@@ -61,9 +57,7 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
             bar.progress(share, f"Sampled down from {len(found)} of {len(SEEDS)} noises")
             _draw(slot, run, origin, sigma, found)
         bar.empty()
-        known[key] = tuple(found)
-        for old in list(known)[:-REMEMBERED]:
-            del known[old]
+        remembered("clones")[key] = tuple(found)
     _draw(slot, run, origin, sigma, found)
     words.under(
         "clone-test",

@@ -12,7 +12,8 @@ from ambient.runs.folder import Run
 from ui import charts, cutoffs, data, words
 from ui.charts.levels import mark, noise_levels
 from ui.noise import strip
-from ui.noise_microscope.microscope import Specimen, nearest_level
+from ui.noise_microscope.microscope import nearest_level
+from ui.noise_microscope.specimens import Specimen
 from ui.teacher import hidden
 
 Level = Mapping[str, Any]

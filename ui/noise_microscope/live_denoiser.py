@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,7 +12,8 @@ from ambient.images.corpus import to_bytes, to_rows, to_unit
 from ambient.reports.curves import RETURN_STEPS, is_home
 from ambient.runs.folder import Run
 from ui import data, live, noise
-from ui.noise_microscope.microscope import Answer, Specimen
+from ui.noise_microscope.answers import Answer, Return
+from ui.noise_microscope.specimens import Specimen
 from ui.pictures import Images
 
 
@@ -24,15 +24,6 @@ def answers(run: Run, step: int, image: Images, levels: Sequence[float]) -> list
     with live.turn(), torch.inference_mode():
         denoised = network(noisy, torch.tensor(levels)).numpy()
     return [Answer.of(x, image) for x in denoised]
-
-
-@dataclass(frozen=True)
-class Return:
-    """Where one noised image ended: at home or not, and the training image nearest to there."""
-
-    image: Images
-    home: bool
-    nearest: int
 
 
 def returns(

@@ -2,158 +2,57 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ambient.errors import InputError
-from ambient.images.corpus import ASSETS, to_bytes, to_rows, to_unit
+from ambient.images.corpus import to_bytes
 from ambient.runs.folder import Run
 from ui import data, noise, words
-from ui.noise_microscope import own_image
+from ui.noise_microscope.answers import Answer, Answers, ideal, pack, posterior, remembered
+from ui.noise_microscope.specimens import Specimen
 from ui.pictures import NEUTRAL, Images, arm_color, enlarge, png
 from ui.teacher import control, hidden
 
-PACKS = ASSETS / "microscope"  # made by scripts/build_microscope.py
-KINDS = ("training", "unseen")
 TOP = 5
 LEAST = 0.0005  # a weight that a caption names
-REMEMBERED = 16  # answers of a session: 75 kB each
 TILE = 140  # as wide as four of them and the origins fit beside the choice of the image
 ORIGINS = 340  # as wide as a phone
-LISTED = 2000  # names in a list; more would be megabytes in the browser
-BLOCK = 4096  # training images in memory as numbers at once
 
 
-@dataclass(frozen=True)
-class Specimen:
-    """An image under the microscope.
-
-    Attributes:
-        image: (h, w, c).
-        kind: training, unseen or generated.
-        position: among the run's images of this kind; None for a visitor's own.
-    """
-
-    image: Images
-    name: str
-    kind: str
-    position: int | None
-
-    @cached_property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.image.tobytes()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A denoised image and its mean squared error an element."""
-
-    image: Images
-    error: float
-
-    @classmethod
-    def of(cls, denoised: NDArray[np.float32], clean: Images) -> Answer:
-        """
-        Args:
-            denoised: (c, h, w) in [-1, 1], not clipped. clean: (h, w, c).
-        """
-        error = ((denoised.astype(np.float64) - to_unit(clean[None])[0]) ** 2).mean()
-        return cls(to_bytes(denoised[None])[0], float(error))
-
-
-def posterior(noisy: NDArray[np.float32], train: Images, sigma: float) -> NDArray[np.float64]:
-    """Which training image, all equally likely, gave this noisy one: `posterior`.
-
-    In numpy, so that a page opens without torch.
-    """
-    x = noisy.reshape(1, -1)
-    blocks = (to_rows(train[i : i + BLOCK]) for i in range(0, len(train), BLOCK))
-    d2 = np.concatenate([((b - x) ** 2).sum(1, dtype=np.float64) for b in blocks])
-    w = np.exp((d2.min() - d2) / (2 * sigma**2))
-    return w / w.sum()
-
-
-def ideal(noisy: NDArray[np.float32], weights: NDArray[np.float64], train: Images) -> NDArray:
-    """The mean of the training images under the posterior: the denoiser that memorizes."""
-    held = np.flatnonzero(weights > 1e-9)
-    total = np.zeros(noisy.size)
-    for i in range(0, len(held), BLOCK):
-        rows = held[i : i + BLOCK]
-        total += weights[rows] @ to_rows(train[rows])
-    return total.reshape(noisy.shape).astype(np.float32)
-
-
-Answers = dict[float, Answer]  # by noise level
-
-
-@dataclass(frozen=True)
-class Pack:
-    """What a run's network makes of one training and one unseen image at every level."""
-
-    positions: dict[str, int]
-    answers: dict[str, Answers]
-    checkpoint_sha256: str
-
-
-def pack(run: Run) -> Pack | None:
-    """The stored pictures of a run, if they are of the network that its curves are of."""
-    path, curves = PACKS / f"{run.name}.npz", data.curves(run)
-    found = _pack(str(path), data.stamp(path)) if path.exists() else None
-    same = found and curves and curves.get("checkpoint_sha256") == found.checkpoint_sha256
-    return found if same else None
-
-
-@st.cache_resource(max_entries=16)
-def _pack(path: str, changed: int) -> Pack:
-    with np.load(path, allow_pickle=False) as f:
-        stored = {k: f[k] for k in f.files}
-    positions = dict(zip(KINDS, stored["positions"].tolist(), strict=True))
-    answers = {}
-    for kind, images, errors in zip(KINDS, stored["images"], stored["errors"], strict=True):
-        found = [Answer(x, float(e)) for x, e in zip(images, errors, strict=True)]
-        answers[kind] = dict(zip(stored["sigmas"].tolist(), found, strict=True))
-    return Pack(positions, answers, str(stored["checkpoint_sha256"]))
-
-
-def _asked() -> dict[tuple[str, str], Answers]:
-    """What networks answered in this session, by the hashes of their weights and of the image."""
-    return st.session_state.setdefault("microscope-asked", {})
+def _known(run: Run, step: int, specimen: Specimen) -> Answers | None:
+    """All that is stored or was asked for in this session of a network and an image."""
+    found = pack(run)
+    if found and step == run.last_step and found.positions[specimen.kind] == specimen.position:
+        return found.answers[specimen.kind]
+    answers: Answers | None = remembered("asked").get((data.weights(run, step), specimen.sha256))
+    return answers
 
 
 def network(run: Run, step: int, specimen: Specimen, sigma: float) -> Answer | None:
     """The network's answer at a level, where it is stored or has been asked for."""
-    found = pack(run)
-    if found and step == run.last_step and found.positions[specimen.kind] == specimen.position:
-        return found.answers[specimen.kind].get(sigma)
-    return _asked().get((data.weights(run, step), specimen.sha256), {}).get(sigma)
+    return (_known(run, step, specimen) or {}).get(sigma)
 
 
 def asked(run: Run, step: int, specimens: Sequence[Specimen]) -> bool:
     """Whether a network answered in this session about one of these images."""
-    return any((data.weights(run, step), s.sha256) in _asked() for s in specimens)
+    return any((data.weights(run, step), s.sha256) in remembered("asked") for s in specimens)
 
 
-def ask(run: Run, step: int, specimens: Sequence[Specimen], levels: Sequence[float]) -> None:
-    """Ask the network about these images at every level, so that the slider moves at once.
+def ask(run: Run, step: int, specimen: Specimen, levels: Sequence[float]) -> None:
+    """Ask the network about an image at every level, so that the slider moves at once.
 
     Raises:
         InputError: unusable weights, or another visitor's work takes too long.
     """
     from ui.noise_microscope import live_denoiser
 
-    known = _asked()
-    for specimen in specimens:
-        found = live_denoiser.answers(run, step, specimen.image, levels)
-        known[data.weights(run, step), specimen.sha256] = dict(zip(levels, found, strict=True))
-    for old in list(known)[:-REMEMBERED]:
-        del known[old]
+    found = live_denoiser.answers(run, step, specimen.image, levels)
+    key = data.weights(run, step), specimen.sha256
+    remembered("asked")[key] = dict(zip(levels, found, strict=True))
 
 
 def forget_level() -> None:
@@ -201,69 +100,6 @@ def choose_step(run: Run) -> int:
     )
 
 
-def choose_training(run: Run) -> Specimen:
-    both = data.sets(run)
-    return _choose(run, "training", "Training image", both.train, both.train_names)
-
-
-def choose_unseen(run: Run) -> Specimen:
-    """An image the network never saw: a held-out one, or the visitor's own."""
-    both, place = data.sets(run), st.container()
-    own = _own_picture(run)
-    with place:
-        listed = _choose(run, "unseen", "Unseen image", both.heldout, both.heldout_names, bool(own))
-    return own or listed
-
-
-def _choose(
-    run: Run, kind: str, label: str, images: Images, names: Sequence[str], disabled: bool = False
-) -> Specimen:
-    labels = _labels(tuple(names[:LISTED]))
-    found = pack(run)
-    usual = found.positions[kind] if found else 0
-    if st.session_state.get(kind, labels[0]) not in labels:  # of another run
-        st.session_state[kind] = labels[usual]
-    with control("settings"):
-        chosen = st.selectbox(
-            label, labels, index=usual, key=kind, bind="query-params", disabled=disabled
-        )
-    position = labels.index(chosen)
-    return Specimen(images[position], names[position], kind, position)
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _labels(names: tuple[str, ...]) -> list[str]:
-    """Names, each once: another image of the same name gets its number."""
-    seen: set[str] = set()
-    labels = []
-    for i, name in enumerate(names):
-        labels.append(f"{name} ({i})" if name in seen else name)
-        seen.add(name)
-    return labels
-
-
-def _own_picture(run: Run) -> Specimen | None:
-    """The visitor's picture in the run's size; one clear line where it cannot be read."""
-    if hidden("open"):
-        return None
-    with st.popover("Use your own", icon=":material/upload:", type="tertiary"):
-        file = st.file_uploader(
-            "A picture of yours, in place of the unseen one",
-            type=["png", "jpg", "jpeg", "webp"],
-            max_upload_size=own_image.MEGABYTES,
-            key="own-picture",
-        )
-    if file is None:
-        return None
-    try:
-        image = own_image.decode(file.getvalue(), run.config)
-    except InputError as e:
-        words.refuse(e)
-        return None
-    st.caption("Your picture, in place of the one above")
-    return Specimen(image, "your image", "unseen", None)
-
-
 def show(run: Run, step: int, specimen: Specimen, sigma: float) -> None:
     """In a row: the image, noisy, as the network and a perfect memory see it, its origins."""
     train = data.sets(run).train
@@ -305,7 +141,7 @@ def _offer_to_ask(run: Run, step: int, specimen: Specimen) -> None:
     if tile.button("Ask the network", key=f"ask-{specimen.kind}", type="tertiary"):
         levels = [p["sigma"] for p in (data.curves(run) or {})["levels"]]
         with tile, st.spinner("Asking"):
-            ask(run, step, [specimen], levels)
+            ask(run, step, specimen, levels)
         st.rerun()
 
 
