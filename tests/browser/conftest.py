@@ -25,7 +25,8 @@ CHROMIUM = (
 # Streamlit's own frame asks for these two below a deep link and takes 404 for an answer.
 PROBES = ("_stcore/health", "_stcore/host-config")
 STARTS = 60.0  # seconds a server may take to come up
-expect.set_options(timeout=60_000)
+WAITS = 60_000  # milliseconds for anything else
+expect.set_options(timeout=WAITS)
 
 
 @contextmanager
@@ -86,7 +87,7 @@ class Tab:
         """
         expect(self.page.locator('[data-test-script-state="notRunning"]')).to_be_visible()
         self.page.wait_for_function(
-            "[...document.images].every(i => i.complete && i.naturalWidth > 0)", timeout=20_000
+            "[...document.images].every(i => i.complete && i.naturalWidth > 0)"
         )
 
     def sees(self, text: str) -> None:
@@ -135,6 +136,7 @@ def new_tab(chromium: Browser) -> Iterator[Open]:
 
     def opened(address: str, **settings: Any) -> Tab:
         context = chromium.new_context(**{"viewport": {"width": 1440, "height": 900}} | settings)
+        context.set_default_timeout(WAITS)
         tabs.append(Tab(context.new_page(), address))
         return tabs[-1]
 

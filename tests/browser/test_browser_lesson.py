@@ -125,16 +125,6 @@ def test_back_and_forward_between_pages(tab: Any) -> None:
     _travel(tab, page.go_forward, "Watch it memorize", "100")
 
 
-def test_a_hidden_control_is_not_there_and_its_value_is(tab: Any) -> None:
-    page = tab.open("move_the_cutoff?cutoff-300=4&hide=settings,live,data")
-    tab.sees("Copied at cutoff 4")
-    expect(page.get_by_role("slider")).to_have_count(0)
-    _to(tab, "spot_the_copy")
-    tab.sees("Standard model: copied")
-    expect(page.get_by_text("Training images", exact=True)).to_have_count(0)
-    page.wait_for_url(re.compile("hide="))
-
-
 def test_the_home_page_is_there_at_once(tab: Any) -> None:
     seconds = []
     for visit in range(3):
