@@ -81,6 +81,7 @@ def _one_of(names: dict[str, str]) -> Meta:
     return Meta(pattern=rf"^({'|'.join(names)})\Z")
 
 
+_WIDTH = "48, 1.1 to 1.3 million parameters"
 _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in PEAK_RATES.items())
 _FASTER = "auto, the faster one here"
 _SIGMA = "noise level sigma_n of the frozen copies, in units of images in [-1, 1]"
@@ -109,9 +110,10 @@ class Config(Record, frozen=True, kw_only=True):
         str, _one_of(NETWORKS), Field("kind of network", "concat", among=NETWORKS, named=True)
     ] = "concat"
     augment: Annotated[bool, Field("augmentation", False, _MOVES)] = False
-    # 48 are 1.1 to 1.3 million parameters.
     width: Annotated[
-        int, Meta(ge=16, le=512, multiple_of=16), Field("width of the network", 48, named=True)
+        int,
+        Meta(ge=16, le=512, multiple_of=16),
+        Field("width of the network", 48, default=_WIDTH, named=True),
     ]
     lr: Annotated[
         float, Meta(gt=0, le=1), Field("peak learning rate", None, default=_RATES, named=True)

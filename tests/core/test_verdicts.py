@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.copies.judge import ImageSets, judge_images, strangers
 from ambient.copies.rules import LEFT_OUT, find_neighbors, similarities
 from ambient.errors import InputError

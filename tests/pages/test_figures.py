@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ambient.__main__ import parser
+from ambient.cli import app as commands
 from ui import cutoffs, data, frame, words
 from ui.pictures import compared
 from ui.reproduce import figures
@@ -40,7 +40,7 @@ def test_every_command_can_be_given(every: list[figures.Figure]) -> None:
     for line in {line for f in every for line in f.command.splitlines()}:
         words_ = line.split()
         if line.startswith("python -m ambient "):
-            parser().parse_args(words_[3:])
+            commands.parse_args(words_[3:])
         elif words_[0] == "make":
             assert re.search(rf"^{words_[1]}:", makefile, re.MULTILINE), line
         else:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.config import configure
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, read_uploads

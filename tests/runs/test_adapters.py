@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 import ambient
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.models.adapters import PREDICTS, Discrete, Model
 from ambient.diffusion.denoiser import ideal
 from ambient.errors import InputError

@@ -10,8 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambient.__main__ import main
-from ambient.reports.onset import STORED, Onset, expected_onset, seen_at_onset, stored_rows, usual_n_train
+from ambient.cli import main
+from ambient.reports.onset import (
+    STORED,
+    Onset,
+    expected_onset,
+    seen_at_onset,
+    stored_rows,
+    usual_n_train,
+)
 from ambient.images.corpus import Corpus
 from ambient.errors import InputError
 from ambient.diffusion.theory import cutoff_report

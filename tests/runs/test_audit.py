@@ -23,7 +23,7 @@ from PIL import Image
 
 from ambient.images import neighbors
 from ambient.reports import page as paper
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.reports.audit import audit, small, strip
 from ambient.copies.rules import LEFT_OUT, clopper_pearson, find_neighbors
 from ambient.images.corpus import ASSETS, Corpus, split_corpus

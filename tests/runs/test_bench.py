@@ -15,7 +15,7 @@ import pytest
 
 from ambient.bench import suite as bench
 from ambient.bench import peers
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.errors import InputError
 from ambient.runs.folder import Run, open_run, step_name
 

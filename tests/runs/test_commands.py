@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.images.corpus import ASSETS, Corpus
 from ambient.runs.folder import Run, open_run, process_started
 
@@ -232,7 +232,7 @@ def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) ->
     assert "Apache-2.0" in out
     assert "CC BY 4.0" in out
     rows = json.loads(out.splitlines()[-1])["corpora"]
-    assert {r["name"]: r["images"] for r in rows} == {"emoji": 1636, "digits": 1797}
+    assert {r["name"]: r["images"] for r in rows} == {"emoji": 1636, "digits": 1797, "kanji": 6355}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) ->
         (["train", "--out", "RUN", "--from-step", "3"], "name the run with --from RUN"),
         (
             ["train", "--out", "RUN", "--seed", str(2**63)],
-            "--seed is 9223372036854775808",
+            "seed is 9223372036854775808",
         ),
         (["sample", "TINY", "--out", "x.png", "--seed", str(2**63 - 1)], "the last image's seed"),
         (["train", "--out", "RUN", "--preset", "magic"], "preset is 'magic'; expected one of"),
@@ -265,7 +265,7 @@ def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) ->
         (["sample", "TINY", "--out", "x.png", "--n", "0"], "--n is 0; expected 1 or more"),
         (["sample", "TINY", "--out", "x.png", "--step", "3"], "has no step 3; the nearest"),
         (["evaluate", "TINY", "--n", "5", "--json", "no/where.json"], "is no folder"),
-        (["evaluate", "TINY", "--n", "5", "--seed", "-1"], "--seed is -1; expected 0 or more"),
+        (["evaluate", "TINY", "--n", "5", "--seed", "-1"], "--seed is -1; expected a whole"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.models.adapters import Model
 from ambient.reports.comparison import (
     Mean,

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load, save
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.runs.archive import export_run, import_run
 from ambient.images.corpus import load_corpus, read_uploads
 from ambient.errors import InputError

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from ambient.models import hub
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.models.adapters import Model
 from ambient.runs.archive import export_run, import_run
 from ambient.images.corpus import BUNDLED, load_corpus

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ambient.__main__ import parser
+from ambient.cli import app as commands
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/models.md").read_text(encoding="utf-8")
 
@@ -33,4 +33,4 @@ def test_the_commands_are_commands() -> None:
     lines = [line for block in examples("sh") for line in block.splitlines()]
     assert len(lines) == 9
     for line in lines:
-        parser().parse_args(line.partition("#")[0].split()[3:])
+        commands.parse_args(line.partition("#")[0].split()[3:])

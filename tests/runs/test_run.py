@@ -20,7 +20,17 @@ from ambient.images.corpus import Corpus
 from ambient.errors import InputError
 from ambient.reports.evaluation import draw
 from ambient.runs.train import record
-from ambient.runs.folder import BUNDLED_RUNS, START_FILE, STOP_FILE, YIELD, Run, lengthen, list_runs, open_run, start_run
+from ambient.runs.folder import (
+    BUNDLED_RUNS,
+    START_FILE,
+    STOP_FILE,
+    YIELD,
+    Run,
+    lengthen,
+    list_runs,
+    open_run,
+    start_run,
+)
 
 
 def small(corpus: Corpus, **choices: object) -> Config:
@@ -139,7 +149,9 @@ def test_a_run_starts_from_weights_of_another(tmp_path: Path, tiny_run: Run) -> 
 
 def test_configs_without_a_parent_are_written_as_before(tiny_run: Run) -> None:
     for run in [tiny_run, *list_runs(BUNDLED_RUNS)]:
-        assert json.loads((run.path / "config.json").read_text()) == json.loads(run.config.to_json())
+        assert json.loads((run.path / "config.json").read_text()) == json.loads(
+            run.config.to_json()
+        )
         assert "parent" not in json.loads(run.config.to_json())
 
 
@@ -320,7 +332,10 @@ def test_config_of_another_version(tmp_path: Path, tiny_run: Run) -> None:
         ({"augment": 1}, "augment is 1; expected true or false"),
         ({"n_train": True}, "n_train is True; expected a whole number"),
         ({"seed": 2**63}, "seed is 9223372036854775808; expected a whole number from 0"),
-        ({"cutoff": -1.0, "arm": "ambient"}, "cutoff is -1.0; expected a number from 0 to below 100"),
+        (
+            {"cutoff": -1.0, "arm": "ambient"},
+            "cutoff is -1.0; expected a number from 0 to below 100",
+        ),
     ],
 )
 def test_impossible_configs_are_named(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.runs.archive import export_run
 from ambient.runs.folder import Run, open_run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ambient.__main__ import main
+from ambient.cli import main
 
 SUGGEST = ["suggest-cutoff", "--corpus", "digits"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.config import Config
 from ambient.errors import InputError
 from ambient.runs.folder import Run, open_run

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.errors import InputError
 from ambient.sweeps.sweep import read_sweep
 
@@ -60,7 +60,10 @@ def test_arms_may_differ_in_the_network(tmp_path: Path) -> None:
         ({"arms": [{"arm": "nonsense"}]}, "arm is 'nonsense'"),
         ({"arms": [{"arm": "standard", "depth": 3}]}, "the choice 'depth'"),
         ({"arms": [{"arm": "standard"}] * 2}, "twice"),
-        ({"arms": [{"arm": "standard", "network": "net"}]}, "network is 'net'; expected one of concat"),
+        (
+            {"arms": [{"arm": "standard", "network": "net"}]},
+            "network is 'net'; expected one of concat",
+        ),
         ({"arms": [{"arm": "standard", "augment": 1}]}, "augment is 1; expected true or false"),
         ({"seeds": []}, "'seeds' a list"),
         ({"stage": 2}, "has 'stage'"),

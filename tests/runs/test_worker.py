@@ -27,7 +27,21 @@ from ambient.images.corpus import Corpus
 from ambient.errors import InputError
 from ambient.runs.train import record
 from ambient.files import write_atomically
-from ambient.runs.folder import ACTIVE, HUNG, OWN, STALE, STOP_FILE, UNPACKING, YIELD, Run, is_training, list_runs, process_started, pulse, start_run
+from ambient.runs.folder import (
+    ACTIVE,
+    HUNG,
+    OWN,
+    STALE,
+    STOP_FILE,
+    UNPACKING,
+    YIELD,
+    Run,
+    is_training,
+    list_runs,
+    process_started,
+    pulse,
+    start_run,
+)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.images.corpus import Corpus
 from ambient.runs.folder import open_run
 from ambient.sweeps import cluster

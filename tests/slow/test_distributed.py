@@ -20,7 +20,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.config import ARMS, configure
 from ambient.diffusion import distributed
 from ambient.diffusion.loss import denoising_loss

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 
-from ambient.__main__ import main
+from ambient.cli import main
 from ambient.runs.limits import Limits
 
 

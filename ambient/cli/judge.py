@@ -1,0 +1,270 @@
+"""The commands that look at a run or a model: `sample`, `evaluate`, `curves` and `compare`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from ambient.cli.opening import is_zip, keeper, opened, run_of
+from ambient.cli.options import (
+    Count,
+    Features,
+    FirstSeed,
+    Flag,
+    JsonFile,
+    Model,
+    NeverSeen,
+    Sampler,
+    Seed,
+    Step,
+    Steps,
+    TrainedOn,
+)
+from ambient.cli.output import bar_of, last, put_json, say
+from ambient.config import check
+from ambient.errors import InputError
+from ambient.files import read_json
+from ambient.runs.folder import Run, open_run
+
+if TYPE_CHECKING:
+    from ambient.diffusion.denoiser import Denoiser
+
+Store = Annotated[Flag, Parameter(help="keep the results in the run folder")]
+
+
+def sample(
+    run: Model,
+    /,
+    *,
+    n: Count = 64,
+    out: Annotated[str, Parameter(help="x.npz or x.png")],
+    above: Annotated[
+        str | None, Parameter(help="this run's denoiser where sigma > --switch")
+    ] = None,
+    switch: Annotated[float | None, Parameter(help="RUN below, the other run above")] = None,
+    seed: FirstSeed = 0,
+    step: Step = None,
+    sampler: Sampler = "heun",
+    steps: Steps = 18,
+) -> None:
+    """Draw images; image i depends on seed + i alone."""
+    import numpy as np
+
+    from ambient.diffusion.samplers import sample as draw
+    from ambient.images.corpus import to_bytes
+    from ambient.models.adapters import sampler_for, shape_of
+    from ambient.models.splice import spliced
+    from ambient.runs.archive import check_samples_path, write_samples
+
+    model, place = opened(run), check_samples_path(Path(out))
+    how = sampler_for(model, sampler, steps)
+    seeds = range(seed, seed + n)
+    check("seed", seeds[-1], "the last image's seed")
+    if above is not None and switch is not None:
+        denoiser: Denoiser = spliced(model, opened(above), switch, step)
+    elif above is None and switch is None:
+        denoiser = model.denoiser(step)
+    else:
+        given = "--switch" if above is None else "--above"
+        raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
+    batches = []
+    with bar_of(n, "image") as bar:
+        for batch in draw(denoiser, seeds, shape_of(model), how):
+            batches.append(to_bytes(batch.numpy()))
+            bar.update(len(batch))
+    write_samples(place, np.concatenate(batches), np.array(seeds))
+    say(f"{n} images in {place}")
+
+
+def evaluate(
+    run: Model,
+    /,
+    *,
+    train: TrainedOn = None,
+    heldout: NeverSeen = None,
+    n: Count = 1000,
+    json: JsonFile = None,
+    store: Store = False,
+    features: Features = "encoder-64",
+    seed: FirstSeed = 0,
+    step: Step = None,
+    sampler: Sampler = "heun",
+    steps: Steps = 18,
+) -> None:
+    """Sample, judge every sample, and say how far the verdict can be trusted."""
+    from ambient.models.adapters import sampler_for
+    from ambient.reports.evaluation import evaluate as records
+    from ambient.reports.keeping import is_current, keep
+
+    model = opened(run, train, heldout)
+    kept_in = keeper(run, model) if store else None
+    how = sampler_for(model, sampler, steps)
+    kept = kept_in.report(step) if kept_in else None
+    if kept_in and kept and kept["n_samples"] > n and is_current(kept, kept_in, step):
+        raise InputError(
+            f"'{kept_in.path}' has a stored report of {kept['n_samples']} samples and --n is {n}; "
+            "give as many, leave --store out, or delete that report."
+        )
+    *_, images, report = last(records(model, n, seed, step, how, features), "image")
+    if kept_in:
+        keep(kept_in, images, report, step)
+    put_json(json, report)
+    say(summary(report))
+
+
+def summary(report: dict[str, Any]) -> str:
+    """The verdict of a report in a line."""
+    rule = report["copies"]["ratio"]
+    if rule["rate"] is None:
+        return "no verdict: " + " ".join(report["warnings"])
+    low, high = rule["ci95"]
+    quality, features = report["quality"], report["copies"]["similarity"]
+    step = f", step {report['step']}" if report.get("step") is not None else ""
+    measured = quality and quality["frechet"] is not None
+    distance = f"Frechet {quality['frechet']:.3f}" if measured else "no Frechet (see warnings)"
+    similar = f"by {features['features']} {features['rate']:.1%}; " if features else ""
+    return (
+        f"{_called(report)}{step}: {rule['rate']:.1%} copies (95 % {low:.1%} to "
+        f"{high:.1%}) by d1/d2 < {rule['threshold']:.3f}, which flags {rule['heldout_rate']:.1%} "
+        f"of unseen images; {similar}{distance}."
+    )
+
+
+def _called(report: dict[str, Any]) -> str:
+    return str(report["run"] or report["generated"]["name"])
+
+
+def curves(
+    run: Model,
+    /,
+    *,
+    train: TrainedOn = None,
+    heldout: NeverSeen = None,
+    step: Step = None,
+    seed: Annotated[Seed, Parameter(help="of the noises measured")] = 0,
+    json: JsonFile = None,
+    store: Store = False,
+) -> None:
+    """Errors, closed forms and the return test at every noise level."""
+    from ambient.reports.curves import noise_level_curves
+
+    model = opened(run, train, heldout)
+    kept_in = keeper(run, model) if store else None
+    *_, pack = last(noise_level_curves(model, step, seed=seed), "level")
+    if kept_in:
+        put_json(str(kept_in.path / "curves.json"), pack)
+    put_json(json, pack)
+    measured = [level for level in pack["levels"] if level["gap_ratio"] is not None]
+    peak = max(measured, key=lambda level: level["gap_ratio"], default=None)
+    found = (
+        f"held-out error is largest against train error at sigma {peak['sigma']:.3g} "
+        f"({peak['gap_ratio']:.1f} times)."
+        if peak
+        else "no error on training images at any level: a perfect memory."
+    )
+    say(f"{model.name}: {found}")
+
+
+JUDGED = "a run that was evaluated, its zip, a bundled one, or an audit's JSON"
+
+
+def compare(
+    first: Annotated[str, Parameter("A", help=JUDGED)],
+    second: Annotated[str, Parameter("B", help=JUDGED)],
+    /,
+    *,
+    json: JsonFile = None,
+) -> None:
+    """What differs between two runs or reports, and how their copies differ."""
+    from ambient.reports.comparison import apart, changed, on_same_noise, sampled, shaped, unpaired
+
+    sides = [_side(first), _side(second)]
+    runs = [run for run, _ in sides if run]
+    left, right = (shaped(report, run.config) if run else report for run, report in sides)
+    differ = changed(runs[0].config, runs[1].config) if len(runs) == 2 else {}
+    differ |= sampled(left, right)
+    why, single = apart(left, right), unpaired(left, right)
+    paired = None if why else on_same_noise(left, right)
+    for name, (a, b) in differ.items():
+        say(f"{name}: {a} and {b}")
+    for report in (left, right):
+        say(summary(report))
+    if why:
+        say(f"no pairs: {why}.")
+    shown = paired or single
+    of = f"on {paired.count} common seeds" if paired else "between independent sets"
+    say(
+        f"difference {100 * shown.difference:+.1f} points ({100 * shown.low:+.1f} to "
+        f"{100 * shown.high:+.1f}) {of}."
+    )
+    found = None if paired is None else {**dataclasses.asdict(paired), "count": paired.count}
+    names = [run.name if run else _called(report) for run, report in sides]
+    differences = {"paired": found, "unpaired": dataclasses.asdict(single)}
+    put_json(json, {"runs": names, "changed": differ, **differences})
+
+
+def _side(spec: str) -> tuple[Run | None, dict[str, Any]]:
+    """A run and its stored report, or a report alone."""
+    if spec.endswith(".json"):
+        return None, _audited(spec)
+    away = spec.startswith("hub:") or is_zip(spec)
+    run = run_of(opened(spec)) if away else open_run(spec)  # a folder needs no torch
+    return run, _stored_report(run, spec)
+
+
+def _audited(path: str) -> dict[str, Any]:
+    """A report that `audit --json` or `evaluate --json` wrote, with a rate.
+
+    Raises:
+        InputError: no such file, another one, or a report that concluded nothing.
+    """
+    from ambient.images.read import check_shape
+
+    report = read_json(Path(path))
+    if report is None:
+        raise InputError(f"'{path}' does not exist; expected a run, or the JSON of an audit.")
+    try:
+        check_shape(report, _report_shape(report), "it")
+        if not report["samples"]:
+            raise InputError("it has no samples.")
+    except InputError as e:
+        raise InputError(
+            f"'{path}' is no report; expected what `audit --json FILE` writes, or `evaluate`: {e}"
+        ) from e
+    if report["copies"]["ratio"]["rate"] is None:
+        raise InputError(f"'{path}' holds no rate: {' '.join(report['warnings'])}")
+    return report
+
+
+def _report_shape(report: dict[str, Any]) -> dict[str, Any]:
+    """What `compare` reads of a report; one of images has no run, and names them."""
+    from ambient.images.read import flag, number, text, whole
+    from ambient.runs.archive import RULES
+
+    rule = {"features": text, "rate": number}
+    named = {"run": text} if report.get("run") else {"run": None, "generated": {"name": text}}
+    return named | {
+        "corpus": {"sha256": text},
+        "copies": {"ratio": RULES, "similarity": (rule, rule | {"rate": None}, None)},
+        "quality": ({"frechet": (number, None)}, None),
+        "sampler": (None, {"sampler": text, "steps": whole, "sigma_max": number}),
+        "seed": whole,
+        "step?": (whole, None),
+        "samples": [{"copy": flag, "seed?": whole}],
+        "warnings": [text],
+    }
+
+
+def _stored_report(run: Run, spec: str) -> dict[str, Any]:
+    report = run.report()
+    if report is None or report["copies"]["ratio"]["rate"] is None:
+        remedy = (
+            "judge the run where it is, and export it again"
+            if is_zip(spec)
+            else f"run `python -m ambient evaluate {run.path} --store` first"
+        )
+        raise InputError(f"'{spec}' has no verdict to compare; {remedy}.")
+    return report

@@ -1,0 +1,81 @@
+"""The runs and models that commands are given, by folder, name, zip or address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ambient.cli.output import say
+from ambient.errors import InputError
+from ambient.runs.folder import Run, open_run
+
+if TYPE_CHECKING:
+    from ambient.models.adapters import Model
+
+
+def opened(spec: str, train: str | None = None, heldout: str | None = None) -> Run | Model:
+    """A run, or a diffusers pipeline beside its images, from a folder, a zip or the Hub."""
+    from ambient.models import hub, pipelines
+    from ambient.runs.queue import RUNS
+
+    if spec.startswith(hub.PREFIX):
+        model = hub.pull(spec, RUNS)
+        say(f"{spec}: {model.path if isinstance(model, Run) else model.name}")
+    elif pipelines.is_pipeline(Path(spec).expanduser()):
+        model = pipelines.load_pipeline(spec)
+    elif is_zip(spec):
+        model = _from_zip(Path(spec).expanduser())
+    else:
+        model = open_run(spec)
+    if isinstance(model, Run):
+        if train or heldout:
+            raise InputError(f"'{spec}' is a run and knows its images; give no --train.")
+        return model
+    if heldout and not train:
+        raise InputError("--heldout goes with --train, the images that the model was trained on.")
+    if train:
+        model = model.beside(train, heldout)
+        for note in model.corpus().notes:
+            say(note)
+    return model
+
+
+def is_zip(spec: str) -> bool:
+    place = Path(spec).expanduser()
+    return place.suffix.lower() == ".zip" and place.is_file()
+
+
+def _from_zip(place: Path) -> Run | Model:
+    """A run that `export` wrote, unpacked for this command alone, or a diffusers pipeline."""
+    from ambient.images.zips import open_zip
+    from ambient.models import pipelines
+    from ambient.runs import archive
+
+    most = archive.MAX_UNPACKED + pipelines.MAX_WEIGHTS
+    with open_zip(place, place.name, most) as content:
+        names = {Path(member.filename).name for member in content.infolist()}
+    if "config.json" in names and not names & {pipelines.INDEX, pipelines.WEIGHTS}:
+        return archive.unpack_run(place)
+    return pipelines.load_zip(place)
+
+
+def run_of(model: Run | Model) -> Run:
+    """The run, where only a run will do."""
+    if not isinstance(model, Run):
+        raise InputError(
+            f"'{model.name}' is a diffusers pipeline and no run folder: nothing can be kept in it, "
+            "exported, pushed, compared or trained on. Results go to --json FILE, and `compare` "
+            "takes that of `audit --model`."
+        )
+    return model
+
+
+def keeper(spec: str, model: Run | Model) -> Run:
+    """The run that keeps the results, for --store."""
+    run = run_of(model)
+    if is_zip(spec):
+        raise InputError(
+            f"'{spec}' is a zip, in which nothing is kept; unpack it and give the folder, or "
+            "leave --store out: results go to --json FILE."
+        )
+    return run
