@@ -21,7 +21,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ambient.diffusion.corruption import corrupt
-from ambient.diffusion.samplers import sampler_of, trajectory
+from ambient.diffusion.samplers import trajectory
+from ambient.diffusion.schedule import sampler_of
 from ambient.images.corpus import ASSETS, to_bytes, to_unit
 from ambient.runs.archive import PARTS
 from ambient.runs.folder import BUNDLED_RUNS, Run, as_picture, open_run, step_name

@@ -29,10 +29,11 @@ from torch import Tensor
 from ambient.config import Config
 from ambient.copies.judge import judge_images
 from ambient.diffusion.denoiser import Denoiser
+from ambient.diffusion.levels import cutoff_report, shuffled
 from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import derive_seed, lognormal_sigmas
-from ambient.diffusion.samplers import sample, sampler_of
-from ambient.diffusion.theory import cutoff_report, shuffled
+from ambient.diffusion.samplers import sample
+from ambient.diffusion.schedule import sampler_of
 from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS, load_corpus, to_bytes, to_unit
 from ambient.models.splice import spliced

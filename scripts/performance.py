@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ambient.diffusion.samplers import SamplerConfig
+from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS
 from scripts.page import Table, render

@@ -19,7 +19,8 @@ from ambient.copies.features import encode
 from ambient.copies.judge import Images
 from ambient.copies.quality import frechet, frechet_interval
 from ambient.copies.rules import Verdict, find_copies, halves
-from ambient.diffusion.samplers import sample, sampler_of
+from ambient.diffusion.samplers import sample
+from ambient.diffusion.schedule import sampler_of
 from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS, to_bytes, to_unit
 from ambient.runs.folder import Run, open_run

@@ -10,6 +10,11 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from jaxtyping import install_import_hook
+
+# Before anything of the maths is imported: the shapes and types in its signatures are checked.
+install_import_hook(["ambient.diffusion", "ambient.copies"], "beartype.beartype")
+
 from ambient.config import configure
 from ambient.images.corpus import Corpus, load_corpus
 from ambient.runs.folder import Run, start_run

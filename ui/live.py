@@ -15,8 +15,9 @@ import torch
 from ambient.copies.judge import ImageSets, judge_images
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser, splice
-from ambient.diffusion.samplers import sampler_of, trajectory
-from ambient.diffusion.theory import cutoff_report
+from ambient.diffusion.levels import cutoff_report
+from ambient.diffusion.samplers import trajectory
+from ambient.diffusion.schedule import sampler_of
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, to_bytes, to_unit
 from ambient.runs.folder import Run, open_run

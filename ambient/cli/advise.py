@@ -25,7 +25,7 @@ def suggest_cutoff(
     json: JsonFile = None,
 ) -> None:
     """A cutoff before any training, from closed forms: this project's own heuristic."""
-    from ambient.diffusion.theory import cutoff_report
+    from ambient.diffusion.levels import cutoff_report
 
     images = load_corpus(corpus, side=side)
     for note in images.notes:
@@ -50,7 +50,7 @@ def advise(
     json: JsonFile = None,
 ) -> None:
     """Before training on few images: what they are, which cutoff, and when copying will begin."""
-    from ambient.diffusion.theory import cutoff_report
+    from ambient.diffusion.levels import cutoff_report
     from ambient.reports.onset import expected_onset, stored_rows, usual_n_train
 
     images = load_corpus(corpus, side=side)

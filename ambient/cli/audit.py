@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,4 +103,4 @@ def _samples_of(spec: str, n: int, seed: int, parts: Parts) -> tuple[Corpus, dic
         license="yours",
     )
     weights = model.checkpoint_sha256()
-    return corpus, {"sampler": dataclasses.asdict(how), "checkpoint_sha256": weights}
+    return corpus, {"sampler": how, "checkpoint_sha256": weights}

@@ -56,7 +56,7 @@ def _unit(image: Image) -> Floats:
     return image.astype(np.float32) / 127.5
 
 
-def _rms(difference: Floats) -> float:
+def _rms(difference: NDArray[np.floating]) -> float:
     return float(np.sqrt((difference**2).mean()))
 
 

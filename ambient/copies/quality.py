@@ -20,9 +20,9 @@ from ambient.copies.rules import halves
 from ambient.errors import InputError
 from ambient.images.neighbors import nearest
 
-Features = Float[np.ndarray, "n d"]
+Features = Float[np.ndarray, "_ _"]  # (n, d)
 Images = NDArray[np.uint8]
-T = TypeVar("T", np.uint8, np.float32)
+T = TypeVar("T", bound=np.generic)
 PATCH, PATCHES, DIRECTIONS = 7, 32, 128  # pixels a side, patches an image, projections
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
+from ambient.copies.intervals import clopper_pearson
 from ambient.errors import InputError
 from ambient.files import Tell, silent
 from ambient.images.neighbors import (
@@ -172,14 +172,6 @@ def similarity_threshold(calibration: NDArray[np.float32]) -> float:
         return 1.0
     allowed = int(FALSE_ALARMS * (len(calibration) + 1)) - 1
     return float(np.sort(calibration)[::-1][max(allowed, 0)])
-
-
-def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The exact binomial interval of a share (Clopper and Pearson 1934); (0, 1) if n is 0."""
-    tail = (1 - level) / 2
-    low = 0.0 if hits == 0 else float(betaincinv(hits, n - hits + 1, tail))
-    high = 1.0 if hits == n else float(betaincinv(hits + 1, n - hits, 1 - tail))
-    return low, high
 
 
 def judge(

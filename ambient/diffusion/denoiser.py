@@ -6,19 +6,21 @@ sigma times standard normal noise; the result estimates the clean image.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ambient.diffusion import closed_forms
 from ambient.diffusion.bands import Bands
+from ambient.diffusion.closed_forms import AMBIENT_MARGIN
 from ambient.diffusion.noise import expand
 
-AMBIENT_MARGIN = 1.05  # below this multiple of the cutoff the ambient closed form blows up
 
-
+@runtime_checkable
 class Denoiser(Protocol):
     """The contract."""
 
@@ -77,36 +79,12 @@ def edm_weight(sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, "
     return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
 
 
-def squared_distances(q: Float[Tensor, "q d"], k: Float[Tensor, "n d"]) -> Float[Tensor, "q n"]:
-    """||q - k||^2 in float64 by expanding the square, never negative; 4,096 keys at a time."""
-    q = q.double()
-    norms = (q**2).sum(1, keepdim=True)
-    blocks = (block.double() for block in k.split(4096))
-    return torch.cat([(norms + (b**2).sum(1) - 2 * q @ b.T).clamp_min(0) for b in blocks], dim=1)
-
-
-def posterior(
-    x: Float[Tensor, "b c h w"], images: Float[Tensor, "n c h w"], variance: Float[Tensor, " b"]
-) -> Float[Tensor, "b n"]:
-    """p(image i | x) when one of n images, all equally likely, plus N(0, variance) noise gave x.
-
-    softmax(-||x - x_i||^2 / (2 variance)).
-    """
-    d2 = squared_distances(
-        rearrange(x, "b c h w -> b (c h w)"), rearrange(images, "n c h w -> n (c h w)")
-    )
-    return torch.softmax(-d2 / (2 * variance.double()[:, None]), dim=1)
-
-
 def ideal(images: Float[Tensor, "n c h w"]) -> Denoiser:
-    """The denoiser that memorizes: the exact minimiser of the standard loss on n images.
-
-    D(x, sigma) = sum_i w_i x_i with the posterior weights w: sampled, it returns training images.
-    """
+    """`closed_forms.ideal` of n images as a denoiser: what memorizes, sampled, gives them back."""
+    keys = _rows(images)
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        w = posterior(x, images, sigma**2).float()
-        return torch.einsum("bn,nchw->bchw", w, images)
+        return _like(x, closed_forms.ideal(_rows(x), keys, _variance(sigma)))
 
     return denoise
 
@@ -121,16 +99,26 @@ def ambient_ideal(
     cutoffs, where that blows up, it is `ideal`. It still copies: it explains what the network is
     asked to learn, and is no evidence for the method.
     """
-    clean = ideal(images)
+    clean, copies = ideal(images), _rows(frozen)
 
-    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        high = sigma > AMBIENT_MARGIN * cutoff
-        variance = torch.where(high, sigma**2 - cutoff**2, torch.ones_like(sigma))
-        y = torch.einsum("bn,nchw->bchw", posterior(x, frozen, variance).float(), frozen)
-        s2, v = expand(sigma**2), expand(variance)
-        return torch.where(expand(high), (s2 * y - cutoff**2 * x) / v, clean(x, sigma))
+    def noisy(x: Tensor, sigma: Tensor) -> Tensor:
+        y = _like(x, closed_forms.ideal(_rows(x), copies, _variance(sigma) - cutoff**2))
+        s2 = expand(sigma**2)
+        return (s2 * y - cutoff**2 * x) / (s2 - cutoff**2)
 
-    return denoise
+    return splice(noisy, clean, AMBIENT_MARGIN * cutoff)
+
+
+def _rows(x: Float[Tensor, "n c h w"]) -> Float[np.ndarray, "n d"]:
+    return rearrange(x, "n c h w -> n (c h w)").detach().cpu().numpy()
+
+
+def _variance(sigma: Float[Tensor, " b"]) -> Float[np.ndarray, " b"]:
+    return sigma.detach().cpu().double().numpy() ** 2
+
+
+def _like(x: Float[Tensor, "b c h w"], rows: Float[np.ndarray, "b d"]) -> Float[Tensor, "b c h w"]:
+    return torch.from_numpy(rows).view(x.shape).to(x)
 
 
 def splice(above: Denoiser, below: Denoiser, switch: float) -> Denoiser:

@@ -49,6 +49,8 @@ def inference_dtype(trained_in: str) -> str:
 
 
 @cache
+@torch.inference_mode(mode=False)
+@torch.enable_grad()  # for its backward, wherever it is asked first
 def _bfloat16_cost() -> float:
     """How long a convolution of our size takes in bfloat16 on this processor, in float32 = 1.
 

@@ -50,12 +50,3 @@ def lognormal_sigmas(
     u = (torch.arange(b) + torch.rand(b, generator=generator, dtype=torch.float64)) / b
     u = (lowest + (1 - lowest) * u).clamp(1e-9, 1 - 1e-9)
     return (p_mean + p_std * torch.special.ndtri(u)).exp().float()
-
-
-def karras_sigmas(
-    steps: int, sigma_min: float, sigma_max: float, rho: float = 7.0
-) -> Float[Tensor, " steps"]:
-    """`steps` decreasing noise levels, dense where sigma is small (EDM, equation 5)."""
-    t = torch.linspace(0, 1, steps, dtype=torch.float64)
-    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
-    return ((high + t * (low - high)) ** rho).float()

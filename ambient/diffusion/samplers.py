@@ -6,18 +6,16 @@ step, so a caller can show, stop or store any moment of the generation.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ambient.config import Config
-from ambient.diffusion.denoiser import AMBIENT_MARGIN, Denoiser
-from ambient.diffusion.noise import SeededNoise, karras_sigmas
-from ambient.errors import InputError
+from ambient.diffusion.denoiser import Denoiser
+from ambient.diffusion.noise import SeededNoise
+from ambient.diffusion.schedule import SAMPLER_NAMES, SamplerConfig
 
 Shape = tuple[int, int, int]
 BATCH = 64  # images sampled at once: enough to keep two cores busy, small enough to stay in cache
@@ -102,59 +100,9 @@ def ancestral(
         yield SampleStep(i, float(s), x, d)
 
 
-SAMPLERS: dict[str, Sampler] = {
-    "heun": heun,
-    "euler": euler,
-    "dpmpp-2m": dpmpp_2m,
-    "ancestral": ancestral,
-}
-
-
-@dataclass(frozen=True)
-class SamplerConfig:
-    """How to sample. `stop_at` ends early and returns the denoised image at that level."""
-
-    sampler: str = "heun"
-    steps: int = 18  # EDM's count for 32x32: 35 network calls with Heun
-    sigma_min: float = 0.01  # half of an 8-bit level on [-1, 1] is 0.004
-    sigma_max: float = 40.0  # 70 standard deviations of the data: pure noise
-    rho: float = 7.0
-    stop_at: float = 0.0  # noisy-only models know nothing below 1.05 cutoffs
-
-    def __post_init__(self) -> None:
-        if self.sampler not in SAMPLERS:
-            raise InputError(f"sampler is '{self.sampler}'; expected one of {', '.join(SAMPLERS)}.")
-        if not 2 <= self.steps <= 1000:
-            raise InputError(f"steps is {self.steps}; expected 2 to 1000 sampling steps.")
-
-    def sigmas(self) -> Float[Tensor, " t"]:
-        """The levels visited, sigma_max first, 0 last."""
-        low = max(self.sigma_min, self.stop_at)
-        levels = karras_sigmas(self.steps, low, self.sigma_max, self.rho)
-        return torch.cat([levels, torch.zeros(1)])
-
-    def below(self, sigma: float) -> SamplerConfig:
-        """The rest of the way from `sigma`: as densely spaced, so with fewer steps.
-
-        Karras levels are even in sigma^(1/rho), so the steps are the share of that range left.
-
-        Raises:
-            InputError: sigma is not above the level where sampling ends.
-        """
-        low = max(self.sigma_min, self.stop_at)
-        if sigma <= low:
-            raise InputError(
-                f"sigma is {sigma:g}; expected a level above {low:g}, where sampling ends."
-            )
-        ends = [s ** (1 / self.rho) for s in (low, sigma, self.sigma_max)]
-        share = (ends[1] - ends[0]) / (ends[2] - ends[0])
-        return replace(self, steps=max(2, math.ceil(share * self.steps)), sigma_max=sigma)
-
-
-def sampler_of(config: Config, sampler: str = "heun", steps: int = 18) -> SamplerConfig:
-    """The sampler for a run: noisy-only models must stop where their knowledge ends."""
-    stop = AMBIENT_MARGIN * config.cutoff if config.arm == "noisy-only" else 0.0
-    return SamplerConfig(sampler, steps, stop_at=stop)
+SAMPLERS: dict[str, Sampler] = dict(
+    zip(SAMPLER_NAMES, (heun, euler, dpmpp_2m, ancestral), strict=True)
+)
 
 
 def trajectory(
@@ -167,7 +115,7 @@ def trajectory(
         shape: (c, h, w).
     """
     noise = SeededNoise(seeds)
-    x = noise.draw(shape).to(_device(denoiser)) * how.sigmas()[0]
+    x = noise.draw(shape).to(_device(denoiser)) * float(how.sigmas()[0])
     yield from _descend(denoiser, x, how, noise)
 
 
@@ -179,7 +127,7 @@ def _descend(
     denoiser: Denoiser, x: Float[Tensor, "b c h w"], how: SamplerConfig, noise: SeededNoise
 ) -> Iterator[SampleStep]:
     with torch.inference_mode():
-        yield from SAMPLERS[how.sampler](denoiser, x, how.sigmas(), noise)
+        yield from SAMPLERS[how.sampler](denoiser, x, torch.from_numpy(how.sigmas()), noise)
 
 
 def sample(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -14,7 +15,8 @@ from torch import Tensor, nn
 
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.noise import expand
-from ambient.diffusion.samplers import SamplerConfig, Shape, sampler_of
+from ambient.diffusion.samplers import Shape
+from ambient.diffusion.schedule import SamplerConfig, sampler_of
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, Split, load_corpus
 from ambient.images.twins import apart
@@ -153,7 +155,7 @@ class Model:
     def sampler(self, sampler: str = "heun", steps: int = 18) -> SamplerConfig:
         """From the highest noise level it knows, at most 40, to the lowest, at least 0.01."""
         usual, (low, high) = SamplerConfig(sampler, steps), self.levels
-        return replace(
+        return msgspec.structs.replace(
             usual, sigma_min=max(usual.sigma_min, low), sigma_max=min(usual.sigma_max, high)
         )
 

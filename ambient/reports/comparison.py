@@ -15,11 +15,9 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from ambient.config import FIELDS, Config
-
-Z = 1.959964  # of a 95 % interval
+from ambient.copies.intervals import newcombe, student, tango
 
 
 def changed(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
@@ -97,34 +95,16 @@ class Paired:
         """
         lost, gained = int((first & ~second).sum()), int((~first & second).sum())
         n = len(first)
+        low, high = tango(lost, gained, n)
         return cls(
             both=int((first & second).sum()),
             first=lost,
             second=gained,
             neither=int((~first & ~second).sum()),
             difference=(gained - lost) / n,
-            low=-_tango(gained, lost, n),
-            high=_tango(lost, gained, n),
+            low=low,
+            high=high,
         )
-
-
-def _tango(lost: int, gained: int, n: int) -> float:
-    """The largest difference (gained - lost) / n of paired shares that the score test keeps.
-
-    The test of a difference d takes the variance of the change under d, at the likeliest share of
-    lost pairs there, so without any lost or gained pair it still keeps Z^2 / (n + Z^2).
-    """
-
-    def kept(d: float) -> bool:
-        b = lost + gained - (2 * n + lost - gained) * d
-        likeliest = (math.sqrt(max(b * b + 8 * n * lost * d * (1 - d), 0)) + b) / (4 * n)
-        return (n * d - (gained - lost)) ** 2 <= Z**2 * n * (2 * likeliest + d * (1 - d))
-
-    low, high = (gained - lost) / n, 1.0
-    for _ in range(60):  # halvings: to float precision
-        middle = (low + high) / 2
-        low, high = (middle, high) if kept(middle) else (low, middle)
-    return low
 
 
 @dataclass(frozen=True)
@@ -150,21 +130,8 @@ class Unpaired:
             hits: copies in the first and the second set. counts: samples, at least 1 each.
         """
         p, q = (k / n for k, n in zip(hits, counts, strict=True))
-        (p_low, p_high), (q_low, q_high) = map(_wilson, hits, counts)
-        change = q - p
-        return cls(
-            difference=change,
-            low=change - math.hypot(q - q_low, p_high - p),
-            high=change + math.hypot(q_high - q, p - p_low),
-            counts=counts,
-        )
-
-
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share."""
-    p = hits / n
-    middle, reach = p + Z**2 / (2 * n), Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return (middle - reach) / (1 + Z**2 / n), (middle + reach) / (1 + Z**2 / n)
+        low, high = newcombe(hits, counts)
+        return cls(difference=q - p, low=low, high=high, counts=counts)
 
 
 def unpaired(first: Mapping[str, Any], second: Mapping[str, Any]) -> Unpaired:
@@ -243,14 +210,7 @@ class Mean:
     def of(cls, values: Sequence[float]) -> Mean | None:
         """The mean of the values; None without any."""
         n = len(values)
-        if not n:
-            return None
-        mean = math.fsum(values) / n
-        if n == 1:
-            return cls(mean, -math.inf, math.inf, 1)
-        spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-        reach = float(stdtrit(n - 1, 0.975)) * spread / math.sqrt(n)
-        return cls(mean, mean - reach, mean + reach, n)
+        return cls(math.fsum(values) / n, *student(values), n) if n else None
 
 
 def copies_at(path: Sequence[tuple[float, float]], distance: float) -> float | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from einops import rearrange
@@ -16,16 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ambient.config import Config
-from ambient.copies.rules import clopper_pearson
-from ambient.diffusion.denoiser import Denoiser, squared_distances
-from ambient.diffusion.samplers import SamplerConfig, finish, sample
-from ambient.diffusion.theory import (
-    Queries,
-    closed_forms,
-    covariance_spectrum,
-    noise_levels,
-    shuffled,
-)
+from ambient.copies.intervals import clopper_pearson
+from ambient.diffusion.closed_forms import covariance_spectrum, noise_levels, squared_distances
+from ambient.diffusion.denoiser import Denoiser
+from ambient.diffusion.levels import Queries, closed_levels, shuffled
+from ambient.diffusion.samplers import finish, sample
+from ambient.diffusion.schedule import SamplerConfig
 from ambient.errors import InputError
 from ambient.images.corpus import Split, to_bytes, to_unit
 from ambient.models.adapters import Model, sampler_for, shape_of
@@ -101,7 +97,8 @@ def is_home(
     other: Bool[Tensor, "q n"],
 ) -> Bool[Tensor, " q"]:
     """Which ends are three times nearer to their origins than to every other training image."""
-    to_train = squared_distances(rearrange(ends, "q c h w -> q (c h w)"), train)
+    rows = rearrange(ends, "q c h w -> q (c h w)")
+    to_train = torch.from_numpy(squared_distances(rows.numpy(), train.numpy()))
     nearest = to_train.masked_fill(~other, math.inf).min(1).values
     return ((ends.double() - origins) ** 2).sum((1, 2, 3)) < RETURN_RATIO**2 * nearest
 
@@ -191,7 +188,7 @@ def _stored_samples(
     if (
         stored is not None
         and report.get("checkpoint_sha256") == run.checkpoint_sha256(step)
-        and report.get("sampler") == dataclasses.asdict(how)
+        and report.get("sampler") == msgspec.to_builtins(how)
         and stored[1][:count].tolist() == list(range(count))
     ):
         return stored[0][:count]
@@ -242,9 +239,10 @@ def noise_level_curves(
         "subset": {
             k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(subset).items()
         },
-        "return_sampler": dataclasses.asdict(how),
+        "return_sampler": msgspec.to_builtins(how),
         "sampler_sigmas": [
-            round(float(s), 5) for s in replace(sampler_for(run), stop_at=0.0).sigmas()[:-1]
+            round(float(s), 5)
+            for s in msgspec.structs.replace(sampler_for(run), stop_at=0.0).sigmas()[:-1]
         ],
         "levels": [],
     }
@@ -265,15 +263,16 @@ def noise_level_curves(
         groups[subset.return_train],
         seed,
     )
-    known = closed_forms(train, seen, unseen, covariance_spectrum(everything), levels)
+    spectrum = covariance_spectrum(rearrange(everything, "n c h w -> n (c h w)").numpy())
+    known = closed_levels(train, seen, unseen, spectrum, levels)
     for k, closed in enumerate(known, 1):
-        sigma = closed["sigma"]
+        sigma = closed.sigma
         on_train, on_heldout = (
             q.errors(_in_batches(denoiser, q.at(sigma), sigma)) for q in (seen, unseen)
         )
         pack["levels"].append(
             {
-                **closed,
+                **msgspec.structs.asdict(closed),
                 "loss_train": float(on_train.mean()),
                 "loss_heldout": float(on_heldout.mean()),
                 "gap_ratio": float(on_heldout.mean() / on_train.mean()) if on_train.any() else None,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from msgspec import to_builtins
 
 from ambient.copies.features import FEATURES, find_space
 from ambient.copies.judge import Images, ImageSets, judge_images
-from ambient.diffusion.samplers import SamplerConfig, sample
+from ambient.diffusion.samplers import sample
+from ambient.diffusion.schedule import SamplerConfig
 from ambient.images.corpus import Corpus, Split, to_bytes
 from ambient.models.adapters import Model, sampler_for, shape_of
 from ambient.runs.folder import Run
@@ -85,7 +86,7 @@ def report_of(
         },
         "shape": list(images.shape[1:]),
         "n_samples": len(images),
-        "sampler": asdict(how),
+        "sampler": to_builtins(how),
         "seed": seed,
         **judged,
         "samples": records,

@@ -25,7 +25,8 @@ from ambient.diffusion.denoiser import EDM
 from ambient.errors import InputError
 from ambient.files import unwritten, write_atomically
 from ambient.runs.folder import PLACE_FILE, SHEET_SIDE, SLOWEST, START_FILE, STOP_FILE, YIELD, Run, mark_failed, pulse, step_name, write_sheet
-from ambient.diffusion.samplers import sample, sampler_of
+from ambient.diffusion.samplers import sample
+from ambient.diffusion.schedule import sampler_of
 from ambient.diffusion.training import Trainer, TrainStep, enough_memory, train
 from ambient.runs.weights import load_weights, save_weights
 from ambient.runs.queue import make_room

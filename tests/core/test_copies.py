@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from ambient.copies.intervals import clopper_pearson
 from ambient.copies.rules import (
     choose,
-    clopper_pearson,
     find_copies,
     find_neighbors,
     halves,
@@ -96,7 +96,7 @@ def test_too_few_images_carry_no_verdict() -> None:
 
 
 def test_rows_are_the_worst_the_median_or_random_ones() -> None:
-    ratios = np.random.default_rng(0).random(50)
+    ratios = np.random.default_rng(0).random(50, dtype=np.float32)
     worst = choose(ratios, "worst", 6, seed=0)
     assert ratios[worst].tolist() == sorted(ratios)[:6]
     median = choose(ratios, "median", 6, seed=0)

@@ -196,7 +196,7 @@ def alike(a: Any, b: Any) -> bool:
 
 
 def test_a_bundled_report_is_what_its_stored_samples_say() -> None:
-    from ambient.diffusion.samplers import sampler_of
+    from ambient.diffusion.schedule import sampler_of
     from ambient.reports.evaluation import report_of
 
     run = open_run("digits-50-standard")

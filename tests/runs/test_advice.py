@@ -21,7 +21,7 @@ from ambient.reports.onset import (
 )
 from ambient.images.corpus import Corpus
 from ambient.errors import InputError
-from ambient.diffusion.theory import cutoff_report
+from ambient.diffusion.levels import cutoff_report
 
 
 def planted(power: float, noise: float, seed: int, count: int = 12) -> list[dict[str, object]]:

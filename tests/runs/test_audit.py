@@ -25,7 +25,8 @@ from ambient.images import neighbors
 from ambient.reports import page as paper
 from ambient.cli import main
 from ambient.reports.audit import audit, small, strip
-from ambient.copies.rules import LEFT_OUT, clopper_pearson, find_neighbors
+from ambient.copies.intervals import clopper_pearson
+from ambient.copies.rules import LEFT_OUT, find_neighbors
 from ambient.images.corpus import ASSETS, Corpus, split_corpus
 from ambient.images.twins import twin_groups
 from ambient.errors import InputError

@@ -27,7 +27,7 @@ from ambient.reports.comparison import (
 )
 from ambient.reports.evaluation import evaluate
 from ambient.runs.folder import BUNDLED_RUNS, open_run
-from ambient.diffusion.samplers import SamplerConfig
+from ambient.diffusion.schedule import SamplerConfig
 
 
 def test_the_interval_is_scipys() -> None:
@@ -130,7 +130,7 @@ def test_two_independent_sets_are_compared_as_newcombe_does() -> None:
     none = Unpaired.of((0, 0), (20, 10))  # (h): no event on either side still has a width
     assert (none.low, none.high) == pytest.approx((-0.1611, 0.2775), abs=5e-5)
     rng = np.random.default_rng(0)
-    hits = rng.binomial([200, 300], [0.1, 0.25], (2000, 2))
+    hits = rng.binomial([200, 300], [0.1, 0.25], (2000, 2)).tolist()
     held = [Unpaired.of((a, b), (200, 300)) for a, b in hits]
     assert 0.93 < np.mean([u.low <= 0.15 <= u.high for u in held]) < 0.97
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -14,13 +15,13 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from ambient.config import Config
-from ambient.copies.rules import clopper_pearson
+from ambient.copies.intervals import clopper_pearson
 from ambient.images.corpus import to_unit
 from ambient.reports.curves import Returns, intervals, noise_level_curves, own_samples
 from ambient.diffusion.denoiser import ideal
 from ambient.runs.folder import Run, open_run
-from ambient.diffusion.samplers import SamplerConfig, sampler_of
-from ambient.diffusion.theory import cutoff_report
+from ambient.diffusion.schedule import SamplerConfig, sampler_of
+from ambient.diffusion.levels import cutoff_report
 
 HOW = SamplerConfig(steps=9)
 
@@ -72,7 +73,7 @@ def test_the_closed_forms_are_those_of_a_suggestion(tiny_run: Run) -> None:
     pack = list(noise_level_curves(tiny_run, images=16, noises=2, returns=2))[-1][2]
     report = list(cutoff_report(tiny_run.corpus(), 16, images=16, noises=2))[-1][2]
     for level, closed in zip(pack["levels"], report["levels"], strict=True):
-        assert closed.items() <= level.items()
+        assert msgspec.to_builtins(closed).items() <= level.items()
 
 
 def test_the_gap_of_a_planted_denoiser_is_exact(
@@ -161,7 +162,7 @@ def test_stored_samples_are_taken_if_they_are_these_weights(tiny_run: Run, tmp_p
     np.savez(run.path / "samples.npz", images=black, seeds=np.arange(5))
     report = {
         "checkpoint_sha256": run.checkpoint_sha256(),
-        "sampler": dataclasses.asdict(sampler_of(run.config)),
+        "sampler": msgspec.to_builtins(sampler_of(run.config)),
     }
     for change, taken in (
         ({}, True),

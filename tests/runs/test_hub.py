@@ -27,7 +27,7 @@ from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.errors import InputError
 from ambient.reports.evaluation import draw, sets_of
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
-from ambient.diffusion.samplers import SamplerConfig
+from ambient.diffusion.schedule import SamplerConfig
 from ambient.copies.judge import judge_images
 
 huggingface_hub = pytest.importorskip("huggingface_hub")

@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from ambient.copies.intervals import clopper_pearson
 from ambient.copies.rules import (
     MIN_SAMPLES,
-    clopper_pearson,
     halves,
     judge,
     similarities,

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from ambient.diffusion.samplers import finish, sampler_of
+from ambient.diffusion.samplers import finish
+from ambient.diffusion.schedule import sampler_of
 from ambient.images.corpus import to_bytes, to_rows, to_unit
 from ambient.reports.curves import RETURN_STEPS, is_home
 from ambient.runs.folder import Run

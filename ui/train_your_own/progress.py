@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.copies.rules import MIN_SAMPLES, clopper_pearson
+from ambient.copies.intervals import clopper_pearson
+from ambient.copies.rules import MIN_SAMPLES
 from ambient.errors import InputError
 from ambient.runs import folder as store
 from ambient.runs import queue as worker

@@ -1,0 +1,218 @@
+"""The closed forms of a split, level by level, with the cutoff that they suggest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from einops import rearrange, reduce, repeat
+from jaxtyping import Float
+from msgspec.structs import replace
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ambient.diffusion.closed_forms import (
+    SUGGESTION,
+    Keys,
+    covariance_spectrum,
+    coverage,
+    double_blocks,
+    image_leakage_bound,
+    mean_image,
+    noise_levels,
+    posterior,
+    posterior_summary,
+    squared_distances,
+    suggest_cutoff,
+)
+from ambient.diffusion.noise import SeededNoise, derive_seed
+from ambient.diffusion.records import ClosedForms
+from ambient.errors import InputError
+from ambient.files import Record
+from ambient.images.corpus import Corpus, Split, split_corpus, to_unit
+
+FEW_HELDOUT = 20  # fewer unseen images, and each one moves coverage by more than 5 %
+BLOCK = 2**22  # distances in memory at once for each temporary: 32 MB
+
+
+class CutoffReport(Record):
+    """The closed forms of a split, and the cutoff they suggest; None where they suggest none."""
+
+    corpus: str
+    n_train: int
+    split_seed: int
+    seed: int
+    suggested_cutoff: float | None
+    rule: str
+    levels: list[ClosedForms]
+    warnings: list[str]
+
+
+def shuffled(split: Split, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of a split's training and held-out images, in the order they are measured in."""
+    rng = np.random.default_rng([seed, 0xC0])
+    return rng.permutation(len(split.train)), rng.permutation(len(split.heldout))
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Images and k noises for each, the same ones at every level (common random numbers).
+
+    Attributes:
+        images: (m, c, h, w) in [-1, 1].
+        noise: (m k, c, h, w), standard normal, image by image.
+    """
+
+    images: Float[Tensor, "m c h w"]
+    noise: Float[Tensor, "q c h w"]
+
+    @classmethod
+    def draw(cls, images: Float[Tensor, "m c h w"], noises: int, seed: int, tag: int) -> Queries:
+        """Noise j of image i depends on `seed`, `tag`, i and j alone."""
+        seeds = [derive_seed(seed, tag, i, j) for i in range(len(images)) for j in range(noises)]
+        return cls(images, SeededNoise(seeds).draw(images.shape[1:]))
+
+    @property
+    def noises(self) -> int:
+        return len(self.noise) // len(self.images)
+
+    def at(self, sigma: float) -> Float[Tensor, "q c h w"]:
+        """The images noised to one level."""
+        return repeat(self.images, "m c h w -> (m k) c h w", k=self.noises) + sigma * self.noise
+
+    def errors(self, denoised: Float[Tensor, "q c h w"]) -> NDArray[np.float64]:
+        """Mean squared error an element, one an image."""
+        clean = repeat(self.images, "m c h w -> (m k) c h w", k=self.noises)
+        squared = (denoised.double() - clean) ** 2
+        return reduce(squared, "(m k) c h w -> m", "mean", k=self.noises).numpy()
+
+
+class _Distances:
+    """Squared distances of noised images to n others, at every level for the price of two products.
+
+    ||x + s e - x_i||^2 = ||x - x_i||^2 - 2 s e.(x_i - x) + s^2 ||e||^2.
+    """
+
+    def __init__(self, queries: Queries, keys: Keys) -> None:
+        clean = rearrange(queries.images, "m c h w -> m (c h w)").double().numpy()
+        noise = rearrange(queries.noise, "q c h w -> q (c h w)").double().numpy()
+        self.noises = queries.noises
+        self.norms = (noise**2).sum(1, keepdims=True)
+        self.clean = squared_distances(clean, keys)
+        own = (noise * clean.repeat(self.noises, 0)).sum(1, keepdims=True)
+        self.along = np.concatenate([noise @ k.T for k in double_blocks(keys)], axis=1) - own
+
+    def at(self, sigma: float) -> Iterator[Float[np.ndarray, "b n"]]:
+        """Blocks of whole images, in order."""
+        size = max(1, BLOCK // (self.noises * self.clean.shape[1]))
+        for start in range(0, len(self.clean), size):
+            rows = slice(start * self.noises, (start + size) * self.noises)
+            clean = self.clean[start : start + size].repeat(self.noises, 0)
+            yield np.maximum(clean - 2 * sigma * self.along[rows] + sigma**2 * self.norms[rows], 0)
+
+
+def closed_levels(
+    train: Float[Tensor, "n c h w"],
+    seen: Queries,
+    unseen: Queries,
+    spectrum: NDArray[np.float64],
+    levels: Sequence[float],
+) -> Iterator[ClosedForms]:
+    """Everything that is known of each noise level before any training.
+
+    Args:
+        train: all training images in [-1, 1].
+        seen: some of them, noised. unseen: held-out images, noised.
+        spectrum: of all images (`covariance_spectrum`).
+    """
+    keys = rearrange(train, "n c h w -> n (c h w)").numpy()
+    to_seen, to_unseen = _Distances(seen, keys), _Distances(unseen, keys)
+    for sigma in levels:
+        weights = [posterior(d2, sigma**2) for d2 in to_seen.at(sigma)]
+        sizes = [len(w) for w in weights]
+        summaries = [posterior_summary(w) for w in weights]
+        posterior_max, leakage = np.average(summaries, axis=0, weights=sizes).tolist()
+        ideal = torch.from_numpy(np.concatenate([mean_image(w, keys) for w in weights]))
+        blocks = list(to_unseen.at(sigma))
+        covered = [coverage(d2, sigma, keys.shape[1]) for d2 in blocks]
+        yield ClosedForms(
+            sigma=sigma,
+            loss_ideal=float(seen.errors(ideal.view(seen.noise.shape)).mean()),
+            posterior_max=posterior_max,
+            coverage=float(np.average(covered, weights=[len(d2) for d2 in blocks])),
+            leakage=leakage,
+            image_leakage_bound=image_leakage_bound(spectrum, sigma),
+        )
+
+
+def cutoff_report(
+    corpus: Corpus,
+    n_train: int,
+    split_seed: int = 0,
+    seed: int = 0,
+    images: int = 100,
+    noises: int = 8,
+) -> Iterator[tuple[int, int, CutoffReport]]:
+    """Closed forms of a split at every level, and the cutoff they suggest: no network needed.
+
+    They are those of `noise_level_curves` of a run with the same split and seed.
+
+    Args:
+        images: training and held-out images each. noises: noises an image.
+
+    Yields:
+        (levels done, levels in all, the report so far): the last one is complete.
+
+    Raises:
+        InputError: a split that cannot be made, or that leaves no image unseen.
+    """
+    split = _check_split(corpus, n_train, split_seed)
+    warnings = []
+    if len(split.heldout) < FEW_HELDOUT:
+        warnings.append(
+            f"coverage comes from only {len(split.heldout)} held-out images; "
+            f"with {FEW_HELDOUT} or more the suggestion means more."
+        )
+    sigmas = noise_levels()
+    report = CutoffReport(
+        corpus=corpus.name,
+        n_train=n_train,
+        split_seed=split_seed,
+        seed=seed,
+        suggested_cutoff=None,
+        rule=SUGGESTION,
+        levels=[],
+        warnings=warnings,
+    )
+    yield 0, len(sigmas), report
+    everything = torch.from_numpy(to_unit(corpus.images))
+    train, heldout = everything[split.train], everything[split.heldout]
+    seen, unseen = (
+        Queries.draw(x[np.sort(order[:images])], noises, seed, tag)
+        for tag, (x, order) in enumerate(zip((train, heldout), shuffled(split, seed), strict=True))
+    )
+    spectrum = covariance_spectrum(rearrange(everything, "n c h w -> n (c h w)").numpy())
+    levels: list[ClosedForms] = []
+    for level in closed_levels(train, seen, unseen, spectrum, sigmas):
+        levels.append(level)
+        report = replace(report, levels=list(levels))
+        if len(levels) == len(sigmas):
+            found = suggest_cutoff(sigmas, [k.coverage for k in levels])
+            if found.cutoff is None:
+                warnings = [*warnings, f"no cutoff suggested: {found.reason}."]
+            report = replace(report, suggested_cutoff=found.cutoff, warnings=warnings)
+        yield len(levels), len(sigmas), report
+
+
+def _check_split(corpus: Corpus, n_train: int, split_seed: int) -> Split:
+    if split_seed < 0:
+        raise InputError(f"split_seed is {split_seed}; expected 0 or more.")
+    split = split_corpus(corpus, n_train, split_seed)
+    if not len(split.heldout):
+        raise InputError(
+            f"n_train is {n_train}, every distinct image of '{corpus.name}', which leaves none "
+            "unseen; coverage needs some. Choose fewer."
+        )
+    return split
