@@ -44,8 +44,8 @@ def test_the_same_seed_is_the_same_report(capsys: pytest.CaptureFixture[str]) ->
     [
         (["--n-train", "1787"], "n_train is 1787, every distinct image of 'digits'"),
         (["--n-train", "1"], "n_train is 1; at least 2"),
-        (["--split-seed", "-1"], "split_seed is -1; expected 0 or more"),
-        (["--seed", "-1"], "--seed is -1; expected 0 or more"),
+        (["--split-seed", "-1"], "--split-seed is -1; expected a whole number from 0"),
+        (["--seed", "-1"], "--seed is -1; expected a whole number from 0"),
         (["--corpus", "nowhere"], "'nowhere' is no corpus"),
         (["--json", "no/where.json"], "is no folder"),
     ],
