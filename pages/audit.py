@@ -3,8 +3,9 @@
 import streamlit as st
 
 from ui import data, words
-from ui.audit import drops, result, waiting
+from ui.audit import result
 from ui.frame import enter, errors_in_words, hidden
+from ui.jobs import drops, outcome, waiting
 
 PLACE = "audit"
 
@@ -27,7 +28,7 @@ if job and job.active:
 if job and job.status == "failed":
     words.refuse(job.last_word())
 if job and job.status == "done":
-    report = result.read(str(job.json), data.stamp(job.json))
+    report = outcome.read(str(job.json), data.stamp(job.json))
     result.show(report, key, lambda: drops.forget(PLACE, key))
     st.stop()
 if job or given:
@@ -39,7 +40,7 @@ if example is None:
     st.stop()
 st.divider()
 with errors_in_words():
-    report = result.read(str(example), data.stamp(example))
+    report = outcome.read(str(example), data.stamp(example))
     known = report["corpus"]["n_train"]
     st.markdown(
         f"**An example**: {report['n_samples']:,} samples of the run {example.stem}, beside the "

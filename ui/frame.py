@@ -15,7 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 from ambient.errors import InputError
 from ambient.runs import queue as worker
 from ui import covers, data, teacher, terms, visitor, words
-from ui.audit.desk import desk
+from ui.jobs.desk import desk
 from ui.teacher import control, hidden
 
 __all__ = [

@@ -26,9 +26,9 @@ from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports import page as paper
 from ambient.runs.folder import process_started
 from ui import visitor
-from ui.audit import desk as office
-from ui.audit import drops
-from ui.audit.desk import Desk, Job
+from ui.jobs import desk as office
+from ui.jobs import drops
+from ui.jobs.desk import Desk, Job
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 240.0  # seconds for a process of its own on a busy machine
@@ -442,7 +442,7 @@ def test_names_are_harmless() -> None:
 SERVER = """
 import sys, tempfile, time
 from pathlib import Path
-from ui.audit import desk
+from ui.jobs import desk
 folder = Path(tempfile.mkdtemp(prefix=desk._mark()))
 (folder / "generated.zip").write_bytes(b"somebody's pictures")
 job = desk.Job(folder, ["train", "--steps", "1000000", "--out", str(folder / "run")])
@@ -483,7 +483,7 @@ def test_an_audit_computes_no_longer_than_it_may(tmp_path: Path) -> None:
     environment = {**os.environ, "AMBIENT_PUBLIC": "1", "AMBIENT_MAX_SECONDS": "1"}
     command = ["train", "--steps", "10000", "--out", str(tmp_path / "run")]
     with subprocess.Popen(
-        [sys.executable, "-m", "ui.audit.process", *command],
+        [sys.executable, "-m", "ui.jobs.process", *command],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.PIPE,

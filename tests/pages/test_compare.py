@@ -18,8 +18,8 @@ from streamlit.testing.v1 import AppTest
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.runs.folder import BUNDLED_RUNS
 from ui import words
-from ui.audit import desk as office
 from ui.compare.choice import IMAGES
+from ui.jobs import desk as office
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGE = "Judge these images"

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ambient.cli import train as commands
 from ambient.cli import main
+from ambient.cli import train as commands
 from ambient.config import PEAK_RATES, PRESETS, configure
 from ambient.diffusion import hardware
 from ambient.diffusion.levels import cutoff_report

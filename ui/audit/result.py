@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import streamlit as st
 from ambient.reports import page as paper
 from ui import charts, words
 from ui.charts.verdicts import histogram
+from ui.jobs import outcome
 from ui.pictures import WARM, compared, gallery
 from ui.teacher import control, hidden
 
@@ -29,13 +29,6 @@ ICONS = {
 }
 COLUMNS = 8  # of copies
 TABLE = 2000  # images in the table on the page; all are in the CSV
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reading the result")
-def read(path: str, changed: int) -> Report:
-    """A stored audit."""
-    report: Report = json.loads(Path(path).read_bytes())
-    return report
 
 
 def show(report: Report, key: str, forget: Callable[[], None] | None = None) -> None:
@@ -95,27 +88,7 @@ def _ways_on(report: Report, key: str, forget: Callable[[], None] | None) -> Non
         if not hidden("data"):
             _downloads(report, key)
         if forget:
-            delete("Delete this audit", f"audit-delete-{key}", forget)
-
-
-def delete(label: str, key: str, forget: Callable[[], None]) -> None:
-    """A button that ends an audit here."""
-
-    def done() -> None:
-        forget()
-        for cached in (read, _strip, _pairs):
-            cached.clear()
-        st.toast("The images and the result are deleted.", icon=":material/delete:")
-
-    st.button(
-        label,
-        key=key,
-        icon=":material/delete:",
-        type="tertiary",
-        on_click=done,
-        help="The images and the result, from this server, now. What you dropped stays in this tab "
-        "until you take it out.",
-    )
+            outcome.delete("Delete this audit", f"audit-delete-{key}", forget)
 
 
 def _downloads(report: Report, key: str) -> None:
@@ -153,30 +126,10 @@ def _histogram(report: Report, key: str) -> None:
         "Each image's distance to its nearest training image over that to the second nearest. "
         "Above the axis what was generated, below it "
         f"{report['calibrated_on']}: the part of them left of the line are false alarms.",
-        [provenance(report)],
+        [outcome.provenance(report)],
         lambda: report["samples"],
-        f"{command(report)} --html audit.html --json -",
+        f"{outcome.command(report)} --html audit.html --json -",
     )
-
-
-def command(report: Report) -> str:
-    """The command that makes such an audit again, of images at A, B and C."""
-    of = f"--model A --n {report['n_samples']}" if report["sampler"] else "--generated A"
-    unseen = " --heldout C" if report["corpus"]["n_heldout"] else ""
-    return f"python -m ambient audit {of} --train B{unseen}"
-
-
-def provenance(report: Report) -> str:
-    """Which images a number comes from."""
-    corpus = report["corpus"]
-    parts = [
-        f"{report['n_samples']:,} generated ({report['generated']['name']})",
-        f"{corpus['n_train']:,} training ({corpus['name']})",
-        f"{corpus['n_heldout']:,} unseen",
-        "x".join(map(str, report["shape"][:2])),
-        f"calibrated on {report['calibrated_on'] or 'nothing'}",
-    ]
-    return " · ".join(parts)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -14,8 +14,8 @@ import streamlit as st
 
 from ambient.reports.comparison import Paired, Unpaired, apart, by_seed, on_same_noise, unpaired
 from ui import data, deal, galleries, words
-from ui.audit import result
 from ui.compare.sides import Side
+from ui.jobs import outcome
 from ui.pictures import arm_color, gallery
 from ui.teacher import control, hidden
 
@@ -165,7 +165,7 @@ def apart_in_words(both: Sides) -> str:
 def command(both: Sides) -> str:
     """The commands that make the numbers again."""
     own = [side for side in both if not side.run]
-    audits = [f"{result.command(side.report)} --json {side.command}" for side in own]
+    audits = [f"{outcome.command(side.report)} --json {side.command}" for side in own]
     return "\n".join([*audits, f"python -m ambient compare {_names(both)} --json -"])
 
 

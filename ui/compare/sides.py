@@ -16,9 +16,9 @@ from ambient.reports import page as paper
 from ambient.reports.comparison import shaped
 from ambient.runs.folder import Run
 from ui import data, words
-from ui.audit import drops, result, waiting
 from ui.compare.choice import IMAGES, SIDES
 from ui.data import Shown
+from ui.jobs import drops, outcome, waiting
 from ui.teacher import hidden
 
 Report = Mapping[str, Any]
@@ -52,7 +52,7 @@ class Side:
     def provenance(self) -> str:
         if self.run:
             return words.provenance(self.run, self.report)
-        return result.provenance(self.report)
+        return outcome.provenance(self.report)
 
     @property
     def command(self) -> str:
@@ -129,11 +129,11 @@ def _own(side: str, box: DeltaGenerator) -> Side | None:
         elif job.status == "failed":
             words.refuse(job.last_word())
         else:
-            report = result.read(str(job.json), data.stamp(job.json))
+            report = outcome.read(str(job.json), data.stamp(job.json))
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.caption(result.provenance(report), width="content")
+                st.caption(outcome.provenance(report), width="content")
                 forget = partial(drops.forget, _place(side), key)
-                result.delete("Delete these images", f"delete-{side}", forget)
+                outcome.delete("Delete these images", f"delete-{side}", forget)
             if report["copies"]["ratio"]["rate"] is not None:
                 return Side(report["generated"]["name"], report, None)
             words.refuse(" ".join(report["warnings"]))

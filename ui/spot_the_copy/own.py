@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui.audit import drops
+from ui.jobs import drops
 from ui.teacher import hidden
 from ui.training_form import hand_over
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.audit import drops
-from ui.audit.desk import desk
+from ui.jobs import drops
+from ui.jobs.desk import desk
 
 TICK = 1.0  # seconds between two looks
 

@@ -12,7 +12,7 @@ import streamlit as st
 from ambient.errors import InputError
 from ambient.runs.limits import Limits, is_public
 from ui import visitor, words
-from ui.audit.desk import Job, desk
+from ui.jobs.desk import Job, desk
 from ui.pictures import TYPES
 
 GENERATED = {

@@ -109,7 +109,7 @@ class Job:
         nice = ["nice", "-n", "10"] if shutil.which("nice") else []  # page loads come first
         with (self.folder / "log.txt").open("wb") as log:
             self.process = subprocess.Popen(
-                [*nice, sys.executable, "-m", "ui.audit.process", *self.command],
+                [*nice, sys.executable, "-m", "ui.jobs.process", *self.command],
                 stdin=subprocess.PIPE,  # its other end is closed when this server ends
                 stdout=log,
                 stderr=log,
