@@ -62,10 +62,10 @@ with errors_in_words():
             st.caption("Move the slider to put a model with a cutoff beside it.")
     st.caption(words.resembling(rule["threshold"]), width=760)
     if cutoff:
-        frozen.show(run)
+        frozen.show_frozen(run)
 
 selected = f"ambient-{cutoff:g}" if cutoff else "standard-0"
 trade.show_valley(table[n], n, cutoff)
 trade.show_quality(table[n], n, selected)
-splicing.show(table[n], n)
-another.offer(standard)
+splicing.show_splices(table[n], n)
+another.offer_training(standard)

@@ -52,7 +52,7 @@ with errors_in_words():
         with left:
             specimens.append(choose(run))
         with right:
-            microscope.show(run, step, specimens[-1], sigma)
+            microscope.show_row(run, step, specimens[-1], sigma)
 words.under(
     "microscope",
     "One training image and one unseen one under the same noise. A *perfect memory* knows the "
@@ -66,7 +66,7 @@ words.under(
 
 st.subheader("All noise levels at once", anchor=False)
 if not covers.covered("gap"):
-    levels.show(run, curves, sigma, specimens[0])
+    levels.show_levels(run, curves, sigma, specimens[0])
 
 with errors_in_words():
-    clone_test.show(run, step, specimens, level)
+    clone_test.show_clone_test(run, step, specimens, level)

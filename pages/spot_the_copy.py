@@ -14,7 +14,7 @@ bar = enter(
 )
 alone = not covers.is_on() and not hidden("open")
 if alone:
-    own.hint()
+    own.show_hint()
 table = data.with_cutoffs()
 if not table:
     words.missing("No pair of stored runs to compare yet.", "make assets")
@@ -85,4 +85,4 @@ else:
     side_by_side()
     guessing()
 if alone:
-    own.card()
+    own.show_card()

@@ -10,7 +10,7 @@ from ui.teacher import hidden
 from ui.training_form import fill, settings
 
 
-def offer(standard: Run) -> None:
+def offer_training(standard: Run) -> None:
     if any(hidden(group) for group in ("train", "live", "settings")):
         return
     c = standard.config

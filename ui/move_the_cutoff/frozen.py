@@ -23,7 +23,7 @@ def _stored(run: Run) -> Images | None:
     return np.stack(np.split(picture, picture.shape[1] // run.config.side, axis=1))
 
 
-def show(run: Run) -> None:
+def show_frozen(run: Run) -> None:
     """Stored or, when asked for, derived again as training derived them."""
     copies = _stored(run)
     if copies is None and hidden("live"):

@@ -18,7 +18,7 @@ from ui.teacher import control, hidden
 SHOWN = 12
 
 
-def show(runs: Mapping[float, Run], n: int) -> None:
+def show_splices(runs: Mapping[float, Run], n: int) -> None:
     """Stored splices of the standard run and an ambient one, and one sampled now."""
     found = surgery.stored(runs, n)
     if found is None:

@@ -22,9 +22,10 @@ SEEDS = tuple(range(1, 7))  # noises; 0 is that of the pictures above
 KINDS = ("training", "unseen", "generated")
 
 
-def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str, Any]) -> None:
+def show_clone_test(
+    run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str, Any]
+) -> None:
     """The stored rates in a sentence, one image under several noises, and the test on a click."""
-    sigma = level["sigma"]
     st.subheader("Clone test: what comes back?", anchor=False)
     st.markdown(
         "Noise an image, then let the network sample down from there. At low noise any real "
@@ -38,37 +39,43 @@ def show(run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str,
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         kind = _kind()
         origin = _generated(run) if kind == KINDS[2] else specimens[KINDS.index(kind)]
-        go = False
-        if run.steps and not hidden("live"):
-            go = st.button(
-                "Run the clone test", type=words.prominent(), icon=":material/play_arrow:"
-            )
+        may = bool(run.steps) and not hidden("live")
+        icon = ":material/play_arrow:"
+        go = may and st.button("Run the clone test", type=words.prominent(), icon=icon)
+    found = _tested(run, step, origin, level["sigma"], go)
+    names = data.sets(run).train_names
+    words.under(
+        "clone-test",
+        _result(run, origin, found),
+        [words.provenance(run, None, bool(found), step)],
+        lambda: [
+            {"noise": seed, "came_back": r.home, "nearest": names[r.nearest]}
+            for seed, r in zip(SEEDS, found, strict=False)
+        ],
+        f"python -m ambient curves {words.address(run)} --json curves.json",
+    )
+
+
+def _tested(run: Run, step: int, origin: Specimen, sigma: float, go: bool) -> Sequence[Return]:
+    """Draw what came back, as known from before or, on a click, one noise after the other."""
     split = run.config.corpus_sha256, run.config.n_train, run.config.split_seed
     key = (data.weights(run, step), split, origin.sha256, origin.kind, sigma)
-    found: list[Return] = list(remembered("clones").get(key, ()))
     slot = st.empty()
     if go:
         from ui.noise_microscope import live_denoiser
 
-        found, bar = [], st.progress(0.0, "Loading the network")
+        found: list[Return] = []
+        bar = st.progress(0.0, "Loading the network")
         for one in live_denoiser.returns(run, step, origin, sigma, SEEDS):
             found.append(one)
             share = len(found) / len(SEEDS)
             bar.progress(share, f"Sampled down from {len(found)} of {len(SEEDS)} noises")
             _draw(slot, run, origin, sigma, found)
         bar.empty()
-        remembered("clones")[key] = tuple(found)
-    _draw(slot, run, origin, sigma, found)
-    words.under(
-        "clone-test",
-        _result(run, origin, found),
-        [words.provenance(run, None, bool(found), step)],
-        lambda: [
-            {"noise": seed, "came_back": r.home, "nearest": data.sets(run).train_names[r.nearest]}
-            for seed, r in zip(SEEDS, found, strict=False)
-        ],
-        f"python -m ambient curves {words.address(run)} --json curves.json",
-    )
+        remembered("clones")[key] = found
+    known: Sequence[Return] = remembered("clones").get(key, ())
+    _draw(slot, run, origin, sigma, known)
+    return known
 
 
 @control("settings")

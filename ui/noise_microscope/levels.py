@@ -153,7 +153,7 @@ def clickable() -> bool:
     return not hidden("settings") and not any(word in agent for word in ("Mobi", "Android", "iPad"))
 
 
-def show(run: Run, curves: Curves, sigma: float, specimen: Specimen) -> None:
+def show_levels(run: Run, curves: Curves, sigma: float, specimen: Specimen) -> None:
     """What theory says, what was measured, and all panels on one axis of noise levels."""
     st.markdown(f"{in_theory(run, curves)}  \n{in_practice(curves)}", width=760)
     _chart(run, curves, sigma, specimen)

@@ -100,7 +100,7 @@ def choose_step(run: Run) -> int:
     )
 
 
-def show(run: Run, step: int, specimen: Specimen, sigma: float) -> None:
+def show_row(run: Run, step: int, specimen: Specimen, sigma: float) -> None:
     """In a row: the image, noisy, as the network and a perfect memory see it, its origins."""
     train = data.sets(run).train
     noisy = noise.at(specimen.image, sigma)

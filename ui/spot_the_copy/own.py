@@ -16,12 +16,12 @@ ANCHOR = "your-own-images"
 SETS = {"generated": "Generated images", "train": "What the generator learned from"}
 
 
-def hint() -> None:
+def show_hint() -> None:
     """One line at the top that leads to the drops."""
     st.markdown(f"**Your own images?** [Find the copies among them](#{ANCHOR}) or train on them.")
 
 
-def card() -> None:
+def show_card() -> None:
     """Both drops in a row, and where they lead."""
     st.subheader("Your own images: new, or copies?", anchor=ANCHOR)
     with st.container(border=True):
