@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ambient.copies.features import DEFAULT, WEIGHTS, encode
+from ambient.copies.features import WEIGHTS, encode
+from ambient.copies.spaces import DEFAULT
 from ambient.copies.stored import FOLDER
 from ambient.images.corpus import ASSETS, BUNDLED, load_corpus
 from ambient.runs.folder import BUNDLED_RUNS, list_runs

@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ambient.copies.features import Pretrained
 from ambient.copies.imagenet import MEAN, SIDE, STD, WEIGHTS, imagenet_features
+from ambient.copies.pretrained import Pretrained
 from ambient.images.corpus import load_corpus, to_unit
 
 HALVED = 2**17  # numbers from which a tensor is stored in half precision; seven of ten are in such

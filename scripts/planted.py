@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ambient.copies.features import FEATURES
 from ambient.copies.intervals import clopper_pearson
 from ambient.copies.judge import ImageSets, judge_images
 from ambient.copies.likeness import likeness
+from ambient.copies.spaces import FEATURES
 from ambient.files import write_atomically
 from ambient.images.corpus import ASSETS, Corpus, load_corpus, split_corpus
 from ambient.reports.audit import audit

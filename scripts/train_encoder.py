@@ -31,8 +31,9 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ambient.copies.features import FEATURES, WEIGHTS, Encoder, encode, load_encoder, standardize
+from ambient.copies.features import WEIGHTS, Encoder, encode, load_encoder, standardize
 from ambient.copies.rules import find_neighbors, judge, similarities
+from ambient.copies.spaces import FEATURES
 from ambient.images.corpus import Corpus, load_corpus, split_corpus, to_bytes, to_unit
 
 Scores = NDArray[np.float32]

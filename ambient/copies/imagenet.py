@@ -19,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ambient.copies.features import BATCH, Pretrained
+from ambient.copies.features import BATCH
+from ambient.copies.pretrained import Pretrained
 from ambient.errors import InputError
 from ambient.files import ASSETS
 from ambient.images.corpus import to_unit

@@ -14,7 +14,6 @@ import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
 
-from ambient.copies.features import find_space
 from ambient.copies.quality import quality, texture
 from ambient.copies.rules import (
     FALSE_ALARMS,
@@ -30,6 +29,7 @@ from ambient.copies.rules import (
     similarities,
     similarity_threshold,
 )
+from ambient.copies.spaces import find_space
 from ambient.copies.stored import features_of
 from ambient.errors import InputError
 from ambient.images.neighbors import Table, nearest
@@ -104,7 +104,7 @@ def judge_images(
 
     Args:
         sets: the images.
-        features: a name in `ambient.copies.features.SPACES`, for the similarity rule and quality;
+        features: a name in `ambient.copies.spaces.SPACES`, for the similarity rule and quality;
             without one only pixels are compared, which is much faster.
         seed: of what quality draws.
         measure_quality: where there are features and enough images, `quality` is measured.

@@ -11,7 +11,8 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ambient.copies.features import DEFAULT, WEIGHTS, encode
+from ambient.copies.features import WEIGHTS, encode
+from ambient.copies.spaces import DEFAULT
 from ambient.images.corpus import ASSETS, BUNDLED, load_corpus
 
 FOLDER = ASSETS / "features"

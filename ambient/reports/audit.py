@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient import __version__
-from ambient.copies.features import FEATURES, available, find_space
+from ambient.copies.features import available, load_space
 from ambient.copies.judge import Images, ImageSets, Told, judge_images, silent
 from ambient.copies.likeness import likeness
 from ambient.copies.rules import ORDERS, UNLIKE, choose
+from ambient.copies.spaces import FEATURES
 from ambient.errors import InputError
 from ambient.files import Tell
 from ambient.images.corpus import Corpus, load_corpus
@@ -92,7 +93,7 @@ def audit(
     Raises:
         InputError: a set that cannot be read, or sets of different sizes or channels.
     """
-    find_space(features).load()
+    load_space(features)
     sets = read_sets(generated, train, heldout, side, told)
     others = [name for name in available() if name != features]
     judged = judge_images(sets.images, features, seed, quality, told, others)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from msgspec import to_builtins
 
-from ambient.copies.features import FEATURES, find_space
+from ambient.copies.features import load_space
 from ambient.copies.judge import Images, ImageSets, judge_images
+from ambient.copies.spaces import FEATURES
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.images.corpus import Corpus, Split, to_bytes
@@ -47,7 +48,7 @@ def evaluate(
     Raises:
         InputError: an unusable run, corpus, step or feature space.
     """
-    find_space(features).load()  # what cannot be had is said before the samples are drawn
+    load_space(features)  # what cannot be had is said before the samples are drawn
     corpus = run.corpus()
     split = run.split(corpus)
     how = how or sampler_for(run)

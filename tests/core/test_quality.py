@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ambient.copies.features import FEATURES
 from ambient.copies.quality import (
     density_coverage,
     frechet,
@@ -21,6 +20,7 @@ from ambient.copies.quality import (
     sliced_wasserstein,
     texture,
 )
+from ambient.copies.spaces import FEATURES
 from ambient.errors import InputError
 
 DIM = 8

@@ -20,7 +20,6 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ambient.copies.features import SPACES
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports import page as paper
@@ -231,12 +230,6 @@ def test_a_public_server_caps_and_asks_for_no_paths(
     at = click(at)
     assert "this server takes at most 0 MB" in at.error[0].value
     assert not office.desk().jobs
-
-
-def test_feature_spaces_are_those_that_there_are() -> None:
-    assert set(drops.SPACES) == set(SPACES)
-    offline = [name for name, space in SPACES.items() if space.offline]
-    assert list(drops.SPACES)[:2] == offline
 
 
 # Models

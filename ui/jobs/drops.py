@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from ambient.copies.spaces import FEATURES, SPACES
 from ambient.errors import InputError
 from ambient.runs.limits import Limits, is_public
 from ui import visitor, words
@@ -28,16 +29,6 @@ COUNTS = (128, 256, 512)
 REAL = {
     "train": ("Training images", "What it learned from: all of it."),
     "heldout": ("Unseen images, if you have some", "Real ones that it never saw: 100 or more."),
-}
-# Feature spaces (`SPACES`, which loads torch); two need no network.
-SPACES = {
-    "encoder-64": "the bundled encoder",
-    "pixels": "pixels again",
-    "dinov2-vits14": "DINOv2 (downloaded)",
-    "resnet18": "ResNet-18 (downloaded)",
-    "resnet50": "ResNet-50 (downloaded)",
-    "convnext-tiny": "ConvNeXt (downloaded)",
-    "inception-v3": "Inception v3 (downloaded)",
 }
 MEGABYTES = 1000  # that a browser may hand over at once to a server of one's own
 
@@ -77,11 +68,11 @@ def ask(place: str, click: str, like: Given | None = None) -> Given:
             disabled=not ready,
             key=f"{place}-go",
         )
-        offered = list(SPACES)[:2] if is_public() else list(SPACES)
+        offered = [k for k, s in SPACES.items() if s.offline or not is_public()]
         features = st.selectbox(
             "Compared in pixels, and first in",
             offered,
-            format_func=SPACES.__getitem__,
+            format_func=lambda name: SPACES[name].about,
             key=f"{place}-features",
             width=260,
             help="Features find copies that are mirrored, shifted or recolored.",
@@ -172,9 +163,7 @@ def promise() -> str:
     )
 
 
-def start(
-    place: str, given: Given, features: str = next(iter(SPACES)), count: int = COUNTS[0]
-) -> None:
+def start(place: str, given: Given, features: str = FEATURES, count: int = COUNTS[0]) -> None:
     """Begin an audit, in place of the last one of this tab there."""
     if last := st.session_state.pop(_job(place), None):
         desk().end(last)

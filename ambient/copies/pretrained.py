@@ -1,0 +1,231 @@
+"""Networks trained elsewhere as feature spaces: their weights are downloaded once and checked.
+
+The code is that of torchvision and timm; nothing that is downloaded is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import pickle
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http.client import HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ambient.copies.spaces import OFFLINE
+from ambient.errors import InputError
+
+TIMEOUT = 10.0  # seconds a server may be silent
+
+
+def to_rgb(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Gray becomes RGB."""
+    return repeat(x, "b 1 h w -> b c h w", c=3) if x.shape[1] == 1 else x
+
+
+class Pretrained(nn.Module):
+    """A network trained elsewhere, behind the size and normalization it was trained with.
+
+    The whole picture is resized to a square: cropping, as for classifying, would hide its edges.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        side: int,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        mode: str = "bilinear",
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.side = side
+        self.mode = mode
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(std)[:, None, None])
+        self.requires_grad_(False).eval()
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
+        """Features of pictures in [-1, 1], c = 1 or 3, by the network's view of [0, 1]."""
+        x = (to_rgb(x) + 1) / 2
+        x = F.interpolate(x, (self.side, self.side), mode=self.mode, antialias=True).clamp(0, 1)
+        return self.network((x - self.mean) / self.std).float()
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A torchvision classifier of ImageNet, to be used without its last layer.
+
+    Attributes:
+        weights: their full name; torchvision's `DEFAULT` may move, a feature space must not.
+        last: the layer that is taken off.
+        options: what the network's builder must be told to fit the weights.
+    """
+
+    weights: str
+    last: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+BACKBONES = {
+    "resnet18": Backbone("ResNet18_Weights.IMAGENET1K_V1", "fc"),
+    "resnet50": Backbone("ResNet50_Weights.IMAGENET1K_V2", "fc"),
+    "convnext-tiny": Backbone("ConvNeXt_Tiny_Weights.IMAGENET1K_V1", "classifier.2"),
+    "inception-v3": Backbone(
+        "Inception_V3_Weights.IMAGENET1K_V1", "fc", {"transform_input": True, "init_weights": False}
+    ),
+}
+
+
+@cache
+def load_backbone(name: str) -> Pretrained:
+    """A network of `BACKBONES`, its weights downloaded on first use.
+
+    The weights of `inception-v3` are torchvision's, not the TensorFlow ones behind published FID
+    numbers: distances between its features don't compare with those of papers.
+
+    Raises:
+        InputError: the weights can't be fetched, or their file is not the right one.
+    """
+    from torchvision import models
+
+    backbone = BACKBONES[name]
+    weights = models.get_weight(backbone.weights)
+    sha256 = Path(weights.url).stem.rsplit("-", 1)[1]  # torchvision's files carry its beginning
+    state = fetch_weights(name, weights.url, sha256)
+    network = models.get_model(name.replace("-", "_"), weights=None, **backbone.options)
+    network.load_state_dict(state)
+    network.set_submodule(backbone.last, nn.Identity())
+    seen = weights.transforms()
+    return Pretrained(network, seen.crop_size[0], tuple(seen.mean), tuple(seen.std))
+
+
+DINOV2 = "dinov2-vits14"
+DINOV2_URL = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth"
+DINOV2_SHA256 = "b938bf1bc15cd2ec0feacfe3a1bb553fe8ea9ca46a7e1d8d00217f29aef60cd9"
+PATCH, SIDE = 14, 224  # of DINOv2, in pixels
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@cache
+def load_dinov2() -> Pretrained:
+    """DINOv2 ViT-S/14 (Oquab et al. 2023), its class token: its own weights in timm's network.
+
+    Raises:
+        InputError: timm is not installed, or as `load_backbone`.
+    """
+    try:
+        from timm import create_model
+    except ImportError as e:
+        raise InputError(
+            f"'{DINOV2}' needs the package timm; run `pip install -r requirements-models.txt`, or "
+            f"use {OFFLINE}, which need no network."
+        ) from e
+    state = fetch_weights(DINOV2, DINOV2_URL, DINOV2_SHA256)
+    state.pop("mask_token", None)  # of its training alone
+    state["pos_embed"] = resized(state["pos_embed"], SIDE // PATCH)
+    network = create_model("vit_small_patch14_dinov2", img_size=SIDE, num_classes=0)
+    network.load_state_dict(state)
+    return Pretrained(network, SIDE, IMAGENET_MEAN, IMAGENET_STD, mode="bicubic")
+
+
+def resized(positions: Float[Tensor, "1 n d"], side: int) -> Float[Tensor, "1 m d"]:
+    """A class token and a square grid of positions, the grid with `side` positions a side.
+
+    By DINOv2's own interpolation, whose factor has a tenth of a position added against rounding.
+    """
+    token, grid = positions[:, :1], positions[:, 1:]
+    known = math.isqrt(grid.shape[1])
+    grid = rearrange(grid, "1 (h w) d -> 1 d h w", h=known)
+    grid = F.interpolate(grid, scale_factor=(side + 0.1) / known, mode="bicubic")
+    return torch.cat([token, rearrange(grid, "1 d h w -> 1 (h w) d")], dim=1)
+
+
+def fetched() -> set[str]:
+    """Networks whose weights are here already; one that is damaged counts, its loading says so."""
+    from torchvision import models
+
+    files = {name: weights_file(models.get_weight(b.weights).url) for name, b in BACKBONES.items()}
+    if find_spec("timm"):
+        files[DINOV2] = weights_file(DINOV2_URL)
+    return {name for name, file in files.items() if file.exists()}
+
+
+def weights_file(url: str) -> Path:
+    """Where torch.hub keeps what it downloads from there."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+
+
+def fetch_weights(name: str, url: str, sha256: str) -> dict[str, Tensor]:
+    """The tensors in a file of torch.hub's cache folder, downloaded if it isn't there.
+
+    Args:
+        name: of the feature space, for messages.
+        url: where the file is; its last part is the file's name.
+        sha256: how the file's hash begins. It is checked every time: features under one name
+            come from one file, whoever put it there.
+
+    Raises:
+        InputError: no network, a download that broke off, or another file under that name.
+    """
+    path = weights_file(url)
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with short_timeout():
+                torch.hub.download_url_to_file(
+                    url, str(path), hash_prefix=sha256, progress=sys.stderr.isatty()
+                )
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, HTTPException, RuntimeError) as e:
+        raise InputError(
+            f"the weights of '{name}' could not be fetched from {url} ({reason(e)}); connect to "
+            f"the network once, put that file into {path.parent}, or use {OFFLINE}, which need no "
+            "network."
+        ) from e
+    if not found.startswith(sha256):
+        raise InputError(
+            f"'{path}' does not hold the weights of '{name}' (its sha256 begins with {found[:8]}, "
+            f"expected {sha256[:8]}); delete it, and it is downloaded again from {url}."
+        )
+    try:
+        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
+        raise InputError(
+            f"'{path}' holds more or less than plain weights ({reason(e)}); delete it, and it is "
+            f"downloaded again from {url}."
+        ) from e
+    return state
+
+
+@contextmanager
+def short_timeout() -> Iterator[None]:
+    """A silent server is given up after `TIMEOUT`; torch.hub by itself would wait forever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error's message, or its type if it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
