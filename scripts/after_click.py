@@ -22,7 +22,7 @@ from ambient.images.corpus import ASSETS
 from ambient.runs.folder import list_runs
 from scripts.serve import serving
 from scripts.soak import Visitor
-from ui.frame import PAGES
+from ui.pages import PAGES
 
 TARGET = ASSETS / "results" / "click.json"
 TIMES, SAMPLES, PATIENCE = 3, 400, 300

@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from scripts.serve import ROOT, serving
-from ui.frame import PAGES
+from ui.pages import PAGES
 
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 

@@ -37,7 +37,7 @@ from websockets.sync.client import connect
 
 from ambient.runs.folder import is_training, list_runs
 from scripts.serve import start_server
-from ui.frame import PAGES
+from ui.pages import PAGES
 
 RUN = "digits-50-standard"
 SEEDS = 16  # samples drawn at once

@@ -16,10 +16,10 @@ from ambient.errors import InputError
 from ambient.runs import queue as worker
 from ui import covers, data, teacher, terms, visitor, words
 from ui.jobs.desk import desk
+from ui.pages import HOME, PAGES, SHEET
 from ui.teacher import control, hidden
 
 __all__ = [
-    "PAGES",
     "control",
     "enter",
     "errors_in_words",
@@ -33,25 +33,6 @@ __all__ = [
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
 FRAMED = "framed"  # in the session: what app.py shows above every page
 PAGE = "page"  # the name of the page at hand
-
-PAGES = (
-    ("spot_the_copy", "Spot the copy", "compare", "Which generated images are copies?"),
-    ("watch_it_memorize", "Watch it memorize", "timeline", "Step by step, samples become copies."),
-    (
-        "noise_microscope",
-        "Noise microscope",
-        "biotech",
-        "At which noise levels a network memorizes",
-    ),
-    ("move_the_cutoff", "Move the cutoff", "tune", "What the cutoff costs and what it buys."),
-    ("evidence_room", "Evidence room", "frame_inspect", "Every sample beside its nearest images."),
-    ("compare", "Compare", "balance", "Any two runs, from the same noise."),
-    ("audit", "Audit", "fact_check", "Are my samples just my training images?"),
-    ("train_your_own", "Train your own", "model_training", "Train a model here and watch it."),
-    ("reproduce", "Reproduce", "deployed_code", "Every figure, its data and its command."),
-)
-HOME = PAGES[0][0]
-SHEET = "lesson_sheet"  # reached from the lesson and the teacher's menu
 
 
 def _pages() -> list[StreamlitPage]:

@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import expect
 
 from ambient.runs.folder import BUNDLED_RUNS, list_runs, open_run
-from ui import frame
+from ui import pages
 from ui.words import interval
 
-PAGES = ["", *(name for name, *_ in frame.PAGES[1:])]
+PAGES = ["", *(name for name, *_ in pages.PAGES[1:])]
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ def test_every_page_comes_up_as_the_first_request(name: str, fresh: str, new_tab
     page = new_tab(fresh).open(name)
     expect(page.get_by_text("Spot the copy").first).to_be_visible()
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    _, title, *_ = frame.PAGES[(PAGES.index(name) + 1) % len(PAGES)]
+    _, title, *_ = pages.PAGES[(PAGES.index(name) + 1) % len(PAGES)]
     word = "Next:" if name != PAGES[-1] else "Back to"
     expect(page.get_by_text(f"{word} {title}")).to_be_visible()
 

@@ -9,11 +9,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from ui import frame
+from ui import pages
 from ui.lesson.steps import steps
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [*(name for name, *_ in frame.PAGES), frame.SHEET]
+PAGES = [*(name for name, *_ in pages.PAGES), pages.SHEET]
 # Streamlit's own frame: the top navigation and its header. Reported, never counted as ours.
 FRAME = ("stHeader", "stToolbar", "stTopNav", "stSidebarNav", "stAppDeployButton")
 # What axe calls serious or critical there with Streamlit 1.67, by rule; anything new is reported.

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from ui import frame
+from ui import frame, pages
 from ui.lesson.steps import steps
 
 STEPS = steps()
-TITLES = {name: title for name, title, *_ in frame.PAGES}
+TITLES = {name: title for name, title, *_ in pages.PAGES}
 FIRST_PAINT = 2.0  # seconds to the home page's numbers from a warm server
 SLOW = 3.0  # how much slower a busy machine may be before this test complains
 

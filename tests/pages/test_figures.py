@@ -16,7 +16,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.cli import app as commands
-from ui import cutoffs, data, frame, words
+from ui import cutoffs, data, pages, words
 from ui.pictures import compared
 from ui.reproduce import figures
 
@@ -30,7 +30,7 @@ def every() -> list[figures.Figure]:
 
 def test_names_are_their_own_and_pages_exist(every: list[figures.Figure]) -> None:
     assert len({f.name for f in every}) == len(every) > 15
-    assert {f.page for f in every} <= {name for name, *_ in frame.PAGES}
+    assert {f.page for f in every} <= {name for name, *_ in pages.PAGES}
     assert all((f.chart is None) != (f.picture is None) for f in every)
 
 

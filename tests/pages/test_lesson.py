@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from ambient.runs import folder as store
 from tests.pages.driver import press, ran, text, visit
-from ui import covers, data, frame, teacher, words
+from ui import covers, data, frame, pages, teacher, words
 from ui.lesson import answers, panel, sheet
 from ui.lesson.steps import DONE, TESTS, Step, steps
 
@@ -42,7 +42,7 @@ def _guess_onset(app: AppTest, step: int) -> AppTest:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda s: s.name)
 def test_a_step_refers_to_what_exists_and_opens_cold_with_its_state(step: Step) -> None:
-    assert step.page in {name for name, *_ in frame.PAGES}
+    assert step.page in {name for name, *_ in pages.PAGES}
     assert step.done in TESTS
     assert set(step.groups) <= set(teacher.GROUPS) and set(step.covers) <= set(covers.PARTS)
     app = _at(step)

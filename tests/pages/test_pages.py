@@ -16,11 +16,11 @@ from ambient.copies.rules import find_copies, find_neighbors
 from ambient.images.corpus import Split, load_corpus, split_corpus, to_unit
 from ambient.runs import folder as store
 from ambient.runs.folder import open_run, write_sheet
-from ui import frame, words
+from ui import pages, words
 from ui.evidence_room import ruling
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [name for name, *_ in frame.PAGES]
+PAGES = [name for name, *_ in pages.PAGES]
 N, SAMPLES = 40, 120
 OF_SAMPLES = f" of {SAMPLES}"
 
@@ -370,7 +370,7 @@ def test_cards_show_the_stored_outcomes(tmp_path: Path, monkeypatch: pytest.Monk
 def test_home_ends_in_a_link_to_the_next_page_but_not_in_a_lesson(app: AppTest) -> None:
     app.run()
     link = app.main.get("page_link")[-1].proto
-    assert link.label == f"Next: {frame.PAGES[1][1]}"
+    assert link.label == f"Next: {pages.PAGES[1][1]}"
     app.query_params["lesson"] = "1"
     app.run()
     assert not app.main.get("page_link")

@@ -8,13 +8,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.driver import press, ran, visit
-from ui import frame
+from ui import pages
 from ui.evidence_room import ruling
 
 KINDS = ("button_group", "selectbox", "select_slider", "slider", "number_input", "toggle")
 # Where to look for controls: each page as it opens, and where others appear.
 STARTS: list[tuple[str, dict[str, str]]] = [
-    *((name, {}) for name, *_ in frame.PAGES),
+    *((name, {}) for name, *_ in pages.PAGES),
     ("spot_the_copy", {"n": "300"}),
     ("move_the_cutoff", {"n": "100"}),
     ("noise_microscope", {"clone": "generated"}),

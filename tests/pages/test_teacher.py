@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.driver import ran, visit
-from ui import frame, teacher
+from ui import pages, teacher
 
-PAGES = [name for name, *_ in frame.PAGES]
+PAGES = [name for name, *_ in pages.PAGES]
 CONTROLS = ("button", "button_group", "selectbox", "select_slider", "slider", "number_input")
 CONTROLS += ("file_uploader", "text_input", "toggle", "multiselect")
 AT_4 = {"n": "300", "cutoff-300": "4"}

@@ -28,10 +28,10 @@ from streamlit.config import get_config_options
 
 from ambient.runs.folder import Run
 from ambient.runs.limits import Limits
-from ui import frame
+from ui import pages
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["", *(name for name, *_ in frame.PAGES), frame.SHEET]
+PAGES = ["", *(name for name, *_ in pages.PAGES), pages.SHEET]
 PLAIN_GIT = 10 * 2**20  # bytes of the largest file that a Space takes without Git LFS
 BIN = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
 

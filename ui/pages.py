@@ -1,0 +1,20 @@
+"""The pages in their order: file, title, icon, and what is on it. The frame shows what is here."""
+
+PAGES = (
+    ("spot_the_copy", "Spot the copy", "compare", "Which generated images are copies?"),
+    ("watch_it_memorize", "Watch it memorize", "timeline", "Step by step, samples become copies."),
+    (
+        "noise_microscope",
+        "Noise microscope",
+        "biotech",
+        "At which noise levels a network memorizes",
+    ),
+    ("move_the_cutoff", "Move the cutoff", "tune", "What the cutoff costs and what it buys."),
+    ("evidence_room", "Evidence room", "frame_inspect", "Every sample beside its nearest images."),
+    ("compare", "Compare", "balance", "Any two runs, from the same noise."),
+    ("audit", "Audit", "fact_check", "Are my samples just my training images?"),
+    ("train_your_own", "Train your own", "model_training", "Train a model here and watch it."),
+    ("reproduce", "Reproduce", "deployed_code", "Every figure, its data and its command."),
+)
+HOME = PAGES[0][0]
+SHEET = "lesson_sheet"  # reached from the lesson and the teacher's menu
