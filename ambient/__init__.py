@@ -16,7 +16,7 @@ _HOME = {
     "Model": "models.adapters",
     "audit": "reports.audit",
     "corrupt": "diffusion.corruption",
-    "evaluate": "reports.evaluation",
+    "evaluate": "reports.evaluate",
     "find_copies": "copies.rules",
     "load_corpus": "images.corpus",
     "load_pipeline": "models.pipelines",

@@ -26,7 +26,16 @@ def silent(part: str, done: int, total: int) -> None:
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A typed JSON object. `record["field"]` reads an attribute, as it did when it was a dict."""
+    """A typed JSON object. It still reads like the dict that it was: `record["field"]`."""
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__struct_fields__
+
+    def keys(self) -> tuple[str, ...]:
+        return self.__struct_fields__
+
+    def items(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self.__struct_fields__]
 
     def __getitem__(self, name: str) -> Any:
         try:

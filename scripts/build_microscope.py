@@ -20,7 +20,7 @@ SHOWN = {"emoji": ("sun with face", "bison"), "digits": ("5 (no. 1389)", "2 (no.
 def build(run: Run) -> None:
     curves = run.curves()
     assert curves is not None
-    both, sigmas = data.sets(run), [p["sigma"] for p in curves["levels"]]
+    both, sigmas = data.sets(run), [level.sigma for level in curves.levels]
     network, levels = run.denoiser(), torch.tensor(sigmas)
     seen, unseen = SHOWN[run.config.corpus]
     positions = [both.train_names.index(seen), both.heldout_names.index(unseen)]

@@ -65,9 +65,10 @@ def judge(name: str) -> None:
         if run.report(step) is None:
             command("evaluate", run.path, "--step", step, "--n", STAGE_SAMPLES, "--store")
     # A run that was extended has results of its old end: those are made again.
-    if (run.report() or {}).get("step") != run.last_step:
+    report, curves = run.report(), run.curves()
+    if report is None or report.step != run.last_step:
         command("evaluate", run.path, "--store")
-    if (run.curves() or {}).get("step") != run.last_step:
+    if curves is None or curves.step != run.last_step:
         command("curves", run.path, "--store")
 
 

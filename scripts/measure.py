@@ -38,7 +38,7 @@ from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS, load_corpus, to_bytes, to_unit
 from ambient.models.splice import spliced
 from ambient.reports.curves import intervals
-from ambient.reports.evaluation import sets_of
+from ambient.reports.evaluate import sets_of
 from ambient.reports.onset import ONSET, seen_at_onset
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run, step_name
 from ambient.runs.weights import load_weights
@@ -87,7 +87,7 @@ def _row(
     how = sampler_of(c)
     drawn = sample(denoiser, range(SAMPLES), (c.channels, c.side, c.side), how)
     images = np.concatenate([to_bytes(x.numpy()) for x in drawn])
-    verdict = judge_images(sets_of(corpus, run.split(corpus), images))["copies"]["ratio"]
+    verdict = judge_images(sets_of(corpus, run.split(corpus), images)).copies.ratio.rated
     row = {
         "n_train": c.n_train,
         "above": above,
@@ -107,7 +107,8 @@ def along() -> dict[str, Any]:
     rows, missing = [], []
     for run in list_runs(BUNDLED_RUNS):
         for step in run.sheet_steps:
-            sha256 = (run.report(step) or {}).get("checkpoint_sha256")
+            report = run.report(step)
+            sha256 = report.checkpoint_sha256 if report else None
             weights = _weights(run, step, sha256)
             if sha256 in known:
                 rows.append(known[sha256])
@@ -170,7 +171,7 @@ def onset() -> dict[str, Any]:
             rows += _onset(name, config, sorted(path))
     for run in list_runs(BUNDLED_RUNS):
         reports = [(s, run.report(s)) for s in run.sheet_steps]
-        path = [(s, r["copies"]["ratio"]["rate"]) for s, r in reports if r]
+        path = [(s, r.copies.ratio.rated.rate) for s, r in reports if r]
         rows += _onset(run.name, run.config, path)
     # One run for a corpus, number and seed: of two the sweep's, which has more stages; bundled
     # digits are of another network too.

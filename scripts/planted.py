@@ -85,10 +85,10 @@ def one_split(corpus: Corpus, seed: int) -> dict[str, Any]:
 def by_rules(sets: ImageSets, planted: dict[str, NDArray[np.uint8]]) -> dict[str, Any]:
     """What each rule finds among innocent images followed by the planted ones."""
     spaces = dict.fromkeys(space for space, _ in RULES.values())
-    judged = {s: judge_images(sets, s, measure_quality=False)["samples"] for s in spaces}
+    judged = {s: judge_images(sets, s, measure_quality=False).samples for s in spaces}
     found = {}
     for rule, (space, field) in RULES.items():
-        flags = np.array([record[field] for record in judged[space]])
+        flags = np.array([getattr(record, field) for record in judged[space]])
         parts = np.split(flags, INNOCENT + len(sets.train) * np.arange(len(planted)))
         exact = parts[1 + list(planted).index("exact")]
         found[rule] = {
@@ -142,7 +142,7 @@ def example() -> dict[str, Any]:
 
 
 def main() -> None:
-    write_atomically(EXAMPLE, json.dumps(example()) + "\n")
+    example().save(EXAMPLE)
     print(f"wrote {EXAMPLE.name}")
     found = {
         "command": "make planted",

@@ -15,52 +15,54 @@ Writes assets/results/protocol.json; `make results` puts it into words.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
+from ambient.copies.records import Report
 from ambient.files import write_atomically
 from ambient.images.corpus import ASSETS
 from ambient.reports.comparison import on_same_noise
-from ambient.reports.evaluation import evaluate
+from ambient.reports.evaluate import evaluate
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 
 N_TRAIN, FRESH, COUNT, SLACK = 300, 100_000, 1000, 1.05
 RESULT = ASSETS / "results" / "protocol.json"
 
 
-def rate(report: dict[str, Any]) -> float:
-    return float(report["copies"]["ratio"]["rate"])
+def rate(report: Report) -> float:
+    return report.copies.ratio.rated.rate
 
 
-def frechet(report: dict[str, Any]) -> float:
-    return float(report["quality"]["frechet"])
+def frechet(report: Report) -> float:
+    assert report.quality and report.quality.frechet is not None
+    return report.quality.frechet
 
 
-def fewest_copies(candidates: dict[Any, dict[str, Any]], limit: float) -> Any:
+def fewest_copies(candidates: Mapping[Any, Report], limit: float) -> Any:
     """The candidate with the fewest copies among those of Frechet distance <= limit, or None."""
     fit = {key: rate(r) for key, r in candidates.items() if frechet(r) <= limit}
     return min(fit, key=lambda key: (fit[key], frechet(candidates[key]))) if fit else None
 
 
-def fresh(run: Run, step: int) -> dict[str, Any]:
-    *_, report = list(evaluate(run, COUNT, FRESH, step))[-1]
-    assert report is not None
+def fresh(run: Run, step: int) -> Report:
+    report = evaluate(run, COUNT, FRESH, step)
     print(f"{run.name} step {step}: {rate(report):.1%} copies, Frechet {frechet(report):.3f}")
     return report
 
 
-def summary(report: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
-    rule = report["copies"]["ratio"]
+def summary(report: Report, standard: Report) -> dict[str, Any]:
+    rule, similarity = report.copies.ratio.rated, report.copies.similarity
     paired = on_same_noise(standard, report)
     assert paired is not None  # both were judged on the same fresh seeds
     return {
-        "run": report["run"],
-        "step": report["step"],
-        "checkpoint_sha256": report["checkpoint_sha256"],
-        "copies": rule["rate"],
-        "copies_ci95": rule["ci95"],
-        "heldout": rule["heldout_rate"],
-        "heldout_ci95": rule["heldout_ci95"],
-        "similar": report["copies"]["similarity"]["rate"],
+        "run": report.run,
+        "step": report.step,
+        "checkpoint_sha256": report.checkpoint_sha256,
+        "copies": rule.rate,
+        "copies_ci95": rule.ci95,
+        "heldout": rule.heldout_rate,
+        "heldout_ci95": rule.heldout_ci95,
+        "similar": similarity and similarity.rate,
         "frechet": frechet(report),
         "difference": [paired.difference, paired.low, paired.high],
     }
@@ -81,9 +83,9 @@ def run_protocol() -> dict[str, Any]:
         for run in list_runs(BUNDLED_RUNS)
         if run.config.arm == "ambient" and run.config.n_train == N_TRAIN
     }
-    reports = {cutoff: run.report() or {} for cutoff, run in ambient.items()}
+    reports = {cutoff: r for cutoff, run in ambient.items() if (r := run.report())}
     cutoff = fewest_copies(reports, SLACK * frechet(last))
-    stages = {s: standard.report(s) or {} for s in standard.steps}
+    stages = {s: r for s in standard.steps if (r := standard.report(s))}
     early = fewest_copies(stages, SLACK * frechet(stages[standard.last_step]))
     baseline = fresh(standard, standard.last_step)
     rows = [summary(baseline, baseline)]

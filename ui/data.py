@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from ambient.errors import InputError
+from ambient.files import Record
 from ambient.images.corpus import ASSETS, Corpus, load_corpus
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
@@ -244,7 +246,7 @@ def shown(run: Run, verdicts: Mapping[str, Any], seeds: Sequence[int]) -> Shown:
     )
 
 
-def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def csv_bytes(rows: Sequence[Mapping[str, Any] | Record]) -> bytes:
     """Rows as CSV; a column for every field that any row has, two for an interval."""
     rows = [_flat(row) for row in rows]
     fields = list(dict.fromkeys(k for row in rows for k in row))
@@ -255,9 +257,9 @@ def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(row: Mapping[str, Any] | Record) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for name, value in row.items():
+    for name, value in (asdict(row) if isinstance(row, Record) else row).items():
         if name.endswith("ci95"):
             stem = name.removesuffix("ci95")
             out |= zip((f"{stem}low", f"{stem}high"), value or (None, None), strict=True)

@@ -13,6 +13,7 @@ import streamlit as st
 import torch
 
 from ambient.copies.judge import ImageSets, judge_images
+from ambient.copies.records import CorpusFacts, Report
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser, splice
 from ambient.diffusion.levels import cutoff_report
@@ -20,6 +21,7 @@ from ambient.diffusion.samplers import trajectory
 from ambient.diffusion.schedule import sampler_of
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, to_bytes, to_unit
+from ambient.reports.evaluate import report_of
 from ambient.runs.folder import Run, open_run
 from ui import data
 from ui.frame import settle_again
@@ -137,25 +139,24 @@ def sampled(
         yield 1.0, np.concatenate(finished)
 
 
-def judged(
-    run: Run, images: Images, seeds: tuple[int, ...], trained: int | None = None
-) -> dict[str, Any]:
+def judged(run: Run, images: Images, seeds: tuple[int, ...], trained: int | None = None) -> Report:
     """The pixel verdict on fresh samples; features of all images would take a visitor's minute.
 
     Raises:
         InputError: another visitor's work takes too long; within the turn of sampling, none does.
     """
-    both = data.sets(run)
+    both, c = data.sets(run), run.config
     with turn():
-        report = judge_images(
+        found = judge_images(
             ImageSets(images, both.train, both.heldout, both.groups, both.heldout_groups)
         )
-    rows = [{"seed": s, **row} for s, row in zip(seeds, report["samples"], strict=True)]
-    weights = {
-        "step": trained or run.last_step,
-        "checkpoint_sha256": run.checkpoint_sha256(trained),
-    }
-    return {**report, "samples": rows, **weights}
+    corpus = CorpusFacts(
+        name=c.corpus,
+        n_train=len(both.train),
+        n_heldout=len(both.heldout),
+        sha256=c.corpus_sha256,
+    )
+    return report_of(run, corpus, found, seeds, trained, None)
 
 
 def suggestion(images: Corpus, n_train: int) -> Iterator[tuple[float, dict[str, Any]]]:

@@ -33,7 +33,7 @@ from ambient.diffusion.noise import lognormal_sigmas
 from ambient.diffusion.training import Trainer, build_denoiser
 from ambient.errors import InputError
 from ambient.images.corpus import load_corpus, split_corpus, to_unit
-from ambient.reports.evaluation import draw, sets_of
+from ambient.reports.evaluate import draw, sets_of
 from ambient.runs.folder import Run, open_run
 
 Row = dict[str, Any]
@@ -311,8 +311,7 @@ def half_copies(run: Run, start: float, samples: int) -> tuple[float, bool]:
     while reached - below > 1:
         stage = (below + reached) // 2
         images = np.concatenate(list(draw(run, range(samples), step=steps[stage])))
-        judged = judge_images(sets_of(corpus, split, images))
-        rates[stage] = float(judged["copies"]["ratio"]["rate"])
+        rates[stage] = judge_images(sets_of(corpus, split, images)).copies.ratio.rated.rate
         below, reached = (below, stage) if rates[stage] >= 0.5 else (stage, reached)
     if reached == len(steps):
         return seconds(below), False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -12,7 +11,7 @@ from ambient.cli.options import MODEL, Count, Features, File, Flag, JsonFile, Se
 from ambient.cli.output import Parts, StopRequest, put_json, say
 from ambient.config import check
 from ambient.errors import InputError
-from ambient.files import write_atomically
+from ambient.reports.records import Origin
 
 if TYPE_CHECKING:
     from ambient.images.corpus import Corpus
@@ -43,7 +42,7 @@ def audit(
 
     Limits.here().cap_memory()
     with StopRequest() as stop, Parts(stop, progress) as parts:
-        origin: dict[str, Any] = {}
+        origin: Origin | None = None
         if generated and not model:
             made: str | Corpus = generated
         elif model and not generated:
@@ -60,18 +59,18 @@ def audit(
             features=features,
             seed=seed,
             quality=not skip_quality,
-            told=parts.tell,
+            tell=parts.tell,
+            origin=origin,
         )
-    report |= origin
     if html:
-        write_atomically(Path(html), paper.page(report))
+        report.html(html)
     put_json(json, report)
-    for warning in report["warnings"]:
+    for warning in report.warnings:
         say(warning)
     say(" ".join([f"{paper.ANSWERS[paper.answer(report)]}.", *paper.sentences(report)]))
 
 
-def _samples_of(spec: str, n: int, seed: int, parts: Parts) -> tuple[Corpus, dict[str, Any]]:
+def _samples_of(spec: str, n: int, seed: int, parts: Parts) -> tuple[Corpus, Origin]:
     """Images that a model makes, and what a report says of their origin."""
     import numpy as np
 
@@ -102,5 +101,4 @@ def _samples_of(spec: str, n: int, seed: int, parts: Parts) -> tuple[Corpus, dic
         groups=twin_groups(images),
         license="yours",
     )
-    weights = model.checkpoint_sha256()
-    return corpus, {"sampler": how, "checkpoint_sha256": weights}
+    return corpus, Origin(sampler=how, checkpoint_sha256=model.checkpoint_sha256())

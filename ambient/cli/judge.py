@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -23,10 +23,11 @@ from ambient.cli.options import (
     Steps,
     TrainedOn,
 )
-from ambient.cli.output import bar_of, last, put_json, say
+from ambient.cli.output import Parts, StopRequest, bar_of, last, put_json, say
 from ambient.config import check
+from ambient.copies.records import Report
 from ambient.errors import InputError
-from ambient.files import read_json
+from ambient.reports.records import Audit, read_report
 from ambient.runs.folder import Run, open_run
 
 if TYPE_CHECKING:
@@ -96,45 +97,41 @@ def evaluate(
 ) -> None:
     """Sample, judge every sample, and say how far the verdict can be trusted."""
     from ambient.models.adapters import sampler_for
-    from ambient.reports.evaluation import evaluate as records
+    from ambient.reports.evaluate import draw_and_judge
     from ambient.reports.keeping import is_current, keep
 
     model = opened(run, train, heldout)
     kept_in = keeper(run, model) if store else None
     how = sampler_for(model, sampler, steps)
     kept = kept_in.report(step) if kept_in else None
-    if kept_in and kept and kept["n_samples"] > n and is_current(kept, kept_in, step):
+    if kept_in and kept and kept.n_samples > n and is_current(kept, kept_in, step):
         raise InputError(
-            f"'{kept_in.path}' has a stored report of {kept['n_samples']} samples and --n is {n}; "
+            f"'{kept_in.path}' has a stored report of {kept.n_samples} samples and --n is {n}; "
             "give as many, leave --store out, or delete that report."
         )
-    *_, images, report = last(records(model, n, seed, step, how, features), "image")
+    with StopRequest() as stop, Parts(stop) as parts:
+        images, report = draw_and_judge(model, n, seed, step, how, features, parts.tell)
     if kept_in:
         keep(kept_in, images, report, step)
     put_json(json, report)
     say(summary(report))
 
 
-def summary(report: dict[str, Any]) -> str:
+def summary(report: Report | Audit) -> str:
     """The verdict of a report in a line."""
-    rule = report["copies"]["ratio"]
-    if rule["rate"] is None:
-        return "no verdict: " + " ".join(report["warnings"])
-    low, high = rule["ci95"]
-    quality, features = report["quality"], report["copies"]["similarity"]
-    step = f", step {report['step']}" if report.get("step") is not None else ""
-    measured = quality and quality["frechet"] is not None
-    distance = f"Frechet {quality['frechet']:.3f}" if measured else "no Frechet (see warnings)"
-    similar = f"by {features['features']} {features['rate']:.1%}; " if features else ""
+    if report.copies.rate is None:
+        return "no verdict: " + " ".join(report.warnings)
+    rule, similar, quality = report.copies.ratio.rated, report.copies.similarity, report.quality
+    low, high = rule.ci95
+    frechet = quality.frechet if quality else None
+    at = f", step {report.step}" if isinstance(report, Report) and report.step is not None else ""
+    alike = f"by {similar.features} {similar.rate:.1%}; " if similar else ""
+    distance = "no Frechet (see warnings)" if frechet is None else f"Frechet {frechet:.3f}"
     return (
-        f"{_called(report)}{step}: {rule['rate']:.1%} copies (95 % {low:.1%} to "
-        f"{high:.1%}) by d1/d2 < {rule['threshold']:.3f}, which flags {rule['heldout_rate']:.1%} "
-        f"of unseen images; {similar}{distance}."
+        f"{report.name}{at}: {rule.rate:.1%} copies (95 % {low:.1%} to {high:.1%}) by d1/d2 < "
+        f"{rule.threshold:.3f}, which flags {rule.heldout_rate:.1%} of unseen images; "
+        f"{alike}{distance}."
     )
-
-
-def _called(report: dict[str, Any]) -> str:
-    return str(report["run"] or report["generated"]["name"])
 
 
 def curves(
@@ -183,7 +180,10 @@ def compare(
 
     sides = [_side(first), _side(second)]
     runs = [run for run, _ in sides if run]
-    left, right = (shaped(report, run.config) if run else report for run, report in sides)
+    left, right = (
+        shaped(report, run.config) if run and isinstance(report, Report) else report
+        for run, report in sides
+    )
     differ = changed(runs[0].config, runs[1].config) if len(runs) == 2 else {}
     differ |= sampled(left, right)
     why, single = apart(left, right), unpaired(left, right)
@@ -201,12 +201,12 @@ def compare(
         f"{100 * shown.high:+.1f}) {of}."
     )
     found = None if paired is None else {**dataclasses.asdict(paired), "count": paired.count}
-    names = [run.name if run else _called(report) for run, report in sides]
+    names = [run.name if run else report.name for run, report in sides]
     differences = {"paired": found, "unpaired": dataclasses.asdict(single)}
     put_json(json, {"runs": names, "changed": differ, **differences})
 
 
-def _side(spec: str) -> tuple[Run | None, dict[str, Any]]:
+def _side(spec: str) -> tuple[Run | None, Report | Audit]:
     """A run and its stored report, or a report alone."""
     if spec.endswith(".json"):
         return None, _audited(spec)
@@ -215,52 +215,21 @@ def _side(spec: str) -> tuple[Run | None, dict[str, Any]]:
     return run, _stored_report(run, spec)
 
 
-def _audited(path: str) -> dict[str, Any]:
+def _audited(path: str) -> Report | Audit:
     """A report that `audit --json` or `evaluate --json` wrote, with a rate.
 
     Raises:
         InputError: no such file, another one, or a report that concluded nothing.
     """
-    from ambient.images.read import check_shape
-
-    report = read_json(Path(path))
-    if report is None:
-        raise InputError(f"'{path}' does not exist; expected a run, or the JSON of an audit.")
-    try:
-        check_shape(report, _report_shape(report), "it")
-        if not report["samples"]:
-            raise InputError("it has no samples.")
-    except InputError as e:
-        raise InputError(
-            f"'{path}' is no report; expected what `audit --json FILE` writes, or `evaluate`: {e}"
-        ) from e
-    if report["copies"]["ratio"]["rate"] is None:
-        raise InputError(f"'{path}' holds no rate: {' '.join(report['warnings'])}")
+    report = read_report(Path(path))
+    if report.copies.rate is None:
+        raise InputError(f"'{path}' holds no rate: {' '.join(report.warnings)}")
     return report
 
 
-def _report_shape(report: dict[str, Any]) -> dict[str, Any]:
-    """What `compare` reads of a report; one of images has no run, and names them."""
-    from ambient.images.read import flag, number, text, whole
-    from ambient.runs.archive import RULES
-
-    rule = {"features": text, "rate": number}
-    named = {"run": text} if report.get("run") else {"run": None, "generated": {"name": text}}
-    return named | {
-        "corpus": {"sha256": text},
-        "copies": {"ratio": RULES, "similarity": (rule, rule | {"rate": None}, None)},
-        "quality": ({"frechet": (number, None)}, None),
-        "sampler": (None, {"sampler": text, "steps": whole, "sigma_max": number}),
-        "seed": whole,
-        "step?": (whole, None),
-        "samples": [{"copy": flag, "seed?": whole}],
-        "warnings": [text],
-    }
-
-
-def _stored_report(run: Run, spec: str) -> dict[str, Any]:
+def _stored_report(run: Run, spec: str) -> Report:
     report = run.report()
-    if report is None or report["copies"]["ratio"]["rate"] is None:
+    if report is None or report.copies.rate is None:
         remedy = (
             "judge the run where it is, and export it again"
             if is_zip(spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from cyclopts import Parameter
 from ambient.cli.judge import summary
 from ambient.cli.opening import is_zip, opened, run_of
 from ambient.cli.options import Choices, Count, Side
-from ambient.cli.output import StopRequest, bar_of, say
+from ambient.cli.output import Parts, StopRequest, bar_of, say
 from ambient.config import CHOICES, PRESETS, configure, preset, usual_threads
 from ambient.errors import InputError
 from ambient.images.corpus import load_corpus
@@ -222,14 +223,9 @@ def _judge(run: Run, n: int, stop: StopRequest) -> None:
     from ambient.runs.limits import Limits
 
     Limits.here().cap_memory()
-    work, report = judge(run, n), None
-    with bar_of(n, "image") as bar:
-        for done, _, found in work:
-            report = found
-            bar.update(done - bar.n)
-            if stop.asked:
-                break
-        work.close()
+    report = None
+    with Parts(stop) as parts, suppress(KeyboardInterrupt):
+        report = judge(run, n, parts.tell)
     if report:
         say(summary(report))
     else:

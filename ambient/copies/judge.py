@@ -10,11 +10,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
 
 from ambient.copies.quality import quality, texture
+from ambient.copies.records import (
+    Agreement,
+    Copies,
+    JudgedImage,
+    Null,
+    Quality,
+    Rule,
+    SimilarityRule,
+    Verdicts,
+)
 from ambient.copies.rules import (
     FALSE_ALARMS,
     LEFT_OUT,
@@ -32,14 +43,13 @@ from ambient.copies.rules import (
 from ambient.copies.spaces import find_space
 from ambient.copies.stored import features_of
 from ambient.errors import InputError
+from ambient.files import Tell, silent
 from ambient.images.neighbors import Table, nearest
 
 Images = NDArray[np.uint8]
 Groups = NDArray[np.int64]
 # A score for each query against keys in groups; with `own`, its own group is left out.
 Score = Callable[[Table, Table, Groups, Groups | None], NDArray[np.float32]]
-# Told what is done, how much of it, of how much; may raise to end the work.
-Told = Callable[[str, int, int], None]
 
 AT_ONCE = 256  # pictures encoded between two words on how far it is
 MANY_VALUES = 250_000_000  # of features at most: a gigabyte, and as much again while they are read
@@ -88,98 +98,113 @@ class Rows:
         return cls(read(sets.samples), read(sets.train), read(sets.heldout))
 
 
-def silent(part: str, done: int, total: int) -> None:
-    """Nobody asks how far the work is."""
-
-
 def judge_images(
     sets: ImageSets,
     features: str | None = None,
     seed: int = 0,
     measure_quality: bool = True,
-    told: Told = silent,
+    tell: Tell = silent,
     others: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> Verdicts:
     """Who is a copy of a training image, by how much, and how far that verdict can be trusted.
+
+    With fewer than 100 samples or images to calibrate on, the rates are None and a warning says
+    why; every sample still has its distances.
 
     Args:
         sets: the images.
         features: a name in `ambient.copies.spaces.SPACES`, for the similarity rule and quality;
             without one only pixels are compared, which is much faster.
         seed: of what quality draws.
-        measure_quality: where there are features and enough images, `quality` is measured.
-        told: hears how far the work is.
+        measure_quality: where there are features and enough images, measure `quality` too.
+        tell: hears how far the work is.
         others: more feature spaces to apply the similarity rule in; one that can't be loaded or
             is too large for the memory is left out, which a warning says.
 
     Raises:
         InputError: more features than should be held at once.
-
-    Returns:
-        `copies`, `quality`, `calibrated_on`, `warnings`, `heldout_ratios` and `samples` of a
-        report (docs/reports.md), and `most_similar`: the training image nearest to each sample in
-        features, None without. With fewer than 100 samples or images to calibrate on the rates are
-        None and a warning says why; every sample still has its distances.
     """
     if features:
         _check_values(sets, features)
     pixels = Rows.of(sets, lambda images: rearrange(images, "n h w c -> n (h w c)"))
+    samples, ratio, unseen = _by_pixels(sets, pixels, tell)
+    warnings = _warnings(sets, len(unseen))
+    similarity, distances, most_similar = None, None, None
+    if features:
+        cloud = _encoded(sets, features, tell)
+        similarity, similar, most_similar = _by_features(sets, cloud, features)
+        null = _null("similarity", _by_similarity, sets, cloud)
+        similarity = msgspec.structs.replace(similarity, null=null)
+        samples = _compared(samples, similar, similarity.threshold, calibrated=len(unseen) > 0)
+        if measure_quality and min(len(sets.samples), len(sets.heldout)) >= MIN_SAMPLES:
+            tell("measuring quality", 0, 1)
+            distances = _quality(sets, cloud, features, seed)
+            warnings += _about_quality(distances, len(cloud.samples), cloud.samples.shape[1])
+    further, left_out = _in_others(sets, others, tell)
+    return Verdicts(
+        copies=Copies(
+            ratio=ratio,
+            similarity=similarity,
+            agreement=agreement(samples) if similarity and len(unseen) else None,
+            others=further,
+        ),
+        quality=distances,
+        calibrated_on=LEFT_OUT if _leave_out(sets) else UNSEEN if len(unseen) else None,
+        warnings=(*warnings, *left_out),
+        heldout_ratios=tuple(round(float(r), 4) for r in unseen),
+        samples=tuple(samples),
+        most_similar=None if most_similar is None else tuple(most_similar.tolist()),
+    )
+
+
+def _by_pixels(sets: ImageSets, pixels: Rows, tell: Tell) -> tuple[list[JudgedImage], Rule, Flat]:
+    """Every sample beside its neighbors, the rule of pixels, and d1/d2 of images to go by."""
     found = find_neighbors(
         pixels.samples,
         pixels.train,
         sets.groups,
-        tell=lambda _, done, total: told("comparing pixels", done, total),
+        tell=lambda _, done, total: tell("comparing pixels", done, total),
     )
-    unseen = _unseen_scores(_by_ratio(told, "calibrating on pixels"), sets, pixels)
-    by_ratio = _judged("ratio", found.ratio, unseen, sets)
-    threshold = by_ratio.threshold if by_ratio else ratio_threshold(unseen)
-    copies: dict[str, Any] = {
-        "ratio": {
-            **_rates(by_ratio, threshold),
-            "null": _null("ratio", _by_ratio(told, "comparing with unseen images"), sets, pixels),
-        },
-        "similarity": None,
-    }
-    records = _records(found, found.ratio < threshold, _nearest_unseen(pixels, told))
-    warnings = _warnings(sets, len(unseen))
-    distances, most_similar = None, None
-    if features:
-        cloud = _encoded(sets, features, told)
-        copies["similarity"], similar, most_similar = _by_features(sets, cloud, features)
-        copies["similarity"]["null"] = _null("similarity", _by_similarity, sets, cloud)
-        limit = copies["similarity"]["threshold"]
-        for record, value in zip(records, similar, strict=True):
-            record["similarity"] = round(float(value), 4)
-            record["copy_by_similarity"] = bool(value > limit) if len(unseen) else None
-        copies["agreement"] = agreement(records) if len(unseen) else None
-        if measure_quality and min(len(sets.samples), len(sets.heldout)) >= MIN_SAMPLES:
-            told("measuring quality", 0, 1)
-            distances = quality(cloud.samples, cloud.train, cloud.heldout, features, seed)
-            distances |= texture(sets.samples, sets.train, sets.heldout, seed)
-            warnings += _about_quality(distances, len(cloud.samples), cloud.samples.shape[1])
-    if others:
-        copies["others"], left_out = _in_others(sets, others, told)
-        warnings += left_out
-    return {
-        "copies": copies,
-        "quality": distances,
-        "calibrated_on": LEFT_OUT if _leave_out(sets) else UNSEEN if len(unseen) else None,
-        "warnings": warnings,
-        "heldout_ratios": [round(float(r), 4) for r in unseen],
-        "samples": records,
-        "most_similar": None if most_similar is None else most_similar.tolist(),
-    }
+    unseen = _unseen_scores(_by_ratio(tell, "calibrating on pixels"), sets, pixels)
+    verdict = _judged("ratio", found.ratio, unseen, sets)
+    threshold = verdict.threshold if verdict else ratio_threshold(unseen)
+    null = _null("ratio", _by_ratio(tell, "comparing with unseen images"), sets, pixels)
+    rule = Rule(**_rates(verdict, threshold), null=null)
+    return _records(found, threshold, _nearest_unseen(pixels, tell)), rule, unseen
 
 
-def agreement(records: list[dict[str, Any]]) -> dict[str, int]:
+def _compared(
+    samples: Sequence[JudgedImage], similar: Flat, threshold: float, calibrated: bool
+) -> list[JudgedImage]:
+    """The samples with what the similarity rule says of them."""
+    return [
+        msgspec.structs.replace(
+            sample,
+            similarity=round(float(value), 4),
+            copy_by_similarity=bool(value > threshold) if calibrated else None,
+        )
+        for sample, value in zip(samples, similar, strict=True)
+    ]
+
+
+def _quality(sets: ImageSets, cloud: Rows, features: str, seed: int) -> Quality:
+    found = quality(cloud.samples, cloud.train, cloud.heldout, features, seed)
+    found |= texture(sets.samples, sets.train, sets.heldout, seed)
+    return msgspec.convert(found, Quality)
+
+
+def agreement(samples: Sequence[JudgedImage]) -> Agreement:
     """How many samples both rules, one alone, or neither call a copy."""
-    pairs = [(r["copy"], r["copy_by_similarity"]) for r in records]
-    names = ("both", "ratio_only", "similarity_only", "neither")
-    kinds = ((True, True), (True, False), (False, True), (False, False))
-    return {name: pairs.count(kind) for name, kind in zip(names, kinds, strict=True)}
+    pairs = [(s.copy, s.copy_by_similarity) for s in samples]
+    return Agreement(
+        both=pairs.count((True, True)),
+        ratio_only=pairs.count((True, False)),
+        similarity_only=pairs.count((False, True)),
+        neither=pairs.count((False, False)),
+    )
 
 
-def _encoded(sets: ImageSets, features: str, told: Told) -> Rows:
+def _encoded(sets: ImageSets, features: str, tell: Tell) -> Rows:
     """The sets in a feature space, a few pictures at a time."""
     total = sum(map(len, (sets.samples, sets.train, sets.heldout)))
     done = 0
@@ -190,20 +215,20 @@ def _encoded(sets: ImageSets, features: str, told: Told) -> Rows:
         for start in range(0, len(images), AT_ONCE):
             parts.append(features_of(images[start : start + AT_ONCE], features))
             done += len(parts[-1])
-            told(f"comparing in {features}", done, total)
+            tell(f"comparing in {features}", done, total)
         return np.concatenate(parts)
 
     return Rows.of(sets, read)
 
 
-def _by_ratio(told: Told, part: str) -> Score:
+def _by_ratio(tell: Tell, part: str) -> Score:
     """d1/d2 of each query, told as a part of the work."""
 
     def score(queries: Table, keys: Table, groups: Groups, own: Groups | None) -> Flat:
-        def tell(_: str, done: int, total: int) -> None:
-            told(part, done, total)
+        def looked(_: str, done: int, total: int) -> None:
+            tell(part, done, total)
 
-        return find_neighbors(queries, keys, groups, own, tell).ratio
+        return find_neighbors(queries, keys, groups, own, looked).ratio
 
     return score
 
@@ -219,27 +244,27 @@ def one_of_each(groups: Groups) -> NDArray[np.int64]:
 
 def _by_features(
     sets: ImageSets, cloud: Rows, features: str
-) -> tuple[dict[str, Any], Flat, NDArray[np.int64]]:
-    """The similarity rule in one space: its rates, each sample's similarity, and to which image."""
+) -> tuple[SimilarityRule, Flat, NDArray[np.int64]]:
+    """The similarity rule in one space, each sample's similarity, and to which image."""
     similar, most_similar = similarities(cloud.samples, cloud.train)
     unseen = _unseen_scores(_by_similarity, sets, cloud)
     verdict = _judged("similarity", similar, unseen, sets)
     limit = verdict.threshold if verdict else similarity_threshold(unseen)
-    return {"features": features, **_rates(verdict, limit)}, similar, most_similar
+    return SimilarityRule(features=features, **_rates(verdict, limit)), similar, most_similar
 
 
 def _in_others(
-    sets: ImageSets, others: Sequence[str], told: Told
-) -> tuple[list[dict[str, Any]], list[str]]:
+    sets: ImageSets, others: Sequence[str], tell: Tell
+) -> tuple[tuple[SimilarityRule, ...], list[str]]:
     """The similarity rule in more spaces, and a warning for each that was left out."""
     found, left_out = [], []
     for name in others:
         try:
             _check_values(sets, name)
-            found.append(_by_features(sets, _encoded(sets, name, told), name)[0])
+            found.append(_by_features(sets, _encoded(sets, name, tell), name)[0])
         except InputError as e:
             left_out.append(f"the features {name} were left out: {e}")
-    return found, left_out
+    return tuple(found), left_out
 
 
 def _check_values(sets: ImageSets, features: str) -> None:
@@ -281,16 +306,9 @@ def _judged(rule: str, samples: Flat, unseen: Flat, sets: ImageSets) -> Verdict 
 
 
 def _rates(verdict: Verdict | None, threshold: float) -> dict[str, Any]:
-    if verdict is None:
-        nothing = dict.fromkeys(("rate", "ci95", "heldout_rate", "heldout_ci95"))
-        return {"threshold": threshold, **nothing}
-    return {
-        "threshold": verdict.threshold,
-        "rate": verdict.rate,
-        "ci95": list(verdict.ci95),
-        "heldout_rate": verdict.heldout_rate,
-        "heldout_ci95": list(verdict.heldout_ci95),
-    }
+    """The fields of a rule; rates are None where there is no verdict."""
+    names = ("rate", "ci95", "heldout_rate", "heldout_ci95")
+    return {"threshold": threshold, **{name: getattr(verdict, name, None) for name in names}}
 
 
 def strangers(sets: ImageSets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -306,7 +324,7 @@ def strangers(sets: ImageSets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.sort(first), rest[apart]
 
 
-def _null(rule: str, score: Score, sets: ImageSets, rows: Rows) -> dict[str, Any] | None:
+def _null(rule: str, score: Score, sets: ImageSets, rows: Rows) -> Null | None:
     """The disjoint-split null: how many samples count as copies of images their model never saw?
 
     The false-alarm rate of *generated* images, where `heldout_rate` is that of real ones. None
@@ -319,17 +337,17 @@ def _null(rule: str, score: Score, sets: ImageSets, rows: Rows) -> dict[str, Any
     verdict = judge(
         score(rows.samples, keys, groups, None), score(rows.heldout[rest], keys, groups, None), rule
     )
-    return {"n_train": len(taken), "rate": verdict.rate, "ci95": list(verdict.ci95)}
+    return Null(n_train=len(taken), rate=verdict.rate, ci95=verdict.ci95)
 
 
-def _nearest_unseen(pixels: Rows, told: Told) -> list[tuple[int | None, float | None]]:
+def _nearest_unseen(pixels: Rows, tell: Tell) -> list[tuple[int | None, float | None]]:
     """Position and distance of each sample's nearest held-out image; None if there is none."""
     total = len(pixels.samples)
     if not len(pixels.heldout):
         return [(None, None)] * total
     found: list[tuple[int | None, float | None]] = []
     for start in range(0, total, AT_ONCE):
-        told("looking for the nearest unseen images", start, total)
+        tell("looking for the nearest unseen images", start, total)
         distance, index = nearest(pixels.samples[start : start + AT_ONCE], pixels.heldout, k=1)
         pairs = zip(index[:, 0], distance[:, 0], strict=True)
         found += [(int(i), round(float(d), 4)) for i, d in pairs]
@@ -370,10 +388,10 @@ def _warnings(sets: ImageSets, n_unseen: int) -> list[str]:
     return warnings
 
 
-def _about_quality(distances: dict[str, Any], n_samples: int, dim: int) -> list[str]:
-    if distances["frechet"] is not None:
+def _about_quality(distances: Quality, n_samples: int, dim: int) -> list[str]:
+    if distances.frechet is not None:
         return []
-    fewest = min(n_samples, distances["n_reference"])
+    fewest = min(n_samples, distances.n_reference or 0)
     return [
         f"no Frechet distance: {fewest} images in a set are too few for {dim} features; more than "
         f"{dim} are needed in each."
@@ -381,22 +399,19 @@ def _about_quality(distances: dict[str, Any], n_samples: int, dim: int) -> list[
 
 
 def _records(
-    found: Neighbors,
-    copies: NDArray[np.bool_],
-    unseen: list[tuple[int | None, float | None]],
-) -> list[dict[str, Any]]:
+    found: Neighbors, threshold: float, unseen: Sequence[tuple[int | None, float | None]]
+) -> list[JudgedImage]:
+    ratio = found.ratio
     return [
-        {
-            "nearest": int(found.nearest[i]),
-            "second": int(found.second[i]),
-            "d1": round(float(found.d1[i]), 4),
-            "d2": round(float(found.d2[i]), 4),
-            "ratio": round(float(found.ratio[i]), 4),
-            "similarity": None,
-            "copy": bool(copies[i]),
-            "copy_by_similarity": None,
-            "nearest_heldout": unseen[i][0],
-            "d_heldout": unseen[i][1],
-        }
-        for i in range(len(copies))
+        JudgedImage(
+            nearest=int(found.nearest[i]),
+            second=int(found.second[i]),
+            d1=round(float(found.d1[i]), 4),
+            d2=round(float(found.d2[i]), 4),
+            ratio=round(float(ratio[i]), 4),
+            copy=bool(ratio[i] < threshold),
+            nearest_heldout=position,
+            d_heldout=distance,
+        )
+        for i, (position, distance) in enumerate(unseen)
     ]

@@ -42,7 +42,7 @@ class Model:
 
     Example:
         >>> model = ambient.Model(denoiser, (3, 32, 32)).beside("pictures", "others")
-        >>> *_, (_, _, images, report) = ambient.evaluate(model, n=1000)
+        >>> report = ambient.evaluate(model, n=1000)
         >>> *_, (_, _, curves) = ambient.noise_level_curves(model)
     """
 

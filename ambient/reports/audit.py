@@ -8,35 +8,44 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ambient import __version__
 from ambient.copies.features import available, load_space
-from ambient.copies.judge import Images, ImageSets, Told, judge_images, silent
+from ambient.copies.judge import Images, ImageSets, judge_images
 from ambient.copies.likeness import likeness
+from ambient.copies.records import CorpusFacts, Verdicts
 from ambient.copies.rules import ORDERS, UNLIKE, choose
 from ambient.copies.spaces import FEATURES
 from ambient.errors import InputError
-from ambient.files import Tell
+from ambient.files import Tell, silent
 from ambient.images.corpus import Corpus, load_corpus
 from ambient.images.read import plain
 from ambient.images.twins import apart, twin_radius
+from ambient.reports.records import (
+    Audit,
+    AuditedImage,
+    Duplicates,
+    Evidence,
+    Generated,
+    Origin,
+    Original,
+)
 from ambient.runs.limits import Limits
 
 SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
-RULES = {"ratio": "copy", "similarity": "copy_by_similarity"}  # and where a sample's verdict stands
+RULES = ("ratio", "similarity")
 SHOWN = 8  # samples in each order
 PICTURED = 120  # copies beside their originals
 THUMB = 96  # pixels at most of a side there
 EXPLAINED = 1000  # copies of which it is said how they differ from their originals
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,9 @@ def audit(
     features: str = FEATURES,
     seed: int = 0,
     quality: bool = True,
-    told: Told = silent,
-) -> dict[str, Any]:
+    tell: Tell = silent,
+    origin: Origin | None = None,
+) -> Audit:
     """Are generated images copies of training images? The report of `evaluate`, for any images.
 
     Args:
@@ -85,19 +95,17 @@ def audit(
             other space that needs no download are told beside it.
         seed: of what the quality measures draw.
         quality: measure the quality of the generated images too.
-        told: hears what is done, how much of it, and of how much; may raise to end the audit.
-
-    Returns:
-        A report (docs/reports.md), `run` and `checkpoint_sha256` None.
+        origin: of images that a model made, what the report says of it.
+        tell: hears how far the work is; may raise to end the audit.
 
     Raises:
         InputError: a set that cannot be read, or sets of different sizes or channels.
     """
     load_space(features)
-    sets = read_sets(generated, train, heldout, side, told)
+    sets = read_sets(generated, train, heldout, side, tell)
     others = [name for name in available() if name != features]
-    judged = judge_images(sets.images, features, seed, quality, told, others)
-    return report_on(sets, judged, features, seed)
+    judged = judge_images(sets.images, features, seed, quality, tell, others)
+    return report_on(sets, judged, seed, origin)
 
 
 def read_sets(
@@ -105,14 +113,14 @@ def read_sets(
     train: str | Path,
     heldout: str | Path | None = None,
     side: int | None = None,
-    told: Told = silent,
+    tell: Tell = silent,
 ) -> Sets:
     """The images of an audit, in the form of the training images (see `audit`)."""
 
     def read(which: str, spec: str | Path, like: Corpus | None = None) -> Corpus:
         part = f"reading {SETS[which]} images"
-        told(part, 0, 0)  # how many there are is not known yet
-        return _read(which, spec, side, like, lambda _, done, total: told(part, done, total))
+        tell(part, 0, 0)  # how many there are is not known yet
+        return _read(which, spec, side, like, lambda _, done, total: tell(part, done, total))
 
     if isinstance(generated, Corpus):  # other images are brought to its size, not it to theirs
         side = generated.images.shape[1]
@@ -124,7 +132,7 @@ def read_sets(
     if heldout is None:
         return Sets(made, known, None, 0)
     unseen = read("heldout", heldout, known)
-    told("looking for twins", 0, 1)
+    tell("looking for twins", 0, 1)
     return Sets(made, known, *without_twins(known, unseen))
 
 
@@ -195,42 +203,49 @@ def without_twins(known: Corpus, unseen: Corpus) -> tuple[Corpus, int]:
     return rest, len(unseen) - len(kept)
 
 
-def report_on(sets: Sets, judged: dict[str, Any], features: str, seed: int) -> dict[str, Any]:
+def report_on(sets: Sets, judged: Verdicts, seed: int, origin: Origin | None = None) -> Audit:
     """A report of what `judge_images` says of the sets' images."""
     made, known, unseen = sets.made, sets.known, sets.unseen
-    records = named(sets, judged.pop("samples"), judged.pop("most_similar"))
-    explain(sets, records)
-    duplicates = {
-        "generated": len(made) - len(set(made.groups.tolist())),
-        "training": len(known) - len(set(known.groups.tolist())),
-        "heldout": len(unseen) - len(set(unseen.groups.tolist())) if unseen else 0,
-        "heldout_twins_of_training": sets.twins,
-    }
-    return {
-        "run": None,
-        "checkpoint_sha256": None,
-        "version": __version__,
-        "corpus": {
-            "name": plain(Path(known.name).name),
-            "n_train": len(known),
-            "n_heldout": len(sets.unseen) if sets.unseen else 0,
-            "sha256": known.sha256,
-        },
-        "generated": {"name": plain(Path(made.name).name), "sha256": made.sha256},
-        "shape": list(known.images.shape[1:]),
-        "n_samples": len(made),
-        "sampler": None,
-        "seed": seed,
-        "duplicates": duplicates,
-        **judged,
-        "warnings": [*notes(sets, duplicates), *judged["warnings"]],
-        "samples": records,
-        "evidence": list(evidence(sets, records)),
-        "originals": list(originals(sets, records)),
-    }
+    h, w, c = known.images.shape[1:]
+    samples = explained(sets, named(sets, judged))
+    duplicates = Duplicates(
+        generated=_doubled(made),
+        training=_doubled(known),
+        heldout=_doubled(unseen) if unseen else 0,
+        heldout_twins_of_training=sets.twins,
+    )
+    return Audit(
+        version=__version__,
+        checkpoint_sha256=origin.checkpoint_sha256 if origin else None,
+        corpus=CorpusFacts(
+            name=plain(Path(known.name).name),
+            n_train=len(known),
+            n_heldout=len(unseen) if unseen else 0,
+            sha256=known.sha256,
+        ),
+        generated=Generated(name=plain(Path(made.name).name), sha256=made.sha256),
+        shape=(h, w, c),
+        n_samples=len(made),
+        sampler=origin.sampler if origin else None,
+        seed=seed,
+        duplicates=duplicates,
+        copies=judged.copies,
+        quality=judged.quality,
+        calibrated_on=judged.calibrated_on,
+        heldout_ratios=judged.heldout_ratios,
+        warnings=(*notes(sets, duplicates), *judged.warnings),
+        samples=samples,
+        evidence=tuple(evidence(sets, samples)),
+        originals=tuple(originals(sets, samples)),
+    )
 
 
-def notes(sets: Sets, duplicates: Mapping[str, int]) -> Iterator[str]:
+def _doubled(corpus: Corpus) -> int:
+    """How many images are near-duplicates of earlier ones."""
+    return len(corpus) - len(set(corpus.groups.tolist()))
+
+
+def notes(sets: Sets, duplicates: Duplicates) -> Iterator[str]:
     """What reading changed, and what is doubled."""
     given = {"train": sets.known, "generated": sets.made, "heldout": sets.unseen}
     for which, corpus in given.items():
@@ -240,103 +255,90 @@ def notes(sets: Sets, duplicates: Mapping[str, int]) -> Iterator[str]:
             f"{sets.twins} held-out images are twins of training images and were left out: they "
             "are not unseen."
         )
-    if doubled := duplicates["training"]:
+    if doubled := duplicates.training:
         yield (
             f"the {len(sets.known)} training images are {len(sets.known) - doubled} different "
             "ones: near-duplicates count as one, and a copy of either is a copy."
         )
-    if doubled := duplicates["heldout"]:
+    if doubled := duplicates.heldout:
         yield (
             f"{doubled} held-out images are near-duplicates of other held-out ones: rules are "
             "calibrated on one of each."
         )
-    if doubled := duplicates["generated"]:
+    if doubled := duplicates.generated:
         yield (
             f"the {len(sets.made)} generated images are {len(sets.made) - doubled} different ones: "
             "near-duplicates among them count each, so with many of them intervals are too narrow."
         )
 
 
-def named(
-    sets: Sets, records: Sequence[Record], most_similar: Sequence[int] | None
-) -> list[Record]:
+def named(sets: Sets, judged: Verdicts) -> tuple[AuditedImage, ...]:
     """Each generated image by the name of its file, with the files nearest to it."""
-    made, known, unseen = sets.made.names, sets.known.names, sets.unseen
-    found = []
-    for i, record in enumerate(records):
-        similar = most_similar[i] if most_similar else None
-        held = record["nearest_heldout"]
-        found.append(
-            {
-                "file": made[i],
-                **record,
-                "most_similar": similar,
-                "nearest_file": known[record["nearest"]],
-                "second_file": known[record["second"]],
-                "most_similar_file": None if similar is None else known[similar],
-                "heldout_file": unseen.names[held] if unseen and held is not None else None,
-                "likeness": None,
-            }
+    made, known = sets.made.names, sets.known.names
+    unseen = sets.unseen.names if sets.unseen else ()
+    similar = judged.most_similar or (None,) * len(made)
+    return tuple(
+        AuditedImage(
+            **msgspec.structs.asdict(image),
+            file=made[i],
+            most_similar=alike,
+            nearest_file=known[image.nearest],
+            second_file=known[image.second],
+            most_similar_file=None if alike is None else known[alike],
+            heldout_file=None if image.nearest_heldout is None else unseen[image.nearest_heldout],
         )
-    return found
+        for i, (image, alike) in enumerate(zip(judged.samples, similar, strict=True))
+    )
 
 
-def explain(sets: Sets, records: Sequence[Record]) -> None:
-    """Say of each copy how it differs from the original that explains it, pixels' or features'."""
+def explained(sets: Sets, samples: Sequence[AuditedImage]) -> tuple[AuditedImage, ...]:
+    """Says of the first copies how each differs from its original, by pixels or by features."""
     made, known = sets.made.images, sets.known.images
-    radius = twin_radius(known)
-    for i in copied(records)[:EXPLAINED]:
-        record = records[i]
-        originals = dict.fromkeys(
-            k for k in (record["nearest"], record["most_similar"]) if k is not None
-        )
-        found = [likeness(made[i], known[k], radius) for k in originals]
-        record["likeness"] = next((word for word in found if word != UNLIKE), UNLIKE)
+    radius, found = twin_radius(known), list(samples)
+    for i in copied(samples)[:EXPLAINED]:
+        nearest = dict.fromkeys((samples[i].nearest, samples[i].most_similar))
+        words = [likeness(made[i], known[k], radius) for k in nearest if k is not None]
+        word = next((word for word in words if word != UNLIKE), UNLIKE)
+        found[i] = msgspec.structs.replace(found[i], likeness=word)
+    return tuple(found)
 
 
-def evidence(sets: Sets, records: Sequence[Record]) -> Iterator[Record]:
-    """Some samples under each rule, with a strip of pictures: generated, then what is nearest.
-
-    Yields:
-        `rule`, `order`, `sample` (its position), `roles` (what each picture of the strip is),
-        `files` (their names) and `strip`, a PNG in base64.
-    """
+def evidence(sets: Sets, samples: Sequence[AuditedImage]) -> Iterator[Evidence]:
+    """Some samples under each rule, beside the images nearest to them."""
     for rule in RULES:
         sign = 1 if rule == "ratio" else -1
-        scores = [sign * r[rule] for r in records if r[rule] is not None]
-        for order in ORDERS if len(scores) == len(records) else ():
-            for i in choose(scores, order, SHOWN, seed=0xA0D17):
-                pictures = dict(_beside(sets, records[i], rule))
-                yield {
-                    "rule": rule,
-                    "order": order,
-                    "sample": i,
-                    "roles": ["generated", *pictures],
-                    "files": [records[i]["file"], *(name for name, _ in pictures.values())],
-                    "strip": strip([sets.made.images[i], *(x for _, x in pictures.values())]),
-                }
+        scores = [getattr(sample, rule) for sample in samples]
+        if None in scores:
+            continue
+        for order in ORDERS:
+            for i in choose([sign * s for s in scores], order, SHOWN, seed=0xA0D17):
+                beside = list(_beside(sets, samples[i], rule))
+                yield Evidence(
+                    rule=rule,
+                    order=order,
+                    sample=i,
+                    roles=("generated", *(role for role, _, _ in beside)),
+                    files=(samples[i].file, *(name for _, name, _ in beside)),
+                    strip=strip([sets.made.images[i], *(picture for _, _, picture in beside)]),
+                )
 
 
-def originals(sets: Sets, records: Sequence[Record]) -> Iterator[Record]:
-    """Every copy, the surest first, beside the training image that the rule says it is of.
-
-    Yields:
-        `sample` (its position), `files` (the names of both) and `strip`, a PNG in base64 of small
-        pictures; for the first of them.
-    """
-    for i in sorted(copied(records), key=lambda i: records[i]["ratio"])[:PICTURED]:
-        record = records[i]
-        k = record["nearest"] if record["copy"] else record["most_similar"]
-        yield {
-            "sample": i,
-            "files": [record["file"], sets.known.names[k]],
-            "strip": strip([small(sets.made.images[i]), small(sets.known.images[k])]),
-        }
+def originals(sets: Sets, samples: Sequence[AuditedImage]) -> Iterator[Original]:
+    """The first copies, the surest first, each beside the training image that it is of."""
+    for i in sorted(copied(samples), key=lambda i: samples[i].ratio)[:PICTURED]:
+        sample = samples[i]
+        similar = sample.nearest if sample.most_similar is None else sample.most_similar
+        k = sample.nearest if sample.copy else similar
+        yield Original(
+            sample=i,
+            files=(sample.file, sets.known.names[k]),
+            strip=strip([small(sets.made.images[i]), small(sets.known.images[k])]),
+        )
 
 
-def copied(records: Sequence[Record]) -> list[int]:
+def copied(samples: Sequence[AuditedImage]) -> list[int]:
     """Positions of the copies by either rule."""
-    return [i for i, r in enumerate(records) if r["copy"] or r["copy_by_similarity"]]
+    return [i for i, sample in enumerate(samples) if sample.named]
 
 
 def small(image: Images) -> Images:
@@ -347,17 +349,16 @@ def small(image: Images) -> Images:
     return np.atleast_3d(np.asarray(picture.resize((THUMB, THUMB), Image.Resampling.LANCZOS)))
 
 
-def _beside(sets: Sets, record: Record, rule: str) -> Iterator[tuple[str, tuple[str, Images]]]:
+def _beside(sets: Sets, sample: AuditedImage, rule: str) -> Iterator[tuple[str, str, Images]]:
     """The role, name and picture of each image that stands beside a sample."""
-    roles = {"nearest training image": record["nearest"], "second nearest": record["second"]}
-    if rule == "similarity":
-        roles = {"most similar training image": record["most_similar"]} | {
-            "nearest in pixels": record["nearest"]
-        }
+    roles = {"nearest training image": sample.nearest, "second nearest": sample.second}
+    if rule == "similarity" and sample.most_similar is not None:
+        roles = {"most similar training image": sample.most_similar}
+        roles["nearest in pixels"] = sample.nearest
     for role, position in roles.items():
-        yield role, (sets.known.names[position], sets.known.images[position])
-    if sets.unseen and (held := record["nearest_heldout"]) is not None:
-        yield "nearest unseen image", (sets.unseen.names[held], sets.unseen.images[held])
+        yield role, sets.known.names[position], sets.known.images[position]
+    if sets.unseen and (held := sample.nearest_heldout) is not None:
+        yield "nearest unseen image", sets.unseen.names[held], sets.unseen.images[held]
 
 
 def strip(pictures: Sequence[Images]) -> str:

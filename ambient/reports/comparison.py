@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from ambient.config import FIELDS, Config
 from ambient.copies.intervals import newcombe, student, tango
+from ambient.copies.records import Judged, JudgedImage, Report
+from ambient.diffusion.schedule import SamplerConfig
 
 
 def changed(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
@@ -37,25 +39,21 @@ def _way(c: Config) -> str:
     return f"{c.arm} {c.cutoff:g}" if c.cutoff else c.arm
 
 
-def sampled(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def sampled(first: Judged, second: Judged) -> dict[str, tuple[Any, Any]]:
     """The choices of sampling in which two reports differ, by name, where both record them.
 
     Noise levels within 0.1 % are one choice: models know theirs to such a digit. Where sampling
     stops early is none: it follows from the way of training.
     """
-    a, b = _sampler(first), _sampler(second)
+    a, b = first.sampler, second.sampler
+    if a is None or b is None:
+        return {}
+    pairs = {name: (getattr(a, name), getattr(b, name)) for name in SamplerConfig.__struct_fields__}
     return {
-        name if name == "sampler" else f"sampler_{name}": (a[name], b[name])
-        for name in a
-        if name in b and name != "stop_at" and not _alike(a[name], b[name])
+        name if name == "sampler" else f"sampler_{name}": pair
+        for name, pair in pairs.items()
+        if name != "stop_at" and not _alike(*pair)
     }
-
-
-def _sampler(report: Mapping[str, Any]) -> dict[str, float | str]:
-    """How a report's samples were drawn; empty where it does not say."""
-    found = report.get("sampler")
-    known = found.items() if isinstance(found, dict) else ()
-    return {name: value for name, value in known if isinstance(value, (int, float, str))}
 
 
 def _alike(a: float | str, b: float | str) -> bool:
@@ -134,53 +132,53 @@ class Unpaired:
         return cls(difference=q - p, low=low, high=high, counts=counts)
 
 
-def unpaired(first: Mapping[str, Any], second: Mapping[str, Any]) -> Unpaired:
+def unpaired(first: Judged, second: Judged) -> Unpaired:
     """Two reports with a rate, whatever their samples and training images."""
-    copies = [sum(bool(s["copy"]) for s in r["samples"]) for r in (first, second)]
-    counts = [len(r["samples"]) for r in (first, second)]
+    copies = [sum(s.copy for s in r.samples) for r in (first, second)]
+    counts = [len(r.samples) for r in (first, second)]
     return Unpaired.of((copies[0], copies[1]), (counts[0], counts[1]))
 
 
-def shaped(report: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """A run's report with the `shape` of its images, as an audit's has it."""
-    return {**report, "shape": [config.side, config.side, config.channels]}
+def shaped(report: Report, config: Config) -> Report:
+    """A run's report with the `shape` of its images, which reports of old runs leave out."""
+    shape = (config.side, config.side, config.channels)
+    return msgspec.structs.replace(report, shape=shape)
 
 
-def by_seed(report: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """The samples by their seeds; empty of images of which nobody knows how they were drawn."""
-    samples = report["samples"]
-    if all("seed" in s for s in samples):
-        return {s["seed"]: s for s in samples}
-    return dict(enumerate(samples, report["seed"])) if _sampler(report) else {}
+def by_seed(report: Judged) -> Mapping[int, JudgedImage]:
+    """The samples by their seeds; empty where nobody knows how the images were drawn."""
+    if isinstance(report, Report):
+        return {s.seed: s for s in report.samples}
+    return dict(enumerate(report.samples, report.seed)) if report.sampler else {}
 
 
-def apart(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
+def apart(first: Judged, second: Judged) -> str:
     """Why two reports have no samples from the same noise; '' where they have.
 
-    A seed is the same noise for runs and for any other models (`trajectory` draws
-    it), if they make images of one shape and begin at one noise level. Samplers may differ: then
-    it is the noise they begin with.
+    A seed is the same noise for runs and for any other models (`trajectory` draws it), if they
+    make images of one shape and begin at one noise level. Samplers may differ: then it is the
+    noise they begin with.
 
     Args:
         first, second: reports; those of runs as `shaped` gives them.
     """
-    shapes = [report.get("shape") for report in (first, second)]
-    tops = [_sampler(report).get("sigma_max", 0.0) for report in (first, second)]
-    if not (by_seed(first) and by_seed(second)):
+    a, b = by_seed(first), by_seed(second)
+    if not (a and b):
         return "nobody knows from which noise the images of one side began"
-    if first["corpus"]["sha256"] != second["corpus"]["sha256"]:  # else they have one shape
-        if None in shapes:
+    if first.corpus.sha256 != second.corpus.sha256:  # else they have one shape
+        if None in (first.shape, second.shape):
             return "the report of one side does not say how large its images are"
-        if shapes[0] != shapes[1]:
+        if first.shape != second.shape:
             return "these two make images of different sizes"
-    if all(tops) and not _alike(tops[0], tops[1]):
+    tops = [report.sampler.sigma_max for report in (first, second) if report.sampler]
+    if not _alike(tops[0], tops[-1]):
         return "these two begin at different noise levels"
-    if not by_seed(first).keys() & by_seed(second).keys():
+    if not a.keys() & b.keys():
         return "no seed was judged on both sides; judge both from the same seed on"
     return ""
 
 
-def on_same_noise(first: Mapping[str, Any], second: Mapping[str, Any]) -> Paired | None:
+def on_same_noise(first: Judged, second: Judged) -> Paired | None:
     """Two reports on the seeds that both judged, by the rule of pixels; None without any.
 
     It means something where nothing keeps them `apart`.
@@ -189,7 +187,7 @@ def on_same_noise(first: Mapping[str, Any], second: Mapping[str, Any]) -> Paired
     seeds = sorted(a.keys() & b.keys())
     if not seeds:
         return None
-    return Paired.of(*(np.array([bool(side[s]["copy"]) for s in seeds]) for side in (a, b)))
+    return Paired.of(*(np.array([side[s].copy for s in seeds]) for side in (a, b)))
 
 
 @dataclass(frozen=True)

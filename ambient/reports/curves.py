@@ -184,11 +184,12 @@ def own_samples(run: Run | Model, step: int | None, count: int) -> Float[Tensor,
 def _stored_samples(
     run: Run, step: int | None, count: int, how: SamplerConfig
 ) -> NDArray[np.uint8] | None:
-    stored, report = run.samples(), run.report() or {}
+    stored, report = run.samples(), run.report()
     if (
         stored is not None
-        and report.get("checkpoint_sha256") == run.checkpoint_sha256(step)
-        and report.get("sampler") == msgspec.to_builtins(how)
+        and report is not None
+        and report.checkpoint_sha256 == run.checkpoint_sha256(step)
+        and report.sampler == how
         and stored[1][:count].tolist() == list(range(count))
     ):
         return stored[0][:count]

@@ -6,54 +6,58 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 
 from ambient.copies.judge import Images
+from ambient.copies.records import Report
 from ambient.errors import InputError
-from ambient.files import write_atomically
-from ambient.reports.evaluation import evaluate
+from ambient.files import Tell, silent, write_atomically
+from ambient.reports.evaluate import draw_and_judge
 from ambient.runs.archive import write_samples
 from ambient.runs.folder import STOP_FILE, Run, pulse, step_name
 
-Report = dict[str, Any]
+
+class _StoppedError(Exception):
+    """The run's folder asks for an early end."""
 
 
-def judge(run: Run, n: int) -> Generator[tuple[int, int, Report | None], None, None]:
+def judge(run: Run, n: int, tell: Tell = silent) -> Report | None:
     """Judge `n` samples of a trained run, unless a stored report of these weights judged as many.
 
     Its status is `running` meanwhile, so that it keeps its place in the queue, with `done` and `of`
     under `judging`; a process that is killed leaves a run that is done. At the end it is `done`;
-    why there is no report stands under `unjudged`. Ends early where the caller closes the generator
-    or a file named `stop` asks for it, but not for another run's turn: it takes less than a minute.
+    why there is no report stands under `unjudged`. A file named `stop` ends it early, but not for
+    another run's turn: it takes less than a minute.
 
-    Yields:
-        (samples so far, n, None) at the start and after each batch; last (n, n, report).
+    Args:
+        tell: hears how many samples are drawn; may raise to end the work.
+
+    Returns:
+        None if it ended early by the run's `stop` file.
 
     Raises:
         InputError: the run's images or weights cannot be read.
         MemoryError, OSError: as they come; the run is done, and without a report.
     """
+
+    def heard(part: str, done: int, total: int) -> None:
+        if run.is_to_pause:
+            raise _StoppedError
+        _say(run, done, total)
+        tell(part, done, total)
+
     kept, why = run.report(), "judging ended early."
     try:
-        if kept and kept["n_samples"] >= n and is_current(kept, run):
-            why = ""
-            yield n, n, kept
-            return
-        _tell(run, 0, n)
-        yield 0, n, None
-        for done, total, images, report in evaluate(run, n):
-            if report:
-                keep(run, images, report)
-                why = ""
-            elif run.is_to_pause:
-                why = "judging was stopped."
-                return
-            else:
-                _tell(run, done, total)
-            yield done, total, report
+        if kept is None or kept.n_samples < n or not is_current(kept, run):
+            images, kept = draw_and_judge(run, n, tell=heard)
+            keep(run, images, kept)
+        why = ""
+        return kept
+    except _StoppedError:
+        why = "judging was stopped."
+        return None
     except (InputError, MemoryError, OSError) as e:
         why = str(e) or "the memory does not suffice."
         raise
@@ -63,21 +67,20 @@ def judge(run: Run, n: int) -> Generator[tuple[int, int, Report | None], None, N
 
 def is_current(report: Report, run: Run, step: int | None = None) -> bool:
     """Whether a report is of the weights that are stored now."""
-    return bool(report["checkpoint_sha256"] == run.checkpoint_sha256(step))
+    return report.checkpoint_sha256 == run.checkpoint_sha256(step)
 
 
 def keep(run: Run, images: Images, report: Report, step: int | None = None) -> None:
     """Store a report in the run's folder: that of a stage, or the final one beside its samples."""
-    text = json.dumps(report, allow_nan=False) + "\n"
     if step is not None:
-        write_atomically(run.path / "reports" / f"{step_name(step)}.json", text)
+        report.save(run.path / "reports" / f"{step_name(step)}.json")
         return
-    seeds = np.array([sample["seed"] for sample in report["samples"]])
+    seeds = np.array([sample.seed for sample in report.samples])
     write_samples(run.path / "samples.npz", images, seeds)
-    write_atomically(run.path / "report.json", text)
+    report.save(run.path / "report.json")
 
 
-def _tell(run: Run, done: int, of: int) -> None:
+def _say(run: Run, done: int, of: int) -> None:
     far = {"status": "running", "judging": {"done": done, "of": of}}
     _write(run, {**run.state, **pulse(os.getpid()), **far})
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient.copies.rules import FALSE_ALARMS, UNLIKE
+from ambient.reports.records import Audit
 
-Report = Mapping[str, Any]
+Report = Audit
 
 RULES = {
     "ratio": (

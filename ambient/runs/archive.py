@@ -22,9 +22,11 @@ from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.images.zips import open_zip, read_member, read_npz
 from ambient.errors import InputError
 from ambient.runs.limits import Limits
-from ambient.files import write_atomically
+from ambient.copies.records import Report
+from ambient.diffusion.records import Curves
+from ambient.files import Record, decode_record, write_atomically
 from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, UNPACKING, Run, as_picture, fingerprint, open_run, owner_record, packed, step_name
-from ambient.images.read import MAX_SIDE, MIN_SIDE, Shape, flag, number, plain, positive, share, text, whole
+from ambient.images.read import MAX_SIDE, MIN_SIDE, Shape, number, plain
 
 # Everything a run may bring, and its most bytes; other members of a zip are ignored.
 MAX_BYTES = {
@@ -40,59 +42,7 @@ MAX_BYTES = {
 PARTS = tuple(name for name in MAX_BYTES if "." in name)
 MADE = ("config.json", IMAGES_FILE)  # parts that an export writes anew
 MAX_UNPACKED = 200_000_000
-
-PAIR: Shape = [number, number]
-NULL: Shape = ({"n_train": whole, "rate": share, "ci95": PAIR}, None)
-RATES: dict[str, Shape] = {"rate": share, "ci95": PAIR, "heldout_rate": share, "heldout_ci95": PAIR}
-RULE: dict[str, Shape] = {"threshold": share, "null?": NULL}
-RULES: tuple[Shape, ...] = ({**RULE, **RATES}, {**RULE, **dict.fromkeys(RATES)})
-SAMPLE: Shape = {
-    "seed": whole,
-    "nearest": whole,
-    "second": whole,
-    "d1": number,
-    "d2": number,
-    "ratio": number,
-    "copy": flag,
-    "similarity?": (number, None),
-    "copy_by_similarity?": (flag, None),
-    "nearest_heldout": (whole, None),
-    "d_heldout": (number, None),
-}
-QUALITY: Shape = {
-    "features": text,
-    "frechet": (number, None),
-    **dict.fromkeys(("frechet_train", "frechet_heldout"), (number, None)),
-}
-REPORT: Shape = {
-    "run": text,
-    "step": whole,
-    "checkpoint_sha256": text,
-    "corpus": {"name": text, "n_train": whole, "n_heldout": whole, "sha256": text},
-    "n_samples": whole,
-    "copies": {"ratio": RULES, "similarity": (*RULES, None)},
-    "quality": (QUALITY, None),
-    "warnings": [text],
-    "heldout_ratios": [number],
-    "samples": [SAMPLE],
-}
-RETURNS = [f"return_{kind}" for kind in ("train", "heldout", "generated")]
-LEVEL: Shape = {
-    **dict.fromkeys(("sigma", "loss_train", "loss_heldout", "gap_ratio"), positive),
-    **dict.fromkeys(("loss_ideal", "train_density"), number),
-    **dict.fromkeys(("posterior_max", "leakage", "coverage"), share),
-    "gap_ratio_ci95": PAIR,
-    **{f"{name}?": (share, None) for name in RETURNS},
-    **{f"{name}_ci95?": (PAIR, None) for name in RETURNS},
-}
-CURVES: Shape = {
-    "step": whole,
-    "checkpoint_sha256": text,
-    "cutoff": number,
-    "subset": {"train": [whole], "heldout": [whole], "noises": whole},
-    "sampler_sigmas?": [positive],
-    "levels": [LEVEL],
-}
+RECORDS: dict[str, type[Record]] = {"report.json": Report, "curves.json": Curves}
 
 
 def pace(value: Any) -> bool:
@@ -156,19 +106,18 @@ def model_card(run: Run) -> str:
         f"arm `{c.arm}`" + (f" with cutoff {c.cutoff:g}" if c.cutoff else "") + f", seed {c.seed}.",
         "",
     ]
-    if report and report["copies"]["ratio"]["rate"] is not None:
-        rule = report["copies"]["ratio"]
-        low, high = rule["ci95"]
+    if report and report.copies.rate is not None:
+        rule = report.copies.ratio.rated
+        low, high = rule.ci95
         lines += [
-            f"**Copies**: {rule['rate']:.1%} of {report['n_samples']} samples (95 % interval "
+            f"**Copies**: {rule.rate:.1%} of {report.n_samples} samples (95 % interval "
             f"{low:.1%} to {high:.1%}) are copies of a training image by the rule d1/d2 < "
-            f"{rule['threshold']:.3f}; of unseen images the same rule flags "
-            f"{rule['heldout_rate']:.1%}.",
+            f"{rule.threshold:.3f}; of unseen images the same rule flags {rule.heldout_rate:.1%}.",
         ]
-        if (quality := report["quality"]) and quality["frechet"] is not None:
+        if (quality := report.quality) and quality.frechet is not None:
             lines.append(
-                f"**Quality**: Frechet distance to held-out images {quality['frechet']:.3f} "
-                f"({quality['features']} features)."
+                f"**Quality**: Frechet distance to held-out images {quality.frechet:.3f} "
+                f"({quality.features} features)."
             )
     else:
         lines.append("**Copies**: not measured; run `python -m ambient evaluate` on this folder.")
@@ -281,8 +230,9 @@ def _check_json(data: bytes, part: str) -> None:
             place = f"{part} line {i}"
             untrusted.check_shape(untrusted.read_json(line, place), METRIC, place)
     elif part.endswith(".json"):
-        shapes: dict[str, Shape] = {"report.json": REPORT, "curves.json": CURVES}
-        untrusted.check_shape(untrusted.read_json(data, part), shapes.get(part, {}), part)
+        untrusted.read_json(data, part)
+        if kind := RECORDS.get(part):
+            decode_record(data, kind, part)
 
 
 def _check_config(run: Run) -> None:
@@ -324,22 +274,22 @@ def _check_parts(run: Run) -> None:
     seeds = _check_samples(run)
     if report := run.report():
         _check_report(report, run.config.n_train, len(split.heldout), seeds)
-    if (curves := run.curves()) and not curves["levels"]:
+    if (curves := run.curves()) and not curves.levels:
         raise InputError("curves.json has no noise levels; make the curves and export again.")
 
 
-def _check_report(
-    report: dict[str, Any], n_train: int, n_heldout: int, seeds: list[int] | None
-) -> None:
-    rows, corpus = report["samples"], report["corpus"]
-    near = [row[key] for row in rows for key in ("nearest", "second")]
-    unseen = [row["nearest_heldout"] for row in rows if row["nearest_heldout"] is not None]
+def _check_report(report: Report, n_train: int, n_heldout: int, seeds: list[int] | None) -> None:
+    rows, corpus = report.samples, report.corpus
+    near = [position for row in rows for position in (row.nearest, row.second)]
+    unseen = [row.nearest_heldout for row in rows if row.nearest_heldout is not None]
     fits = {
-        "samples": len(rows) == report["n_samples"] > 0,
-        "corpus": (corpus["n_train"], corpus["n_heldout"]) == (n_train, n_heldout),
+        "step": report.step is not None,
+        "checkpoint_sha256": report.checkpoint_sha256 is not None,
+        "samples": len(rows) == report.n_samples > 0,
+        "corpus": (corpus.n_train, corpus.n_heldout) == (n_train, n_heldout),
         "nearest": max(near, default=-1) < n_train,
         "nearest_heldout": max(unseen, default=-1) < n_heldout,
-        "seed": seeds is None or sorted(seeds) == sorted(row["seed"] for row in rows),
+        "seed": seeds is None or sorted(seeds) == sorted(row.seed for row in rows),
     }
     if wrong := [field for field, fit in fits.items() if not fit]:
         raise InputError(

@@ -28,9 +28,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient.config import Config
+from ambient.copies.records import Report
+from ambient.diffusion.records import Curves
 from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
 from ambient.errors import InputError
-from ambient.files import is_full, read_json, unwritten, write_atomically
+from ambient.files import is_full, read_json, read_record, unwritten, write_atomically
 from ambient.images.read import Shape, check_shape, number, text, whole
 
 if TYPE_CHECKING:
@@ -236,14 +238,14 @@ class Run:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return list(_whole_lines(lines))
 
-    def report(self, step: int | None = None) -> dict[str, Any] | None:
+    def report(self, step: int | None = None) -> Report | None:
         """The stored verdict of a step, or the run's final one."""
-        if step is None:
-            return read_json(self.path / "report.json")
-        return read_json(self.path / "reports" / f"{step_name(step)}.json")
+        name = "report.json" if step is None else f"reports/{step_name(step)}.json"
+        return read_record(self.path / name, Report)
 
-    def curves(self) -> dict[str, Any] | None:
-        return read_json(self.path / "curves.json")
+    def curves(self) -> Curves | None:
+        """What was measured at every noise level."""
+        return read_record(self.path / "curves.json", Curves)
 
     def sheet(self, step: int | None = None) -> NDArray[np.uint8] | None:
         """The 36 samples of seeds 0 to 35 at a step (default: the last), uint8 (36, h, w, c)."""

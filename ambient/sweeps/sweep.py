@@ -23,9 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ambient.config import CHOICES, FIELDS, Config, check, configure
+from ambient.copies.records import Report
+from ambient.diffusion.records import Curves
 from ambient.errors import InputError
 from ambient.files import read_json, write_atomically
 from ambient.images.corpus import load_corpus
@@ -175,8 +178,8 @@ def _is_done(folder: Path, spec: Sweep) -> bool:
     run = open_run(folder)
     reports = [run.report(s) for s in stages_of(run, spec.stages)]
     curves = run.curves()
-    judged = all(r and r["n_samples"] == spec.samples for r in reports)
-    return judged and curves is not None and curves["step"] == run.config.steps
+    judged = all(r and r.n_samples == spec.samples for r in reports)
+    return judged and curves is not None and curves.step == run.config.steps
 
 
 def do_job(folder: Path, config: Config, spec: Sweep) -> None:
@@ -189,10 +192,12 @@ def do_job(folder: Path, config: Config, spec: Sweep) -> None:
     train_run(folder, config, log)
     run = open_run(folder)
     for step in stages_of(run, spec.stages):
-        if (run.report(step) or {}).get("n_samples") != spec.samples:
+        report = run.report(step)
+        if report is None or report.n_samples != spec.samples:
             (folder / "reports" / f"{step_name(step)}.json").unlink(missing_ok=True)
             command(log, "evaluate", folder, "--step", step, "--n", spec.samples, "--store")
-    if (run.curves() or {}).get("step") != run.config.steps:
+    pack = run.curves()
+    if pack is None or pack.step != run.config.steps:
         command(log, "curves", folder, "--store")
 
 
@@ -245,14 +250,14 @@ def write_table(spec: Sweep, out: Path) -> dict[str, Any]:
             report = run.report(step)
             if report is None:
                 continue
-            for sample in report["samples"]:
+            for sample in report.samples:
                 records["row"].append(len(table["rows"]))
                 for field in RECORDED:
-                    records[field].append(sample[field])
+                    records[field].append(getattr(sample, field))
             table["rows"].append(_row(name, config, step, report, seconds.get(step)))
         if pack := run.curves():
             table["curves"].append(_curves(name, run, pack))
-    write_atomically(out / "table.json", json.dumps(table, indent=0) + "\n")
+    write_atomically(out / "table.json", json.dumps(msgspec.to_builtins(table), indent=0) + "\n")
     _write_records(out / "records.npz", records)
     return table
 
@@ -271,10 +276,11 @@ def _write_records(path: Path, records: dict[str, list[Any]]) -> None:
 
 
 def _row(
-    name: str, config: Config, step: int, report: dict[str, Any], seconds: float | None
+    name: str, config: Config, step: int, report: Report, seconds: float | None
 ) -> dict[str, Any]:
-    ratio, similarity = report["copies"]["ratio"], report["copies"]["similarity"]
-    quality = report["quality"] or {}
+    ratio, similarity = report.copies.ratio, report.copies.similarity
+    assert similarity is not None  # `evaluate` always takes features
+    quality = msgspec.to_builtins(report.quality) if report.quality else {}
     return {
         "run": name,
         "corpus": config.corpus,
@@ -285,23 +291,23 @@ def _row(
         "seed": config.seed,
         "step": step,
         "seconds": seconds,
-        "n_samples": report["n_samples"],
-        "checkpoint_sha256": report["checkpoint_sha256"],
-        "copies": ratio["rate"],
-        "copies_ci95": ratio["ci95"],
-        "threshold": ratio["threshold"],
-        "heldout": ratio["heldout_rate"],
-        "heldout_ci95": ratio["heldout_ci95"],
-        "null": (ratio["null"] or {}).get("rate"),
-        "similar": similarity["rate"],
-        "similar_threshold": similarity["threshold"],
-        "similar_heldout": similarity["heldout_rate"],
-        "similar_null": (similarity["null"] or {}).get("rate"),
-        **{k: v for k, v in quality.items() if k != "features"},
-        "features": similarity["features"],
+        "n_samples": report.n_samples,
+        "checkpoint_sha256": report.checkpoint_sha256,
+        "copies": ratio.rate,
+        "copies_ci95": ratio.ci95,
+        "threshold": ratio.threshold,
+        "heldout": ratio.heldout_rate,
+        "heldout_ci95": ratio.heldout_ci95,
+        "null": ratio.null and ratio.null.rate,
+        "similar": similarity.rate,
+        "similar_threshold": similarity.threshold,
+        "similar_heldout": similarity.heldout_rate,
+        "similar_null": similarity.null and similarity.null.rate,
+        **quality,
+        "features": similarity.features,
     }
 
 
-def _curves(name: str, run: Run, pack: dict[str, Any]) -> dict[str, Any]:
-    kept = {k: pack[k] for k in ("step", "cutoff", "checkpoint_sha256", "levels")}
+def _curves(name: str, run: Run, pack: Curves) -> dict[str, Any]:
+    kept = {k: getattr(pack, k) for k in ("step", "cutoff", "checkpoint_sha256", "levels")}
     return {"run": name, "arm": run.config.arm, "seed": run.config.seed, **kept}

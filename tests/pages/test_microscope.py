@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.diffusion import denoiser
+from ambient.diffusion.records import Level
 from ambient.errors import InputError
 from ambient.images.corpus import ASSETS, load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
@@ -149,15 +151,14 @@ def test_sentences_carry_the_stored_figures() -> None:
 def test_curves_without_returns_or_sampling_steps_are_told_and_drawn_without() -> None:
     from ui.charts.levels import noise_levels
 
-    curves = dict(open_run(SMALL).curves() or {})
+    curves = open_run(SMALL).curves()
+    assert curves is not None
     full = noise_levels(curves, "standard", {})
-    old = {
-        "cutoff": 0.0,
-        "levels": [
-            {k: v for k, v in p.items() if not k.startswith("return_")} for p in curves["levels"]
-        ],
-    }
-    assert levels.returned(old["levels"][0]) is None
+    gone = {name: None for name in Level.__struct_fields__ if name.startswith("return_")}
+    old = replace(
+        curves, sampler_sigmas=(), levels=tuple(replace(level, **gone) for level in curves.levels)
+    )
+    assert levels.returned(old.levels[0]) is None
     assert "steps" not in levels.in_practice(old)
     titles = {a.text for a in noise_levels(old, "standard", {}).layout.annotations}
     assert {a.text for a in full.layout.annotations} - titles >= {"How many come back from here"}

@@ -14,10 +14,10 @@ import zipfile
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -32,6 +32,8 @@ from ambient.images.twins import twin_groups
 from ambient.errors import InputError
 from ambient.copies.features import available
 from ambient.copies.likeness import likeness
+from ambient.copies.records import Copies, Rule, SimilarityRule
+from ambient.reports.records import Audit, read_report
 from ambient.copies.judge import STAND_INS, ImageSets, judge_images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,12 +70,12 @@ def planted(emoji: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(planted: Path) -> dict[str, Any]:
+def report(planted: Path) -> Audit:
     sets = (planted / f"{name}.zip" for name in ("made", "train", "held"))
     return audit(*sets, features="pixels", quality=False)
 
 
-def test_planted_copies_are_named_with_their_originals(report: dict[str, Any]) -> None:
+def test_planted_copies_are_named_with_their_originals(report: Audit) -> None:
     low, high = report["copies"]["ratio"]["ci95"]
     assert low < 40 / 120 < high
     for i, record in enumerate(report["samples"][:40]):
@@ -85,7 +87,7 @@ def test_planted_copies_are_named_with_their_originals(report: dict[str, Any]) -
     assert report["corpus"]["name"] == "train.zip"  # no place of this machine
 
 
-def test_one_bad_picture_is_named_and_left_out(report: dict[str, Any]) -> None:
+def test_one_bad_picture_is_named_and_left_out(report: Audit) -> None:
     assert report["n_samples"] == 120
     assert any(w.startswith("generated: 1 of 121 pictures left out") for w in report["warnings"])
 
@@ -120,7 +122,7 @@ def test_duplicates_are_counted(emoji: Corpus, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", ["ratio", "similarity"])
 @pytest.mark.parametrize("order", ["worst", "median", "random"])
 def test_evidence_shows_the_images_it_names(
-    report: dict[str, Any], emoji: Corpus, rule: str, order: str
+    report: Audit, emoji: Corpus, rule: str, order: str
 ) -> None:
     rows = [e for e in report["evidence"] if (e["rule"], e["order"]) == (rule, order)]
     assert len(rows) == 8
@@ -132,7 +134,7 @@ def test_evidence_shows_the_images_it_names(
         assert len(row["roles"]) == len(row["files"]) == 4
 
 
-def test_every_copy_stands_beside_its_original(report: dict[str, Any], emoji: Corpus) -> None:
+def test_every_copy_stands_beside_its_original(report: Audit, emoji: Corpus) -> None:
     split = split_corpus(emoji, 120, 0)
     copies = {i for i, r in enumerate(report["samples"]) if r["copy"] or r["copy_by_similarity"]}
     assert {row["sample"] for row in report["originals"]} == copies != set()
@@ -266,7 +268,7 @@ def sources(text: str) -> Sources:
     return parser
 
 
-def test_the_page_needs_nothing_else(report: dict[str, Any]) -> None:
+def test_the_page_needs_nothing_else(report: Audit) -> None:
     text = paper.page(report)
     page = sources(text)
     assert not page.tags & {"script", "link", "iframe", "object", "form"}
@@ -278,9 +280,9 @@ def test_the_page_needs_nothing_else(report: dict[str, Any]) -> None:
         assert word in text
 
 
-def test_names_of_files_are_only_text(report: dict[str, Any]) -> None:
-    record = {**report["samples"][0], "file": '"><script>alert(1)</script>'}
-    text = paper.page({**report, "samples": [record, *report["samples"][1:]]})
+def test_names_of_files_are_only_text(report: Audit) -> None:
+    record = structs.replace(report.samples[0], file='"><script>alert(1)</script>')
+    text = paper.page(structs.replace(report, samples=(record, *report.samples[1:])))
     assert "script" not in sources(text).tags
 
 
@@ -307,26 +309,27 @@ def test_too_few_images_are_said_to_be(emoji: Corpus, tmp_path: Path) -> None:
     ],
 )
 def test_the_answer_weighs_copies_against_false_alarms(
-    rate: float, ci95: tuple[float, float], likeness: str, expected: str
+    report: Audit, rate: float, ci95: tuple[float, float], likeness: str, expected: str
 ) -> None:
-    rule = {"rate": rate, "ci95": ci95, "heldout_rate": 0.01, "heldout_ci95": (0.0, 0.02)}
-    report = {
-        "copies": {"ratio": rule, "similarity": None},
-        "heldout_ratios": [1.0] * 400,
-        "samples": [{"likeness": likeness}],
-    }
-    assert paper.answer(report) == expected
-    further = {**rule, "features": "dinov2", "rate": 0.4, "ci95": (0.35, 0.45)}
-    report["copies"]["others"] = [further]
-    assert paper.answer(report) == "copies"
+    alarms = {"heldout_rate": 0.01, "heldout_ci95": (0.0, 0.02), "threshold": 0.3}
+    found = structs.replace(
+        report,
+        copies=Copies(ratio=Rule(rate=rate, ci95=ci95, **alarms)),
+        heldout_ratios=(1.0,) * 400,
+        samples=(structs.replace(report.samples[0], likeness=likeness),),
+    )
+    assert paper.answer(found) == expected
+    further = SimilarityRule(features="dinov2", rate=0.4, ci95=(0.35, 0.45), **alarms)
+    more = structs.replace(found, copies=structs.replace(found.copies, others=(further,)))
+    assert paper.answer(more) == "copies"
 
 
-def test_what_one_rule_does_not_name_is_said_to_be_named_by_the_other() -> None:
-    named = {"copy": False, "copy_by_similarity": True}
+def test_what_one_rule_does_not_name_is_said_to_be_named_by_the_other(report: Audit) -> None:
+    named = structs.replace(report.samples[0], copy=False, copy_by_similarity=True)
     assert paper.elsewhere(named, "ratio") == "a copy by features, not by pixels"
-    named = {"copy": True, "copy_by_similarity": False}
+    named = structs.replace(named, copy=True, copy_by_similarity=False)
     assert paper.elsewhere(named, "similarity") == "a copy by pixels, not by features"
-    assert paper.elsewhere({**named, "copy": False}, "similarity") == "not a copy"
+    assert paper.elsewhere(structs.replace(named, copy=False), "similarity") == "not a copy"
 
 
 def test_few_copies_in_a_small_private_set_are_never_no_sign(emoji: Corpus, tmp_path: Path) -> None:
@@ -384,7 +387,7 @@ def test_features_that_fill_the_memory_are_refused(
     with pytest.raises(InputError, match="1,897 images are 121,408 numbers in the features pixels"):
         judge_images(sets, "pixels")
     found = judge_images(sets, others=["pixels", "nonsense"])
-    assert found["copies"]["others"] == []
+    assert found.copies.others == ()
     assert sum("were left out" in w for w in found["warnings"]) == 2
 
 
@@ -392,7 +395,8 @@ def test_the_bundled_example_says_what_its_run_says() -> None:
     from ambient.runs.folder import open_run
 
     stored = open_run("emoji-300-standard").report()
-    example = json.loads(EXAMPLE.read_text("utf-8"))
+    example = read_report(EXAMPLE)
+    assert isinstance(example, Audit)
     assert stored is not None
     for rule in ("ratio", "similarity"):
         low, high = stored["copies"][rule]["ci95"]

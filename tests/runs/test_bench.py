@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -122,8 +123,9 @@ def test_half_copies_are_found_between_two_stages(
         judged.append(step)
         yield np.zeros((1, 8, 8, 1), np.uint8)
 
-    def verdict(_: object) -> dict[str, object]:
-        return {"copies": {"ratio": {"rate": rates[judged[-1]]}}}
+    def verdict(_: object) -> SimpleNamespace:
+        rule = SimpleNamespace(rated=SimpleNamespace(rate=rates[judged[-1]]))
+        return SimpleNamespace(copies=SimpleNamespace(ratio=rule))
 
     monkeypatch.setattr(bench, "draw", drawn)
     monkeypatch.setattr(bench, "judge_images", verdict)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import convert, to_builtins
+from msgspec.structs import replace
 from scipy import stats
 
 from ambient.cli import main
+from ambient.copies.records import Report, Sample
 from ambient.models.adapters import Model
 from ambient.reports.comparison import (
     Mean,
@@ -25,7 +29,8 @@ from ambient.reports.comparison import (
     sampled,
     shaped,
 )
-from ambient.reports.evaluation import evaluate
+from ambient.reports.evaluate import evaluate
+from ambient.reports.records import Audit
 from ambient.runs.folder import BUNDLED_RUNS, open_run
 from ambient.diffusion.schedule import SamplerConfig
 
@@ -135,14 +140,26 @@ def test_two_independent_sets_are_compared_as_newcombe_does() -> None:
     assert 0.93 < np.mean([u.low <= 0.15 <= u.high for u in held]) < 0.97
 
 
-def test_only_common_seeds_are_compared() -> None:
-    def report(seeds: range, copies: set[int]) -> dict[str, object]:
-        return {"samples": [{"seed": s, "copy": s in copies} for s in seeds]}
+def _report(**changes: Any) -> Report:
+    """The bundled report of digits-50-standard, changed."""
+    report = open_run("digits-50-standard").report()
+    assert report is not None
+    return replace(shaped(report, open_run("digits-50-standard").config), **changes)
 
-    found = on_same_noise(report(range(0, 10), {1, 5, 9}), report(range(5, 20), {9, 12}))
+
+def _samples(copies: Mapping[int, bool]) -> tuple[Sample, ...]:
+    """Samples by seed."""
+    some = _report().samples[0]
+    return tuple(replace(some, seed=s, copy=copy) for s, copy in copies.items())
+
+
+def test_only_common_seeds_are_compared() -> None:
+    first = _report(samples=_samples({s: s in (1, 5, 9) for s in range(10)}))
+    second = _report(samples=_samples({s: s in (9, 12) for s in range(5, 20)}))
+    found = on_same_noise(first, second)
     assert found is not None
     assert (found.count, found.both, found.first, found.second) == (5, 1, 1, 0)
-    assert on_same_noise(report(range(3), set()), report(range(3, 6), set())) is None
+    assert on_same_noise(_report(samples=first.samples[:3]), second) is None
 
 
 def test_what_two_runs_differ_in() -> None:
@@ -154,26 +171,23 @@ def test_what_two_runs_differ_in() -> None:
     assert {"corpus", "n_train", "steps"} <= set(changed(standard, digits))
 
 
-HEUN = {"sampler": "heun", "steps": 18, "sigma_min": 0.01, "sigma_max": 40.0, "stop_at": 0.0}
-
-
 @pytest.mark.parametrize(
     ("other", "differ"),
     [
-        (HEUN, {}),
-        (HEUN | {"steps": 36}, {"sampler_steps": (18, 36)}),
-        (HEUN | {"sampler": "euler"}, {"sampler": ("heun", "euler")}),
-        (HEUN | {"sigma_max": 20.0}, {"sampler_sigma_max": (40.0, 20.0)}),
-        (HEUN | {"sigma_min": 0.0100005}, {}),  # the lowest level of a usual pipeline
-        (HEUN | {"stop_at": 1.05}, {}),  # follows from the arm
+        ({}, {}),
+        ({"steps": 36}, {"sampler_steps": (18, 36)}),
+        ({"sampler": "euler"}, {"sampler": ("heun", "euler")}),
+        ({"sigma_max": 20.0}, {"sampler_sigma_max": (40.0, 20.0)}),
+        ({"sigma_min": 0.0100005}, {}),  # the lowest level of a usual pipeline
+        ({"stop_at": 1.05}, {}),  # follows from the arm
         (None, {}),  # images of anyone's
-        ("heun", {}),  # of a run from elsewhere, whose report says what it likes
-        ({"steps": [18]}, {}),
     ],
 )
-def test_what_two_reports_were_sampled_by(other: object, differ: dict[str, object]) -> None:
-    assert sampled({"sampler": HEUN}, {"sampler": other}) == differ
-    assert sampled({"sampler": other}, {}) == {}
+def test_what_two_reports_were_sampled_by(
+    other: dict[str, Any] | None, differ: dict[str, object]
+) -> None:
+    how = None if other is None else SamplerConfig(**other)
+    assert sampled(_report(), _report(sampler=how)) == differ
 
 
 def test_the_command_names_another_sampler(
@@ -221,7 +235,9 @@ def test_a_run_and_a_sampled_model_pair_on_the_same_seeds(
     assert main([*command, "--json", str(target)]) == 0
     found = _compared(name, target, tmp_path)["paired"]
     assert "on 100 common seeds" in capsys.readouterr().err
-    judged = {s["seed"]: s["copy"] for s in (open_run(name).report() or {})["samples"]}
+    report = open_run(name).report()
+    assert report is not None
+    judged = {s.seed: s.copy for s in report.samples}
     copies = sum(judged[seed] for seed in range(30, 130))
     assert found["count"] == 100 and found["both"] + found["first"] == copies
     assert found["first"] + found["second"] <= 2  # another kind of machine rounds otherwise
@@ -233,33 +249,36 @@ def test_reports_of_models_pair_where_they_share_their_images(
     model = Model(open_run("digits-50-standard").denoiser(), (1, 8, 8)).beside(*sets)
     files = {}
     for seed, how in ((0, SamplerConfig()), (60, SamplerConfig("euler", 9))):
-        *_, (_, _, _, report) = evaluate(model, 100, seed, how=how, features="pixels")
         files[seed] = tmp_path / f"{seed}.json"
-        files[seed].write_text(json.dumps(report), encoding="utf-8")
+        evaluate(model, 100, seed, how=how, features="pixels").save(files[seed])
     found = _compared(files[0], files[60], tmp_path)
     assert found["paired"]["count"] == 40
     assert found["changed"] == {"sampler": ["heun", "euler"], "sampler_steps": [18, 9]}
     assert _compared("digits-50-standard", files[0], tmp_path)["paired"]["count"] == 100
 
 
+ANOTHER = {"corpus": replace(_report().corpus, sha256="another")}
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({}, ""),
-        ({"corpus": {"sha256": "another"}}, ""),
-        ({"sampler": HEUN | {"sampler": "euler", "sigma_min": 0.02}}, ""),
+        (ANOTHER, ""),
+        ({"sampler": SamplerConfig("euler", sigma_min=0.02)}, ""),
         ({"sampler": None}, "nobody knows from which noise"),  # images of anyone's
-        ({"corpus": {"sha256": "another"}, "shape": None}, "does not say how large"),
-        ({"corpus": {"sha256": "another"}, "shape": [16, 16, 1]}, "different sizes"),
-        ({"sampler": HEUN | {"sigma_max": 20.0}}, "begin at different noise levels"),
+        (ANOTHER | {"shape": None}, "does not say how large"),
+        (ANOTHER | {"shape": (16, 16, 1)}, "different sizes"),
+        ({"sampler": SamplerConfig(sigma_max=20.0)}, "begin at different noise levels"),
         ({"seed": 1000}, "no seed was judged on both sides"),
     ],
 )
 def test_which_samples_are_of_the_same_noise(changes: dict[str, Any], why: str) -> None:
-    run = open_run("digits-50-standard")
-    report = shaped(run.report() or {}, run.config)
-    samples = [{"file": "seed 5", "copy": True}, {"file": "seed 6", "copy": False}]
-    other = report | {"run": None, "seed": 5, "samples": samples} | changes
+    report, made = _report(), {"file": "a", "nearest_file": "b", "second_file": "c"}
+    samples = [to_builtins(sample) | made for sample in report.samples[:2]]
+    fields = to_builtins(report) | {"run": None, "seed": 5, "samples": samples}
+    other = convert(fields | {"generated": {"name": "x", "sha256": "y"}}, Audit)
+    other = replace(other, **changes)
     for found in (apart(report, other), apart(other, report)):
         assert why in found if why else found == ""
     pairs = on_same_noise(report, other)
@@ -269,12 +288,12 @@ def test_which_samples_are_of_the_same_noise(changes: dict[str, Any], why: str) 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"samples": [{"copy": "yes"}]}, "it: samples[0]: copy is"),
+        ({"samples": [{"copy": "yes"}]}, "at `$.samples[0]"),
         ({"samples": []}, "it has no samples"),
-        ({"sampler": "heun"}, "it: sampler is"),
-        ({"seed": None}, "it: seed is null"),
-        ({"run": None}, "it has no 'generated'"),
-        ({"copies": None}, "it: copies is null"),
+        ({"sampler": "heun"}, "Expected `object | null`, got `str` - at `$.sampler`"),
+        ({"seed": None}, "Expected `int`, got `null` - at `$.seed`"),
+        ({"run": None}, "it: Object missing required field `file`"),
+        ({"copies": None}, "at `$.copies`"),
     ],
 )
 def test_a_report_of_another_form_is_one_line(
@@ -284,8 +303,7 @@ def test_a_report_of_another_form_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "report.json"
-    report = (open_run("digits-50-standard").report() or {}) | changes
-    path.write_text(json.dumps(report), encoding="utf-8")
+    path.write_text(json.dumps(to_builtins(_report()) | changes), encoding="utf-8")
     assert main(["compare", "digits-50-standard", str(path)]) == 2
     said = capsys.readouterr().err.strip()
     assert "is no report; expected what `audit --json FILE` writes" in said

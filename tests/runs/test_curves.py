@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -160,18 +160,18 @@ def test_stored_samples_are_taken_if_they_are_these_weights(tiny_run: Run, tmp_p
     assert drawn.shape == (3, 1, 8, 8)
     black = np.zeros((5, 8, 8, 1), np.uint8)
     np.savez(run.path / "samples.npz", images=black, seeds=np.arange(5))
-    report = {
-        "checkpoint_sha256": run.checkpoint_sha256(),
-        "sampler": msgspec.to_builtins(sampler_of(run.config)),
-    }
+    report = open_run("digits-50-standard").report()
+    assert report is not None
+    how, sha256 = sampler_of(run.config), run.checkpoint_sha256()
+    report = replace(report, sampler=how, checkpoint_sha256=sha256)
     for change, taken in (
         ({}, True),
         ({"checkpoint_sha256": "other"}, False),
-        ({"sampler": {}}, False),
+        ({"sampler": None}, False),
     ):
-        (run.path / "report.json").write_text(json.dumps({**report, **change}))
+        replace(report, **change).save(run.path / "report.json")
         assert bool((own_samples(run, None, 3) == -1).all()) == taken
         assert taken or torch.equal(own_samples(run, None, 3), drawn)
-    (run.path / "report.json").write_text(json.dumps(report))
+    report.save(run.path / "report.json")
     assert torch.equal(own_samples(run, None, 6)[:3], drawn)  # too few stored
     assert not torch.equal(own_samples(run, 10, 3), drawn)

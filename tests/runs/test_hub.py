@@ -25,10 +25,11 @@ from ambient.models.adapters import Model
 from ambient.runs.archive import export_run, import_run
 from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.errors import InputError
-from ambient.reports.evaluation import draw, sets_of
+from ambient.reports.evaluate import draw, sets_of
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.copies.judge import judge_images
+from ambient.copies.records import Verdicts
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +106,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     return made
 
 
-def verdict(run: Run) -> tuple[np.ndarray, dict[str, Any]]:
+def verdict(run: Run) -> tuple[np.ndarray, Verdicts]:
     """100 samples, and what is judged of them and of the images they are compared with."""
     how = SamplerConfig("euler", 2)
     images = np.concatenate(list(draw(run, range(100), how)))

@@ -18,7 +18,7 @@ from ambient.runs.archive import export_run, import_run
 from ambient.config import Config, configure
 from ambient.images.corpus import Corpus
 from ambient.errors import InputError
-from ambient.reports.evaluation import draw
+from ambient.reports.evaluate import draw
 from ambient.runs.train import record
 from ambient.runs.folder import (
     BUNDLED_RUNS,

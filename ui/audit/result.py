@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from ambient.files import encode_record
 from ambient.reports import page as paper
+from ambient.reports.records import Audit
 from ui import charts, words
 from ui.charts.verdicts import histogram
 from ui.jobs import outcome
 from ui.pictures import WARM, compared, gallery
 from ui.teacher import control, hidden
 
-Report = Mapping[str, Any]
+Report = Audit
 RULES = {"Pixels": "ratio", "Features": "similarity"}
 ORDERS = {"Worst": "worst", "Median": "median", "Random": "random"}
 SCORE = {"ratio": "d1/d2", "similarity": "similarity"}
@@ -94,7 +95,7 @@ def _ways_on(report: Report, key: str, forget: Callable[[], None] | None) -> Non
 def _downloads(report: Report, key: str) -> None:
     for label, suffix, mime, icon, make in (
         ("Report (HTML)", "html", "text/html", "description", lambda: paper.page(report)),
-        ("JSON", "json", "application/json", "data_object", lambda: json.dumps(report)),
+        ("JSON", "json", "application/json", "data_object", lambda: encode_record(report)),
     ):
         st.download_button(
             label,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
+import msgspec
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from ambient.copies.records import JudgedImage, Report, Verdicts
 from ambient.runs.folder import Run
 from ui import data
 from ui.evidence_room import encoded
@@ -22,12 +23,12 @@ class Exhibit:
     """Samples and their verdicts, stored or drawn just now."""
 
     images: Images
-    verdicts: Mapping[str, Any]
+    verdicts: Report | Verdicts
     live: bool
 
     @property
-    def rows(self) -> Sequence[Mapping[str, Any]]:
-        return self.verdicts["samples"]
+    def rows(self) -> Sequence[JudgedImage]:
+        return self.verdicts.samples
 
     @cached_property
     def sha256(self) -> str:
@@ -62,5 +63,6 @@ def _stored(path: str, changed: int, _run: Run) -> Exhibit:
     assert found is not None
     images, seeds = data.samples(_run)
     at = {int(s): i for i, s in enumerate(seeds)}
-    rows = [r for r in found["samples"] if r["seed"] in at]
-    return Exhibit(images[[at[r["seed"]] for r in rows]], {**found, "samples": rows}, False)
+    rows = tuple(r for r in found.samples if r.seed in at)
+    shown = msgspec.structs.replace(found, samples=rows)
+    return Exhibit(images[[at[r.seed] for r in rows]], shown, False)

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import streamlit as st
 
 from ambient.config import Config
+from ambient.copies.records import JudgedImage, Verdicts
 from ambient.copies.rules import MIN_SAMPLES
 from ambient.errors import InputError
 from ambient.runs.folder import Run
@@ -26,6 +28,12 @@ from ui.teacher import hidden
 MAX_FILES = 300
 IN_ROWS, IN_GALLERY = 6, 36
 KEY = "own-pictures"
+
+
+class OwnPicture(JudgedImage, frozen=True, kw_only=True):
+    """A visitor's picture by the name of its file, judged."""
+
+    name: str
 
 
 def plain(name: str) -> str:
@@ -67,7 +75,7 @@ def kept(run: Run, known: Cloud | None) -> Shelf | None:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Judging your pictures")
-def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> dict[str, Any]:
+def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> Verdicts:
     from ambient.copies.judge import ImageSets, judge_images
     from ui import live
 
@@ -81,11 +89,10 @@ def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> dict[str, An
 def judged(run: Run, images: Images, names: Sequence[str]) -> Exhibit:
     """The pictures with their verdicts, by pixels."""
     c = run.config
-    report = _judged(
-        (c.corpus_sha256, c.n_train, c.split_seed, encoded.digest(images)), run, images
-    )
-    rows = [{"name": name, **row} for name, row in zip(names, report["samples"], strict=True)]
-    return Exhibit(images, {**report, "samples": rows}, True)
+    found = _judged((c.corpus_sha256, c.n_train, c.split_seed, encoded.digest(images)), run, images)
+    rows = zip(names, found.samples, strict=True)
+    own = tuple(OwnPicture(name=name, **msgspec.structs.asdict(row)) for name, row in rows)
+    return Exhibit(images, msgspec.structs.replace(found, samples=own), True)
 
 
 def show(run: Run, like: Ruling, known: Cloud | None) -> None:

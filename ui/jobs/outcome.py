@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
-Report = Mapping[str, Any]
+from ambient.errors import InputError
+from ambient.files import read_record
+from ambient.reports.records import Audit
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the result")
-def read(path: str, changed: int) -> Report:
+def read(path: str, changed: int) -> Audit:
     """A stored audit."""
-    report: Report = json.loads(Path(path).read_bytes())
+    report = read_record(Path(path), Audit)
+    if report is None:
+        raise InputError("this audit was deleted; start another one.")
     return report
 
 
-def command(report: Report) -> str:
+def command(report: Audit) -> str:
     """The command that makes such an audit again, of images at A, B and C."""
-    of = f"--model A --n {report['n_samples']}" if report["sampler"] else "--generated A"
-    unseen = " --heldout C" if report["corpus"]["n_heldout"] else ""
+    of = f"--model A --n {report.n_samples}" if report.sampler else "--generated A"
+    unseen = " --heldout C" if report.corpus.n_heldout else ""
     return f"python -m ambient audit {of} --train B{unseen}"
 
 
-def provenance(report: Report) -> str:
+def provenance(report: Audit) -> str:
     """Which images a number comes from."""
-    corpus = report["corpus"]
+    corpus, (h, w, _) = report.corpus, report.shape
     parts = [
-        f"{report['n_samples']:,} generated ({report['generated']['name']})",
-        f"{corpus['n_train']:,} training ({corpus['name']})",
-        f"{corpus['n_heldout']:,} unseen",
-        "x".join(map(str, report["shape"][:2])),
-        f"calibrated on {report['calibrated_on'] or 'nothing'}",
+        f"{report.n_samples:,} generated ({report.generated.name})",
+        f"{corpus.n_train:,} training ({corpus.name})",
+        f"{corpus.n_heldout:,} unseen",
+        f"{h}x{w}",
+        f"calibrated on {report.calibrated_on or 'nothing'}",
     ]
     return " · ".join(parts)
 
