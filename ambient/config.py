@@ -22,8 +22,7 @@ from ambient import __version__
 from ambient.errors import InputError
 from ambient.files import Record, read_json
 from ambient.images.corpus import MAX_IMAGES, Corpus, split_corpus, to_unit
-from ambient.images.read import MAX_SIDE, MIN_SIDE
-from ambient.images.read import plain
+from ambient.images.read import MAX_SIDE, MIN_SIDE, plain
 
 ARMS = {
     "standard": "ordinary denoising of clean images at every noise level",

@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 import shutil
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 from ambient.sweeps.cluster import cluster
-from ambient.sweeps.sweep import carry_out, in_threads, read_sweep
+from ambient.sweeps.sweep import Here, carry_out, read_sweep
 
 
 def main() -> None:
@@ -24,9 +23,9 @@ def main() -> None:
     args = parser.parse_args()
     path: Path = args.spec
     spec, out = read_sweep(path), Path("runs/sweeps") / path.parent.name
-    with cluster(args.ray) if args.ray else nullcontext(partial(in_threads, workers=2)) as do:
+    with cluster(args.ray) if args.ray else nullcontext(Here(2)) as where:
         out.mkdir(parents=True, exist_ok=True)
-        for done, total, what in carry_out(spec, out, do):
+        for done, total, what in carry_out(spec, out, where):
             for name in ("table.json", "records.npz"):
                 shutil.copy(out / name, path.parent / name)
             print(f"{done} of {total} runs: {what}", flush=True)

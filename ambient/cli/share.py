@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -101,15 +100,14 @@ def sweep(
 ) -> None:
     """Train and judge every run of a spec, here or on a Ray cluster; finished runs are kept."""
     from ambient.sweeps.cluster import cluster
-    from ambient.sweeps.sweep import carry_out, in_threads, read_sweep
+    from ambient.sweeps.sweep import Here, carry_out, read_sweep
 
     if ray and workers is not None:
         raise InputError("--workers counts runs at once on this machine; leave it out with --ray.")
     asked, folder = read_sweep(Path(spec)), Path(out)
-    here = partial(in_threads, workers=workers or 1)
-    with cluster(ray) if ray else nullcontext(here) as do_jobs:
+    with cluster(ray) if ray else nullcontext(Here(workers or 1)) as where:
         folder.mkdir(parents=True, exist_ok=True)
-        for done, total, what in carry_out(asked, folder, do_jobs):
+        for done, total, what in carry_out(asked, folder, where):
             say(f"{done} of {total} runs: {what}")
     put_json(json, read_json(folder / "table.json"))
     say(f"{folder / 'table.json'}: a row a judged stage; {folder / 'records.npz'}: a row a sample.")

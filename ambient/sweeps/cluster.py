@@ -15,11 +15,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ambient.config import Config
@@ -27,11 +27,12 @@ from ambient.errors import InputError
 from ambient.files import write_atomically
 from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.runs.folder import IMAGES_FILE, OWN, packed
-from ambient.sweeps.sweep import Ends, Sweep, do_job
+from ambient.sweeps.sweep import Here, Sweep, do_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRAVEL = ("ambient", "assets/corpora", "assets/encoder")  # what a job reads
 NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # jobs ask for none; versions of Ray differ in hiding them
+WAITING = 1000  # jobs at most that a cluster is given at once
 ATTEMPTS = 4  # at a job whose node dies
 PATIENCE = 5.0  # seconds for an address to answer at all
 TRIAL = 30.0  # seconds for it to answer as a Ray cluster; Ray itself tries for two minutes
@@ -39,7 +40,7 @@ TRY = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False)"
 
 
 @contextmanager
-def cluster(address: str) -> Iterator[Callable[[Sweep, Path, list[str]], Ends]]:
+def cluster(address: str) -> Iterator[There]:
     """Connect to a running Ray cluster; what `carry_out` needs to do jobs there.
 
     Args:
@@ -65,9 +66,47 @@ def cluster(address: str) -> Iterator[Callable[[Sweep, Path, list[str]], Ends]]:
             logging_level=logging.ERROR,
         )
     try:
-        yield partial(_on, ray)
+        yield There(ray)
     finally:
         ray.shutdown()
+
+
+class There(Here):
+    """Does jobs on a cluster, one CPU each; a thread here waits for each of them."""
+
+    def __init__(self, ray: Any) -> None:
+        super().__init__(workers=WAITING)
+        self.ray, self.lock = ray, Lock()
+        self.task = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_do_there)
+        self.images: dict[str, Any] = {}
+        self.jobs: set[Any] = set()
+
+    def do(self, spec: Sweep, out: Path, name: str) -> None:
+        config = spec.jobs[name]
+        began = _zipped(out, (out / name).rglob("*"))
+        with self.lock:
+            if config.corpus not in (*BUNDLED, *self.images):
+                self.images[config.corpus] = self.ray.put(packed(load_corpus(config.corpus)))
+            job = self.task.remote(
+                replace(spec, jobs={name: config}), began, self.images.get(config.corpus)
+            )
+            self.jobs.add(job)
+        try:
+            files, error = self.ray.get(job)
+        except self.ray.exceptions.RayError as e:
+            why = str(getattr(e, "cause", e)).strip()
+            raise ChildProcessError(why.splitlines()[0]) from e
+        with self.lock:
+            self.jobs.discard(job)
+            _unzip(files, out, name)
+        if error:
+            raise ChildProcessError(error)
+
+    def end(self) -> None:
+        """End all jobs that are still at work."""
+        with self.lock:
+            for job in self.jobs:
+                self.ray.cancel(job, force=True)
 
 
 def _check_address(address: str) -> None:
@@ -97,35 +136,6 @@ def _check_address(address: str) -> None:
     if tried.returncode:
         why = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise InputError(f"--ray is '{address}', which cannot be used: {why}; {expected}.")
-
-
-def _on(ray: Any, spec: Sweep, out: Path, names: list[str]) -> Ends:
-    """Do these jobs on the cluster, one CPU each; closed early, it ends them all."""
-    task = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_do_there)
-    images: dict[str, Any] = {}
-    waiting: dict[Any, str] = {}
-    try:
-        for name in names:
-            config = spec.jobs[name]
-            if config.corpus not in (*BUNDLED, *images):
-                images[config.corpus] = ray.put(packed(load_corpus(config.corpus)))
-            began = _zipped(out, (out / name).rglob("*"))
-            one = replace(spec, jobs={name: config})
-            waiting[task.remote(one, began, images.get(config.corpus))] = name
-        while waiting:
-            (done,), _ = ray.wait(list(waiting))
-            name = waiting.pop(done)
-            try:
-                files, error = ray.get(done)
-            except ray.exceptions.RayError as e:
-                why = str(getattr(e, "cause", e)).strip()
-                yield name, ChildProcessError(why.splitlines()[0])
-                continue
-            _unzip(files, out, name)
-            yield name, ChildProcessError(error) if error else None
-    finally:
-        for job in waiting:
-            ray.cancel(job, force=True)
 
 
 def _do_there(spec: Sweep, began: bytes, images: bytes | None) -> tuple[bytes, str | None]:

@@ -16,30 +16,37 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
-from ambient.config import CHOICES, FIELDS, Config, check, configure
+from ambient.config import CHOICES, FIELDS, Config, Seed, check, configure
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.errors import InputError
-from ambient.files import read_json, write_atomically
+from ambient.files import Record, read_record, write_atomically
 from ambient.images.corpus import load_corpus
 from ambient.runs.folder import Run, open_run, step_name
 
-SPEC = {"about", "common", "arms", "seeds", "stages", "samples"}
 GIVEN = set(CHOICES) - {"seed", "split_seed", "checkpoint_every"}  # which follow from the spec
+Positive = Annotated[int, Meta(ge=1)]
 
 
-# Each job as it ends, and why if it failed.
-Ends = Generator[tuple[str, BaseException | None], None, None]
+class Spec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a spec's file says; `configure` checks the choices."""
+
+    about: str = ""
+    common: dict[str, Any] = {}
+    arms: Annotated[list[dict[str, Any]], Meta(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] = (0,)
+    stages: Positive = 5
+    samples: Positive = 400
 
 
 @dataclass(frozen=True)
@@ -62,28 +69,17 @@ def read_sweep(path: Path) -> Sweep:
     Raises:
         InputError: not a spec, or a run that could not be trained: which one, and why.
     """
-    spec = read_json(path)
+    spec = read_record(path, Spec)
     if spec is None:
         raise InputError(f"'{path}' does not exist; expected a sweep's spec (JSON).")
-    if unknown := sorted(set(spec) - SPEC):
-        raise InputError(f"'{path}' has '{unknown[0]}'; expected {', '.join(sorted(SPEC))}.")
-    common, arms, seeds = spec.get("common", {}), spec.get("arms"), spec.get("seeds", [0])
-    stages, samples = spec.get("stages", 5), spec.get("samples", 400)
-    if not isinstance(arms, list) or not arms or not all(isinstance(a, dict) for a in arms):
-        raise InputError(f"'{path}' has no list 'arms' of objects, such as {{'arm': 'standard'}}.")
-    if not isinstance(common, dict) or not isinstance(seeds, list) or not seeds:
-        raise InputError(f"'{path}': 'common' must be an object and 'seeds' a list of numbers.")
-    for name, value in (("stages", stages), ("samples", samples)):
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"'{path}': '{name}' is {value!r}; expected 1 or more.")
     jobs: dict[str, Config] = {}
-    for seed in seeds:
-        for arm in arms:
-            name, config = _job(path, {**common, **arm}, seed, stages)
+    for seed in spec.seeds:
+        for arm in spec.arms:
+            name, config = _job(path, {**spec.common, **arm}, seed, spec.stages)
             if name in jobs:
                 raise InputError(f"'{path}' asks for '{name}' twice; make its arms differ.")
             jobs[name] = config
-    return Sweep(jobs, stages, samples)
+    return Sweep(jobs, spec.stages, spec.samples)
 
 
 def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[str, Config]:
@@ -107,24 +103,28 @@ def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[s
     return f"{config.label}{extra}-seed-{seed}", config
 
 
-def in_threads(spec: Sweep, out: Path, names: list[str], workers: int = 1) -> Ends:
-    """Do these jobs on this machine, `workers` at once; closed early, it begins no other."""
-    with ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(do_job, out / n, spec.jobs[n], spec): n for n in names}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.exception()
-        finally:
-            pool.shutdown(cancel_futures=True)
+@dataclass
+class Here:
+    """Does jobs on this machine, so many at once."""
+
+    workers: int = 1
+
+    def do(self, spec: Sweep, out: Path, name: str) -> None:
+        """Do the job of that name, into its folder in `out`.
+
+        Raises:
+            ChildProcessError: it failed.
+        """
+        do_job(out / name, spec.jobs[name], spec)
+
+    def end(self) -> None:
+        """Called when no job is waited for any more. Those at work here go on to their ends."""
 
 
-def carry_out(
-    spec: Sweep, out: Path, do_jobs: Callable[[Sweep, Path, list[str]], Ends] = in_threads
-) -> Iterator[tuple[int, int, str]]:
+def carry_out(spec: Sweep, out: Path, where: Here | None = None) -> Iterator[tuple[int, int, str]]:
     """Do every job that is not done yet, and keep the table up to date.
 
-    Args:
-        do_jobs: does the jobs of these names, into their folders in `out`.
+    Closed early, it begins no other job.
 
     Yields:
         (jobs done, jobs in all, what was last done): the first at once, with jobs of before.
@@ -139,14 +139,21 @@ def carry_out(
     done, failed = len(spec.jobs) - len(left), []
     write_table(spec, out)
     yield done, len(spec.jobs), f"{done} done before"
-    with closing(do_jobs(spec, out, left)) as ends:
-        for name, error in ends:
-            if error:
-                failed.append(f"{name} ({error})")
-                continue
-            done += 1
-            write_table(spec, out)
-            yield done, len(spec.jobs), name
+    where = where or Here()
+    with ThreadPoolExecutor(where.workers) as pool:
+        jobs = {pool.submit(where.do, spec, out, name): name for name in left}
+        try:
+            for job in as_completed(jobs):
+                if error := job.exception():
+                    failed.append(f"{jobs[job]} ({error})")
+                    continue
+                done += 1
+                write_table(spec, out)
+                yield done, len(spec.jobs), jobs[job]
+        finally:
+            for job in jobs:
+                job.cancel()
+            where.end()
     if failed:
         raise ChildProcessError(
             f"{len(failed)} of {len(spec.jobs)} runs failed: {'; '.join(failed)}. "

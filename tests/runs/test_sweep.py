@@ -56,7 +56,7 @@ def test_arms_may_differ_in_the_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"arms": []}, "no list 'arms'"),
+        ({"arms": []}, r"at `\$.arms`"),
         ({"arms": [{"arm": "nonsense"}]}, "arm is 'nonsense'"),
         ({"arms": [{"arm": "standard", "depth": 3}]}, "the choice 'depth'"),
         ({"arms": [{"arm": "standard"}] * 2}, "twice"),
@@ -65,11 +65,11 @@ def test_arms_may_differ_in_the_network(tmp_path: Path) -> None:
             "network is 'net'; expected one of concat",
         ),
         ({"arms": [{"arm": "standard", "augment": 1}]}, "augment is 1; expected true or false"),
-        ({"seeds": []}, "'seeds' a list"),
-        ({"stage": 2}, "has 'stage'"),
+        ({"seeds": []}, r"at `\$.seeds`"),
+        ({"stage": 2}, "unknown field `stage`"),
         ({"common": {**SPEC["common"], "steps": 4.5}}, "steps is 4.5; expected a whole number"),
         ({"common": {**SPEC["common"], "corpus": 5}}, "corpus is 5; expected text"),
-        ({"stages": 0}, "'stages' is 0"),
+        ({"stages": 0}, r"at `\$.stages`"),
     ],
 )
 def test_a_bad_spec_is_refused_before_training(
