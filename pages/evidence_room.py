@@ -3,7 +3,16 @@
 import streamlit as st
 
 from ui import words
-from ui.evidence_room import agreement, encoded, evidence, exhibit, ruling, search, twins, uploads
+from ui.evidence_room import (
+    agreement,
+    encoded,
+    evidence,
+    exhibit,
+    own_pictures,
+    ruling,
+    search,
+    twins,
+)
 from ui.evidence_room.open_run import pick
 from ui.evidence_room.sampling import draw_now
 from ui.frame import enter, errors_in_words
@@ -52,4 +61,4 @@ with errors_in_words():
         with near:
             twins.show(run)
     with own:  # always drawn: an uploader that is not forgets its files
-        uploads.show(run, rule, known)
+        own_pictures.show(run, rule, known)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]  # that sets of them come in
 WARM, COOL, NEUTRAL = "#D55E00", "#0072B2", "#8A857C"
 TILE = 192  # pixels an image is enlarged to: twice what a page shows, sharp on dense screens too
 FRAME = 10

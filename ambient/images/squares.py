@@ -18,7 +18,7 @@ from ambient.images.read import KEPT_SIDE, MAX_PICTURE_BYTES, guarded, plain, re
 DEFAULT_SIDE = 32
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
-Pictures = list[tuple[str, Callable[[], bytes]]]  # the name of each, and what reads it
+Pictures = Sequence[tuple[str, Callable[[], bytes]]]  # the name of each, and what reads it
 
 
 def is_picture(name: PurePath) -> bool:

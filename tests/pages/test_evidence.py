@@ -24,10 +24,10 @@ from ui.evidence_room import (
     encoded,
     evidence,
     exhibit,
+    own_pictures,
     ruling,
     search,
     twins,
-    uploads,
 )
 from ui.evidence_room.encoded import Cloud
 from ui.evidence_room.exhibit import Exhibit, Shelf
@@ -300,7 +300,7 @@ def test_hostile_files_are_a_line_each_and_the_rest_is_judged(
 ) -> None:
     both = data.sets(run)
     app = _open(tmp_path, monkeypatch, view="Your pictures", run=NAME)
-    app.file_uploader(key=uploads.KEY).set_value(
+    app.file_uploader(key=own_pictures.KEY).set_value(
         [
             ("../../etc/passwd<script>.png", _png(both.train[3]), "image/png"),
             ("text.png", b"no picture at all", "image/png"),
@@ -330,7 +330,7 @@ def test_hostile_files_are_a_line_each_and_the_rest_is_judged(
 def test_a_hundred_pictures_have_a_rate(run: Run, known: Cloud) -> None:
     both = data.sets(run)
     images = np.concatenate([both.train[:60], both.heldout[:60]])
-    judged = uploads.judged(run, images, [str(i) for i in range(120)])
+    judged = own_pictures.judged(run, images, [str(i) for i in range(120)])
     stored, none = {"threshold": 1 / 3}, np.zeros(1, np.float32)
     like = ruling.Ruling("ratio", none, None, stored, 1 / 3, "unseen real images")
     found = ruling.applied(run, judged, known, like)
@@ -350,33 +350,14 @@ def test_many_pictures_are_all_in_the_table(
     both = data.sets(run)
     pictures = [*both.train[:5], *both.heldout[:5]]
     app = _open(tmp_path, monkeypatch, view="Your pictures", run=NAME, rule="Encoder")
-    app.file_uploader(key=uploads.KEY).set_value(
+    app.file_uploader(key=own_pictures.KEY).set_value(
         [(f"{i}.png", _png(x), "image/png") for i, x in enumerate(pictures)]
     ).run()
     assert not app.exception
     table = app.dataframe[0].value
     assert sorted(table["picture"]) == [f"{i}.png" for i in range(10)]
     assert set(table[table["copy"]]["nearest training image"]) == set(both.train_names[:5])
-    assert len(app.get("image")) == uploads.IN_ROWS + 1
-
-
-def test_uploaded_names_are_harmless() -> None:
-    assert uploads.plain("../../a*b_[x](http://e.vil).png") == "....ab_xhttpe.vil.png"
-    assert uploads.plain("\u202e\n") == "a picture"
-    assert len(uploads.plain("x" * 500)) == 40
-
-
-def test_more_files_than_allowed_are_not_read(run: Run) -> None:
-    class File:
-        name = "a.png"
-
-        def getvalue(self) -> bytes:
-            return _png(np.zeros((32, 32, 3), np.uint8))
-
-    files = [File()] * (uploads.MAX_FILES + 5)
-    images, _, refused = uploads.read(("many",), 32, 3, files, run.config)
-    assert len(images) == uploads.MAX_FILES
-    assert refused == (f"{uploads.MAX_FILES + 5} files; the first {uploads.MAX_FILES} were read.",)
+    assert len(app.get("image")) == own_pictures.IN_ROWS + 1
 
 
 def test_fresh_samples_meet_the_encoder_when_asked(

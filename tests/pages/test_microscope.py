@@ -22,8 +22,8 @@ from ambient.errors import InputError
 from ambient.images.corpus import ASSETS, load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from tests.pages.driver import pictures, press, ran, text, visit
-from ui import data, noise
-from ui.noise_microscope import answers, levels, own_image
+from ui import data, noise, uploads
+from ui.noise_microscope import answers, levels
 
 BUNDLED = list_runs(BUNDLED_RUNS)
 SMALL, RUN = "digits-50-standard", "emoji-100-standard"
@@ -191,7 +191,7 @@ def _bomb(side: int) -> bytes:
 @pytest.mark.parametrize("run", ["emoji-100-standard", SMALL])
 def test_own_picture_has_the_size_of_the_run(run: str, form: str) -> None:
     config = open_run(run).config
-    image = own_image.decode(_encoded((300, 200), form), config)
+    image = uploads.square(_encoded((300, 200), form), config)
     assert image.shape == (config.side, config.side, config.channels)
     assert image.dtype == np.uint8
 
@@ -201,7 +201,7 @@ def test_own_picture_is_read_as_a_folder_of_pictures_is(tmp_path: Path) -> None:
         (tmp_path / f"{i}.png").write_bytes(_encoded((400 - 50 * i, 120), "PNG"))
     config = open_run("emoji-100-standard").config
     corpus = load_corpus(tmp_path, side=config.side)
-    mine = own_image.decode((tmp_path / "0.png").read_bytes(), config)
+    mine = uploads.square((tmp_path / "0.png").read_bytes(), config)
     assert np.array_equal(mine, corpus.images[0])
 
 
@@ -220,7 +220,7 @@ def test_own_picture_is_read_as_a_folder_of_pictures_is(tmp_path: Path) -> None:
 )
 def test_hostile_upload_is_one_clear_line(content: bytes, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
-        own_image.decode(content, open_run(SMALL).config)
+        uploads.square(content, open_run(SMALL).config)
 
 
 # The page

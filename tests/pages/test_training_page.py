@@ -343,7 +343,7 @@ def test_a_public_server_takes_so_many_pictures(
     assert [e.value for e in app.error] == ["more than 9 pictures were given; use fewer."]
     monkeypatch.setenv("AMBIENT_MAX_UPLOAD", "1000")
     app = _upload(_open(), _pictures(9))
-    assert "this server takes 0 MB at once" in app.error[0].value
+    assert "this server takes at most 0 MB" in app.error[0].value
 
 
 def test_own_pictures_are_for_who_has_the_link(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from ambient.images.corpus import Corpus, load_corpus
 from ambient.errors import InputError
 from ambient.runs.folder import Run, open_run
 from ambient.runs.weights import load_weights
-from ui.noise_microscope import own_image
+from ui import uploads
 
 NOISE = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
 MUTATIONS = {"PNG": 200, "JPEG": 200, "WEBP": 99, "zip": 200, "npz": 200, "run": 100, "weights": 99}
@@ -98,7 +98,7 @@ def test_damage_is_survived_or_refused_in_one_line(
         return isinstance(found, Corpus) and found.images.dtype == np.uint8
 
     def picture(data: bytes) -> bool:
-        return own_image.decode(data, tiny_run.config).shape == (8, 8, 1)
+        return uploads.square(data, tiny_run.config).shape == (8, 8, 1)
 
     def run(data: bytes) -> bool:
         found = import_run(data, runs)

@@ -27,7 +27,7 @@ from ambient.runs.archive import export_run, import_run
 from ambient.images.corpus import load_corpus, read_uploads
 from ambient.errors import InputError
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
-from ui.noise_microscope import own_image
+from ui import uploads
 from ui.train_your_own import choices
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -344,7 +344,7 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "width": ("run", "width is 1000000000", lambda: config(width=10**9)),
     "steps": ("run", "holds the number 1e+30", lambda: config(steps=1e30)),
     "more steps": ("run", "holds the number ...", lambda: config(steps=10**100)),
-    "side": ("run", "side is -1; expected 8 to 128", lambda: config(side=-1)),
+    "side": ("run", "side is -1; expected a whole number from 8 to 128", lambda: config(side=-1)),
     "other side": ("run", "other images than 'digits'", lambda: config(side=32)),
     "patch": ("run", "patch is 4; expected 1, 2 or 4", lambda: config(patch=4)),
     "threads": ("run", "threads is 100000", lambda: config(threads=10**5)),
@@ -380,13 +380,21 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     ),
     "parent": (
         "run",
-        "parent is 'x'; expected the name of a run, @ and",
+        "parent is 'x'; expected text (the name of a run, @ and",
         lambda: config(parent="x"),
     ),
     "parent at no step": ("run", "parent is 'x@y'", lambda: config(parent="x@y")),
-    "parent at endless step": ("run", "parent is 'x@9", lambda: config(parent="x@" + "9" * 99)),
-    "report list": ("run", "report.json: Expected `object`, got `array`", lambda: run_zip({"report.json": b"[]"})),
-    "report without rule": ("run", "missing required field `ratio`", lambda: report(lambda r: r["copies"].clear())),
+    "parent at endless step": ("run", "parent is ...99", lambda: config(parent="x@" + "9" * 99)),
+    "report list": (
+        "run",
+        "report.json: Expected `object`, got `array`",
+        lambda: run_zip({"report.json": b"[]"}),
+    ),
+    "report without rule": (
+        "run",
+        "missing required field `ratio`",
+        lambda: report(lambda r: r["copies"].clear()),
+    ),
     "report without interval": (
         "run",
         "at `$.copies.ratio.ci95`",
@@ -491,7 +499,7 @@ def single() -> bytes:
 def read(how: str, data: bytes, folder: Path) -> object:
     """Hand `data` to what reads such a thing; `folder` holds what that may leave behind."""
     if how == "picture":
-        return own_image.decode(data, open_run(RUN).config)
+        return uploads.square(data, open_run(RUN).config)
     if how == "run":
         return import_run(data, folder)
     if how == "upload":

@@ -174,4 +174,4 @@ def test_a_run_too_large_is_refused_in_one_line(
     zipped = ("run.zip", b"PK" + bytes(2_000_000), "application/zip")
     at.file_uploader(key="run-zip").set_value(zipped).run()
     (error,) = at.error
-    assert error.value.startswith("this zip has 2 MB; this server takes at most 1 MB.")
+    assert error.value.startswith("A run as zip: 2 MB; this server takes at most 1 MB.")

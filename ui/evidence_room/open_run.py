@@ -10,7 +10,7 @@ from ambient.errors import InputError
 from ambient.runs.archive import MAX_UNPACKED, import_run
 from ambient.runs.folder import Run, open_run
 from ambient.runs.limits import Limits, is_public
-from ui import data, visitor, words
+from ui import data, uploads, visitor, words
 from ui.teacher import control, hidden
 
 
@@ -54,17 +54,10 @@ def _open_another() -> None:
                     words.refuse(e)
                 else:
                     _opened(run)
-    most = min(Limits.here().upload, MAX_UNPACKED)
-    file = st.file_uploader(
-        "A run as zip", type="zip", key="run-zip", max_upload_size=max(1, int(most / 1e6))
-    )
-    if file is not None and st.session_state.get("imported") != file.file_id:
+    files = uploads.ask("A run as zip", "run-zip", ["zip"], several=False, most=MAX_UNPACKED)
+    file = files[0] if files else None
+    if file and st.session_state.get("imported") != file.file_id:
         try:
-            if file.size > most:  # the browser says so first
-                raise InputError(
-                    f"this zip has {file.size / 1e6:.0f} MB; this server takes at most "
-                    f"{most / 1e6:.0f} MB. Export the run with fewer checkpoints or samples."
-                )
             Limits.here().check_disk(data.runs_folder())
             run = import_run(file.getvalue(), data.runs_folder(), visitor.own_token())
         except InputError as e:

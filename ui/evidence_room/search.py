@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ambient.images.corpus import to_rows
 from ambient.runs.folder import Run
 from ui import charts, data, words
-from ui.evidence_room import embedding, encoded, uploads
+from ui.evidence_room import embedding, encoded, own_pictures
 from ui.evidence_room.encoded import Cloud
 from ui.evidence_room.exhibit import Exhibit, Shelf
 from ui.evidence_room.ruling import Ruling
@@ -75,7 +75,7 @@ def _key(run: Run, kind: str, exhibit: Exhibit) -> str:
 def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> None:
     """The searched image with its nearest ones, and the map it lies on."""
     every = {k: shelf for k, shelf in shelves(run, exhibit, known).items() if len(shelf.images)}
-    own = uploads.kept(run, known)
+    own = own_pictures.kept(run, known)
     subject = choose(run, exhibit, every | ({"uploaded": own} if own is not None else {}))
     found = {
         kind: nearest(subject, kind, shelf, _rows(_key(run, kind, exhibit), shelf.images),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -19,7 +18,6 @@ import sys
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,10 +27,9 @@ from typing import Any
 import streamlit as st
 
 from ambient.errors import InputError
-from ambient.images import read as untrusted
-from ambient.images.zips import holds_arrays
 from ambient.runs.folder import process_started
 from ambient.runs.limits import Limits
+from ui.uploads import store
 
 AWAY = 90.0  # seconds without a look: the page is closed, or its tab asleep
 ABANDONED = 600.0  # after so many, a running audit makes room
@@ -171,7 +168,7 @@ class Desk:
             command = ["audit", "--skip-quality", "--features", features]
             command += ["--n", str(count)] if "model" in sets else []
             for name, given in sets.items():
-                place = given if isinstance(given, str) else str(stored(folder / name, name, given))
+                place = given if isinstance(given, str) else str(store(folder / name, name, given))
                 command += [f"--{name}", place]
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -285,52 +282,3 @@ def sweep() -> None:
         pid, started = folder.name.removeprefix(f"{FOLDER}-").split("-")[:2]
         if pid.isdecimal() and process_started(int(pid)) != started:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def stored(folder: Path, which: str, files: Sequence[Any]) -> Path:
-    """Uploaded files as one file: the zip or npz that it is, or a zip of the pictures.
-
-    Raises:
-        InputError: too many bytes, or a zip among pictures.
-    """
-    size, most = sum(file.size for file in files), Limits.here().upload
-    if size > most:
-        raise InputError(
-            f"{which}: {size / 1e6:.0f} MB; this server takes at most {most / 1e6:.0f} MB. Take "
-            "fewer or smaller images, or run Ambient Explorer on a machine of yours."
-        )
-    folder.mkdir()
-    archives = [f for f in files if untrusted.kind(f.getvalue()[:400]) == "a zip archive"]
-    if archives and len(files) > 1:
-        raise InputError(
-            f"{which}: '{untrusted.plain(archives[0].name)}' is a zip or npz among {len(files)} "
-            "files; give it alone, or pictures only."
-        )
-    if archives:
-        (file,) = files
-        suffix = ".npz" if _is_npz(file) else ".zip"
-        path = folder / f"{harmless(Path(file.name).stem)}{suffix}"
-        path.write_bytes(file.getbuffer())
-        return path
-    path = folder / f"{len(files)}-pictures.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as together:
-        names: set[str] = set()
-        for number, file in enumerate(files):
-            name = harmless(file.name)
-            name = name if name not in names else f"{number}-{name}"
-            names.add(name)
-            together.writestr(name, file.getbuffer())
-    return path
-
-
-def _is_npz(file: Any) -> bool:
-    """Whether an uploaded zip holds arrays; what is wrong with one is said by the audit."""
-    try:
-        return holds_arrays(file.getvalue(), file.name)
-    except InputError:
-        return False
-
-
-def harmless(name: str) -> str:
-    """A file's name for a file in a folder of ours."""
-    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII).strip("._")[-80:] or "images"

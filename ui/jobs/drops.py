@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -12,9 +11,8 @@ import streamlit as st
 from ambient.copies.spaces import FEATURES, SPACES
 from ambient.errors import InputError
 from ambient.runs.limits import Limits, is_public
-from ui import visitor, words
+from ui import uploads, visitor, words
 from ui.jobs.desk import Job, desk
-from ui.pictures import TYPES
 
 GENERATED = {
     "generated": ("Generated images", "What your model made: 100 or more."),
@@ -30,7 +28,6 @@ REAL = {
     "train": ("Training images", "What it learned from: all of it."),
     "heldout": ("Unseen images, if you have some", "Real ones that it never saw: 100 or more."),
 }
-MEGABYTES = 1000  # that a browser may hand over at once to a server of one's own
 
 
 Given = dict[str, Sequence[Any] | str]  # uploaded files of a set, or where it lies
@@ -88,16 +85,9 @@ def ask(place: str, click: str, like: Given | None = None) -> Given:
 
 def drop(place: str, name: str, label: str) -> Sequence[Any]:
     """One place to drop a set, a key of `GENERATED` or `REAL`; what was dropped there."""
-    limit, one = Limits.here().upload, name == "model"
-    files = st.file_uploader(
-        label,
-        "zip" if one else TYPES,
-        not one,
-        f"{place}-{name}",
-        max_upload_size=MEGABYTES if math.isinf(limit) else max(1, int(limit / 1e6)),
-        help=MODEL_HELP if one else HELP,
-    )
-    return [files] if one and files else files or []
+    if name == "model":
+        return uploads.ask(label, f"{place}-{name}", ["zip"], several=False, help=MODEL_HELP)
+    return uploads.ask(label, f"{place}-{name}", help=HELP)
 
 
 def _source(place: str) -> str:

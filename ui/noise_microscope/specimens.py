@@ -11,8 +11,7 @@ import streamlit as st
 
 from ambient.errors import InputError
 from ambient.runs.folder import Run
-from ui import data, words
-from ui.noise_microscope import own_image
+from ui import data, uploads, words
 from ui.noise_microscope.answers import pack
 from ui.pictures import Images
 from ui.teacher import control, hidden
@@ -86,16 +85,17 @@ def _own_picture(run: Run) -> Specimen | None:
     if hidden("open"):
         return None
     with st.popover("Use your own", icon=":material/upload:", type="tertiary"):
-        file = st.file_uploader(
+        files = uploads.ask(
             "A picture of yours, in place of the unseen one",
-            type=["png", "jpg", "jpeg", "webp"],
-            max_upload_size=own_image.MEGABYTES,
-            key="own-picture",
+            "own-picture",
+            uploads.PICTURES,
+            several=False,
+            most=uploads.PICTURE_BYTES,
         )
-    if file is None:
+    if not files:
         return None
     try:
-        image = own_image.decode(file.getvalue(), run.config)
+        image = uploads.square(files[0].getvalue(), run.config)
     except InputError as e:
         words.refuse(e)
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,7 @@ from ambient.images.corpus import MAX_IMAGES, Corpus, read_uploads
 from ambient.reports.onset import usual_n_train
 from ambient.runs.folder import OWN
 from ambient.runs.limits import Limits, is_public
-from ui import words
-from ui.pictures import TYPES
+from ui import uploads, words
 from ui.training_form import HANDED, fill_next
 
 KEPT = "read-pictures"  # in the session alone: which files were read, and what they gave
@@ -25,16 +23,13 @@ LOOK = 20  # pictures between two looks whether the visitor is still there
 
 def ask() -> Corpus | None:
     """An uploader, who will see the pictures, and what became of them; None without any."""
-    limits = Limits.here()
     left, right = st.columns([3, 1])
-    files = left.file_uploader(
-        "Your pictures",
-        type=TYPES,
-        accept_multiple_files=True,
-        key="pictures-to-train-on",
-        max_upload_size=None if math.isinf(limits.upload) else max(1, int(limits.upload / 1e6)),
-        help="PNG, JPEG, WebP, BMP or GIF, or all of them as one zip, or one npz of *images*.",
-    )
+    with left:
+        files: Sequence[Any] = uploads.ask(
+            "Your pictures",
+            "pictures-to-train-on",
+            help="PNG, JPEG, WebP, BMP or GIF, or all of them as one zip, or one npz of *images*.",
+        )
     size = right.selectbox(
         "Their size",
         list(SIDES),
@@ -49,7 +44,7 @@ def ask() -> Corpus | None:
         names = ", ".join(words.unmarked(f.name) for f in files[:3])
         st.caption(f"From the first page: {names}{' and others' * (len(files) > 3)}.", width=760)
     try:
-        return _read(files, SIDES[size], limits)
+        return _read(files, SIDES[size])
     except InputError as e:
         words.refuse(e)
         st.session_state.pop(HANDED, None)
@@ -70,7 +65,7 @@ def _promise() -> str:
     )
 
 
-def _read(files: Sequence[Any], side: int | None, limits: Limits) -> Corpus:
+def _read(files: Sequence[Any], side: int | None) -> Corpus:
     """The images of these files, read once a session; the form then trains on three of four.
 
     Raises:
@@ -80,22 +75,16 @@ def _read(files: Sequence[Any], side: int | None, limits: Limits) -> Corpus:
     kept = st.session_state.get(KEPT)
     if kept is None or kept[0] != key:
         st.session_state.pop(KEPT, None)
-        corpus = _read_now(files, side, limits)
+        corpus = _read_now(files, side)
         kept = st.session_state[KEPT] = (key, corpus)
-        most = min(usual_n_train(len(set(corpus.groups.tolist()))), limits.n_train)
+        most = min(usual_n_train(len(set(corpus.groups.tolist()))), Limits.here().n_train)
         fill_next({"n_train": int(most)})
     found: Corpus = kept[1]
     return found
 
 
-def _read_now(files: Sequence[Any], side: int | None, limits: Limits) -> Corpus:
-    size = sum(f.size for f in files)
-    if size > limits.upload:
-        raise InputError(
-            f"these files have {size / 1e6:.0f} MB; this server takes {limits.upload / 1e6:.0f} "
-            "MB at once. Shrink them or use fewer."
-        )
-    place = st.empty()
+def _read_now(files: Sequence[Any], side: int | None) -> Corpus:
+    limits, place = Limits.here(), st.empty()
 
     def look(part: str, done: int, total: int) -> None:
         if done % LOOK == 0:  # Streamlit stops the script here if the visitor left

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,21 +10,17 @@ import msgspec
 import numpy as np
 import streamlit as st
 
-from ambient.config import Config
 from ambient.copies.records import JudgedImage, Verdicts
 from ambient.copies.rules import MIN_SAMPLES
-from ambient.errors import InputError
 from ambient.runs.folder import Run
-from ui import data, words
+from ui import data, uploads, words
 from ui.evidence_room import encoded, evidence, ruling
 from ui.evidence_room.encoded import Cloud
 from ui.evidence_room.exhibit import Exhibit, Shelf
 from ui.evidence_room.ruling import Ruling
-from ui.noise_microscope.own_image import MEGABYTES, decode
 from ui.pictures import Images, arm_color, gallery
 from ui.teacher import hidden
 
-MAX_FILES = 300
 IN_ROWS, IN_GALLERY = 6, 36
 KEY = "own-pictures"
 
@@ -36,38 +31,10 @@ class OwnPicture(JudgedImage, frozen=True, kw_only=True):
     name: str
 
 
-def plain(name: str) -> str:
-    """A file's name as harmless text: it is shown, and never used as a path."""
-    return re.sub(r"[^\w. -]", "", name, flags=re.ASCII).strip()[:40] or "a picture"
-
-
-@st.cache_data(max_entries=12, show_spinner="Reading your pictures")
-def read(
-    ids: tuple[str, ...], side: int, channels: int, _files: Sequence[Any], _config: Config
-) -> tuple[Images, tuple[str, ...], tuple[str, ...]]:
-    """All readable files, their names, and a line for each that was refused."""
-    images, names, refused = [], [], []
-    if len(_files) > MAX_FILES:
-        refused.append(f"{len(_files)} files; the first {MAX_FILES} were read.")
-    for file in _files[:MAX_FILES]:
-        try:
-            images.append(decode(file.getvalue(), _config, plain(file.name)))
-            names.append(plain(file.name))
-        except InputError as e:
-            refused.append(str(e))
-    stacked = np.stack(images) if images else np.zeros((0, side, side, channels), np.uint8)
-    return stacked, tuple(names), tuple(refused)
-
-
-def _read(run: Run, files: Sequence[Any]) -> tuple[Images, tuple[str, ...], tuple[str, ...]]:
-    c = run.config
-    return read(tuple(f.file_id for f in files), c.side, c.channels, files, c)
-
-
 def kept(run: Run, known: Cloud | None) -> Shelf | None:
     """The visitor's pictures as the run would see them, to search by; None if there are none."""
     files = st.session_state.get(KEY) or []
-    images, names, _ = _read(run, files)
+    images, names, _ = uploads.squares(files, run.config)
     if not len(images):
         return None
     features = encoded.computed(encoded.digest(images), images) if known else None
@@ -111,18 +78,17 @@ def show(run: Run, like: Ruling, known: Cloud | None) -> None:
         "this server's memory while the page is open.",
         width=760,
     )
-    files = st.file_uploader(
+    files = uploads.ask(
         "Your pictures",
-        type=["png", "jpg", "jpeg", "webp"],
-        accept_multiple_files=True,
-        key=KEY,
-        max_upload_size=MEGABYTES,
-        help=f"PNG, JPEG or WebP, up to {MAX_FILES} pictures of {MEGABYTES} MB. "
-        f"With {MIN_SAMPLES} or more there is a rate too.",
+        KEY,
+        uploads.PICTURES,
+        most=uploads.PICTURE_BYTES,
+        help=f"PNG, JPEG or WebP, up to {uploads.MAX_PICTURES} pictures of "
+        f"{uploads.PICTURE_BYTES / 2**20:.0f} MB. With {MIN_SAMPLES} or more there is a rate too.",
     )
     if not files:
         return
-    images, names, refused = _read(run, files)
+    images, names, refused = uploads.squares(files, run.config)
     for line in refused:
         words.refuse(line)
     if len(images):

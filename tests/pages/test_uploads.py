@@ -1,0 +1,81 @@
+"""The one door of the pages: names, sizes, and sets stored as one file."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ambient.errors import InputError
+from ambient.images.corpus import load_corpus
+from ambient.runs.folder import open_run
+from ui import uploads
+
+
+class File:
+    """What Streamlit hands over, as far as it is used."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name, self.data, self.file_id = name, data, name
+
+    def getvalue(self) -> bytes:
+        return self.data
+
+
+def picture(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_names_are_harmless_as_text_and_as_files() -> None:
+    given = {
+        "../../etc/passwd": "etc_passwd",
+        r"C:\a b.png": "C__a b.png",
+        ".hidden.png": "hidden.png",
+        "<b>\u202e\n.png": "b___.png",
+        "火 naïve.png": "火 naïve.png",
+        "...": "picture",
+    }
+    for name, expected in given.items():
+        assert uploads.file_name(name) == expected
+    assert len(uploads.file_name("火" * 500).encode()) < 250
+
+
+def test_pictures_are_stored_together_and_read_again(tmp_path: Path) -> None:
+    names = ["../a.png", "a.png", "..a.png", "b.png", "<c>.png"]
+    files = [File(name, picture(i)) for i, name in enumerate(names)]
+    found = load_corpus(uploads.store(tmp_path / "train", "train", files))
+    assert found.names == ("1-a.png", "2-a.png", "a.png", "b.png", "c_.png")
+    assert [p.name for p in tmp_path.rglob("*.*")] == ["5-pictures.zip"]
+
+
+def test_an_archive_is_stored_by_its_content_and_alone(tmp_path: Path) -> None:
+    arrays, pictures = io.BytesIO(), io.BytesIO()
+    np.savez(arrays, images=np.zeros((4, 8, 8, 3), np.uint8))
+    with zipfile.ZipFile(pictures, "w") as archive:
+        archive.writestr("a.png", picture(0))
+    for data, stored in ((arrays, "mine.npz"), (pictures, "mine.zip")):
+        path = uploads.store(tmp_path / stored, "train", [File("../mine.png", data.getvalue())])
+        assert path == tmp_path / stored / stored
+    damaged = uploads.store(tmp_path / "cut", "train", [File("x.npz", b"PK" + bytes(99))])
+    assert damaged.name == "x.zip"
+    both = [File("a.png", picture(0)), File("b.zip", pictures.getvalue())]
+    with pytest.raises(InputError, match="train: 'b.zip' is a zip or npz among 2 files"):
+        uploads.store(tmp_path / "both", "train", both)
+    assert not (tmp_path / "both").exists()
+
+
+def test_more_pictures_than_are_read_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MAX_PICTURES", 2)
+    files = [File(f"{i}.png", picture(i)) for i in range(3)]
+    run = open_run("emoji-100-standard")
+    images, names, refused = uploads.squares(files, run.config)  # type: ignore[arg-type]
+    assert images.shape == (2, 32, 32, 3)
+    assert names == ("0.png", "1.png")
+    assert refused == ("3 files; the first 2 were read.",)
