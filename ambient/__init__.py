@@ -22,8 +22,9 @@ _HOME = {
     "load_pipeline": "models.pipelines",
     "noise_level_curves": "reports.curves",
     "open_run": "runs.folder",
-    "sample": "diffusion.samplers",
-    "train": "diffusion.training",
+    "sample": "library",
+    "suggest_cutoff": "library",
+    "train": "library",
 }
 __all__ = sorted(_HOME)
 __version__ = "0.1.0"

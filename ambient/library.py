@@ -1,0 +1,127 @@
+"""What a person calls from Python: whole jobs in a line, each a thin drive of the parts below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ambient.config import CHOICES, configure, usual_threads
+from ambient.images.corpus import Corpus, load_corpus, to_bytes
+from ambient.runs.folder import Run, start_run
+
+if TYPE_CHECKING:
+    from ambient.diffusion.levels import CutoffReport
+    from ambient.models.adapters import Model
+
+
+def train(
+    corpus: str | Path = CHOICES["corpus"].usual,
+    *,
+    out: str | Path,
+    side: int | None = None,
+    device: str = "auto",
+    progress: bool = False,
+    **choices: Any,
+) -> Run:
+    """Train into a new run folder, to the end.
+
+    Args:
+        corpus: what `load_corpus` takes: a name, a folder, a zip or an npz.
+        out: the new folder.
+        side: resize pictures to this many pixels.
+        progress: show a bar on stderr.
+        choices: any of `config.CHOICES`, such as n_train, steps or seed. A cutoff alone asks for
+            the arm `ambient`; dtype and threads are what is fastest here, unless given.
+
+    Raises:
+        InputError: images that cannot be read, or choices that could not be trained.
+        FloatingPointError, MemoryError, OSError: see `runs.train.record`.
+    """
+    from tqdm import tqdm
+
+    from ambient.diffusion.hardware import choose_device, faster_dtype
+    from ambient.runs.train import record
+
+    place, images = choose_device(device), load_corpus(corpus, side=side)
+    usual = {"dtype": faster_dtype(place), "threads": usual_threads(images.images.shape[1])}
+    if choices.get("cutoff"):
+        usual["arm"] = "ambient"
+    run = start_run(Path(out), configure(images, **usual | choices))
+    steps = record(run, images, place)
+    for _ in tqdm(steps, total=run.config.steps, unit="step", disable=not progress):
+        pass
+    return run
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Images that a model made.
+
+    Attributes:
+        images: uint8 (n, h, w, c).
+        seeds: int64 (n,); image i depends on seeds[i] alone.
+    """
+
+    images: NDArray[np.uint8]
+    seeds: NDArray[np.int64]
+
+    def save(self, path: str | Path) -> None:
+        """Write them as npz, or as one picture (.png).
+
+        Raises:
+            InputError: a name with another ending, or in no folder.
+        """
+        from ambient.runs.archive import write_samples
+
+        write_samples(Path(path), self.images, self.seeds)
+
+
+def sample(
+    run: Run | Model,
+    seeds: Sequence[int] = range(64),
+    *,
+    step: int | None = None,
+    sampler: str = "heun",
+    steps: int = 18,
+) -> Samples:
+    """Draw one image a seed.
+
+    Args:
+        run: a run, or another model.
+        step: a stored step of the run; None: the last.
+        sampler, steps: how (`diffusion.samplers`).
+
+    Raises:
+        InputError: unusable weights, or no such step or sampler.
+    """
+    from ambient.diffusion.samplers import sample as draw
+    from ambient.models.adapters import sampler_for, shape_of
+
+    how = sampler_for(run, sampler, steps)
+    batches = draw(run.denoiser(step), seeds, shape_of(run), how)
+    images = np.concatenate([to_bytes(batch.numpy()) for batch in batches])
+    return Samples(images, np.array(seeds, np.int64))
+
+
+def suggest_cutoff(
+    corpus: str | Path | Corpus,
+    n_train: int = CHOICES["n_train"].usual,
+    *,
+    split_seed: int = 0,
+    seed: int = 0,
+) -> CutoffReport:
+    """A cutoff before any training, with the closed forms behind it.
+
+    Raises:
+        InputError: images that cannot be read, or a split that leaves none unseen.
+    """
+    from ambient.diffusion.levels import cutoff_report
+
+    images = corpus if isinstance(corpus, Corpus) else load_corpus(corpus)
+    *_, (_, _, report) = cutoff_report(images, n_train, split_seed, seed)
+    return report
