@@ -22,7 +22,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.samplers import trajectory
-from ambient.diffusion.schedule import sampler_of
 from ambient.images.corpus import ASSETS, to_bytes, to_unit
 from ambient.runs.archive import PARTS
 from ambient.runs.folder import BUNDLED_RUNS, Run, as_picture, open_run, step_name
@@ -106,8 +105,8 @@ def write_trajectory(run: Run, path: Path) -> None:
 
     The PNG says itself where its rows lie (`sigmas`) and whose they are (`checkpoint_sha256`).
     """
-    c, seeds = run.config, range(TRAJECTORY_SEEDS)
-    taken = list(trajectory(run.denoiser(), seeds, (c.channels, c.side, c.side), sampler_of(c)))
+    seeds = range(TRAJECTORY_SEEDS)
+    taken = list(trajectory(run.denoiser(), seeds, run.shape, run.sampler()))
     rows = [np.concatenate(list(to_bytes(record.denoised.numpy())), axis=1) for record in taken]
     about = PngInfo()
     about.add_text("sigmas", json.dumps([record.sigma for record in taken]))

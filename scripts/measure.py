@@ -33,7 +33,6 @@ from ambient.diffusion.levels import cutoff_report, shuffled
 from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import derive_seed, lognormal_sigmas
 from ambient.diffusion.samplers import sample
-from ambient.diffusion.schedule import sampler_of
 from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS, load_corpus, to_bytes, to_unit
 from ambient.models.splice import spliced
@@ -84,8 +83,7 @@ def _row(
     run: Run, denoiser: Denoiser, above: str, below: str, switch: float | None
 ) -> dict[str, Any]:
     c, corpus = run.config, run.corpus()
-    how = sampler_of(c)
-    drawn = sample(denoiser, range(SAMPLES), (c.channels, c.side, c.side), how)
+    drawn = sample(denoiser, range(SAMPLES), run.shape, run.sampler())
     images = np.concatenate([to_bytes(x.numpy()) for x in drawn])
     verdict = judge_images(sets_of(corpus, run.split(corpus), images)).copies.ratio.rated
     row = {

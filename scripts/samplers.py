@@ -20,7 +20,6 @@ from ambient.copies.judge import Images
 from ambient.copies.quality import frechet, frechet_interval
 from ambient.copies.rules import Verdict, find_copies, halves
 from ambient.diffusion.samplers import sample
-from ambient.diffusion.schedule import sampler_of
 from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS, to_bytes, to_unit
 from ambient.runs.folder import Run, open_run
@@ -39,9 +38,8 @@ def steps_of(sampler: str, calls: int) -> int:
 
 def drawn(run: Run, sampler: str, calls: int) -> Images:
     """Samples of the seeds that all rows share, uint8 (n, h, w, c)."""
-    c = run.config
-    how = sampler_of(c, sampler, steps_of(sampler, calls))
-    batches = sample(run.denoiser(), range(SAMPLES), (c.channels, c.side, c.side), how)
+    how = run.sampler(sampler, steps_of(sampler, calls))
+    batches = sample(run.denoiser(), range(SAMPLES), run.shape, how)
     return np.concatenate([to_bytes(x.numpy()) for x in batches])
 
 

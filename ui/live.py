@@ -18,7 +18,6 @@ from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser, splice
 from ambient.diffusion.levels import cutoff_report
 from ambient.diffusion.samplers import trajectory
-from ambient.diffusion.schedule import sampler_of
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, to_bytes, to_unit
 from ambient.reports.evaluate import report_of
@@ -121,8 +120,7 @@ def sampled(
     Raises:
         InputError: no weights, unusable choices, or another visitor's sampling takes too long.
     """
-    how = sampler_of(run.config, sampler=sampler, steps=steps)
-    c = run.config
+    how = run.sampler(sampler, steps)
     denoiser: Denoiser = network(run, trained)
     if above:
         other, switch = above
@@ -131,7 +129,7 @@ def sampled(
         batches = [seeds[i : i + 16] for i in range(0, len(seeds), 16)]
         finished: list[Images] = []
         for i, batch in enumerate(batches):
-            for moment in trajectory(denoiser, batch, (c.channels, c.side, c.side), how):
+            for moment in trajectory(denoiser, batch, run.shape, how):
                 share = (i + (moment.index + 1) / how.steps) / len(batches)
                 last = to_bytes(moment.denoised.numpy())
                 yield min(share, 1.0), np.concatenate([*finished, last])

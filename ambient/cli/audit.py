@@ -77,12 +77,11 @@ def _samples_of(spec: str, n: int, seed: int, parts: Parts) -> tuple[Corpus, Ori
     from ambient.diffusion.samplers import trajectory
     from ambient.images.corpus import Corpus, to_bytes
     from ambient.images.twins import twin_groups
-    from ambient.models.adapters import sampler_for, shape_of
     from ambient.runs.limits import Limits
 
     parts.tell("loading the model", 0, 1)
     model = opened(spec)
-    how, shape, seeds = sampler_for(model), shape_of(model), range(seed, seed + n)
+    how, shape, seeds = model.sampler(), model.shape, range(seed, seed + n)
     Limits.here().check_pictures(n, shape[1])
     check("seed", seeds[-1], "the last image's seed")
     denoiser, made = model.denoiser(), []

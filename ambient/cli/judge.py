@@ -56,12 +56,11 @@ def sample(
 
     from ambient.diffusion.samplers import sample as draw
     from ambient.images.corpus import to_bytes
-    from ambient.models.adapters import sampler_for, shape_of
     from ambient.models.splice import spliced
     from ambient.runs.archive import check_samples_path, write_samples
 
     model, place = opened(run), check_samples_path(Path(out))
-    how = sampler_for(model, sampler, steps)
+    how = model.sampler(sampler, steps)
     seeds = range(seed, seed + n)
     check("seed", seeds[-1], "the last image's seed")
     if above is not None and switch is not None:
@@ -73,7 +72,7 @@ def sample(
         raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
     batches = []
     with bar_of(n, "image") as bar:
-        for batch in draw(denoiser, seeds, shape_of(model), how):
+        for batch in draw(denoiser, seeds, model.shape, how):
             batches.append(to_bytes(batch.numpy()))
             bar.update(len(batch))
     write_samples(place, np.concatenate(batches), np.array(seeds))
@@ -96,13 +95,12 @@ def evaluate(
     steps: Steps = 18,
 ) -> None:
     """Sample, judge every sample, and say how far the verdict can be trusted."""
-    from ambient.models.adapters import sampler_for
     from ambient.reports.evaluate import draw_and_judge
     from ambient.reports.keeping import is_current, keep
 
     model = opened(run, train, heldout)
     kept_in = keeper(run, model) if store else None
-    how = sampler_for(model, sampler, steps)
+    how = model.sampler(sampler, steps)
     kept = kept_in.report(step) if kept_in else None
     if kept_in and kept and kept.n_samples > n and is_current(kept, kept_in, step):
         raise InputError(

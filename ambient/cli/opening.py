@@ -10,34 +10,30 @@ from ambient.errors import InputError
 from ambient.runs.folder import Run, open_run
 
 if TYPE_CHECKING:
-    from ambient.models.adapters import Model
+    from ambient.models.subject import Subject
 
 
-def opened(spec: str, train: str | None = None, heldout: str | None = None) -> Run | Model:
+def opened(spec: str, train: str | None = None, heldout: str | None = None) -> Subject:
     """A run, or a diffusers pipeline beside its images, from a folder, a zip or the Hub."""
     from ambient.models import hub, pipelines
     from ambient.runs.queue import RUNS
 
+    place = Path(spec).expanduser()
+    found: Subject
     if spec.startswith(hub.PREFIX):
-        model = hub.pull(spec, RUNS)
-        say(f"{spec}: {model.path if isinstance(model, Run) else model.name}")
-    elif pipelines.is_pipeline(Path(spec).expanduser()):
-        model = pipelines.load_pipeline(spec)
-    elif is_zip(spec):
-        model = _from_zip(Path(spec).expanduser())
+        found = hub.pull(spec, RUNS)
+        say(f"{spec}: {getattr(found, 'path', found.name)}")
+    elif pipelines.is_pipeline(place):
+        found = pipelines.load_pipeline(spec)
     else:
-        model = open_run(spec)
-    if isinstance(model, Run):
-        if train or heldout:
-            raise InputError(f"'{spec}' is a run and knows its images; give no --train.")
-        return model
+        found = _from_zip(place) if is_zip(spec) else open_run(spec)
     if heldout and not train:
         raise InputError("--heldout goes with --train, the images that the model was trained on.")
     if train:
-        model = model.beside(train, heldout)
-        for note in model.corpus().notes:
+        found = found.beside(train, heldout)
+        for note in found.corpus().notes:
             say(note)
-    return model
+    return found
 
 
 def is_zip(spec: str) -> bool:
@@ -45,7 +41,7 @@ def is_zip(spec: str) -> bool:
     return place.suffix.lower() == ".zip" and place.is_file()
 
 
-def _from_zip(place: Path) -> Run | Model:
+def _from_zip(place: Path) -> Subject:
     """A run that `export` wrote, unpacked for this command alone, or a diffusers pipeline."""
     from ambient.images.zips import open_zip
     from ambient.models import pipelines
@@ -59,20 +55,23 @@ def _from_zip(place: Path) -> Run | Model:
     return pipelines.load_zip(place)
 
 
-def run_of(model: Run | Model) -> Run:
+def run_of(subject: Subject) -> Run:
     """The run, where only a run will do."""
-    if not isinstance(model, Run):
+    from ambient.models.subject import as_run
+
+    run = as_run(subject)
+    if run is None:
         raise InputError(
-            f"'{model.name}' is a diffusers pipeline and no run folder: nothing can be kept in it, "
-            "exported, pushed, compared or trained on. Results go to --json FILE, and `compare` "
+            f"'{subject.name}' is a diffusers pipeline and no run folder: nothing can be kept in "
+            "it, exported, pushed, compared or trained on. Results go to --json FILE, and `compare` "
             "takes that of `audit --model`."
         )
-    return model
+    return run
 
 
-def keeper(spec: str, model: Run | Model) -> Run:
+def keeper(spec: str, subject: Subject) -> Run:
     """The run that keeps the results, for --store."""
-    run = run_of(model)
+    run = run_of(subject)
     if is_zip(spec):
         raise InputError(
             f"'{spec}' is a zip, in which nothing is kept; unpack it and give the folder, or "

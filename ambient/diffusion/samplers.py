@@ -15,9 +15,8 @@ from torch import Tensor
 
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.noise import SeededNoise
-from ambient.diffusion.schedule import SAMPLER_NAMES, SamplerConfig
+from ambient.diffusion.schedule import SAMPLER_NAMES, SamplerConfig, Shape
 
-Shape = tuple[int, int, int]
 BATCH = 64  # images sampled at once: enough to keep two cores busy, small enough to stay in cache
 
 

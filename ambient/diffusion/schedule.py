@@ -13,6 +13,7 @@ from ambient.diffusion.closed_forms import AMBIENT_MARGIN
 from ambient.errors import InputError
 from ambient.files import Record
 
+Shape = tuple[int, int, int]  # (c, h, w)
 SAMPLER_NAMES = ("heun", "euler", "dpmpp-2m", "ancestral")  # `samplers` has a function for each
 
 
@@ -72,3 +73,16 @@ def sampler_of(config: Config, sampler: str = "heun", steps: int = 18) -> Sample
     """The sampler for a run: noisy-only models must stop where their knowledge ends."""
     stop = AMBIENT_MARGIN * config.cutoff if config.arm == "noisy-only" else 0.0
     return SamplerConfig(sampler, steps, stop_at=stop)
+
+
+def train_density(sigma: float, config: Config) -> float:
+    """Training draws a unit of ln sigma; `noisy-only` draws above its cutoff alone."""
+
+    def z(level: float) -> float:
+        return (math.log(level) - config.p_mean) / config.p_std
+
+    density = math.exp(-0.5 * z(sigma) ** 2) / (config.p_std * math.sqrt(2 * math.pi))
+    if config.arm != "noisy-only":
+        return density
+    above = 0.5 * (1 - math.erf(z(config.cutoff) / math.sqrt(2)))
+    return density / above if sigma > config.cutoff else 0.0

@@ -15,12 +15,10 @@ from torch import Tensor, nn
 
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.noise import expand
-from ambient.diffusion.samplers import Shape
-from ambient.diffusion.schedule import SamplerConfig, sampler_of
+from ambient.diffusion.schedule import SamplerConfig, Shape
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, Split, load_corpus
 from ambient.images.twins import apart
-from ambient.runs.folder import Run
 
 Pictures = NDArray[np.uint8] | str | Path
 PREDICTS = ("epsilon", "sample", "v_prediction")
@@ -54,6 +52,7 @@ class Model:
     pictures: Corpus | None = None
     n_train: int = 0
     last_step: ClassVar[None] = None
+    cutoff: ClassVar[float] = 0.0
 
     def beside(self, train: Pictures, heldout: Pictures | None = None) -> Model:
         """The model with the images it was trained on, and others.
@@ -123,6 +122,15 @@ class Model:
     def checkpoint_sha256(self, step: int | None = None) -> str | None:
         return self.sha256
 
+    def density(self, sigma: float) -> None:
+        """Nobody knows at which levels it was trained how often."""
+
+    def samples(self) -> None:
+        """Nothing is stored of it."""
+
+    def report(self) -> None:
+        """Nothing is stored of it."""
+
     def denoiser(self, step: int | None = None) -> Denoiser:
         """The network, with every answer checked.
 
@@ -158,20 +166,6 @@ class Model:
         return msgspec.structs.replace(
             usual, sigma_min=max(usual.sigma_min, low), sigma_max=min(usual.sigma_max, high)
         )
-
-
-def shape_of(model: Run | Model) -> Shape:
-    """(c, h, w) of what it makes."""
-    if isinstance(model, Model):
-        return model.shape
-    return model.config.channels, model.config.side, model.config.side
-
-
-def sampler_for(model: Run | Model, sampler: str = "heun", steps: int = 18) -> SamplerConfig:
-    """How it is sampled."""
-    if isinstance(model, Model):
-        return model.sampler(sampler, steps)
-    return sampler_of(model.config, sampler, steps)
 
 
 class Discrete(nn.Module):

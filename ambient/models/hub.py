@@ -20,8 +20,8 @@ from typing import Any
 from ambient.errors import InputError
 from ambient.files import is_full, unwritten, write_atomically
 from ambient.images.read import plain
-from ambient.models.adapters import Model
 from ambient.models.pipelines import INDEX, is_pipeline, load_pipeline
+from ambient.models.subject import Subject
 from ambient.runs.archive import PARTS, export_run, import_run, model_card
 from ambient.runs.folder import Run
 
@@ -57,7 +57,7 @@ def parse(spec: str) -> tuple[str, str | None]:
     return found[1], found[2]
 
 
-def pull(spec: str, into: Path) -> Run | Model:
+def pull(spec: str, into: Path) -> Subject:
     """A run, unpacked below `into`, or a diffusers pipeline, kept in the Hub's own cache.
 
     A run notes the repository and the commit in its folder (hub.json); a pipeline is named after

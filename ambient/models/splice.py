@@ -1,4 +1,4 @@
-"""Two runs as one denoiser, cut at a noise level: where is copying decided?"""
+"""Two subjects as one denoiser, cut at a noise level: where is copying decided?"""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import math
 
 from ambient.diffusion.denoiser import Denoiser, splice
 from ambient.errors import InputError
-from ambient.models.adapters import Model, sampler_for, shape_of
-from ambient.runs.folder import Run
+from ambient.models.subject import Subject
 
 
-def spliced(
-    run: Run | Model, above: Run | Model, switch: float, step: int | None = None
-) -> Denoiser:
+def spliced(run: Subject, above: Subject, switch: float, step: int | None = None) -> Denoiser:
     """`run` (at `step`) where sigma <= switch, the last weights of `above` at higher noise.
 
     Sample it as `run` is sampled: `run` ends every picture.
@@ -23,14 +20,14 @@ def spliced(
     """
     if not (math.isfinite(switch) and switch > 0):
         raise InputError(f"switch is {switch:g}; expected a noise level above 0, such as 0.8.")
-    shapes = [shape_of(r) for r in (run, above)]
+    shapes = [r.shape for r in (run, above)]
     if shapes[0] != shapes[1]:
         sizes = [f"{h}x{w}x{c}" for c, h, w in shapes]
         raise InputError(
             f"run '{run.name}' makes {sizes[0]} images and '{above.name}' {sizes[1]}; "
             "splice runs of one shape."
         )
-    ends = sampler_for(above).stop_at
+    ends = above.sampler().stop_at
     if switch < ends:
         raise InputError(
             f"switch is {switch:g}, but '{above.name}' knows nothing below {ends:g}; "

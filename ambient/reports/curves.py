@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ambient.config import Config
 from ambient.copies.intervals import clopper_pearson
 from ambient.diffusion.closed_forms import covariance_spectrum, noise_levels, squared_distances
 from ambient.diffusion.denoiser import Denoiser
@@ -24,8 +23,7 @@ from ambient.diffusion.samplers import finish, sample
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.errors import InputError
 from ambient.images.corpus import Split, to_bytes, to_unit
-from ambient.models.adapters import Model, sampler_for, shape_of
-from ambient.runs.folder import Run
+from ambient.models.subject import Subject
 
 RETURN_RATIO = 1 / 3  # came back: that much nearer to its origin than to any other training image
 # Steps from sigma_max to 0; from a level, its share of them. On the bundled emoji runs 9 give the
@@ -169,20 +167,20 @@ class Returns:
         return found
 
 
-def own_samples(run: Run | Model, step: int | None, count: int) -> Float[Tensor, "m c h w"]:
+def own_samples(run: Subject, step: int | None, count: int) -> Float[Tensor, "m c h w"]:
     """Its samples of seeds 0, 1, ... in [-1, 1]: stored ones of these weights, else drawn.
 
     Both have been through 8 bits, so they are the same images.
     """
-    how = sampler_for(run)
-    if isinstance(run, Run) and (stored := _stored_samples(run, step, count, how)) is not None:
+    how = run.sampler()
+    if (stored := _stored_samples(run, step, count, how)) is not None:
         return torch.from_numpy(to_unit(stored))
-    drawn = sample(run.denoiser(step), range(count), shape_of(run), how)
+    drawn = sample(run.denoiser(step), range(count), run.shape, how)
     return torch.cat([torch.from_numpy(to_unit(to_bytes(x.numpy()))) for x in drawn])
 
 
 def _stored_samples(
-    run: Run, step: int | None, count: int, how: SamplerConfig
+    run: Subject, step: int | None, count: int, how: SamplerConfig
 ) -> NDArray[np.uint8] | None:
     stored, report = run.samples(), run.report()
     if (
@@ -197,7 +195,7 @@ def _stored_samples(
 
 
 def noise_level_curves(
-    run: Run | Model,
+    run: Subject,
     step: int | None = None,
     images: int = 100,
     noises: int = 8,
@@ -219,31 +217,29 @@ def noise_level_curves(
         InputError: an unusable run or corpus.
     """
     corpus = run.corpus()
-    split, config = run.split(corpus), run.config if isinstance(run, Run) else None
+    split = run.split(corpus)
     if len(split.heldout) < 2:
         raise InputError(
             f"'{run.name}' trained on {len(split.train)} of {len(corpus)} images, which leaves "
-            f"{len(split.heldout)} unseen ones; curves compare with at least 2. "
-            + ("Train on fewer." if config else "Give more with --heldout.")
+            f"{len(split.heldout)} unseen ones; curves compare with at least 2. Train on fewer, or "
+            "give a model of other libraries more with --heldout."
         )
     step = run.last_step if step is None else step  # a run in training may go on meanwhile
-    cutoff = config.cutoff if config else 0.0
-    levels, how = noise_levels(cutoff), sampler_for(run, steps=RETURN_STEPS)
-    if isinstance(run, Model):
-        levels = [s for s in levels if run.levels[0] <= s <= run.levels[1]]
+    how, (low, high) = run.sampler(steps=RETURN_STEPS), run.levels
+    levels = [sigma for sigma in noise_levels(run.cutoff) if low <= sigma <= high]
     subset = Subset.draw(split, images, returns, noises, seed)
     pack: dict[str, Any] = {
         "run": run.name,
         "step": step,
         "checkpoint_sha256": run.checkpoint_sha256(step),
-        "cutoff": cutoff,
+        "cutoff": run.cutoff,
         "subset": {
             k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(subset).items()
         },
         "return_sampler": msgspec.to_builtins(how),
         "sampler_sigmas": [
             round(float(s), 5)
-            for s in msgspec.structs.replace(sampler_for(run), stop_at=0.0).sigmas()[:-1]
+            for s in msgspec.structs.replace(run.sampler(), stop_at=0.0).sigmas()[:-1]
         ],
         "levels": [],
     }
@@ -279,20 +275,7 @@ def noise_level_curves(
                 "gap_ratio": float(on_heldout.mean() / on_train.mean()) if on_train.any() else None,
                 **intervals(on_train, on_heldout, seed),
                 **test.shares(denoiser, sigma, how),
-                "train_density": _density(sigma, config) if config else None,
+                "train_density": run.density(sigma),
             }
         )
         yield k, len(levels), pack
-
-
-def _density(sigma: float, config: Config) -> float:
-    """Training draws a unit of ln sigma; `noisy-only` draws above its cutoff alone."""
-
-    def z(level: float) -> float:
-        return (math.log(level) - config.p_mean) / config.p_std
-
-    density = math.exp(-0.5 * z(sigma) ** 2) / (config.p_std * math.sqrt(2 * math.pi))
-    if config.arm != "noisy-only":
-        return density
-    above = 0.5 * (1 - math.erf(z(config.cutoff) / math.sqrt(2)))
-    return density / above if sigma > config.cutoff else 0.0

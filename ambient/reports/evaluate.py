@@ -15,23 +15,22 @@ from ambient.diffusion.samplers import sample
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import Tell, silent
 from ambient.images.corpus import Corpus, Split, to_bytes
-from ambient.models.adapters import Model, sampler_for, shape_of
-from ambient.runs.folder import Run
+from ambient.models.subject import Subject
 
 
 def draw(
-    run: Run | Model,
+    run: Subject,
     seeds: range,
     how: SamplerConfig | None = None,
     step: int | None = None,
 ) -> Iterator[Images]:
     """Samples of a run as uint8 batches (at most 64, h, w, c), in the order of `seeds`."""
-    for batch in sample(run.denoiser(step), seeds, shape_of(run), how or sampler_for(run)):
+    for batch in sample(run.denoiser(step), seeds, run.shape, how or run.sampler()):
         yield to_bytes(batch.numpy())
 
 
 def evaluate(
-    run: Run | Model,
+    run: Subject,
     n: int = 1000,
     seed: int = 0,
     step: int | None = None,
@@ -55,7 +54,7 @@ def evaluate(
 
 
 def draw_and_judge(
-    run: Run | Model,
+    run: Subject,
     n: int,
     seed: int = 0,
     step: int | None = None,
@@ -67,7 +66,7 @@ def draw_and_judge(
     load_space(features)  # what cannot be had is said before the samples are drawn
     corpus = run.corpus()
     split = run.split(corpus)
-    how = how or sampler_for(run)
+    how = how or run.sampler()
     step = run.last_step if step is None else step  # a run in training may go on meanwhile
     drawn: list[Images] = []
     tell("sampling", 0, n)
@@ -86,7 +85,7 @@ def draw_and_judge(
 
 
 def report_of(
-    run: Run | Model,
+    run: Subject,
     corpus: CorpusFacts,
     found: Verdicts,
     seeds: Sequence[int],
@@ -94,7 +93,7 @@ def report_of(
     how: SamplerConfig | None,
 ) -> Report:
     """The report of what `judge_images` found on samples of `run`, one a seed."""
-    c, h, w = shape_of(run)
+    c, h, w = run.shape
     return Report(
         run=run.name,
         step=run.last_step if step is None else step,

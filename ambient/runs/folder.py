@@ -10,6 +10,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn, TYPE_CHECKING
 
 import numpy as np
 from einops import rearrange
@@ -30,6 +31,7 @@ from PIL import Image
 from ambient.config import Config
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
+from ambient.diffusion.schedule import SamplerConfig, sampler_of, train_density
 from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
 from ambient.errors import InputError
 from ambient.files import is_full, read_json, read_record, unwritten, write_atomically
@@ -182,6 +184,32 @@ class Run:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(c, h, w) of its images."""
+        return self.config.channels, self.config.side, self.config.side
+
+    @property
+    def cutoff(self) -> float:
+        return self.config.cutoff
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """Its network answers at any noise level."""
+        return 0.0, math.inf
+
+    def sampler(self, sampler: str = "heun", steps: int = 18) -> SamplerConfig:
+        """How it is sampled; noisy-only runs stop where their knowledge ends."""
+        return sampler_of(self.config, sampler, steps)
+
+    def beside(self, train: Any, heldout: Any = None) -> NoReturn:
+        """Refused: other models are given their images."""
+        raise InputError(f"'{self.name}' is a run and knows its images; give no --train.")
+
+    def density(self, sigma: float) -> float:
+        """Training draws a unit of ln sigma at a level."""
+        return train_density(sigma, self.config)
 
     @property
     def state(self) -> dict[str, Any]:

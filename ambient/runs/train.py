@@ -26,7 +26,6 @@ from ambient.errors import InputError
 from ambient.files import unwritten, write_atomically
 from ambient.runs.folder import PLACE_FILE, SHEET_SIDE, SLOWEST, START_FILE, STOP_FILE, YIELD, Run, mark_failed, pulse, step_name, write_sheet
 from ambient.diffusion.samplers import sample
-from ambient.diffusion.schedule import sampler_of
 from ambient.diffusion.training import Trainer, TrainStep, enough_memory, train
 from ambient.runs.weights import load_weights, save_weights
 from ambient.runs.queue import make_room
@@ -209,9 +208,8 @@ def _resume_path(run: Run, step: int) -> Path:
 
 def sheet_samples(run: Run, denoiser: EDM) -> np.ndarray:
     """Seeds 0 to 35 with the default sampler, uint8 (36, h, w, c)."""
-    c = run.config
     seeds = range(SHEET_SIDE**2)
-    batches = list(sample(denoiser, seeds, (c.channels, c.side, c.side), sampler_of(c)))
+    batches = list(sample(denoiser, seeds, run.shape, run.sampler()))
     return to_bytes(torch.cat(batches).numpy())
 
 

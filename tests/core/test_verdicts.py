@@ -207,7 +207,7 @@ def test_a_bundled_report_is_what_its_stored_samples_say() -> None:
     corpus = run.corpus()
     images, seeds = kept
     found = judge_images(sets_of(corpus, run.split(corpus), images), "encoder-64")
-    again = report_of(run, stored.corpus, found, seeds.tolist(), None, sampler_of(run.config))
+    again = report_of(run, stored.corpus, found, seeds.tolist(), None, run.sampler())
     assert again.shape == (8, 8, 1)  # newer than the stored reports
     assert alike(to_builtins(replace(again, shape=None)), to_builtins(stored))
 

@@ -445,7 +445,7 @@ def test_commands_run_on_a_pipeline(
     ("argv", "complaint"),
     [
         (["evaluate", "{p}"], "give them with --train"),
-        (["curves", "{p}", "--train", "{t}"], "Give more with --heldout"),
+        (["curves", "{p}", "--train", "{t}"], "Train on fewer, or give a model"),
         (["evaluate", "{p}", "--train", "{t}", "--store"], "no run folder"),
         (["sample", "{p}", "--out", "{t}.png", "--step", "3"], "has no stored steps"),
         (["evaluate", "digits-50-standard", "--train", "{t}"], "knows its images"),

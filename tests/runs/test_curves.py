@@ -20,7 +20,7 @@ from ambient.images.corpus import to_unit
 from ambient.reports.curves import Returns, intervals, noise_level_curves, own_samples
 from ambient.diffusion.denoiser import ideal
 from ambient.runs.folder import Run, open_run
-from ambient.diffusion.schedule import SamplerConfig, sampler_of
+from ambient.diffusion.schedule import SamplerConfig
 from ambient.diffusion.levels import cutoff_report
 
 HOW = SamplerConfig(steps=9)
@@ -162,7 +162,7 @@ def test_stored_samples_are_taken_if_they_are_these_weights(tiny_run: Run, tmp_p
     np.savez(run.path / "samples.npz", images=black, seeds=np.arange(5))
     report = open_run("digits-50-standard").report()
     assert report is not None
-    how, sha256 = sampler_of(run.config), run.checkpoint_sha256()
+    how, sha256 = run.sampler(), run.checkpoint_sha256()
     report = replace(report, sampler=how, checkpoint_sha256=sha256)
     for change, taken in (
         ({}, True),

@@ -72,9 +72,10 @@ def _run_at(place: str) -> Run:
     pipeline = (Path(place).expanduser() / "model_index.json").is_file()
     if place.startswith("hub:"):
         from ambient.models.hub import pull
+        from ambient.models.subject import as_run
 
-        run = pull(place, data.runs_folder())
-        if isinstance(run, Run):
+        run = as_run(pull(place, data.runs_folder()))
+        if run is not None:
             return run
         pipeline = True
     if pipeline:

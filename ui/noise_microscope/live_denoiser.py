@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from ambient.diffusion.samplers import finish
-from ambient.diffusion.schedule import sampler_of
 from ambient.images.corpus import to_bytes, to_rows, to_unit
 from ambient.reports.curves import RETURN_STEPS, is_home
 from ambient.runs.folder import Run
@@ -35,7 +34,7 @@ def returns(
     Raises:
         InputError: the run's sampling ends above this level.
     """
-    how = sampler_of(run.config, steps=RETURN_STEPS).below(sigma)
+    how = run.sampler(steps=RETURN_STEPS).below(sigma)
     both, network = data.sets(run), live.network(run, step)
     train = torch.from_numpy(to_rows(both.train))
     origin = torch.from_numpy(to_unit(specimen.image[None]))
