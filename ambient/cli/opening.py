@@ -63,8 +63,8 @@ def run_of(subject: Subject) -> Run:
     if run is None:
         raise InputError(
             f"'{subject.name}' is a diffusers pipeline and no run folder: nothing can be kept in "
-            "it, exported, pushed, compared or trained on. Results go to --json FILE, and `compare` "
-            "takes that of `audit --model`."
+            "it, exported, pushed, compared or trained on. Results go to --json FILE, and "
+            "`compare` takes that of `audit --model`."
         )
     return run
 
