@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ambient.copies.records import Report
 from ambient.diffusion.schedule import SamplerConfig, Shape
 from ambient.images.corpus import Corpus, Split
 from ambient.runs.folder import Run
@@ -66,7 +67,7 @@ class Subject(Protocol):
     def samples(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
         """Stored samples and their seeds; None if none are stored."""
 
-    def report(self) -> Any:
+    def report(self) -> Report | None:
         """The stored verdict on those samples; None if there is none."""
 
 

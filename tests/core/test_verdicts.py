@@ -17,7 +17,6 @@ from ambient.cli import main
 from ambient.copies.judge import ImageSets, judge_images, strangers
 from ambient.copies.records import JudgedImage
 from ambient.copies.rules import LEFT_OUT, find_neighbors, similarities
-from ambient.diffusion.samplers import sampler_of
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports.audit import audit

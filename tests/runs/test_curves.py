@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from torch.testing import assert_close
 
 from ambient.config import Config
 from ambient.copies.intervals import clopper_pearson
+from ambient.diffusion.denoiser import ideal
+from ambient.diffusion.levels import cutoff_report
+from ambient.diffusion.schedule import SamplerConfig
 from ambient.images.corpus import to_unit
 from ambient.reports.curves import Returns, intervals, noise_level_curves, own_samples
-from ambient.diffusion.denoiser import ideal
 from ambient.runs.folder import Run, open_run
-from ambient.diffusion.schedule import SamplerConfig
-from ambient.diffusion.levels import cutoff_report
 
 HOW = SamplerConfig(steps=9)
 
