@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui import data, words
-from ui.audit import result
+from ui.audit.result import show_audit
 from ui.frame import enter, errors_in_words, hidden
 from ui.jobs import drops, outcome, waiting
 
@@ -29,7 +29,7 @@ if job and job.status == "failed":
     words.refuse(job.last_word())
 if job and job.status == "done":
     report = outcome.read(str(job.json), data.stamp(job.json))
-    result.show(report, key, lambda: drops.forget(PLACE, key))
+    show_audit(report, key, lambda: drops.forget(PLACE, key))
     st.stop()
 if job or given:
     st.stop()  # the example would look like the visitor's own result
@@ -41,9 +41,8 @@ if example is None:
 st.divider()
 with errors_in_words():
     report = outcome.read(str(example), data.stamp(example))
-    known = report["corpus"]["n_train"]
     st.markdown(
-        f"**An example**: {report['n_samples']:,} samples of the run {example.stem}, beside the "
-        f"{known:,} images it learned · stored"
+        f"**An example**: {report.n_samples:,} samples of the run {example.stem}, beside the "
+        f"{report.corpus.n_train:,} images it learned · stored"
     )
-    result.show(report, "example")
+    show_audit(report, "example")

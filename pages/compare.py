@@ -20,9 +20,7 @@ for side in choice.SIDES:
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     names = choice.choose(known)
 with errors_in_words():
-    both = sides.judged(names, known)
-    if both is None:
-        st.stop()
+    both = sides.both_sides(names, known) or st.stop()
     runs = [side.run for side in both if side.run]
     if runs:
         words.bar(bar, runs)
@@ -31,14 +29,14 @@ with errors_in_words():
     seeds = pairs.pictured(both) if found else []
     pairs.headline(both, found)
     if seeds:
-        pairs.show(both, seeds)
+        pairs.side_by_side(both, seeds)
     else:
-        pairs.show_apart(both)
+        pairs.some_of_each(both)
 words.under(
     "compare",
     pairs.in_words(found, bool(seeds)) if found else pairs.apart_in_words(both),
     [side.provenance for side in both],
-    lambda: pairs.rows(both, found),
+    lambda: pairs.table(both, found),
     pairs.command(both),
 )
 with errors_in_words():

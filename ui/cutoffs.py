@@ -12,6 +12,7 @@ from typing import Any
 
 import streamlit as st
 
+from ambient.copies.records import Report
 from ambient.images.corpus import ASSETS
 from ambient.reports.comparison import Mean
 from ambient.runs.folder import Run
@@ -155,27 +156,35 @@ def _sweep_field(n: int, measure: str) -> Field | None:
 
 
 def _runs_field(runs: Mapping[float, Run], n: int, along: bool) -> Field:
-    points, path, samples = data.quality_points(runs, n, along)
+    """Single runs, comparable: a Frechet distance falls with the number of samples.
 
-    def point(p: Mapping[str, Any], arm: str, cutoff: float, step: int) -> Point:
-        low, high = p["ci95"]
-        nan = math.nan
-        return Point(arm, cutoff, step, p["rate"], low, high, p["frechet"], nan, nan, 1)
-
-    by_name = {r.name: r for r in data.bundled()}
-    ends = []
-    for p in points:
-        c = by_name[p["name"]].config
-        ends.append(point(p, c.arm, c.cutoff, c.steps))
-    stages = [point(p, "standard", 0.0, p["step"]) for p in path]
-    about = (
+    So each is shown by the report of its last stage where all have one, as the stages are, and
+    otherwise by its final report.
+    """
+    arms = ("standard", "ambient")
+    controls = [r for r in data.bundled() if r.config.n_train == n and r.config.arm not in arms]
+    every = [*runs.values(), *controls]
+    staged = {r.name: [s for s in data.stages(r).values() if data.frechet(s)] for r in every}
+    whole = along and all(staged.values())
+    last = [(r, staged[r.name][-1] if whole else data.report(r)) for r in every]
+    judged = [(r, found) for r, found in last if found and data.frechet(found)]
+    samples = judged[0][1].n_samples if judged else 0
+    stages = [_point(runs[0.0], s) for s in staged[runs[0.0].name]] if whole else []
+    return Field(
+        [_point(r, found) for r, found in judged],
+        {"standard-0": stages} if stages else {},
         f"One run each, judged on {samples:,} samples; bars are 95 % intervals over the samples, "
-        "and other seeds vary more."
+        "and other seeds vary more.",
+        [words.provenance(r, found) for r, found in judged],
+        "make assets",
+        samples,
     )
-    shown = [by_name[p["name"]] for p in points]
-    sources = [words.provenance(r, data.judged_on(r, samples)) for r in shown]
-    paths = {"standard-0": stages} if stages else {}
-    return Field(ends, paths, about, sources, "make assets", samples)
+
+
+def _point(run: Run, found: Report) -> Point:
+    c, rule = run.config, found.copies.ratio.rated
+    step, distance = found.step or c.steps, data.frechet(found) or math.nan
+    return Point(c.arm, c.cutoff, step, rule.rate, *rule.ci95, distance, math.nan, math.nan, runs=1)
 
 
 def on_fresh_seeds(runs: Mapping[float, Run]) -> str:

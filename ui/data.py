@@ -9,23 +9,27 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import streamlit as st
-from msgspec.structs import asdict
 from numpy.typing import NDArray
 
+from ambient.copies.records import JudgedImage, Report
+from ambient.diffusion.records import Curves, Level
 from ambient.errors import InputError
-from ambient.files import Record
 from ambient.images.corpus import ASSETS, Corpus, load_corpus
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
 
+T = TypeVar("T")
 Images = NDArray[np.uint8]
+Rows = Sequence[Mapping[str, Any] | msgspec.Struct]  # of a figure's data
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how one begins in a spreadsheet
 
@@ -87,49 +91,59 @@ def with_cutoffs(corpus: str | None = None) -> dict[int, dict[float, Run]]:
     }
 
 
-def report(run: Run, step: int | None = None) -> dict[str, Any] | None:
+def of_run(*files: str, entries: int = 32) -> Callable[[Callable[[Run], T]], Callable[[Run], T]]:
+    """Keep what is read of a run for all visitors, until one of these files of it changes.
+
+    Args:
+        entries: how many runs' worth is kept.
+    """
+
+    def decorate(read: Callable[[Run], T]) -> Callable[[Run], T]:
+        def kept(path: str, changed: tuple[int, ...]) -> T:
+            return read(store.open_run(path))
+
+        kept.__module__, kept.__qualname__ = read.__module__, read.__qualname__  # the cache's key
+        cached = st.cache_resource(max_entries=entries, show_spinner=False)(kept)
+
+        @wraps(read)
+        def of(run: Run) -> T:
+            return cached(str(run.path), tuple(stamp(run.path / name) for name in files))
+
+        return of
+
+    return decorate
+
+
+def report(run: Run, step: int | None = None) -> Report | None:
     """The stored verdict; None where it was never made or refuses to conclude."""
     name = "report.json" if step is None else f"reports/{store.step_name(step)}.json"
     found = _report(str(run.path), step, stamp(run.path / name))
-    return found if found and found["copies"]["ratio"]["rate"] is not None else None
+    return found if found and found.copies.ratio.rate is not None else None
 
 
 @st.cache_resource(max_entries=64)
-def _report(path: str, step: int | None, changed: int) -> dict[str, Any] | None:
+def _report(path: str, step: int | None, changed: int) -> Report | None:
     return store.open_run(path).report(step)
 
 
-def stages(run: Run) -> dict[int, dict[str, Any]]:
+@of_run("reports", "sheets", entries=64)
+def stages(run: Run) -> dict[int, Report]:
     """The verdicts stored along training, by step."""
-    return _stages(str(run.path), stamp(run.path / "reports"), stamp(run.path / "sheets"))
+    return {step: found for step in run.sheet_steps if (found := report(run, step))}
 
 
-@st.cache_resource(max_entries=64)
-def _stages(path: str, reports: int, sheets: int) -> dict[int, dict[str, Any]]:
-    run = store.open_run(path)
-    found = {s: report(run, s) for s in run.sheet_steps}
-    return {s: r for s, r in found.items() if r}
+@of_run("curves.json")
+def curves(run: Run) -> Curves | None:
+    """The stored measurements by noise level; None where there are none."""
+    return run.curves()
 
 
-def judged_on(run: Run, n_samples: int) -> dict[str, Any] | None:
-    """The last of a run's reports that judged so many samples."""
-    every = [report(run), *reversed(stages(run).values())]
-    return next((r for r in every if r and r["n_samples"] == n_samples), None)
-
-
-def curves(run: Run) -> dict[str, Any] | None:
-    return _curves(str(run.path), stamp(run.path / "curves.json"))
-
-
-def widest_gap(curves: Mapping[str, Any]) -> Mapping[str, Any]:
+def widest_gap(curves: Curves) -> Level:
     """The level at which unseen images cost most more than training images do."""
-    known = (level for level in curves["levels"] if level["gap_ratio"] is not None)
-    return max(known, key=lambda level: float(level["gap_ratio"]))
-
-
-@st.cache_resource(max_entries=32)
-def _curves(path: str, changed: int) -> dict[str, Any] | None:
-    return store.open_run(path).curves()
+    found = curves.widest_gap
+    if found is None:
+        raise InputError(f"the curves of '{curves.run}' hold no gap; measure them again.")
+    return found
 
 
 @dataclass(frozen=True)
@@ -189,19 +203,13 @@ def _weights(path: str, changed: int) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+@of_run("samples.npz", "sheets", entries=12)
 def samples(run: Run) -> tuple[Images, NDArray[np.int64]]:
     """The stored samples and their seeds; the last contact sheet where there are no others.
 
     Raises:
         InputError: the run stores neither.
     """
-    newest = max(stamp(run.path / "samples.npz"), stamp(run.path / "sheets"))
-    return _samples(str(run.path), newest)
-
-
-@st.cache_resource(max_entries=12)
-def _samples(path: str, changed: int) -> tuple[Images, NDArray[np.int64]]:
-    run = store.open_run(path)
     stored = run.samples()
     if stored is not None:
         return stored
@@ -209,6 +217,12 @@ def _samples(path: str, changed: int) -> tuple[Images, NDArray[np.int64]]:
     if sheet is None:
         raise InputError(f"run '{run.name}' has no samples yet; let it train to its first sheet.")
     return sheet, np.arange(len(sheet))
+
+
+@of_run("metrics.jsonl")
+def metrics(run: Run) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl of a run at rest."""
+    return run.metrics()
 
 
 @dataclass(frozen=True)
@@ -223,43 +237,43 @@ class Shown:
     nearest: Images
     nearest_names: tuple[str, ...]
     copies: tuple[bool, ...]
-    rows: tuple[Mapping[str, Any], ...] = ()
+    rows: tuple[JudgedImage, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
 
 
-def shown(run: Run, verdicts: Mapping[str, Any], seeds: Sequence[int]) -> Shown:
+def shown(run: Run, verdicts: Report, seeds: Sequence[int]) -> Shown:
     """The stored samples of these seeds, each with its nearest training image."""
     images, stored = samples(run)
     at = {int(s): i for i, s in enumerate(stored)}
-    by_seed = {row["seed"]: row for row in verdicts["samples"]}
+    by_seed = {row.seed: row for row in verdicts.samples}
     rows = tuple(by_seed[s] for s in seeds if s in at and s in by_seed)
-    near = [row["nearest"] for row in rows]
+    near = [row.nearest for row in rows]
     both = sets(run)
     return Shown(
-        images[[at[row["seed"]] for row in rows]],
+        images[[at[row.seed] for row in rows]],
         both.train[near],
         tuple(both.train_names[i] for i in near),
-        tuple(bool(row["copy"]) for row in rows),
+        tuple(row.copy for row in rows),
         rows,
     )
 
 
-def csv_bytes(rows: Sequence[Mapping[str, Any] | Record]) -> bytes:
+def csv_bytes(rows: Rows) -> bytes:
     """Rows as CSV; a column for every field that any row has, two for an interval."""
-    rows = [_flat(row) for row in rows]
-    fields = list(dict.fromkeys(k for row in rows for k in row))
+    table = [_flat(r if isinstance(r, Mapping) else msgspec.structs.asdict(r)) for r in rows]
+    fields = list(dict.fromkeys(k for row in table for k in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, fields, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({k: _unspelled(v) for k, v in row.items()} for row in rows)
+    writer.writerows({k: _unspelled(v) for k, v in row.items()} for row in table)
     return text.getvalue().encode()
 
 
-def _flat(row: Mapping[str, Any] | Record) -> dict[str, Any]:
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for name, value in (asdict(row) if isinstance(row, Record) else row).items():
+    for name, value in row.items():
         if name.endswith("ci95"):
             stem = name.removesuffix("ci95")
             out |= zip((f"{stem}low", f"{stem}high"), value or (None, None), strict=True)
@@ -273,62 +287,6 @@ def _unspelled(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def path(run: Run) -> list[dict[str, Any]]:
-    """A run's stored stages as points of copies and quality, by step."""
-    return [_point(run, r) | {"step": step} for step, r in stages(run).items() if frechet(r)]
-
-
-def frechet(found: Mapping[str, Any] | None) -> float | None:
+def frechet(found: Report | None) -> float | None:
     """A report's Frechet distance; None where too few images allowed none."""
-    return ((found or {}).get("quality") or {}).get("frechet")
-
-
-def _point(run: Run, found: dict[str, Any]) -> dict[str, Any]:
-    c, rule = run.config, found["copies"]["ratio"]
-    return {
-        "name": run.name,
-        "label": {"standard": "no cutoff", "ambient": f"cutoff {c.cutoff:g}"}.get(
-            c.arm, f"{c.arm} {c.cutoff:g}"
-        ),
-        "arm": c.arm,
-        "frechet": found["quality"]["frechet"],
-        "rate": rule["rate"],
-        "ci95": rule["ci95"],
-        "n_samples": found["n_samples"],
-    }
-
-
-def quality_points(
-    runs: Mapping[float, Run], n: int, along: bool
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
-    """Finished models and the standard model's stages, comparable: the same number of samples.
-
-    A Frechet distance falls with the number of samples, so each model is shown by the report of
-    its last stage where all have one, as the stages are, and otherwise by its final report.
-
-    Args:
-        along: whether stages are asked for; without them the final reports have more samples.
-
-    Returns:
-        Points of all runs and controls of this size, the path of stages, samples behind each.
-    """
-    arms = ("standard", "ambient")
-    controls = [r for r in bundled() if r.config.n_train == n and r.config.arm not in arms]
-    every = [*runs.values(), *controls]
-    last = {r.name: path(r)[-1:] if along else [] for r in every}
-    if all(last.values()):
-        points = [p for found in last.values() for p in found]
-        return points, path(runs[0.0]), points[0]["n_samples"]
-    finals = [(r, report(r)) for r in every]
-    points = [_point(r, found) for r, found in finals if found and frechet(found)]
-    return points, [], points[0]["n_samples"] if points else 0
-
-
-def metrics(run: Run) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl of a run at rest, cached by the file's time of change."""
-    return _metrics(str(run.path), stamp(run.path / "metrics.jsonl"))
-
-
-@st.cache_resource(max_entries=32)
-def _metrics(path: str, changed: int) -> list[dict[str, float]]:
-    return store.open_run(path).metrics()
+    return found.quality.frechet if found and found.quality else None

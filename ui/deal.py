@@ -14,3 +14,8 @@ def number(name: str = "deal") -> int:
 def again(name: str = "deal") -> None:
     """The next one; for a button's `on_click`."""
     st.query_params[name] = str(number(name) + 1)
+
+
+def button(label: str = "Draw others", name: str = "deal") -> None:
+    """Deals again."""
+    st.button(label, icon=":material/shuffle:", on_click=again, args=(name,))

@@ -6,10 +6,15 @@ around the pair and an equals sign between its images, not by color alone.
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Sequence
+import pickle
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import ParamSpec
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -19,6 +24,28 @@ FRAME = 10
 INK, PAPER = "#22272B", "#FFFFFF"
 
 Images = NDArray[np.uint8]
+P = ParamSpec("P")
+
+
+def drawn_once(draw: Callable[P, bytes]) -> Callable[P, bytes]:
+    """A picture kept for all visitors: the same one for the same arguments, to the last pixel."""
+
+    @wraps(draw)
+    def kept(*args: P.args, **kwargs: P.kwargs) -> bytes:
+        given = hashlib.sha256(pickle.dumps((args, kwargs))).hexdigest()
+        return _kept(draw.__name__, given, partial(draw, *args, **kwargs))
+
+    return kept
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _kept(name: str, given: str, _draw: Callable[[], bytes]) -> bytes:
+    return _draw()
+
+
+def forget() -> None:
+    """Keep none of the pictures that were drawn: somebody deleted theirs."""
+    _kept.clear()
 
 
 def arm_color(arm: str) -> str:
@@ -43,6 +70,7 @@ def _blank(width: int, height: int) -> Image.Image:
     return Image.new("RGBA", (width, height), (0, 0, 0, 0))
 
 
+@drawn_once
 def gallery(
     generated: Images, nearest: Images, copies: Sequence[bool], color: str, columns: int = 6
 ) -> bytes:
@@ -74,11 +102,13 @@ def equals(pen: ImageDraw.ImageDraw, center: tuple[int, int], color: str) -> Non
         pen.rectangle((x - 12, y + dy, x + 12, y + dy + 4), fill=PAPER)
 
 
+@drawn_once
 def row(images: Sequence[Images], gap: int = 20, tile: int = TILE) -> bytes:
     """Images side by side."""
     return png(_row([enlarge(x, tile) for x in images], gap))
 
 
+@drawn_once
 def compared(images: Sequence[Images], gap: int = 20) -> bytes:
     """Images side by side, and the difference of the first two; equal ones are said to be."""
     tiles = [enlarge(x) for x in images]
@@ -146,6 +176,7 @@ def lettered(image: Images, letter: str, nearest: Images | None, copy: bool, col
     return png(card)
 
 
+@drawn_once
 def captioned(images: Images, marks: Sequence[str], color: str, tile: int = 128) -> bytes:
     """Images side by side, a line or two of numbers under each."""
     tiles = [enlarge(x, tile) for x in images]

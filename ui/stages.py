@@ -7,15 +7,16 @@ from typing import Any
 
 import streamlit as st
 
+from ambient.copies.records import Report
 from ambient.copies.rules import RATIO_CAP, find_neighbors
+from ambient.files import read_json
 from ambient.images.corpus import ASSETS, to_rows
 from ambient.reports.onset import ONSET
-from ambient.runs import folder as store
 from ambient.runs.folder import Run
 from ui import data, galleries, words
+from ui.controls import pick
 from ui.data import Shown
 from ui.pictures import Images
-from ui.teacher import control
 
 SHOWN = 8  # samples along training, seeds 0 to 7
 NEVER = 0  # a step: that it never does
@@ -26,7 +27,7 @@ Rows = list[dict[str, Any]]
 Runs = Mapping[str, Run]
 
 
-def judged(run: Run) -> dict[int, dict[str, Any]]:
+def judged(run: Run) -> dict[int, Report]:
     """The report of every stage; of the last one the run's own report, which has more samples."""
     found, last = data.stages(run), data.report(run)
     if last and run.last_step in found:
@@ -34,24 +35,21 @@ def judged(run: Run) -> dict[int, dict[str, Any]]:
     return found
 
 
+@data.of_run("reports", "report.json")
 def copies(run: Run) -> Rows:
     """The judged stages of a run: copied share, and what the rule says of unseen images."""
-    changed = max(data.stamp(run.path / "reports"), data.stamp(run.path / "report.json"))
-    return _copies(str(run.path), changed)
-
-
-@st.cache_resource(max_entries=32)
-def _copies(path: str, changed: int) -> Rows:
-    run = store.open_run(path)
-    rows = []
-    for step, report in judged(run).items():
-        rule = report["copies"]["ratio"]
-        kept = ("rate", "ci95", "heldout_rate", "heldout_ci95")
-        row = {"run": run.name, "step": step, "n_samples": report["n_samples"]}
-        row["n_unseen"] = words.checked_on(report)
-        rows.append({**row, **{k: rule[k] for k in kept}})
-        rows[-1]["checkpoint_sha256"] = report["checkpoint_sha256"]
-    return rows
+    kept = ("rate", "ci95", "heldout_rate", "heldout_ci95")
+    return [
+        {
+            "run": run.name,
+            "step": step,
+            "n_samples": report.n_samples,
+            "n_unseen": words.checked_on(report),
+            **{name: getattr(report.copies.ratio, name) for name in kept},
+            "checkpoint_sha256": report.checkpoint_sha256,
+        }
+        for step, report in judged(run).items()
+    ]
 
 
 def at_step(run: Run, step: int) -> dict[str, Any]:
@@ -80,17 +78,10 @@ def size_name(run: Run) -> str:
     return f"{run.config.n_train:,} {run.config.corpus}"
 
 
-@control("settings")
 def choose_size(runs: Mapping[int, Runs], usual: int) -> int:
-    return st.segmented_control(
-        "Training images",
-        list(runs),
-        default=usual if usual in runs else next(iter(runs)),
-        key="n",
-        required=True,
-        bind="query-params",
-        help="; ".join(f"{n}: {size_name(pair['standard'])}" for n, pair in runs.items()),
-    )
+    first = usual if usual in runs else next(iter(runs))
+    about = "; ".join(f"{n}: {size_name(pair['standard'])}" for n, pair in runs.items())
+    return pick("settings", "Training images", runs, first, key="n", help=about)
 
 
 def steps(runs: Runs) -> list[int]:
@@ -113,7 +104,7 @@ def errors(run: Run) -> Rows:
 @st.cache_resource(max_entries=2)
 def _along(changed: int) -> dict[str, Rows]:
     by_run: dict[str, Rows] = {}
-    for row in (store.read_json(ALONG) or {}).get("rows", []):
+    for row in (read_json(ALONG) or {}).get("rows", []):
         by_run.setdefault(row["run"], []).append(row)
     return by_run
 

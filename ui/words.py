@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ambient.config import Config
+from ambient.copies.records import Judged, RatedRule, Report, Verdicts
 from ambient.copies.rules import LEFT_OUT, halves
 from ambient.errors import InputError
 from ambient.runs import folder as store
@@ -122,81 +123,100 @@ def rate_metric(
     )
 
 
-def innocent(verdicts: Mapping[str, Any]) -> str:
-    """The images that are no copies, among which false alarms are counted."""
-    stand_in = verdicts.get("calibrated_on") == LEFT_OUT
-    return "training images" if stand_in else "unseen real images"
-
-
-def called_copies(verdicts: Mapping[str, Any]) -> str:
-    """A label of the false alarms."""
-    return f"{innocent(verdicts).capitalize()}: called copies"
-
-
-def alarm_metric(
-    label: str, verdicts: Mapping[str, Any], rule: str = "ratio", fine: bool = False
+def copied_metric(
+    label: str, judged: Judged, arm: str, rule: str = "ratio", fine: bool = False
 ) -> None:
+    """The share of samples that a rule calls copies."""
+    found = rated(judged, rule)
+    rate_metric(label, found.rate, found.ci95, arm, samples=judged.n_samples, fine=fine)
+
+
+def rated(judged: Judged, rule: str = "ratio") -> RatedRule:
+    """What a rule found: `ratio`, of pixels, or `similarity`, in features.
+
+    Raises:
+        InputError: too few images for a rate.
+    """
+    found = judged.copies.similarity if rule == "similarity" else judged.copies.ratio
+    if found is None:
+        raise InputError("these images were compared over pixels alone; judge them again.")
+    return found.rated
+
+
+def innocent(judged: Judged | Verdicts) -> str:
+    """The images that are no copies, among which false alarms are counted."""
+    return "training images" if judged.calibrated_on == LEFT_OUT else "unseen real images"
+
+
+def called_copies(judged: Judged | Verdicts) -> str:
+    """A label of the false alarms."""
+    return f"{innocent(judged).capitalize()}: called copies"
+
+
+def alarm_metric(label: str, judged: Judged, rule: str = "ratio", fine: bool = False) -> None:
     """How many images that are no copies a rule calls copies, and of how many."""
-    found, among = verdicts["copies"][rule], checked_on(verdicts)
-    rate, ci95 = found["heldout_rate"], found["heldout_ci95"]
-    rate_metric(label, rate, ci95, "unseen", samples=among, fine=fine)
+    found, among = rated(judged, rule), checked_on(judged)
+    rate_metric(label, found.heldout_rate, found.heldout_ci95, "unseen", samples=among, fine=fine)
 
 
-def checked_on(verdicts: Mapping[str, Any]) -> int:
+def checked_on(judged: Judged | Verdicts) -> int:
     """How many images that are no copies a rule's false alarms are counted among.
 
     The half that did not set the rule.
     """
-    return len(halves(len(verdicts["heldout_ratios"]))[1])
+    return len(halves(len(judged.heldout_ratios))[1])
 
 
-def distance(verdicts: Mapping[str, Any]) -> str:
+def _span(ci95: Sequence[float] | None) -> str:
+    return f"95\u00a0% interval: {ci95[0]:#.3g} to {ci95[1]:#.3g}" if ci95 else ""
+
+
+def distance(report: Report) -> str:
     """A Fréchet distance with its interval and what it rests on."""
-    quality = verdicts["quality"]
-    low, high = quality.get("frechet_ci95") or (None, None)
-    between = "" if low is None else f"95\u00a0% interval: {low:#.3g} to {high:#.3g}, "
-    of = f"{verdicts['n_samples']:,} samples; lower is better"
-    return f"Fréchet distance {quality['frechet']:#.3g} ({between}{of})"
+    quality = report.quality
+    if quality is None or quality.frechet is None:
+        return "no Fréchet distance"
+    of = f"{report.n_samples:,} samples; lower is better"
+    behind = ", ".join(filter(None, [_span(quality.frechet_ci95), of]))
+    return f"Fréchet distance {quality.frechet:#.3g} ({behind})"
 
 
-def quality_metric(verdicts: Mapping[str, Any], baseline: Mapping[str, Any]) -> None:
+def quality_metric(report: Report, baseline: Report | None) -> None:
     """Frechet distance, with what it is without a cutoff and for real images."""
-    quality = verdicts["quality"]
-    if not quality or quality["frechet"] is None:
-        st.metric("Fréchet distance", "none", help=" ".join(verdicts["warnings"]))
+    quality = report.quality
+    if quality is None or quality.frechet is None:
+        st.metric("Fréchet distance", "none", help=" ".join(report.warnings))
         return
-    other = (baseline["quality"] or {}).get("frechet")
-    low, high = quality.get("frechet_ci95") or (None, None)
-    alone = None if low is None else f"95\u00a0% interval: {low:#.3g} to {high:#.3g}"
+    other, real = data.frechet(baseline), quality.frechet_heldout
     st.metric(
-        f"Fréchet distance, {verdicts['n_samples']:,} samples",
-        f"{quality['frechet']:.3g}",
-        f"{other:.3g} without a cutoff" if other else alone,
+        f"Fréchet distance, {report.n_samples:,} samples",
+        f"{quality.frechet:.3g}",
+        f"{other:.3g} without a cutoff" if other else _span(quality.frechet_ci95) or None,
         delta_color="off",
         delta_arrow="off",
-        help="Image quality, lower is better. One half of the unseen images against the other: "
-        f"{quality['frechet_heldout']:.3g}.",
+        help="Image quality, lower is better."
+        + (f" One half of the unseen images against the other: {real:.3g}." if real else ""),
     )
 
 
-def _step(run: Run, verdicts: Mapping[str, Any] | None) -> int:
-    known = (verdicts or {}).get("step")
+def _step(run: Run, judged: Judged | Verdicts | None) -> int:
+    known = judged.step if isinstance(judged, Report) else None
     return known or run.last_step or max(run.sheet_steps, default=0)
 
 
 def provenance(
-    run: Run, verdicts: Mapping[str, Any] | None, live: bool = False, step: int | None = None
+    run: Run, judged: Report | Verdicts | None, live: bool = False, step: int | None = None
 ) -> str:
     """Which run, samples and rule a number comes from."""
-    c, step = run.config, step or _step(run, verdicts)
+    c, step = run.config, step or _step(run, judged)
     parts = [Path(c.corpus).name, f"n = {c.n_train}", arm_name(c), f"step {step:,}"]
-    if verdicts:
-        rule = verdicts["copies"]["ratio"]
-        seeds = [row["seed"] for row in verdicts["samples"] if "seed" in row]
+    if isinstance(judged, Report):
+        seeds = [row.seed for row in judged.samples]
         parts += [f"seeds {min(seeds)} to {max(seeds)}"] if seeds else []
-        parts += [f"copy: d1/d2 < {rule['threshold']:.3f}"] if rule["threshold"] else []
-        if verdicts.get("checkpoint_sha256"):
-            parts.append(f"weights {verdicts['checkpoint_sha256'][:8]}")
+    if judged and judged.copies.ratio.threshold:
+        parts.append(f"copy: d1/d2 < {judged.copies.ratio.threshold:.3f}")
+    if isinstance(judged, Report) and judged.checkpoint_sha256:
+        parts.append(f"weights {judged.checkpoint_sha256[:8]}")
     return " · ".join([*parts, "live" if live else "stored"])
 
 
@@ -227,11 +247,7 @@ def bar(
 
 
 def under(
-    name: str,
-    caption: str,
-    sources: Sequence[str],
-    rows: Callable[[], Sequence[Mapping[str, Any]]],
-    command: str,
+    name: str, caption: str, sources: Sequence[str], rows: Callable[[], data.Rows], command: str
 ) -> None:
     """Under every figure: what to see, where it comes from, its data, the command that redraws it.
 
@@ -244,25 +260,49 @@ def under(
     if hidden("data"):
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.download_button(
-            "CSV",
-            lambda: data.csv_bytes(rows()),
-            f"{name}.csv",
-            "text/csv",
-            key=f"csv-{name}",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            help="The data of this figure",
-        )
+        about = "The data of this figure"
+        download("CSV", lambda: data.csv_bytes(rows()), f"{name}.csv", "text/csv", about)
         with st.popover("Command", icon=":material/terminal:", type="tertiary"):
             st.caption("Redraws the numbers of this figure")
             st.code(unplaced(command), language=None, wrap_lines=True)
 
 
+def download(
+    label: str,
+    make: Callable[[], bytes | str],
+    file: str,
+    mime: str,
+    about: str | None = None,
+    icon: str = "download",
+    key: str | None = None,
+) -> None:
+    """A quiet button that saves what is made once somebody asks for it."""
+    st.download_button(
+        label,
+        make,
+        file,
+        mime,
+        key=key or f"save-{file}",
+        icon=f":material/{icon}:",
+        type="tertiary",
+        on_click="ignore",
+        help=about,
+    )
+
+
+def evaluates(run: Run, how: str = "--json -") -> str:
+    """The command that judges a run."""
+    return f"python -m ambient evaluate {address(run)} {how}"
+
+
+def measures(run: Run, how: str = "--json -") -> str:
+    """The command that measures a run by noise level."""
+    return f"python -m ambient curves {address(run)} {how}"
+
+
 def no_verdict(run: Run) -> NoReturn:
     """End the page of a run that was never judged."""
-    command = f"python -m ambient evaluate {address(run)} --store"
+    command = evaluates(run, "--store")
     missing(f"Run {run.name} has no stored verdict yet; in the Evidence room, sample it.", command)
     st.stop()
 

@@ -171,7 +171,7 @@ def apart(first: Judged, second: Judged) -> str:
         if first.shape != second.shape:
             return "these two make images of different sizes"
     tops = [report.sampler.sigma_max for report in (first, second) if report.sampler]
-    if not _alike(tops[0], tops[-1]):
+    if tops and not _alike(tops[0], tops[-1]):
         return "these two begin at different noise levels"
     if not a.keys() & b.keys():
         return "no seed was judged on both sides; judge both from the same seed on"

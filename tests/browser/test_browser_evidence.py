@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 
 from ambient.runs.folder import open_run
 from ui import data
-from ui.evidence_room import embedding, encoded, exhibit
+from ui.evidence_room import embedding, exhibit
+from ui.evidence_room.exhibit import Room
 
 NAME = "emoji-300-standard"
 
@@ -21,10 +22,9 @@ pytestmark = pytest.mark.browser
 
 def test_a_click_on_the_map_searches_and_is_in_the_address(tab: Any) -> None:
     run = open_run(NAME)
-    shown = exhibit.stored(run)
+    shown = exhibit.stored_exhibit(run)
     assert shown is not None
-    known = encoded.cloud(run, shown.images, shown.sha256)
-    plane = embedding.plane(run, shown, "similarity", known)
+    plane = embedding.plane(Room.of(run, shown), "similarity")
     low, high = embedding.window(plane)
     # The training picture farthest to the left stands alone there.
     chosen = int(plane.train[:, 0].argmin())

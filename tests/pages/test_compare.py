@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.runs.folder import BUNDLED_RUNS
+from tests.pages.driver import visit
 from ui import words
 from ui.compare.choice import IMAGES
 from ui.jobs import desk as office
@@ -48,42 +49,65 @@ def _text(app: AppTest) -> str:
     return "\n".join(e.value for e in [*app.markdown, *app.caption])
 
 
-def test_it_opens_on_two_runs_that_differ_in_one_thing(app: AppTest) -> None:
-    _open(app)
-    assert "**One thing is changed:** way of training (*standard* and *ambient 1*)" in _text(app)
-    shown = {m.label: m.value for m in app.metric}
+@pytest.fixture(scope="module")
+def page() -> AppTest:
+    """The page once for many tests, each of which chooses what stands on it."""
+    return visit("compare")
+
+
+def _beside(page: AppTest, first: str, second: str) -> AppTest:
+    for side, name in (("first", first), ("second", second)):
+        page.selectbox(key=side).set_value(name)
+    return _open(page)
+
+
+def _difference(page: AppTest) -> str:
+    return next(m.value for m in page.metric if m.label.startswith("Difference in points"))
+
+
+def test_it_opens_on_two_runs_that_differ_in_one_thing(page: AppTest) -> None:
+    assert "**One thing is changed:** way of training (*standard* and *ambient 1*)" in _text(page)
+    shown = {m.label: m.value for m in page.metric}
     for name in ("emoji-300-standard", "emoji-300-ambient-1.0"):
         rate = words.percent(_report(name)["copies"]["ratio"]["rate"])
         assert rate in shown[f"{name}: copied"]
-    assert len(app.get("image")) == 2 and len(app.get("plotly_chart")) == 2
+    assert len(page.get("image")) == 2 and len(page.get("plotly_chart")) == 2
 
 
-def test_the_difference_is_that_of_the_pairs(app: AppTest) -> None:
+def test_the_difference_is_that_of_the_pairs_and_pairs_are_what_they_are_called(
+    page: AppTest,
+) -> None:
     names = ("emoji-100-standard", "emoji-300-ambient-4.0")
-    _open(app, first=names[0], second=names[1])
+    _beside(page, *names)
     copies = [{s["seed"]: s["copy"] for s in _report(name)["samples"]} for name in names]
     seeds = copies[0].keys() & copies[1].keys()
     change = 100 * sum(copies[1][s] - copies[0][s] for s in seeds) / len(seeds)
-    metric = next(m for m in app.metric if m.label.startswith("Difference in points"))
-    assert metric.value == f"{change:+.1f}".replace("-", "−")
+    assert _difference(page) == f"{change:+.1f}".replace("-", "−")
     alone = sum(copies[0][s] and not copies[1][s] for s in seeds)
-    assert f"the first alone in **{alone}**" in _text(app)
-    assert "3 things differ" in _text(app) and "nothing below has one cause" in _text(app)
+    assert f"the first alone in **{alone}**" in _text(page)
+    assert "3 things differ" in _text(page) and "nothing below has one cause" in _text(page)
+    for order, copied in (("Both copy", 24), ("One copies", 12)):
+        page.button_group(key="pairs").set_value(order)
+        alts = [e.proto.imgs[0].alt for e in _open(page).get("image")]
+        assert sum(int(alt.split("; ")[-1].split()[0]) for alt in alts) == copied, order
 
 
-@pytest.mark.parametrize(("order", "copies"), [("Both copy", 12), ("One copies", 12)])
-def test_pairs_are_what_they_are_called(app: AppTest, order: str, copies: int) -> None:
-    _open(app, pairs=order)
-    alts = [e.proto.imgs[0].alt for e in app.get("image")]
-    framed = [int(alt.split("; ")[-1].split()[0]) for alt in alts]
-    assert sum(framed) == (24 if order == "Both copy" else copies)
+def test_a_run_beside_itself_shows_no_difference(page: AppTest) -> None:
+    _beside(page, "emoji-100-standard", "emoji-100-standard")
+    assert "Nothing differs" in _text(page)
+    assert _difference(page) in ("+0.0", "−0.0")
 
 
-def test_a_run_beside_itself_shows_no_difference(app: AppTest) -> None:
-    _open(app, first="emoji-100-standard", second="emoji-100-standard")
-    assert "Nothing differs" in _text(app)
-    metric = next(m for m in app.metric if m.label.startswith("Difference in points"))
-    assert metric.value in ("+0.0", "−0.0")
+def test_images_of_different_sizes_make_no_pairs(page: AppTest) -> None:
+    names = ("digits-50-standard", "emoji-300-standard")
+    _beside(page, *names)
+    page.button_group(key="apart").set_value("Median")
+    assert "No pairs: these two make images of different sizes" in _text(_open(page))
+    rates = [_report(name)["copies"]["ratio"]["rate"] for name in names]
+    assert _difference(page) == f"{100 * (rates[1] - rates[0]):+.1f}".replace("-", "−")
+    alts = [e.proto.imgs[0].alt for e in page.get("image")]
+    assert len(alts) == 2 and all("(median)" in alt for alt in alts)
+    assert page.get("plotly_chart")
 
 
 def test_another_sampler_is_a_thing_that_differs(app: AppTest, tmp_path: Path) -> None:
@@ -99,8 +123,9 @@ def test_another_sampler_is_a_thing_that_differs(app: AppTest, tmp_path: Path) -
 
 
 def test_a_spoiled_link_opens_the_page(app: AppTest) -> None:
-    _open(app, first="no-such-run", pairs="x")
+    _open(app, first="no-such-run", pairs="x", hide="open")
     assert app.selectbox(key="first").value == "emoji-300-standard"
+    assert IMAGES not in app.selectbox(key="first").options
     assert [w.value.partition(" here")[0] for w in app.warning] == [
         "There is no run called *no-such-run*"
     ]
@@ -109,18 +134,6 @@ def test_a_spoiled_link_opens_the_page(app: AppTest) -> None:
     app.query_params["first"] = "digits-50-standard"  # as a browser does
     app.selectbox(key="first").set_value("digits-50-standard").run()
     assert not app.warning
-
-
-def test_images_of_different_sizes_make_no_pairs(app: AppTest) -> None:
-    _open(app, first="digits-50-standard", second="emoji-300-standard", apart="Median")
-    assert "No pairs: these two make images of different sizes" in _text(app)
-    reports = [_report(name) for name in ("digits-50-standard", "emoji-300-standard")]
-    change = 100 * (reports[1]["copies"]["ratio"]["rate"] - reports[0]["copies"]["ratio"]["rate"])
-    metric = next(m for m in app.metric if m.label == "Difference in points, not paired")
-    assert metric.value == f"{change:+.1f}".replace("-", "−")
-    alts = [e.proto.imgs[0].alt for e in app.get("image")]
-    assert len(alts) == 2 and all("(median)" in alt for alt in alts)
-    assert app.get("plotly_chart")
 
 
 @pytest.fixture
@@ -237,8 +250,3 @@ def test_a_pipeline_pairs_with_a_run(app: AppTest, digits: Corpus, tmp_path: Pat
     command = next(c.value for c in app.code if "ambient compare" in c.value)
     assert "audit --model A --n 128 --train B --json my-ddpm.json" in command
     office.desk().close()
-
-
-def test_a_link_may_leave_out_images_of_ones_own(app: AppTest) -> None:
-    _open(app, hide="open")
-    assert IMAGES not in app.selectbox(key="first").options

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import asdict
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +18,7 @@ from ambient.copies.rules import judge
 from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.runs import folder as store
 from ambient.runs.folder import Run, open_run
+from tests.pages.driver import press, text, visit
 from ui import data, words
 from ui.evidence_room import (
     agreement,
@@ -30,7 +32,7 @@ from ui.evidence_room import (
     twins,
 )
 from ui.evidence_room.encoded import Cloud
-from ui.evidence_room.exhibit import Exhibit, Shelf
+from ui.evidence_room.exhibit import Exhibit, Room, Shelf
 from ui.evidence_room.subject import Subject
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,20 +47,9 @@ NAME = "emoji-300-standard"
 RUNS = [r.name for r in store.list_runs(store.BUNDLED_RUNS) if (r.path / "samples.npz").exists()]
 
 
-def _open(runs: Path, monkeypatch: pytest.MonkeyPatch, **address: str) -> AppTest:
+def _open(**address: str) -> AppTest:
     """The room as a link opens it, in a fresh session."""
-    monkeypatch.setenv("AMBIENT_RUNS", str(runs))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    app.switch_page("pages/evidence_room.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception, app.exception[0].message
-    return app
-
-
-def _text(app: AppTest) -> str:
-    return "\n".join(e.value for e in [*app.subheader, *app.markdown, *app.caption])
+    return visit("evidence_room", **address)
 
 
 @pytest.fixture(scope="module")
@@ -68,128 +59,104 @@ def run() -> Run:
 
 @pytest.fixture(scope="module")
 def shown(run: Run) -> Exhibit:
-    found = exhibit.stored(run)
+    found = exhibit.stored_exhibit(run)
     assert found is not None
     return found
 
 
 @pytest.fixture(scope="module")
-def known(run: Run, shown: Exhibit) -> Cloud:
-    found = encoded.cloud(run, shown.images, shown.sha256)
-    assert found is not None
-    assert found.samples is not None
+def room(run: Run, shown: Exhibit) -> Room:
+    found = Room.of(run, shown)
+    assert found.seen("similarity")
     return found
 
 
-@pytest.mark.parametrize(("rule", "label"), [("ratio", "Pixels"), ("similarity", "Encoder")])
-def test_a_link_shows_the_stored_rates_of_its_rule(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run, rule: str, label: str
+def test_a_link_shows_the_stored_rates_of_its_rule_and_a_moved_line_is_counted(
+    run: Run, shown: Exhibit
 ) -> None:
-    app = _open(tmp_path, monkeypatch, run=NAME, rule=label)
     report = run.report()
     assert report is not None
-    stored = report["copies"][rule]
-    among = f" of {words.checked_on(report):,}"
-    expected = [
-        (stored["rate"], stored["ci95"], ""),
-        (stored["heldout_rate"], stored["heldout_ci95"], among),
-        (stored["null"]["rate"], stored["null"]["ci95"], ""),
-    ]
-    assert len(app.metric) == 3
-    for metric, (rate, ci95, of) in zip(app.metric, expected, strict=True):
-        assert words.percent(rate) in metric.value
-        assert metric.delta == words.interval(ci95) + of
-
-
-def test_a_threshold_in_the_address_is_the_one_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: Exhibit
-) -> None:
-    app = _open(tmp_path, monkeypatch, run=NAME, rule="Encoder", **{f"similarity-{NAME}": "0.7"})
-    assert "similarity in the encoder > 0.700" in _text(app)
-    share = np.mean([r["similarity"] > 0.7 for r in shown.rows])
+    app = _open(run=NAME, rule="Encoder")
+    for rule in ("similarity", "ratio"):
+        app.button_group(key="rule").set_value(rule).run()
+        stored = words.rated(report, rule)
+        null = stored.null
+        assert null is not None
+        expected = [
+            (stored.rate, stored.ci95, ""),
+            (stored.heldout_rate, stored.heldout_ci95, f" of {words.checked_on(report):,}"),
+            (null.rate, null.ci95, ""),
+        ]
+        assert len(app.metric) == 3
+        for metric, (rate, ci95, of) in zip(app.metric, expected, strict=True):
+            assert words.percent(rate) in metric.value
+            assert metric.delta == words.interval(ci95) + of
+    link = {f"similarity-{NAME}": "0.7"}
+    app = _open(run=NAME, rule="Encoder", **link)
+    assert "similarity in the encoder > 0.700" in text(app)
+    share = np.mean([(r.similarity or 0) > 0.7 for r in shown.rows])
     assert words.percent(share) in app.metric[0].value
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_view_opens_cold_under_both_rules(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: str
-) -> None:
-    for rule in ("Pixels", "Encoder"):
-        app = _open(tmp_path, monkeypatch, view=view, rule=rule)
-        assert not app.error
-        assert VIEWS[view] in _text(app)
-        assert all(e.proto.imgs[0].alt for e in app.get("image"))
-        assert all(e.proto.alt for e in app.get("plotly_chart"))
-
-
-def test_one_row_is_linked_by_its_seed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: Exhibit
-) -> None:
-    app = _open(tmp_path, monkeypatch, run=NAME, rows="One seed", seed="17")
+def test_one_row_is_linked_by_its_seed(shown: Exhibit) -> None:
+    app = _open(run=NAME, rows="One seed", seed="17")
     assert len(app.get("image")) == 1
-    assert f"Seed 17 · d1 = {shown.rows[shown.at[17]]['d1']:.2f}" in _text(app)
+    assert f"Seed 17 · d1 = {shown.rows[shown.at[17]].d1:.2f}" in text(app)
     app.number_input(key="one-seed").set_value(5000).run()
-    assert "No sample of seed 5000" in _text(app)
+    assert "No sample of seed 5000" in text(app)
     assert app.query_params["seed"] == "5000"
     assert not app.get("image")
 
 
-def test_random_rows_are_dealt_again_and_linked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = _open(tmp_path, monkeypatch, rows="Random")
-    first = _text(app)
-    next(b for b in app.button if b.label == "Draw others").click().run()
+def test_random_rows_are_dealt_again_and_linked() -> None:
+    app = _open(rows="Random")
+    first = text(app)
+    press(app, "Draw others")
     assert app.query_params["deal"] == "1"
-    assert _text(app) != first
-    again = _open(tmp_path, monkeypatch, rows="Random", deal="1")
-    assert _text(again) == _text(app)
-    assert _text(_open(tmp_path, monkeypatch, rows="Random", deal="../-7")) == first
+    dealt = text(app)
+    assert dealt != first
+    app.query_params["deal"] = "../-7"
+    assert text(app.run()) == first
+    assert text(_open(rows="Random", deal="1")) == dealt
 
 
-def test_a_row_leads_to_its_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = _open(tmp_path, monkeypatch, run=NAME, rows="Median")
+def test_a_row_leads_to_its_search(shown: Exhibit) -> None:
+    app = _open(run=NAME, rows="Median")
     button = next(b for b in app.button if b.label == "Search by this")
     seed = int(button.key.rsplit("-", 1)[1])
     button.click().run()
     assert not app.exception
     assert app.selectbox(key=f"search-generated-{NAME}").value == seed
-    assert f"**seed {seed}**" in _text(app)
+    assert f"**seed {seed}**" in text(app)
     assert app.query_params["image"] == f"generated-{seed}"
     app.button_group(key="search-in").set_value("training").run()
     app.selectbox(key=f"search-training-{NAME}").set_value(7).run()
     assert app.query_params["image"] == "training-7"
-    link = _open(tmp_path, monkeypatch, run=NAME, view="Search", image="training-7")
+    assert "a training image" in text(app)
+    worst = shown.seeds[int(np.argmin([r.ratio for r in shown.rows]))]
+    for no_image in ("training-9999", "uploaded-0", "generated-x", "<b>", "-1"):
+        app.query_params["image"] = no_image
+        assert app.run().selectbox(key=f"search-generated-{NAME}").value == worst, no_image
+    link = _open(run=NAME, view="Search", image="training-7")
     assert link.selectbox(key=f"search-training-{NAME}").value == 7
-    assert "a training image" in _text(link)
-
-
-@pytest.mark.parametrize("image", ["training-9999", "uploaded-0", "generated-x", "<b>", "-1"])
-def test_a_link_to_no_image_shows_the_sample_most_of_a_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: Exhibit, image: str
-) -> None:
-    app = _open(tmp_path, monkeypatch, run=NAME, view="Search", image=image)
-    worst = min(shown.rows, key=lambda r: r["ratio"])["seed"]
-    assert app.selectbox(key=f"search-generated-{NAME}").value == worst
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_stored_features_give_the_reports_similarities(name: str) -> None:
     run = open_run(name)
-    shown = exhibit.stored(run)
+    shown = exhibit.stored_exhibit(run)
     assert shown is not None
-    known = encoded.cloud(run, shown.images, shown.sha256)
-    assert known is not None, "make features"
-    assert known.samples is not None, "make features"
-    similar = (known.samples @ known.train.T).max(axis=1)
-    np.testing.assert_allclose(similar, [r["similarity"] for r in shown.rows], atol=5e-4)
-    made = judge(similar, encoded.unseen(run, known), "similarity")
-    rule = shown.verdicts["copies"]["similarity"]
-    assert made.threshold == pytest.approx(rule["threshold"], abs=5e-4)
-    assert made.heldout_rate == pytest.approx(rule["heldout_rate"], abs=2e-3)
-    assert {k: len(v) for k, v in agreement.sorted_out(shown.rows).items()} == shown.verdicts[
-        "copies"
-    ]["agreement"]
+    seen = Room.of(run, shown).seen("similarity")
+    assert seen is not None, "make features"
+    similar = (seen[1] @ seen[0].train.T).max(axis=1)
+    np.testing.assert_allclose(similar, [r.similarity for r in shown.rows], atol=5e-4)
+    made = judge(similar, encoded.unseen(run, seen[0]), "similarity")
+    rule = shown.verdicts.copies.similarity
+    assert rule is not None
+    assert made.threshold == pytest.approx(rule.threshold, abs=5e-4)
+    assert made.heldout_rate == pytest.approx(rule.heldout_rate, abs=2e-3)
+    counted = {k: len(v) for k, v in agreement.sorted_out(shown.rows).items()}
+    assert counted == asdict(shown.verdicts.copies.agreement)
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -205,15 +172,13 @@ def test_stored_features_are_the_encoders(name: str) -> None:
 
 def test_features_of_other_pictures_are_not_used(run: Run, shown: Exhibit) -> None:
     other = shown.images[:50]
-    found = encoded.cloud(run, other, encoded.digest(other))
-    assert found is not None
-    assert found.samples is None
+    assert encoded.made(run, other, encoded.digest(other)) is None
 
 
 def test_the_encoders_second_is_of_another_twin_group() -> None:
     train = encoded.unit(np.array([[1.0, 0], [1.0, 0.01], [1.0, 1.0], [0.0, 1.0]]))
-    known = Cloud(train, train[3:], encoded.unit(np.array([[1.0, 0.0]])))
-    found = evidence.by_encoder(known, 0, np.array([7, 7, 1, 2]))
+    made = encoded.unit(np.array([[1.0, 0.0]]))[0]
+    found = evidence.by_encoder(Cloud(train, train[3:]), made, np.array([7, 7, 1, 2]))
     assert (found.nearest, found.second, found.unseen) == (0, 2, 0)
 
 
@@ -256,12 +221,12 @@ def test_thumbnails_do_not_overlap_and_none_that_fits_is_missing() -> None:
     assert ((np.abs(at[left][:, None] - at[chosen][None]) / cell).max(axis=2) < 1).any(1).all()
 
 
-def test_the_map_joins_each_copy_to_its_original(run: Run, shown: Exhibit, known: Cloud) -> None:
-    plane = embedding.plane(run, shown, "ratio", known)
+def test_the_map_joins_each_copy_to_its_original(room: Room) -> None:
+    plane, rows = embedding.plane(room, "ratio"), room.exhibit.rows
     far = np.ptp(plane.train, axis=0)
-    copies = [i for i, r in enumerate(shown.rows) if r["ratio"] < 0.15]
+    copies = [i for i, r in enumerate(rows) if r.ratio < 0.15]
     assert copies
-    originals = [shown.rows[i]["nearest"] for i in copies]
+    originals = [rows[i].nearest for i in copies]
     apart = np.abs(plane.samples[copies] - plane.train[originals]) / far
     others = np.abs(plane.samples[copies] - plane.train[np.roll(originals, 1)]) / far
     assert np.median(apart) < 0.2 * np.median(others)
@@ -295,11 +260,9 @@ def _bomb() -> bytes:
     return bytes(small)
 
 
-def test_hostile_files_are_a_line_each_and_the_rest_is_judged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
-) -> None:
+def test_hostile_files_are_a_line_each_and_the_rest_is_judged(run: Run) -> None:
     both = data.sets(run)
-    app = _open(tmp_path, monkeypatch, view="Your pictures", run=NAME)
+    app = _open(view="Your pictures", run=NAME)
     app.file_uploader(key=own_pictures.KEY).set_value(
         [
             ("../../etc/passwd<script>.png", _png(both.train[3]), "image/png"),
@@ -321,85 +284,75 @@ def test_hostile_files_are_a_line_each_and_the_rest_is_judged(
         "tiny.png",
     ]
     assert app.subheader[0].value == "1 of these 2 is a copy"
-    assert "<script>" not in _text(app)
-    assert f"**= copy**] of *{both.train_names[3]}* · ratio **0.00**" in _text(app)
+    assert "<script>" not in text(app)
+    assert f"**= copy**] of *{both.train_names[3]}* · ratio **0.00**" in text(app)
     assert len(app.metric) == 3  # no rate of two pictures: the room's own three stay alone
-    assert "2 samples are too few" in _text(app)
+    assert "2 samples are too few" in text(app)
 
 
-def test_a_hundred_pictures_have_a_rate(run: Run, known: Cloud) -> None:
-    both = data.sets(run)
-    images = np.concatenate([both.train[:60], both.heldout[:60]])
-    judged = own_pictures.judged(run, images, [str(i) for i in range(120)])
-    stored, none = {"threshold": 1 / 3}, np.zeros(1, np.float32)
-    like = ruling.Ruling("ratio", none, None, stored, 1 / 3, "unseen real images")
-    found = ruling.applied(run, judged, known, like)
-    assert found is not None
-    assert found.copies[:60].all()
-    assert found.copies.sum() <= 62
-    assert found.stored["rate"] == pytest.approx(found.copies.mean())
-    seen = replace(known, samples=known.train[:120])
-    alike = ruling.applied(run, judged, seen, replace(like, rule="similarity", threshold=0.99))
-    assert alike is not None
-    assert alike.copies.all()
-
-
-def test_many_pictures_are_all_in_the_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run
-) -> None:
+def test_many_pictures_are_all_in_the_table(run: Run) -> None:
     both = data.sets(run)
     pictures = [*both.train[:5], *both.heldout[:5]]
-    app = _open(tmp_path, monkeypatch, view="Your pictures", run=NAME, rule="Encoder")
+    app = _open(view="Your pictures", run=NAME, rule="Encoder")
     app.file_uploader(key=own_pictures.KEY).set_value(
         [(f"{i}.png", _png(x), "image/png") for i, x in enumerate(pictures)]
     ).run()
     assert not app.exception
-    table = app.dataframe[0].value
+    table = app.dataframe[0].value  # of all, where the rows and the gallery show some
     assert sorted(table["picture"]) == [f"{i}.png" for i in range(10)]
     assert set(table[table["copy"]]["nearest training image"]) == set(both.train_names[:5])
     assert len(app.get("image")) == own_pictures.IN_ROWS + 1
 
 
-def test_fresh_samples_meet_the_encoder_when_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_run: Run
-) -> None:
-    app = _open(tiny_run.path.parent, monkeypatch, run=tiny_run.name, rule="Encoder")
-    next(s for s in app.selectbox if s.label == "Samples").set_value(16)
-    next(n for n in app.number_input if n.label == "Steps").set_value(3)
-    next(b for b in app.button if b.label == "Sample").click().run()
-    assert not app.exception
-    assert "shown by pixels" in _text(app)
-    next(b for b in app.button if b.label == "Compare in the encoder").click().run()
-    assert not app.exception
-    assert "shown by pixels" not in _text(app)
-    assert "similarity **" in _text(app)
+def test_a_hundred_pictures_have_a_rate(run: Run, room: Room) -> None:
+    both = data.sets(run)
+    images = np.concatenate([both.train[:60], both.heldout[:60]])
+    judged = own_pictures.judged(run, images, [str(i) for i in range(120)])
+    assert room.real is not None
+    own = replace(room, exhibit=judged, made=room.real.train[:120])
+    found = ruling.applied(own, "ratio", 1 / 3)
+    assert found is not None
+    assert found.copies[:60].all()
+    assert found.copies.sum() <= 62
+    assert found.stored.rate == pytest.approx(found.copies.mean())
+    alike = ruling.applied(own, "similarity", 0.99)
+    assert alike is not None
+    assert alike.copies.all()
 
 
-def test_an_earlier_checkpoint_can_be_sampled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_run: Run
+def test_an_earlier_checkpoint_can_be_sampled_and_compared_in_the_encoder(
+    monkeypatch: pytest.MonkeyPatch, tiny_run: Run
 ) -> None:
     first, last = tiny_run.steps[0], tiny_run.last_step
     assert first < last
-    app = _open(tiny_run.path.parent, monkeypatch, run=tiny_run.name)
+    monkeypatch.setenv("AMBIENT_RUNS", str(tiny_run.path.parent))
+    app = _open(run=tiny_run.name, rule="Encoder")
     next(s for s in app.selectbox if s.label == "Samples").set_value(16)
     next(n for n in app.number_input if n.label == "Steps").set_value(3)
     next(s for s in app.selectbox if s.label == "Trained for").set_value(first)
-    next(b for b in app.button if b.label == "Sample").click().run()
-    assert not app.exception
-    assert f"step {first:,}" in _text(app)
-    assert f"weights {tiny_run.checkpoint_sha256(first)[:8]}" in _text(app)
+    press(app, "Sample")
+    assert f"step {first:,}" in text(app)
+    assert f"weights {tiny_run.checkpoint_sha256(first)[:8]}" in text(app)
+    assert "shown by pixels" in text(app)
+    press(app, "Compare in the encoder")
+    assert "shown by pixels" not in text(app)
+    assert "similarity **" in text(app)
 
 
-def test_no_view_imports_torch(tmp_path: Path) -> None:
+def test_every_view_opens_cold_by_the_encoder_and_without_torch(tmp_path: Path) -> None:
     script = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-for view in {list(VIEWS)!r}:
+for view, says in {VIEWS!r}.items():
     app = AppTest.from_file({str(ROOT / "app.py")!r}, default_timeout=120).run()
     app.switch_page("pages/evidence_room.py")
     app.query_params["view"], app.query_params["rule"] = view, "Encoder"
     app.run()
     assert not app.exception, app.exception[0].message
+    assert not app.error
+    assert any(says in e.value for e in [*app.subheader, *app.markdown, *app.caption]), view
+    assert all(e.proto.imgs[0].alt for e in app.get("image"))
+    assert all(e.proto.alt for e in app.get("plotly_chart"))
     assert "torch" not in sys.modules, view
 assert "faiss" in sys.modules  # the encoder's rule did compare
 """

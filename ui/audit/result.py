@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import streamlit as st
 
 from ambient.files import encode_record
 from ambient.reports import page as paper
-from ambient.reports.records import Audit
+from ambient.reports.records import Audit, AuditedImage, Evidence
 from ui import charts, words
 from ui.charts.verdicts import histogram
+from ui.controls import pick
 from ui.jobs import outcome
 from ui.pictures import WARM, compared, gallery
-from ui.teacher import control, hidden
+from ui.teacher import hidden
 
-Report = Audit
 RULES = {"Pixels": "ratio", "Features": "similarity"}
-ORDERS = {"Worst": "worst", "Median": "median", "Random": "random"}
+ORDERS = ("Worst", "Median", "Random")
 SCORE = {"ratio": "d1/d2", "similarity": "similarity"}
-COPY = {"ratio": "copy", "similarity": "copy_by_similarity"}
 ICONS = {
     "copies": ("warning", "orange"),
     "none": ("check_circle", "blue"),
@@ -32,7 +30,7 @@ COLUMNS = 8  # of copies
 TABLE = 2000  # images in the table on the page; all are in the CSV
 
 
-def show(report: Report, key: str, forget: Callable[[], None] | None = None) -> None:
+def show_audit(report: Audit, key: str, forget: Callable[[], None] | None = None) -> None:
     """One audit, whole.
 
     Args:
@@ -44,7 +42,11 @@ def show(report: Report, key: str, forget: Callable[[], None] | None = None) -> 
     st.header(f":{color}[:material/{icon}:] {paper.ANSWERS[kind]}", anchor=False)
     st.markdown(" ".join(paper.sentences(report)), width=760)
     _numbers(report)
-    _ways_on(report, key, forget)
+    with st.container(horizontal=True, gap="small"):
+        if not hidden("data"):
+            _downloads(report, key)
+        if forget:
+            outcome.delete("Delete this audit", f"audit-delete-{key}", forget)
     _histogram(report, key)
     st.subheader("Look for yourself", anchor=False)
     _rows(report, key)
@@ -53,143 +55,110 @@ def show(report: Report, key: str, forget: Callable[[], None] | None = None) -> 
     _caveats(report)
 
 
-def _numbers(report: Report) -> None:
+def _numbers(report: Audit) -> None:
     judged = paper.rules(report)
     if not judged:
         return
     columns = iter(st.columns(2 * len(judged), gap="medium"))
-    for name, rule in judged.items():
+    for name in judged:
         title = paper.RULES[name][0]
         with next(columns):
-            words.rate_metric(
-                f"{title}: copies",
-                rule["rate"],
-                rule["ci95"],
-                "standard",
-                samples=report["n_samples"],
-                fine=True,
-            )
+            words.copied_metric(f"{title}: copies", report, "standard", name, fine=True)
         with next(columns):
             words.alarm_metric(f"{title}: false alarms", report, name, fine=True)
-    if more := paper.others(report):
-        st.caption(
-            "By the cosine similarity of other features: "
-            + "; ".join(
-                f"**{r['features']}** {words.percent(r['rate'])} "
-                f"({words.interval(r['ci95'])}), false alarms {words.percent(r['heldout_rate'])}"
-                for r in more
-            )
-            + "."
-        )
+    if more := [rule.rated for rule in report.copies.others if rule.rate is not None]:
+        said = [
+            f"**{r.features}** {words.percent(r.rate)} ({words.interval(r.ci95)}), "
+            f"false alarms {words.percent(r.heldout_rate)}"
+            for r in more
+        ]
+        st.caption(f"By the cosine similarity of other features: {'; '.join(said)}.")
 
 
-def _ways_on(report: Report, key: str, forget: Callable[[], None] | None) -> None:
-    """The page to hand on and the numbers, and the end of both on this server."""
-    with st.container(horizontal=True, gap="small"):
-        if not hidden("data"):
-            _downloads(report, key)
-        if forget:
-            outcome.delete("Delete this audit", f"audit-delete-{key}", forget)
+def _downloads(report: Audit, key: str) -> None:
+    about = "One page with everything on it, to hand on"
+    words.download(
+        "Report (HTML)",
+        lambda: paper.page(report),
+        "audit.html",
+        "text/html",
+        about,
+        "description",
+        f"audit-html-{key}",
+    )
+    words.download(
+        "JSON",
+        lambda: encode_record(report),
+        "audit.json",
+        "application/json",
+        None,
+        "data_object",
+        f"audit-json-{key}",
+    )
 
 
-def _downloads(report: Report, key: str) -> None:
-    for label, suffix, mime, icon, make in (
-        ("Report (HTML)", "html", "text/html", "description", lambda: paper.page(report)),
-        ("JSON", "json", "application/json", "data_object", lambda: encode_record(report)),
-    ):
-        st.download_button(
-            label,
-            make,
-            f"audit.{suffix}",
-            mime,
-            key=f"audit-{suffix}-{key}",
-            icon=f":material/{icon}:",
-            on_click="ignore",
-            help="One page with everything on it, to hand on" if suffix == "html" else None,
-        )
-
-
-def _histogram(report: Report, key: str) -> None:
-    rule = report["copies"]["ratio"]
-    if rule["rate"] is None:
+def _histogram(report: Audit, key: str) -> None:
+    rule = report.copies.ratio
+    if rule.rate is None:
         return
-    ratios = np.array([r["ratio"] for r in report["samples"]], np.float32)
-    unseen = np.array(report["heldout_ratios"], np.float32)
+    ratios = np.array([r.ratio for r in report.samples], np.float32)
+    unseen = np.array(report.heldout_ratios, np.float32)
     below = words.innocent(report)
-    figure = histogram(ratios, unseen, rule["threshold"], "ratio", "standard", below)
+    figure = histogram(ratios, unseen, rule.threshold, "ratio", "standard", below)
     alt = (
-        f"d1/d2 of generated images above, of {report['calibrated_on']} below; "
-        f"{words.percent(rule['rate'])} of generated ones are on the side of copies."
+        f"d1/d2 of generated images above, of {report.calibrated_on} below; "
+        f"{words.percent(rule.rate)} of generated ones are on the side of copies."
     )
     charts.show(figure, f"audit-histogram-{key}", alt)
     words.under(
         "audit",
         "Each image's distance to its nearest training image over that to the second nearest. "
-        "Above the axis what was generated, below it "
-        f"{report['calibrated_on']}: the part of them left of the line are false alarms.",
+        f"Above the axis what was generated, below it {report.calibrated_on}: the part of them "
+        "left of the line are false alarms.",
         [outcome.provenance(report)],
-        lambda: report["samples"],
+        lambda: report.samples,
         f"{outcome.command(report)} --html audit.html --json -",
     )
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def _strip(text: str, count: int) -> bytes:
-    """The stored pictures large, then the difference of the first two."""
-    return compared(paper.unstrip(text, count))
-
-
-def _rows(report: Report, key: str) -> None:
-    shown = {found["rule"] for found in report["evidence"]}
-    with st.container(horizontal=True, gap="medium"), control("shuffle"):
-        by = st.segmented_control(
-            "Nearest by",
-            [name for name, rule in RULES.items() if rule in shown],
-            default="Pixels",
-            required=True,
-            key=f"audit-rule-{key}",
-            bind="query-params",
-        )
-        order = st.segmented_control(
-            "Rows",
-            list(ORDERS),
-            default="Worst",
-            required=True,
-            key=f"audit-order-{key}",
-            bind="query-params",
-        )
-    rule = RULES[by]
-    rows = [e for e in report["evidence"] if (e["rule"], e["order"]) == (rule, ORDERS[order])]
+def _rows(report: Audit, key: str) -> None:
+    known = {found.rule for found in report.evidence}
+    rules = [name for name, rule in RULES.items() if rule in known]
+    if not rules:
+        return
+    with st.container(horizontal=True, gap="medium"):
+        rule = RULES[pick("shuffle", "Nearest by", rules, key=f"audit-rule-{key}")]
+        order = pick("shuffle", "Rows", ORDERS, key=f"audit-order-{key}").lower()
+    rows = [e for e in report.evidence if (e.rule, e.order) == (rule, order)]
     if not rows:
         return
     last = "difference of the first two, three times as bright"
-    roles = " · ".join([*rows[0]["roles"], last])
-    st.caption(f"From left to right: {roles}.", width=760)
+    st.caption(f"From left to right: {' · '.join([*rows[0].roles, last])}.", width=760)
     for found in rows:
-        _row(report["samples"][found["sample"]], found)
+        _row(report.samples[found.sample], found)
 
 
-def _row(record: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def _row(record: AuditedImage, found: Evidence) -> None:
     """One image: its pictures, the verdict and the files."""
-    rule, names = found["rule"], found["files"]
+    rule, names = found.rule, found.files
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
-    pairs = zip(found["roles"], names, strict=True)
+    pairs = zip(found.roles, names, strict=True)
     left.image(
-        _strip(found["strip"], len(names)),
+        compared(paper.unstrip(found.strip, len(names))),
         width="stretch",
         alt="; ".join(f"{role}: {name}" for role, name in pairs),
     )
     with right:
-        copied = record[COPY[rule]]
+        copied = record.is_copy(rule)
         mark = ":orange[**= copy**]" if copied else f"**{paper.elsewhere(record, rule)}**"
-        what = f", {record['likeness']}" if copied and record["likeness"] else ""
-        st.markdown(f"{mark}{what} · {SCORE[rule]} **{record[rule]:.4g}**")
+        what = f", {record.likeness}" if copied and record.likeness else ""
+        st.markdown(f"{mark}{what} · {SCORE[rule]} **{getattr(record, rule):.4g}**")
         st.caption(f"*{words.unmarked(names[0])}* → *{words.unmarked(names[1])}*")
 
 
-def _copies(report: Report, key: str) -> None:
+def _copies(report: Audit, key: str) -> None:
     """Every copy above its original, once somebody asks for them."""
-    found = report["originals"]
+    found = report.originals
     if not found:
         return
     label = f"Copies and their originals ({len(found):,} pairs)"
@@ -198,34 +167,29 @@ def _copies(report: Report, key: str) -> None:
         return
     with place:
         st.caption(paper.paired(report), width=760)
+        made, known = zip(*(paper.unstrip(row.strip, 2) for row in found), strict=True)
         st.image(
-            _pairs(tuple(row["strip"] for row in found)),
+            gallery(np.stack(made), np.stack(known), [True] * len(made), WARM, COLUMNS),
             width="stretch",
-            alt="; ".join(" beside ".join(row["files"]) for row in found),
+            alt="; ".join(" beside ".join(row.files) for row in found),
         )
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
-def _pairs(strips: Sequence[str]) -> bytes:
-    made, known = zip(*(paper.unstrip(strip, 2) for strip in strips), strict=True)
-    return gallery(np.stack(made), np.stack(known), [True] * len(made), WARM, COLUMNS)
-
-
-def _table(report: Report) -> None:
+def _table(report: Audit) -> None:
     """Every image, the most suspicious first."""
-    records: Sequence[Mapping[str, Any]] = sorted(report["samples"], key=lambda r: r["ratio"])
+    records = sorted(report.samples, key=lambda r: r.ratio)
     with st.expander(f"Every image and the files nearest to it ({len(records):,})"):
         st.dataframe(
             [
                 {
-                    "generated": r["file"],
-                    "nearest training image": r["nearest_file"],
-                    "d1/d2": r["ratio"],
-                    "copy by pixels": r["copy"],
-                    "most similar": r["most_similar_file"],
-                    "similarity": r["similarity"],
-                    "copy by features": r["copy_by_similarity"],
-                    "what it is": r["likeness"],
+                    "generated": r.file,
+                    "nearest training image": r.nearest_file,
+                    "d1/d2": r.ratio,
+                    "copy by pixels": r.copy,
+                    "most similar": r.most_similar_file,
+                    "similarity": r.similarity,
+                    "copy by features": r.copy_by_similarity,
+                    "what it is": r.likeness,
                 }
                 for r in records[:TABLE]
             ],
@@ -236,9 +200,9 @@ def _table(report: Report) -> None:
             st.caption(f"The first {TABLE:,}; all of them are in the CSV.")
 
 
-def _caveats(report: Report) -> None:
+def _caveats(report: Audit) -> None:
     notes = [
-        *report["warnings"],
+        *report.warnings,
         "This says what these images show. It is no proof of privacy: a generator may have learned "
         "images that it did not show here.",
     ]

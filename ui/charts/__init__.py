@@ -14,11 +14,13 @@ from typing import Any, ParamSpec
 
 import plotly.graph_objects as go
 import streamlit as st
+from numpy.typing import NDArray
 
 from ui.pictures import COOL, NEUTRAL, WARM
 
 P = ParamSpec("P")
 Rows = Sequence[Mapping[str, Any]]
+Values = Sequence[Any] | NDArray[Any]  # numbers, None where one is not known
 INK = {WARM: "#F58B3D", COOL: "#58AFE6", NEUTRAL: "#B1ACA3"}  # as text on dark paper
 # One button, on hover: save the chart as SVG.
 STILL = {
@@ -86,10 +88,9 @@ def rgba(color: str, alpha: float) -> str:
     return f"rgba({int(color[1:3], 16)},{int(color[3:5], 16)},{int(color[5:7], 16)},{alpha})"
 
 
-def label(
-    figure: go.Figure, x: float, y: float, text: str, color: str, row: int = 1, **place: Any
-) -> None:
+def label(figure: go.Figure, x: float, y: float, text: str, color: str, **place: Any) -> None:
     """A direct label at a point of a line; plotly places annotations on log axes by exponent."""
+    row = place.pop("row", 1)
     log_x = figure.get_subplot(row, 1).xaxis.type == "log"
     log_y = figure.get_subplot(row, 1).yaxis.type == "log"
     at = {"x": math.log10(x) if log_x else x, "y": math.log10(y) if log_y else y}
@@ -106,8 +107,9 @@ def paper(alpha: float = 0.8) -> str:
     return f"rgba(22,24,26,{alpha})" if dark() else f"rgba(251,248,242,{alpha})"
 
 
-def write(figure: go.Figure, text: str, color: str, size: int = 14, **place: Any) -> None:
-    """Words in a figure, readable where a line runs through them."""
+def write(figure: go.Figure, text: str, color: str, **place: Any) -> None:
+    """Words in a figure, readable where a line runs through them; their size is 14 unless given."""
+    size = place.pop("size", 14)
     figure.add_annotation(
         text=text,
         font={"color": ink(color) if color in INK else color, "size": size},
@@ -119,7 +121,7 @@ def write(figure: go.Figure, text: str, color: str, size: int = 14, **place: Any
 
 
 def whiskers(
-    values: Sequence[float], ends: Sequence[Sequence[float]], color: str, thickness: float = 1.5
+    values: Values, ends: Sequence[Sequence[float]], color: str, thickness: float = 1.5
 ) -> dict[str, Any]:
     """Intervals around values as plotly's error bars; both in the units of the axis."""
     pairs = list(zip(values, ends, strict=True))
@@ -131,6 +133,74 @@ def whiskers(
         "thickness": thickness,
         "width": 4,
     }
+
+
+def line(
+    figure: go.Figure,
+    x: Values,
+    y: Values,
+    color: str,
+    *,
+    width: float = 3,
+    dash: str = "solid",
+    marker: Mapping[str, Any] | None = None,
+    ends: Sequence[Sequence[float]] = (),
+    hover: str = "",
+    **place: Any,
+) -> None:
+    """A line through points.
+
+    Args:
+        marker: what stands at each point, in the line's color; nothing by default.
+        ends: 95 % intervals of y, drawn as whiskers.
+        hover: what a point says, in plotly's format, after the line's name if it has one; it is
+            silent without.
+        place: further arguments of the trace, such as row, column and name.
+    """
+    place |= {"error_y": whiskers(y, ends, color)} if ends else {}
+    place |= {"marker": {"color": color, **marker}} if marker else {}
+    nameless = "" if "name" in place else "<extra></extra>"
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines+markers" if marker else "lines",
+        line={"color": color, "width": width, "dash": dash},
+        hovertemplate=hover + nameless if hover else None,
+        hoverinfo=None if hover else "skip",
+        **place,
+    )
+
+
+def band(
+    figure: go.Figure,
+    x: Sequence[float],
+    ends: Sequence[Sequence[float]],
+    color: str,
+    alpha: float = 0.2,
+    **place: Any,
+) -> None:
+    """95 % intervals along a line, shaded."""
+    for edge, fill in ((1, None), (0, "tonexty")):
+        figure.add_scatter(
+            x=x,
+            y=[pair[edge] for pair in ends],
+            mode="lines",
+            line={"width": 0},
+            fill=fill,
+            fillcolor=rgba(color, alpha),
+            hoverinfo="skip",
+            **place,
+        )
+
+
+def log_axis(ticks: Sequence[float], names: Sequence[str] | None = None) -> dict[str, Any]:
+    """A logarithmic axis with these ticks alone."""
+    return {"type": "log", "tickvals": ticks, "ticktext": names or [f"{t:g}" for t in ticks]}
+
+
+def upright(figure: go.Figure, x: float, color: str | None = None, dash: str = "dash") -> None:
+    """A line from top to bottom: a cutoff in its color, or what the page is at."""
+    figure.add_vline(x=x, line={"color": color or ink(NEUTRAL), "width": 2, "dash": dash})
 
 
 def whole(figure: go.Figure) -> go.Figure:

@@ -8,7 +8,19 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ui.charts import drawn_once, finish, ink, percents, rgba, text_color, whiskers, whole, write
+from ui.charts import (
+    drawn_once,
+    finish,
+    line,
+    log_axis,
+    percents,
+    rgba,
+    text_color,
+    upright,
+    whiskers,
+    whole,
+    write,
+)
 from ui.cutoffs import Field, Point
 from ui.pictures import COOL, NEUTRAL, WARM, arm_color
 
@@ -30,16 +42,16 @@ def quality_against_copies(
     """
     figure, named = go.Figure(), ("standard-0", selected)
     for name, stages in field.paths.items():
-        color = arm_color(stages[0].arm)
-        shown = name in named
-        figure.add_scatter(
-            x=[p.distance for p in stages],
-            y=[100 * p.rate for p in stages],
-            mode="lines+markers",
-            line={"color": rgba(color, 0.6 if shown else 0.2), "width": 2 if shown else 1},
+        color, shown = arm_color(stages[0].arm), name in named
+        line(
+            figure,
+            [p.distance for p in stages],
+            [100 * p.rate for p in stages],
+            rgba(color, 0.6 if shown else 0.2),
+            width=2 if shown else 1,
             marker={"size": 5, "color": rgba(color, 1 if shown else 0.35)},
             customdata=[f"{p.label}, step {p.step:,}" for p in stages],
-            hovertemplate="%{customdata}: %{y:.1f} % copies at %{x:.3g}<extra></extra>",
+            hover="%{customdata}: %{y:.1f} % copies at %{x:.3g}",
         )
     for point in field.ends:
         others = [p for p in field.ends if p is not point]
@@ -65,7 +77,7 @@ def _name(figure: go.Figure, p: Point, others: Sequence[Point], on: bool) -> Non
     side, shift = ("left", 14) if right >= left else ("right", -14)
     text = f"<b>{p.label}</b>" if on else p.label
     place = {"xanchor": side, "xshift": shift, "yshift": 0}
-    _write(figure, p.distance, 100 * p.rate, text, arm_color(p.arm), 15 if on else 13, **place)
+    _write(figure, p.distance, 100 * p.rate, text, arm_color(p.arm), size=15 if on else 13, **place)
 
 
 def _name_steps(figure: go.Figure, path: Sequence[Point]) -> None:
@@ -75,41 +87,53 @@ def _name_steps(figure: go.Figure, path: Sequence[Point]) -> None:
         nearest = min(beside, key=lambda q: abs(q.distance - p.distance))
         free = nearest.distance <= p.distance
         place = {"xanchor": "left", "xshift": 5} if free else {"xanchor": "right", "xshift": -5}
-        _write(figure, p.distance, 100 * p.rate, f"{p.step:,}", WARM, 12, yshift=0, **place)
+        _write(figure, p.distance, 100 * p.rate, f"{p.step:,}", WARM, size=12, yshift=0, **place)
 
 
 def _end(figure: go.Figure, p: Point, on: bool) -> None:
     """A point with its interval; that of the distance only where it is told apart from others."""
-    color, rate, thickness = arm_color(p.arm), 100 * p.rate, 2 if on else 1
-    across, spread = {}, f"{100 * p.low:.1f} to {100 * p.high:.1f}"
-    distance = f"{p.distance:.3g}"
+    distance, across = f", distance {p.distance:.3g}", {}
     if not math.isnan(p.near):
         distance += f" ({p.near:.3g} to {p.far:.3g})"
         if on:
-            across = {"error_x": whiskers([p.distance], [(p.near, p.far)], color, 1)}
+            ends = whiskers([p.distance], [(p.near, p.far)], arm_color(p.arm), 1)
+            across = {"error_x": ends}
+    opacity = 1 if on or p.arm == "standard" else 0.75
+    _point(figure, p, p.distance, on, 20, 2 if on else 1, distance, opacity=opacity, **across)
+
+
+def _point(
+    figure: go.Figure,
+    p: Point,
+    x: float,
+    on: bool,
+    large: int,
+    thickness: float,
+    more: str = "",
+    **how: Any,
+) -> None:
+    """A way of training at a place of the x axis: large and ringed where it is at hand (`on`)."""
+    color, rate = arm_color(p.arm), 100 * p.rate
     figure.add_scatter(
-        x=[p.distance],
+        x=[x],
         y=[rate],
         mode="markers",
         error_y=whiskers([rate], [percents((p.low, p.high))], color, thickness),
-        **across,
-        opacity=1 if on or p.arm == "standard" else 0.75,
         marker={
             "color": color,
-            "size": 20 if on else 12,
+            "size": large if on else 12,
             "symbol": _SHAPES.get(p.arm, "triangle-up"),
             "line": {"width": 4 if on else 0, "color": text_color()},
         },
-        hovertemplate=f"{p.label}: {rate:.1f} % copies ({spread}), distance {distance}"
-        "<extra></extra>",
+        hovertemplate=f"{p.label}: {rate:.1f} % copies ({100 * p.low:.1f} to {100 * p.high:.1f})"
+        f"{more}<extra></extra>",
+        **how,
     )
 
 
-def _write(
-    figure: go.Figure, x: float, y: float, text: str, color: str, size: int = 13, **place: Any
-) -> None:
-    place = {"xanchor": "left", "xshift": 12, "yshift": 10, **place}
-    write(figure, text, color, size, x=x, y=y, **place)
+def _write(figure: go.Figure, x: float, y: float, text: str, color: str, **place: Any) -> None:
+    place = {"xanchor": "left", "xshift": 12, "yshift": 10, "size": 13, **place}
+    write(figure, text, color, x=x, y=y, **place)
 
 
 @drawn_once
@@ -124,44 +148,24 @@ def copies_against_cutoff(
     figure = go.Figure()
     ambient = sorted((p for p in field.ends if p.arm == "ambient"), key=lambda p: p.cutoff)
     standard = [p for p in field.ends if p.arm == "standard"]
-    line = [*standard, *ambient]
-    figure.add_scatter(
-        x=[p.cutoff or _NEVER for p in line],
-        y=[100 * p.rate for p in line],
-        mode="lines",
-        line={"color": rgba(COOL, 0.5), "width": 3},
-        hoverinfo="skip",
-    )
+    joined = [*standard, *ambient]
+    x, y = [p.cutoff or _NEVER for p in joined], [100 * p.rate for p in joined]
+    line(figure, x, y, rgba(COOL, 0.5))
     for p in field.ends:
-        color, rate, on = arm_color(p.arm), 100 * p.rate, p.arm != "fresh" and p.cutoff == selected
-        on = on and p.arm in ("ambient", "standard")
-        figure.add_scatter(
-            x=[(p.cutoff or _NEVER) * _BESIDE.get(p.arm, 1)],
-            y=[rate],
-            mode="markers",
-            error_y=whiskers([rate], [percents((p.low, p.high))], color, 2),
-            marker={
-                "color": color,
-                "size": 18 if on else 12,
-                "symbol": _SHAPES.get(p.arm, "triangle-up"),
-                "line": {"width": 3 if on else 0, "color": text_color()},
-            },
-            hovertemplate=f"{p.label}: {rate:.1f} % copies ({100 * p.low:.1f} to "
-            f"{100 * p.high:.1f})<extra></extra>",
-        )
+        on = p.arm in ("ambient", "standard") and p.cutoff == selected
+        at = (p.cutoff or _NEVER) * _BESIDE.get(p.arm, 1)
+        _point(figure, p, at, on, 18, 2)
         if p.arm in _BESIDE and not small:
-            _write(figure, math.log10(p.cutoff * _BESIDE[p.arm]), rate, p.arm, color, yshift=0)
+            _write(figure, math.log10(at), 100 * p.rate, p.arm, arm_color(p.arm), yshift=0)
     if suggested:
-        figure.add_vline(x=suggested, line={"color": ink(NEUTRAL), "width": 2, "dash": "dot"})
+        upright(figure, suggested, dash="dot")
         place = {"yref": "paper", "xshift": 6, "yshift": -8, "yanchor": "top"}
         _write(figure, math.log10(suggested), 1, "suggested", NEUTRAL, **place)
     ticks = [_NEVER, *(p.cutoff for p in ambient)]
     names = ["none", *(f"{p.cutoff:g}" for p in ambient)]
     figure.update_xaxes(
         title_text="cutoff (noise level)",
-        type="log",
-        tickvals=ticks,
-        ticktext=names,
+        **log_axis(ticks, names),
         range=[math.log10(_NEVER) - 0.15, math.log10(max(ticks)) + 0.25],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
@@ -170,10 +174,7 @@ def copies_against_cutoff(
 
 @drawn_once
 def copies_against_switch(
-    rows: Sequence[Mapping[str, Any]],
-    names: tuple[str, str],
-    cutoff: float,
-    switch: float,
+    rows: Sequence[Mapping[str, Any]], names: tuple[str, str], cutoff: float, switch: float
 ) -> go.Figure:
     """Copies of two spliced runs against the noise level at which one hands over to the other.
 
@@ -187,38 +188,35 @@ def copies_against_switch(
         (standard, WARM, "standard below"),
         (ambient, COOL, "ambient below"),
     ):
-        line = sorted((r for r in rows if r["switch"] and r["below"] == below), key=_switch)
-        rates = [100 * r["copies"] for r in line]
-        figure.add_scatter(
-            x=[r["switch"] for r in line],
-            y=rates,
-            mode="lines+markers",
-            line={"color": color, "width": 3},
+        spliced = sorted((r for r in rows if r["switch"] and r["below"] == below), key=_switch)
+        rates = [100 * r["copies"] for r in spliced]
+        line(
+            figure,
+            [r["switch"] for r in spliced],
+            rates,
+            color,
             marker={
-                "size": [16 if r["switch"] == switch else 8 for r in line],
+                "size": [16 if r["switch"] == switch else 8 for r in spliced],
                 "symbol": "diamond" if below == standard else "circle",
-                "color": color,
             },
-            error_y=whiskers(rates, [percents(r["ci95"]) for r in line], color),
-            hovertemplate=f"{text} the switch %{{x:g}}: %{{y:.1f}} % copies<extra></extra>",
+            ends=[percents(r["ci95"]) for r in spliced],
+            hover=f"{text} the switch %{{x:g}}: %{{y:.1f}} % copies",
         )
-        last = line[-1]
+        last = spliced[-1]
         place = {"align": "left", "yshift": 0}
         words = text.replace(" ", "<br>")  # there is little room on a phone
-        _write(figure, math.log10(last["switch"]), rates[-1], words, color, 15, **place)
+        _write(figure, math.log10(last["switch"]), rates[-1], words, color, size=15, **place)
     for run, color in ((standard, WARM), (ambient, COOL)):
         for r in (r for r in rows if r["switch"] is None and r["below"] == run):
             line_of = {"color": rgba(color, 0.6), "width": 1, "dash": "dot"}
             figure.add_hline(y=100 * r["copies"], line=line_of)
-    figure.add_vline(x=cutoff, line={"color": COOL, "width": 2, "dash": "dash"})
+    upright(figure, cutoff, COOL)
     place = {"yref": "paper", "xshift": 6, "yshift": 0, "yanchor": "bottom"}
     _write(figure, math.log10(cutoff), 0, f"cutoff {cutoff:g}", COOL, **place)
     switches = sorted({r["switch"] for r in rows if r["switch"]})
     figure.update_xaxes(
         title_text="switch (noise level)",
-        type="log",
-        tickvals=switches,
-        ticktext=[f"{s:g}" for s in switches],
+        **log_axis(switches),
         range=[math.log10(switches[0]) - 0.12, math.log10(switches[-1]) + 0.7],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")

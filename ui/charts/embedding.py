@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ui.charts import finish, rgba, text_color
 from ui.pictures import NEUTRAL, arm_color
 
-Points = NDArray[np.float32]
+Points = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

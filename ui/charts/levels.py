@@ -1,16 +1,29 @@
-"""Curves per noise level: panels on one log-sigma axis, the cutoff through all of them."""
+"""Curves by noise level: all in panels on one axis, or the ratio of several networks alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 from PIL import Image
 from plotly.subplots import make_subplots
 
-from ui.charts import Rows, finish, label, paper, rgba, text_color
+from ambient.diffusion.records import Curves, Level
+from ui.charts import (
+    band,
+    drawn_once,
+    finish,
+    label,
+    line,
+    log_axis,
+    paper,
+    rgba,
+    text_color,
+    upright,
+    write,
+)
 from ui.pictures import COOL, NEUTRAL, arm_color
 
 TITLES = {  # of the panels from top to bottom, with their shares of the height
@@ -27,18 +40,14 @@ X_RANGE = [math.log10(0.0085), math.log10(48)]  # the levels, and those that sam
 RETURNS = (("heldout", NEUTRAL, "solid"), ("train", None, "solid"), ("generated", None, "dash"))
 
 
-def noise_levels(
-    curves: Mapping[str, Any],
-    arm: str,
-    pictures: Mapping[float, Image.Image],
-) -> go.Figure:
+def noise_levels(curves: Curves, arm: str, pictures: Mapping[float, Image.Image]) -> go.Figure:
     """Error, ratio, returns, posterior and density against noise level; the cutoff through all.
 
     Args:
         pictures: what an image looks like at some levels, drawn in place above the curves.
     """
-    levels, color = curves["levels"], arm_color(arm)
-    tested = any(p.get("return_train") is not None for p in levels)
+    levels, color = curves.levels, arm_color(arm)
+    tested = any(p.return_train is not None for p in levels)
     titles = {k: v for k, v in TITLES.items() if tested or k != "returns"}
     row = {name: k for k, name in enumerate(titles, 1)}
     figure = _panels(titles)
@@ -48,16 +57,47 @@ def noise_levels(
     if tested:
         _name_returns(figure, levels, color, row["returns"])
     _place_pictures(figure, pictures)
-    _place_steps(figure, curves.get("sampler_sigmas", ()), levels, row["visits"])
+    _place_steps(figure, curves.sampler_sigmas, levels, row["visits"])
     figure.add_hline(y=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, row=row["ratio"])
-    if curves["cutoff"]:
-        mark(figure, curves["cutoff"], {"color": COOL, "width": 2, "dash": "dash"})
-        y, text = max(p["gap_ratio"] for p in levels), f" cutoff {curves['cutoff']:g}"
-        label(figure, curves["cutoff"], y, text, COOL, row=row["ratio"], yanchor="top")
+    if curves.cutoff:
+        mark(figure, curves.cutoff, {"color": COOL, "width": 2, "dash": "dash"})
+        y, text = max(p.gap_ratio or 1 for p in levels), f" cutoff {curves.cutoff:g}"
+        label(figure, curves.cutoff, y, text, COOL, row=row["ratio"], yanchor="top")
     _scale(figure, levels, row)
     height = HEIGHT * sum(share for _, share in titles.values())
     anywhere = {"hovermode": "x unified", "hoverdistance": -1, "clickmode": "event+select"}
     return finish(figure, round(height), top=34, **anywhere)
+
+
+@drawn_once
+def gaps(networks: Sequence[tuple[Curves, str, str]]) -> go.Figure:
+    """The ratio alone, of several networks, with its 95 % bands and the cutoffs.
+
+    Args:
+        networks: curves, arm and name of each; the name stands at its widest gap.
+    """
+    figure = go.Figure()
+    for k, (curves, arm, name) in enumerate(networks):
+        known = [(p.sigma, p.gap_ratio, ends) for p in curves.levels if (ends := p.gap_ratio_ci95)]
+        sigmas, ratios, intervals = zip(*known, strict=True)
+        color, dash = arm_color(arm), "dot" if k else "solid"
+        hover = f"{name} noise level %{{x:.3g}}: %{{y:.3g}} times".strip()
+        band(figure, sigmas, intervals, color)
+        line(figure, sigmas, ratios, color, dash=dash, hover=hover)
+        if curves.cutoff:
+            upright(figure, curves.cutoff, COOL)
+    figure.add_hline(y=1, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+    times = [1, 2, 5, 10, 20, 50]
+    figure.update_xaxes(title_text="noise level", **log_axis([0.02, 0.1, 0.5, 2, 10]))
+    figure.update_yaxes(
+        title_text="unseen / training error", **log_axis(times, [f"{t}×" for t in times])
+    )
+    for curves, arm, name in networks:
+        peak = curves.widest_gap
+        if name and peak and peak.gap_ratio:
+            at = {"x": math.log10(peak.sigma), "y": math.log10(peak.gap_ratio)}
+            write(figure, name, arm_color(arm), **at, yanchor="bottom", yshift=4)
+    return finish(figure, 380)
 
 
 def mark(figure: go.Figure, sigma: float, line: Mapping[str, Any] | None = None) -> None:
@@ -92,28 +132,18 @@ def _panels(titles: Mapping[str, tuple[str, float]]) -> go.Figure:
     return figure
 
 
-def _bands(figure: go.Figure, levels: Rows, color: str, row: Mapping[str, int]) -> None:
+def _bands(figure: go.Figure, levels: Sequence[Level], color: str, row: Mapping[str, int]) -> None:
     """95 % intervals, shaded."""
     shaded = [("ratio", "gap_ratio", color)]
     if "returns" in row:
         shaded += [("returns", f"return_{kind}", tone or color) for kind, tone, _ in RETURNS]
     for panel, name, tone in shaded:
-        band = [(p["sigma"], *p[f"{name}_ci95"]) for p in levels if p.get(f"{name}_ci95")]
-        for edge, fill in ((2, None), (1, "tonexty")):
-            figure.add_scatter(
-                x=[b[0] for b in band],
-                y=[b[edge] for b in band],
-                mode="lines",
-                line={"width": 0},
-                fill=fill,
-                fillcolor=rgba(tone, 0.15),
-                hoverinfo="skip",
-                row=row[panel],
-                col=1,
-            )
+        known = [(p.sigma, ends) for p in levels if (ends := getattr(p, f"{name}_ci95"))]
+        sigmas, ends = [sigma for sigma, _ in known], [pair for _, pair in known]
+        band(figure, sigmas, ends, tone, 0.15, row=row[panel], col=1)
 
 
-def _lines(figure: go.Figure, levels: Rows, color: str, row: Mapping[str, int]) -> None:
+def _lines(figure: go.Figure, levels: Sequence[Level], color: str, row: Mapping[str, int]) -> None:
     """Each curve with a dot at every measured level: what one can point at and click on."""
     lines = [
         ("error", "loss_heldout", "unseen images", NEUTRAL, "solid"),
@@ -133,24 +163,25 @@ def _lines(figure: go.Figure, levels: Rows, color: str, row: Mapping[str, int]) 
         ]
     for panel, name, text, tone, dash in lines:
         marker = {"size": 5, "color": tone}
-        figure.add_scatter(
-            x=[p["sigma"] for p in levels],
-            y=[p.get(name) for p in levels],
-            mode="lines+markers",
-            name=text,
-            line={"color": tone, "width": 3, "dash": dash},
+        line(
+            figure,
+            [p.sigma for p in levels],
+            [getattr(p, name) for p in levels],
+            tone,
+            dash=dash,
             marker=marker,
+            hover="%{y:.0%}" if panel == "returns" else "%{y:.3g}",
+            name=text,
             selected={"marker": marker},
             unselected={"marker": {"opacity": 1}},
             fill="tozeroy" if name == "train_density" else None,
             fillcolor=rgba(color, 0.15),
-            hovertemplate="%{y:.0%}" if panel == "returns" else "%{y:.3g}",
             row=row[panel],
             col=1,
         )
 
 
-def _scale(figure: go.Figure, levels: Rows, row: Mapping[str, int]) -> None:
+def _scale(figure: go.Figure, levels: Sequence[Level], row: Mapping[str, int]) -> None:
     """Ranges, ticks and titles of the axes."""
     figure.update_xaxes(tickvals=TICKS, ticktext=[f"{t:g}" for t in TICKS], range=X_RANGE)
     figure.update_xaxes(title_text="noise level σ", row=row["visits"])
@@ -188,9 +219,11 @@ def _place_pictures(figure: go.Figure, pictures: Mapping[float, Image.Image]) ->
         )
 
 
-def _place_steps(figure: go.Figure, visited: Rows, levels: Rows, row: int) -> None:
+def _place_steps(
+    figure: go.Figure, visited: Sequence[float], levels: Sequence[Level], row: int
+) -> None:
     """A tick for every level at which sampling steps."""
-    top = max(p["train_density"] for p in levels)
+    top = max(p.train_density or 0 for p in levels)
     if not visited:
         return
     figure.add_scatter(
@@ -206,50 +239,52 @@ def _place_steps(figure: go.Figure, visited: Rows, levels: Rows, row: int) -> No
     figure.update_yaxes(range=[-0.5 * top, 1.1 * top], row=row)
 
 
-def _floor(levels: Rows) -> float:
+def _floor(levels: Sequence[Level]) -> float:
     """The smallest error worth drawing: a perfect memory's falls to nothing at low noise."""
-    return min(p["loss_train"] for p in levels) / 10
+    return min(p.loss_train for p in levels) / 10
 
 
-def _top(levels: Rows) -> float:
-    return max(max(p["loss_train"], p["loss_heldout"], p["loss_ideal"]) for p in levels)
+def _top(levels: Sequence[Level]) -> float:
+    return max(max(p.loss_train, p.loss_heldout, p.loss_ideal) for p in levels)
 
 
-def _name_lines(figure: go.Figure, levels: Rows, color: str, row: Mapping[str, int]) -> None:
+def _name_lines(
+    figure: go.Figure, levels: Sequence[Level], color: str, row: Mapping[str, int]
+) -> None:
     """Each label where its line is far from the others."""
-    peak = max(levels, key=lambda p: p["gap_ratio"])
+    peak = max(levels, key=lambda p: p.gap_ratio or 0)
     for name, text, tone, x, y in (
         ("loss_heldout", "unseen images ", NEUTRAL, "right", "bottom"),
         ("loss_train", " training images", color, "left", "top"),
     ):
         place = {"row": row["error"], "xanchor": x, "yanchor": y}
-        label(figure, peak["sigma"], peak[name], text, tone, **place)
+        label(figure, peak.sigma, getattr(peak, name), text, tone, **place)
     low = 3 * _floor(levels)  # where the falling line of a perfect memory is about to leave
-    ideal = min(levels, key=lambda p: abs(math.log(max(p["loss_ideal"], 1e-9) / low)))
+    ideal = min(levels, key=lambda p: abs(math.log(max(p.loss_ideal, 1e-9) / low)))
     place = {"row": row["error"], "xanchor": "right", "yanchor": "middle"}
-    y = max(ideal["loss_ideal"], low)
-    label(figure, ideal["sigma"], y, "a perfect memory  ", color, **place)
+    text = "a perfect memory  "
+    label(figure, ideal.sigma, max(ideal.loss_ideal, low), text, color, **place)
     for name, text, tone, height, anchor in (
         ("posterior_max", "certainty  ", color, 0.7, "right"),
         ("coverage", "unseen in reach  ", NEUTRAL, 0.2, "right"),
         ("leakage", "  identity", color, 0.7, "left"),
     ):
-        p = min(levels, key=lambda p: abs(p[name] - height))
+        p = min(levels, key=lambda p: abs(getattr(p, name) - height))
         side = "bottom" if anchor == "left" else "middle"
         place = {"row": row["posterior"], "xanchor": anchor, "yanchor": side}
-        label(figure, p["sigma"], p[name], text, tone, **place)
+        label(figure, p.sigma, getattr(p, name), text, tone, **place)
 
 
-def _name_returns(figure: go.Figure, levels: Rows, color: str, row: int) -> None:
+def _name_returns(figure: go.Figure, levels: Sequence[Level], color: str, row: int) -> None:
     """Names beside the falling lines: of the two that fall first, one on each side of the pair."""
-    known = [p for p in levels if p.get("return_train") is not None]
+    known = [p for p in levels if p.return_train is not None]
 
-    def falls(name: str, height: float) -> Mapping[str, Any]:
-        return next((p for p in known if p[name] < height), known[-1])
+    def falls(name: str, height: float) -> Level:
+        return next((p for p in known if getattr(p, name) < height), known[-1])
 
     first, second = sorted(
         (("return_heldout", "unseen", NEUTRAL), ("return_generated", "its samples", color)),
-        key=lambda line: falls(line[0], 0.5)["sigma"],
+        key=lambda line: falls(line[0], 0.5).sigma,
     )
     for (name, text, tone), height, anchor in (
         (("return_train", "training images  ", color), 0.6, "right"),
@@ -258,4 +293,4 @@ def _name_returns(figure: go.Figure, levels: Rows, color: str, row: int) -> None
     ):
         p = falls(name, height)
         place = {"row": row, "xanchor": anchor, "yanchor": "middle"}
-        label(figure, p["sigma"], p[name], text, tone, **place)
+        label(figure, p.sigma, getattr(p, name), text, tone, **place)

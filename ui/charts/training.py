@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,12 +14,13 @@ from ui.charts import (
     Rows,
     drawn_once,
     finish,
-    ink,
     label,
+    line,
+    log_axis,
     percents,
     rgba,
     text_color,
-    whiskers,
+    upright,
     whole,
     write,
 )
@@ -33,52 +35,29 @@ NEAR = 1.3  # errors closer than this factor have labels that overlap
 @drawn_once
 def loss(lines: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figure:
     """Training loss, raw and smoothed, to the run's last step."""
-    color = arm_color(arm)
+    color, figure = arm_color(arm), go.Figure()
     x, y = [m["step"] for m in lines], np.array([m["loss"] for m in lines])
-    figure = go.Figure()
-    few = len(y) <= 5  # a single point would be no line
-    figure.add_scatter(
-        x=x,
-        y=y,
-        mode="lines+markers" if few else "lines",
-        line={"color": color if few else rgba(color, 0.3), "width": 1},
-        hoverinfo="y" if few else "skip",
-    )
-    if not few:
+    if len(y) <= 5:  # a single point would be no line
+        line(figure, x, y, color, width=1, marker={"size": 6}, hover="%{y}")
+    else:
         weights = np.ones(min(15, len(y) // 6 * 2 + 1))  # a third of a short run at most
         smooth = np.convolve(y, weights, "same") / np.convolve(np.ones_like(y), weights, "same")
-        figure.add_scatter(
-            x=x,
-            y=smooth,
-            mode="lines",
-            line={"color": color, "width": 3},
-            hovertemplate="step %{x:,}: %{y:.4f}<extra></extra>",
-        )
+        line(figure, x, y, rgba(color, 0.3), width=1)
+        line(figure, x, smooth, color, hover="step %{x:,}: %{y:.4f}")
     if mark:
-        figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
+        upright(figure, mark)
     figure.update_xaxes(title_text="training step", range=[0, 1.02 * steps])
-    ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2]
-    figure.update_yaxes(title_text="loss", type="log", tickvals=ticks, ticktext=ticks)
+    figure.update_yaxes(title_text="loss", **log_axis([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2]))
     return finish(figure, 230)
 
 
 @drawn_once
 def copied_along(stages: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figure:
-    """Share of copies against training step, with intervals."""
-    color = arm_color(arm)
+    """Share of copies of one run against its training step, with intervals."""
     figure = go.Figure()
-    rate = [100 * p["rate"] for p in stages]
-    figure.add_scatter(
-        x=[p["step"] for p in stages],
-        y=rate,
-        mode="lines+markers",
-        line={"color": color, "width": 3},
-        marker={"size": 9},
-        error_y=whiskers(rate, [percents(p["ci95"]) for p in stages], color),
-        hovertemplate="step %{x:,}: %{y:.1f} % copies<extra></extra>",
-    )
+    _copies(figure, stages, arm)
     if mark:
-        figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
+        upright(figure, mark)
     figure.update_xaxes(range=[0, 1.02 * steps])
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
     return finish(whole(figure), 230)
@@ -94,32 +73,29 @@ def copies_and_errors(
         stages, errors: rows of a run's stages, by arm.
         mark: the step the pictures are of. guess: the step a visitor said, if any.
     """
-    measured = any(errors.values())
-    figure = make_subplots(
-        rows=2 if measured else 1, cols=1, shared_xaxes=True, vertical_spacing=0.09
-    )
+    count = 2 if any(errors.values()) else 1
+    figure = make_subplots(rows=count, cols=1, shared_xaxes=True, vertical_spacing=0.09)
     end = max(rows[-1]["step"] for rows in stages.values())
     for arm, rows in stages.items():
-        _copies(figure, rows, arm)
-    _baseline(figure, next(iter(stages.values())))
+        _copies(figure, rows, arm, row=1, col=1)
+        _name_end(figure, rows[-1], "rate", arm, arm_color(arm))
+    _false_alarms(figure, next(iter(stages.values())))
     for arm, rows in errors.items():
         for kind, (dash, text) in KINDS.items():
             _error(figure, rows, arm, kind, dash, text)
     _name_errors(figure, errors)
-    figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
+    upright(figure, mark)
     if guess:
-        figure.add_vline(x=guess, line={"color": text_color(), "width": 2, "dash": "dot"})
+        upright(figure, guess, text_color(), "dot")
         place = {"xanchor": "center", "yref": "y domain", "y": 1.0, "yanchor": "bottom"}
         write(figure, "your guess", text_color(), x=guess, **place)
     figure.update_xaxes(range=[0, 1.42 * end], tickvals=_ticks(end), tickformat=",")
-    figure.update_xaxes(title_text="training step", row=2 if measured else 1, col=1)
+    figure.update_xaxes(title_text="training step", row=count, col=1)
     figure.update_yaxes(title_text="copies, %", rangemode="tozero", row=1, col=1)
-    if measured:
-        ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1]
-        figure.update_yaxes(
-            title_text="error", type="log", tickvals=ticks, ticktext=ticks, row=2, col=1
-        )
-    return finish(whole(figure), 560 if measured else 300, top=24)
+    if count == 2:
+        axis = log_axis([0.02, 0.05, 0.1, 0.2, 0.5, 1])
+        figure.update_yaxes(title_text="error", **axis, row=2, col=1)
+    return finish(whole(figure), 560 if count == 2 else 300, top=24)
 
 
 def _ticks(end: int) -> list[float]:
@@ -129,53 +105,56 @@ def _ticks(end: int) -> list[float]:
     return [i * step for i in range(end // step + 1)]
 
 
-def _copies(figure: go.Figure, rows: Rows, arm: str) -> None:
-    color, rates = arm_color(arm), [100 * r["rate"] for r in rows]
-    figure.add_scatter(
-        x=[r["step"] for r in rows],
-        y=rates,
-        mode="lines+markers",
-        line={"color": color, "width": 3},
-        marker={"size": 8, "symbol": "diamond" if arm == "standard" else "circle"},
-        error_y=whiskers(rates, [percents(r["ci95"]) for r in rows], color),
-        hovertemplate=f"{arm}, step %{{x:,}}: %{{y:.1f}} % copies<extra></extra>",
+def _copies(figure: go.Figure, rows: Rows, arm: str, **place: Any) -> None:
+    line(
+        figure,
+        [r["step"] for r in rows],
+        [100 * r["rate"] for r in rows],
+        arm_color(arm),
+        marker={"size": 8, "symbol": _symbol(arm)},
+        ends=[percents(r["ci95"]) for r in rows],
+        hover=f"{arm}, step %{{x:,}}: %{{y:.1f}} % copies",
+        **place,
+    )
+
+
+def _symbol(arm: str) -> str:
+    return "diamond" if arm == "standard" else "circle"
+
+
+def _name_end(figure: go.Figure, last: Mapping[str, float], of: str, text: str, color: str) -> None:
+    label(figure, last["step"], 100 * last[of], text, color, xshift=10, yanchor="middle")
+
+
+def _false_alarms(figure: go.Figure, rows: Rows) -> None:
+    line(
+        figure,
+        [r["step"] for r in rows],
+        [100 * r["heldout_rate"] for r in rows],
+        NEUTRAL,
+        width=2,
+        dash="dot",
+        hover="unseen images, step %{x:,}: %{y:.1f} % called copies",
         row=1,
         col=1,
     )
-    last = rows[-1]
-    label(figure, last["step"], 100 * last["rate"], arm, color, xshift=10, yanchor="middle")
-
-
-def _baseline(figure: go.Figure, rows: Rows) -> None:
-    figure.add_scatter(
-        x=[r["step"] for r in rows],
-        y=[100 * r["heldout_rate"] for r in rows],
-        mode="lines",
-        line={"color": NEUTRAL, "width": 2, "dash": "dot"},
-        hovertemplate="unseen images, step %{x:,}: %{y:.1f} % called copies<extra></extra>",
-        row=1,
-        col=1,
-    )
-    last = rows[-1]
-    label(
-        figure, last["step"], 100 * last["heldout_rate"], "unseen", NEUTRAL, xshift=10,
-        yanchor="middle",
-    )  # fmt: skip
+    _name_end(figure, rows[-1], "heldout_rate", "unseen", NEUTRAL)
 
 
 def _error(figure: go.Figure, rows: Rows, arm: str, kind: str, dash: str, text: str) -> None:
     if not rows:
         return
-    color, of = arm_color(arm), f"loss_{kind}"
-    errors = [r[of] for r in rows]
-    figure.add_scatter(
-        x=[r["step"] for r in rows],
-        y=errors,
-        mode="lines+markers",
-        line={"color": color, "width": 2, "dash": dash},
-        marker={"size": 6, "symbol": "diamond" if arm == "standard" else "circle"},
-        error_y=whiskers(errors, [r[f"{of}_ci95"] for r in rows], color),
-        hovertemplate=f"{arm}, {text} images, step %{{x:,}}: %{{y:.3g}}<extra></extra>",
+    of = f"loss_{kind}"
+    line(
+        figure,
+        [r["step"] for r in rows],
+        [r[of] for r in rows],
+        arm_color(arm),
+        width=2,
+        dash=dash,
+        marker={"size": 6, "symbol": _symbol(arm)},
+        ends=[r[f"{of}_ci95"] for r in rows],
+        hover=f"{arm}, {text} images, step %{{x:,}}: %{{y:.3g}}",
         row=2,
         col=1,
     )
@@ -208,39 +187,48 @@ def copies_along(
     """
     figure = go.Figure()
     top = max(100 * r["rate"] for _, _, rows, _ in lines for r in rows)
-    last_rates = [100 * rows[-1]["rate"] for _, _, rows, _ in lines]
+    ends = [100 * rows[-1]["rate"] for _, _, rows, _ in lines]
     for arm, text, rows, on in lines:
-        color = arm_color(arm)
-        figure.add_scatter(
-            x=[r["step"] for r in rows],
-            y=[100 * r["rate"] for r in rows],
-            mode="lines+markers",
-            line={"color": rgba(color, 1 if on else 0.45), "width": 4 if on else 2},
+        line(
+            figure,
+            [r["step"] for r in rows],
+            [100 * r["rate"] for r in rows],
+            rgba(arm_color(arm), 1 if on else 0.45),
+            width=4 if on else 2,
             marker={"size": 9 if on else 5},
-            hovertemplate=f"{text}, step %{{x:,}}: %{{y:.1f}} % copies<extra></extra>",
+            hover=f"{text}, step %{{x:,}}: %{{y:.1f}} % copies",
         )
-        last = rows[-1]
-        text = text.replace(", ", ",<br>")  # there is little room on a phone
-        text = f"<b>{text}</b>" if on else text
-        place = {"xanchor": "left", "align": "left", "xshift": 10}
-        near = [r - 100 * last["rate"] for r in last_rates if r != 100 * last["rate"]]
-        near = [gap for gap in near if abs(gap) < NEAR_ENDS * top]
-        if near:  # labels that would lie on one another move apart
-            place["yanchor"] = "bottom" if near[0] < 0 else "top"
-        if last["rate"] < 0.03:  # others rise above where it ends
-            place = {"xanchor": "right", "yshift": -13}
-        at = {"x": math.log10(last["step"]), "y": 100 * last["rate"]}
-        write(figure, text, color, **at, **place)
+        _name_run(figure, arm, text, rows[-1], on, top, ends)
     if mark:
-        figure.add_vline(x=mark, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
-    ends = [math.log10(r[i]["step"]) for _, _, r, _ in lines for i in (0, -1)]
+        upright(figure, mark)
+    reach = [math.log10(r[i]["step"]) for _, _, r, _ in lines for i in (0, -1)]
     ticks = [100, 300, 1000, 3000, 10000, 30000]
     figure.update_xaxes(
         title_text="training step",
-        type="log",
-        tickvals=ticks,
-        ticktext=[f"{t:,}" for t in ticks],
-        range=[min(ends) - 0.05, max(ends) + ROOM * (max(ends) - min(ends))],
+        range=[min(reach) - 0.05, max(reach) + ROOM * (max(reach) - min(reach))],
+        **log_axis(ticks, [f"{t:,}" for t in ticks]),
     )
     figure.update_yaxes(title_text="copies, %", range=[-0.1 * top, 1.08 * top])
     return finish(figure, 420)
+
+
+def _name_run(
+    figure: go.Figure,
+    arm: str,
+    text: str,
+    last: Mapping[str, float],
+    on: bool,
+    top: float,
+    ends: Sequence[float],
+) -> None:
+    """A run's name at its end; names that would lie on one another move apart."""
+    rate = 100 * last["rate"]
+    text = text.replace(", ", ",<br>")  # there is little room on a phone
+    text = f"<b>{text}</b>" if on else text
+    place: dict[str, object] = {"xanchor": "left", "align": "left", "xshift": 10}
+    near = [end - rate for end in ends if end != rate and abs(end - rate) < NEAR_ENDS * top]
+    if near:
+        place["yanchor"] = "bottom" if near[0] < 0 else "top"
+    if rate < 3:  # others rise above where it ends
+        place = {"xanchor": "right", "yshift": -13}
+    write(figure, text, arm_color(arm), x=math.log10(last["step"]), y=rate, **place)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from ui.charts import drawn_once, finish, ink, text_color, write
+from ui.charts import drawn_once, finish, text_color, upright, write
 from ui.pictures import NEUTRAL, arm_color
 
 BINS = 40
@@ -48,7 +48,7 @@ def histogram(
         )
         _text(figure, 0.38 if ratio else 0.02, sign, name, tone)
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
-    figure.add_vline(x=threshold, line={"color": ink(NEUTRAL), "width": 2, "dash": "dash"})
+    upright(figure, threshold)
     side = {"xanchor": "right" if ratio else "left", "yanchor": "bottom"}
     word = "copies " if ratio else " copies"
     write(figure, word, text_color(), x=threshold, y=1, yref="paper", **side)
@@ -76,4 +76,4 @@ def _text(figure: go.Figure, x: float, side: int, text: str, tone: str) -> None:
     """A label at the upper (1) or lower (-1) edge."""
     anchors = {"xanchor": "left", "yanchor": "top" if side > 0 else "bottom"}
     place = {"x": x, "y": (side + 1) / 2, "xref": "paper", "yref": "paper", **anchors}
-    write(figure, text, tone, 15, **place)
+    write(figure, text, tone, size=15, **place)

@@ -8,6 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from ambient.config import FIELDS
+from ambient.copies.records import Judged
 from ambient.reports.comparison import changed, sampled
 from ambient.runs.folder import Run
 from ui.teacher import control, hidden
@@ -15,27 +17,8 @@ from ui.teacher import control, hidden
 IMAGES = "images of yours"  # as a side, in the place of a run
 SIDES = {"first": "One run", "second": "The other"}
 USUAL = ("emoji-300-standard", "emoji-300-ambient-1.0")
-NAMES = {  # of choices, in a reader's words
-    "corpus": "pictures",
-    "n_train": "number of training images",
-    "split_seed": "which images are trained on",
+NAMES = {  # of what is chosen beside the fields of a config, in a reader's words
     "cutoff": "way of training",
-    "steps": "training steps",
-    "batch": "images a step",
-    "lr": "learning rate",
-    "lr_hold": "steps at the peak rate",
-    "p_mean": "middle of the noise levels",
-    "p_std": "spread of the noise levels",
-    "side": "pixels along a side",
-    "channels": "colors",
-    "patch": "pixels merged into one",
-    "ema": "averaging of weights",
-    "width": "width of the network",
-    "network": "kind of network",
-    "augment": "augmentation",
-    "seed": "seed",
-    "dtype": "arithmetic",
-    "parent": "weights it began from",
     "sampler": "way of sampling",
     "sampler_steps": "steps of sampling",
     "sampler_sigma_min": "lowest noise level of sampling",
@@ -62,7 +45,7 @@ def choose(runs: dict[str, Run]) -> dict[str, str]:
     return chosen
 
 
-def show_changes(runs: Sequence[Run], reports: Sequence[Mapping[str, Any]]) -> None:
+def show_changes(runs: Sequence[Run], reports: Sequence[Judged]) -> None:
     """One thing changed, or several: what a difference may be due to.
 
     Args:
@@ -86,7 +69,7 @@ def show_changes(runs: Sequence[Run], reports: Sequence[Mapping[str, Any]]) -> N
 
 def _listed(differ: Mapping[str, tuple[Any, Any]]) -> list[str]:
     return [
-        f"{NAMES.get(name, name.replace('_', ' '))} (*{_short(a)}* and *{_short(b)}*)"
+        f"{NAMES.get(name) or FIELDS[name].title} (*{_short(a)}* and *{_short(b)}*)"
         for name, (a, b) in differ.items()
     ]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import streamlit as st
 
 from ambient.runs.folder import Run
 from ui import charts, data, stages, words
-from ui.charts.gap import gaps
+from ui.charts.levels import gaps
 from ui.charts.training import copies_along
 
 
@@ -18,13 +19,13 @@ def show_levels(runs: Sequence[Run]) -> None:
     st.subheader("At which noise levels they remember", anchor=False)
     bare = {run.name: run for run in runs if data.curves(run) is None}
     if bare:
-        lines = [f"python -m ambient curves {words.address(r)} --store" for r in bare.values()]
+        lines = [words.measures(r, "--store") for r in bare.values()]
         words.missing(f"No curves are stored yet of {' and '.join(bare)}.", "\n".join(lines))
     if not known:
         return
     peaks = [data.widest_gap(curves) for _, curves in known]
     alt = "; ".join(
-        f"{run.name} at most {p['gap_ratio']:.3g} times, at noise level {p['sigma']:.2g}"
+        f"{run.name} at most {p.gap_ratio:.3g} times, at noise level {p.sigma:.2g}"
         for (run, _), p in zip(known, peaks, strict=True)
     )
     charts.show(
@@ -37,8 +38,12 @@ def show_levels(runs: Sequence[Run]) -> None:
         "How many times larger the error is on unseen images; at 1 a network treats both alike. "
         "The shaded band is the 95 % interval; a dashed line is a cutoff.",
         [words.provenance(run, None) for run, _ in known],
-        lambda: [{"run": run.name, **p} for run, curves in known for p in curves["levels"]],
-        "\n".join(f"python -m ambient curves {words.address(run)} --json -" for run, _ in known),
+        lambda: [
+            {"run": run.name, **msgspec.structs.asdict(p)}
+            for run, curves in known
+            for p in curves.levels
+        ],
+        "\n".join(words.measures(run) for run, _ in known),
     )
 
 

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from ambient.copies.records import JudgedImage, Report
 from ambient.reports.comparison import Paired, Unpaired, apart, by_seed, on_same_noise, unpaired
+from ambient.reports.records import Audit, AuditedImage
 from ui import data, deal, galleries, words
 from ui.compare.sides import Side
+from ui.controls import pick
 from ui.jobs import outcome
-from ui.pictures import arm_color, gallery
-from ui.teacher import control, hidden
+from ui.teacher import hidden
 
 ORDERS = ("First", "Random", "One copies", "Both copy")
-APART = {"Worst": "worst", "Median": "median", "Random": "random"}
 Sides = Sequence[Side]
 
 
@@ -44,18 +45,16 @@ def headline(both: Sides, found: Paired | None) -> None:
     """Both shares, their difference, and what the rule says of unseen images."""
     *places, between, unseen = st.columns(4, gap="medium")
     for place, side in zip(places, both, strict=True):
-        rule, of = side.report["copies"]["ratio"], len(side.report["samples"])
         with place:
-            label = f"{side.title}: copied"
-            words.rate_metric(label, rule["rate"], rule["ci95"], side.arm, samples=of)
+            words.copied_metric(f"{side.title}: copied", side.report, side.arm)
     with between:
         if found:
             _difference(found, f"{found.count:,} pairs", PAIRED)
         else:
-            _difference(_apart(both), "not paired", NOT_PAIRED)
+            _difference(unpaired(*(side.report for side in both)), "not paired", NOT_PAIRED)
     with unseen:
-        worse = max(both, key=lambda side: side.report["copies"]["ratio"]["heldout_rate"])
-        words.alarm_metric(f"{words.called_copies(worse.report)}, at most", worse.report)
+        worse = max((side.report for side in both), key=lambda r: words.rated(r).heldout_rate)
+        words.alarm_metric(f"{words.called_copies(worse)}, at most", worse)
 
 
 PAIRED = (
@@ -66,10 +65,6 @@ NOT_PAIRED = (
     "Of the second side, against the first. No two samples began with the same noise, so the "
     "interval is that of two independent shares (Newcombe's), wider than one over pairs."
 )
-
-
-def _apart(both: Sides) -> Unpaired:
-    return unpaired(both[0].report, both[1].report)
 
 
 def _difference(found: Paired | Unpaired, of: str, about: str) -> None:
@@ -84,58 +79,41 @@ def _difference(found: Paired | Unpaired, of: str, about: str) -> None:
     )
 
 
-def show(both: Sides, seeds: Sequence[int]) -> None:
+def side_by_side(both: Sides, seeds: Sequence[int]) -> None:
     """Both galleries, place by place from the same noise."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        order = _order()
+        order = pick("shuffle", "Pairs", ORDERS, key="pairs")
         if order != "First" and not hidden("shuffle"):
-            st.button("Draw others", icon=":material/shuffle:", on_click=deal.again)
-    shown = _pick(order, both, seeds)
+            deal.button()
+    shown = _chosen(order, both, seeds)
     if not shown:
         st.caption("No such pair among the stored samples.")
     for column, side in zip(st.columns(2, gap="large"), both, strict=True):
         with column:
-            if shown and side.run:
+            if shown and side.run and isinstance(side.report, Report):
                 galleries.show_gallery(side.run, side.report, shown)
 
 
-def show_apart(both: Sides) -> None:
+def some_of_each(both: Sides) -> None:
     """Some samples of each side, above their nearest training images."""
-    with control("shuffle"):
-        order = st.segmented_control(
-            "Samples", list(APART), default="Worst", key="apart", required=True, bind="query-params"
-        )
+    order = pick("shuffle", "Samples", ("Worst", "Median", "Random"), key="apart").lower()
     for column, side in zip(st.columns(2, gap="large"), both, strict=True):
-        some = side.some(APART[order])
+        some = side.some(order)
         with column:
             st.markdown(f"##### {words.tinted(side.title, side.arm)}")
-            st.image(
-                gallery(some.images, some.nearest, some.copies, arm_color(side.arm), columns=4),
-                width="stretch",
-                alt=f"{len(some)} samples of {side.name} ({order.lower()}) above their nearest "
-                f"training images ({', '.join(some.nearest_names)}); "
-                f"{words.copies_of(some.copies)}.",
-            )
-            st.caption(f"{words.copies_of(some.copies)}.")
+            galleries.draw(some, side.arm, f"{len(some)} samples of {side.name} ({order})", 4)
 
 
-@control("shuffle")
-def _order() -> str:
-    return st.segmented_control(
-        "Pairs", ORDERS, default="First", key="pairs", required=True, bind="query-params"
-    )
-
-
-def _pick(order: str, both: Sides, seeds: Sequence[int]) -> list[int]:
-    copies = [{s["seed"] for s in side.report["samples"] if s["copy"]} for side in both]
+def _chosen(order: str, both: Sides, seeds: Sequence[int]) -> list[int]:
+    copies = [{seed for seed, row in by_seed(side.report).items() if row.copy} for side in both]
     if order == "One copies":
         seeds = [s for s in seeds if s in copies[0] ^ copies[1]]
     if order == "Both copy":
         seeds = [s for s in seeds if s in copies[0] & copies[1]]
     if order == "First" or len(seeds) <= galleries.SHOWN:
         return list(seeds[: galleries.SHOWN])
-    drawn = np.random.default_rng([deal.number(), 5]).choice(seeds, galleries.SHOWN, replace=False)
-    return sorted(drawn.tolist())
+    rng = np.random.default_rng([deal.number(), 5])
+    return sorted(rng.choice(seeds, galleries.SHOWN, replace=False).tolist())
 
 
 def in_words(found: Paired, shown: bool) -> str:
@@ -164,31 +142,37 @@ def apart_in_words(both: Sides) -> str:
 
 def command(both: Sides) -> str:
     """The commands that make the numbers again."""
-    own = [side for side in both if not side.run]
-    audits = [f"{outcome.command(side.report)} --json {side.command}" for side in own]
-    return "\n".join([*audits, f"python -m ambient compare {_names(both)} --json -"])
+    audits = [
+        f"{outcome.command(side.report)} --json {side.command}"
+        for side in both
+        if isinstance(side.report, Audit)
+    ]
+    names = " ".join(side.command for side in both)
+    return "\n".join([*audits, f"python -m ambient compare {names} --json -"])
 
 
-def _names(both: Sides) -> str:
-    return " ".join(side.command for side in both)
+FIELDS = ("nearest", "d1", "d2", "ratio", "copy")
 
 
-def rows(both: Sides, found: Paired | None) -> list[dict[str, Any]]:
+def table(both: Sides, found: Paired | None) -> list[dict[str, Any]]:
     """A row a pair; a row a sample where there are none."""
-    fields = ("nearest", "d1", "d2", "ratio", "copy")
     if not found:
         return [
-            {"side": side.name, "sample": s.get("file", s.get("seed")), **{f: s[f] for f in fields}}
+            {"side": side.name, "sample": _name(row), **{f: getattr(row, f) for f in FIELDS}}
             for side in both
-            for s in side.report["samples"]
+            for row in side.report.samples
         ]
     first, second = (by_seed(side.report) for side in both)
     return [
         {"seed": s}
         | {
-            f"{side}_{field}": known[s][field]
+            f"{side}_{field}": getattr(known[s], field)
             for side, known in (("first", first), ("second", second))
-            for field in fields
+            for field in FIELDS
         }
         for s in sorted(first.keys() & second.keys())
     ]
+
+
+def _name(row: JudgedImage) -> str | int:
+    return row.file if isinstance(row, AuditedImage) else getattr(row, "seed", "")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from ambient.copies.records import Report
 from ambient.copies.rules import choose
 from ambient.reports import page as paper
 from ambient.reports.comparison import shaped
+from ambient.reports.records import Audit
 from ambient.runs.folder import Run
 from ui import data, words
 from ui.compare.choice import IMAGES, SIDES
@@ -21,7 +22,6 @@ from ui.data import Shown
 from ui.jobs import drops, outcome, waiting
 from ui.teacher import hidden
 
-Report = Mapping[str, Any]
 SHOWN = 8  # pairs of a side, as an audit keeps them
 TITLES = {"first": "Images of yours, on one side", "second": "Images of yours, on the other side"}
 
@@ -35,7 +35,7 @@ class Side:
     """
 
     name: str
-    report: Report
+    report: Report | Audit
     run: Run | None
 
     @property
@@ -50,9 +50,9 @@ class Side:
 
     @property
     def provenance(self) -> str:
-        if self.run:
-            return words.provenance(self.run, self.report)
-        return outcome.provenance(self.report)
+        if isinstance(self.report, Audit):
+            return outcome.provenance(self.report)
+        return words.provenance(self.run, self.report) if self.run else ""
 
     @property
     def command(self) -> str:
@@ -61,23 +61,24 @@ class Side:
 
     def some(self, order: str) -> Shown:
         """The samples nearest to being copies, around the median, or random ones."""
-        rows = self.report["samples"]
-        if self.run:
-            chosen = choose([row["ratio"] for row in rows], order, SHOWN, seed=5)
-            return data.shown(self.run, self.report, [rows[i]["seed"] for i in chosen])
-        kept = [e for e in self.report["evidence"] if (e["rule"], e["order"]) == ("ratio", order)]
-        pictures = [paper.unstrip(e["strip"], len(e["files"])) for e in kept]
-        found = [rows[e["sample"]] for e in kept]
+        if self.run and isinstance(self.report, Report):
+            rows = self.report.samples
+            chosen = choose([row.ratio for row in rows], order, SHOWN, seed=5)
+            return data.shown(self.run, self.report, [rows[i].seed for i in chosen])
+        assert isinstance(self.report, Audit)
+        kept = [e for e in self.report.evidence if (e.rule, e.order) == ("ratio", order)]
+        pictures = [paper.unstrip(e.strip, len(e.files)) for e in kept]
+        found = tuple(self.report.samples[e.sample] for e in kept)
         return Shown(
             np.stack([p[0] for p in pictures]),
             np.stack([p[1] for p in pictures]),
-            tuple(e["files"][1] for e in kept),
-            tuple(bool(row["copy"]) for row in found),
-            tuple(found),
+            tuple(e.files[1] for e in kept),
+            tuple(row.copy for row in found),
+            found,
         )
 
 
-def judged(names: Mapping[str, str], known: Mapping[str, Run]) -> list[Side] | None:
+def both_sides(names: Mapping[str, str], known: Mapping[str, Run]) -> list[Side] | None:
     """Both sides; None while one is still to be given or judged."""
     given: drops.Given = {}
     boxes: dict[str, DeltaGenerator] = {}
@@ -134,7 +135,7 @@ def _own(side: str, box: DeltaGenerator) -> Side | None:
                 st.caption(outcome.provenance(report), width="content")
                 forget = partial(drops.forget, _place(side), key)
                 outcome.delete("Delete these images", f"delete-{side}", forget)
-            if report["copies"]["ratio"]["rate"] is not None:
-                return Side(report["generated"]["name"], report, None)
-            words.refuse(" ".join(report["warnings"]))
+            if report.copies.rate is not None:
+                return Side(report.name, report, None)
+            words.refuse(" ".join(report.warnings))
     return None

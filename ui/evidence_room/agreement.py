@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
 
-from ambient.runs.folder import Run
-from ui import data, words
-from ui.evidence_room.encoded import Cloud
-from ui.evidence_room.exhibit import Exhibit
-from ui.pictures import Images, row
+from ambient.copies.records import JudgedImage
+from ui import words
+from ui.evidence_room.exhibit import Room
+from ui.pictures import row
 
 KINDS = (
     ("both", (True, True), "Both call it a copy"),
@@ -22,23 +19,21 @@ KINDS = (
 )
 
 
-def sorted_out(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
-    """Positions of the samples of each kind, by seed."""
-    order = sorted(range(len(rows)), key=lambda i: rows[i]["seed"])
-    verdicts = [(rows[i]["copy"], rows[i].get("copy_by_similarity")) for i in order]
+def sorted_out(rows: Sequence[JudgedImage]) -> dict[str, list[int]]:
+    """Positions of the samples of each kind."""
+    verdicts = [(row.copy, row.copy_by_similarity) for row in rows]
     return {
-        name: [i for i, verdict in zip(order, verdicts, strict=True) if verdict == kind]
+        name: [i for i, verdict in enumerate(verdicts) if verdict == kind]
         for name, kind, _ in KINDS
     }
 
 
-def show(run: Run, exhibit: Exhibit, known: Cloud | None) -> None:
+def four_kinds(room: Room) -> None:
     """Two by two, at the rules' own thresholds."""
-    if any(r.get("copy_by_similarity") is None for r in exhibit.rows):
-        words.missing(
-            "These samples were judged by pixels alone.",
-            f"python -m ambient evaluate {words.address(run)} --store",
-        )
+    run, exhibit = room.run, room.exhibit
+    if any(row.copy_by_similarity is None for row in exhibit.rows):
+        command = words.evaluates(run, "--store")
+        words.missing("These samples were judged by pixels alone.", command)
         return
     st.markdown(
         "Pixels miss a copy that is mirrored, shifted or recolored. The encoder was trained to "
@@ -50,49 +45,39 @@ def show(run: Run, exhibit: Exhibit, known: Cloud | None) -> None:
     for pair in (KINDS[:2], KINDS[2:]):
         for column, (name, _, title) in zip(st.columns(2, gap="large"), pair, strict=True):
             with column:
-                _cell(run, exhibit, known, title, kinds[name])
+                _example(room, title, kinds[name])
     words.under(
         "agreement",
-        "Of each kind the sample of the lowest seed: generated, its nearest training image by "
-        "pixels" + (", and by the encoder." if known and known.samples is not None else "."),
+        "The first sample of each kind: generated, its nearest training image by pixels"
+        + (", and by the encoder." if room.made is not None else "."),
         [words.provenance(run, exhibit.verdicts, exhibit.live)],
-        lambda: [
-            {"seed": exhibit.rows[i]["seed"], "kind": name} for name in kinds for i in kinds[name]
-        ],
-        f"python -m ambient evaluate {words.address(run)} --json -",
+        lambda: [{"seed": exhibit.seeds[i], "kind": name} for name in kinds for i in kinds[name]],
+        words.evaluates(run),
     )
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _strip(images: Images) -> bytes:
-    return row(list(images))
-
-
-def _cell(
-    run: Run, exhibit: Exhibit, known: Cloud | None, title: str, positions: list[int]
-) -> None:
-    share = words.percent(len(positions) / len(exhibit.rows))
+def _example(room: Room, title: str, positions: list[int]) -> None:
+    exhibit, both = room.exhibit, room.sets
     st.subheader(f"{title}: {len(positions)}", anchor=False)
     if not positions:
         st.caption(f"None of {len(exhibit.rows):,} samples.")
         return
-    first, both = positions[0], data.sets(run)
+    first = positions[0]
     verdict = exhibit.rows[first]
-    pixels = verdict["nearest"]
-    pictures, names = [exhibit.images[first], both.train[pixels]], [both.train_names[pixels]]
-    if known is not None and known.samples is not None:
-        encoder = int((known.train @ known.samples[first]).argmax())
-        pictures.append(both.train[encoder])
-        names.append(both.train_names[encoder])
+    nearest = [verdict.nearest]
+    if seen := room.seen("similarity"):
+        nearest.append(int((seen[0].train @ seen[1][first]).argmax()))
+    names = [both.train_names[i] for i in nearest]
     st.image(
-        _strip(np.stack(pictures)),
+        row((exhibit.images[first], *both.train[nearest])),
         width="stretch",
-        alt=f"{title}: the sample of seed {verdict['seed']}, nearest training images "
+        alt=f"{title}: the sample of {exhibit.names[first]}, nearest training images "
         f"{' and '.join(names)}.",
     )
+    share = words.percent(len(positions) / len(exhibit.rows))
     pixel, *by_encoder = map(words.unmarked, names)
     st.caption(
-        f"{share} of {len(exhibit.rows):,} samples · seed {verdict['seed']} · ratio "
-        f"{verdict['ratio']:.2f} to *{pixel}* · similarity {verdict['similarity']:.3f}"
+        f"{share} of {len(exhibit.rows):,} samples · {exhibit.names[first]} · ratio "
+        f"{verdict.ratio:.2f} to *{pixel}* · similarity {verdict.similarity:.3f}"
         + "".join(f" to *{name}*" for name in by_encoder)
     )

@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -13,21 +14,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient.images.corpus import to_rows
-from ambient.runs.folder import Run
-from ui import charts, data, words
+from ui import charts, words
 from ui.charts.embedding import Layer, image_map
+from ui.controls import pick
 from ui.evidence_room import evidence
-from ui.evidence_room.encoded import Cloud
-from ui.evidence_room.exhibit import Exhibit, Shelf
+from ui.evidence_room.exhibit import Exhibit, Room, Shelf
 from ui.evidence_room.ruling import Ruling
 from ui.pictures import Images
-from ui.teacher import control
 
 UNSEEN_SHOWN = 400
 ACROSS, DOWN = 22, 20  # so many thumbnails fit side by side
 THUMB = 40
 
-Points = NDArray[np.float32]
+Points = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -61,28 +60,21 @@ def principal(rows: NDArray[np.float32]) -> tuple[Points, NDArray[np.float32], f
     return mean, directions * signs, float((scales[:2] ** 2).sum() / (centered**2).sum())
 
 
-def _sees(rule: str, known: Cloud | None) -> bool:
-    """Whether the map is of encoder features: the encoder's rule, and features are known."""
-    return rule == "similarity" and known is not None and known.samples is not None
-
-
-def plane(run: Run, exhibit: Exhibit, rule: str, known: Cloud | None) -> Plane:
+def plane(room: Room, rule: str) -> Plane:
     """The map of a run under a rule: of pixels, or of encoder features where they are known."""
-    encoder, c = _sees(rule, known), run.config
-    key = (c.corpus_sha256, c.n_train, c.split_seed, exhibit.sha256, encoder)
-    return _plane(key, run, exhibit, known if encoder else None)
+    c, seen = room.run.config, room.seen(rule)
+    key = (c.corpus_sha256, c.n_train, c.split_seed, room.exhibit.sha256, bool(seen))
+    return _plane(key, room, rule)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _plane(key: tuple[object, ...], _run: Run, _exhibit: Exhibit, _known: Cloud | None) -> Plane:
+def _plane(key: tuple[object, ...], _room: Room, _rule: str) -> Plane:
     """Directions come from real images alone; generated ones are placed among them."""
-    if _known is not None and _known.samples is not None:
-        sets = (_known.train, _known.heldout, _known.samples)
-    else:
-        both = data.sets(_run)
-        sets = (to_rows(both.train), to_rows(both.heldout), to_rows(_exhibit.images))
-    mean, directions, share = principal(np.concatenate(sets[:2]))
-    train, heldout, samples = ((rows - mean) @ directions for rows in sets)
+    seen, both = _room.seen(_rule), _room.sets
+    sets = (both.train, both.heldout, _room.exhibit.images)
+    parts = (seen[0].train, seen[0].heldout, seen[1]) if seen else tuple(map(to_rows, sets))
+    mean, directions, share = principal(np.concatenate(parts[:2]))
+    train, heldout, samples = ((rows - mean) @ directions for rows in parts)
     return Plane(train, heldout, samples, share)
 
 
@@ -127,18 +119,16 @@ class Kept:
 
 
 def _names(
-    exhibit: Exhibit, every: Mapping[str, Shelf], originals: NDArray[np.int64], copies: NDArray
+    room: Room, every: Mapping[str, Shelf], originals: NDArray[np.int64], copies: NDArray[np.bool_]
 ) -> dict[str, list[str]]:
-    """What hovering says."""
-    train = every["training"].names
-    drawn = zip(exhibit.rows, originals, copies, strict=True)
+    """What hovering says, by kind."""
+    train, unseen = every["training"].names, every.get("unseen")
+    drawn = zip(room.exhibit.names, originals, copies, strict=True)
     return {
-        "unseen": [f"{name}, unseen" for name in every["unseen"].names]
-        if "unseen" in every
-        else [],
+        "unseen": [f"{name}, unseen" for name in unseen.names] if unseen else [],
         "generated": [
-            f"seed {row['seed']}, copy of {train[i]}" if copy else f"seed {row['seed']}, not a copy"
-            for row, i, copy in drawn
+            f"{name}, copy of {train[i]}" if copy else f"{name}, not a copy"
+            for name, i, copy in drawn
         ],
         "training": [f"{name}, training image" for name in train],
     }
@@ -155,19 +145,9 @@ def _parts(points: Plane, copies: NDArray[np.bool_]) -> list[tuple[str, str, NDA
     ]
 
 
-@control("settings")
-def _choose_pictured(unseen: bool) -> str:
-    """The kind of images that are drawn as pictures."""
-    kinds = ["Training", "Generated", *(["Unseen"] if unseen else [])]
-    how = {"default": "Training", "key": "pictured", "required": True, "bind": "query-params"}
-    return str(st.segmented_control("Pictures of", kinds, **how)).lower()
-
-
-def show(
-    run: Run,
-    exhibit: Exhibit,
+def show_map(
+    room: Room,
     ruling: Ruling,
-    known: Cloud | None,
     every: Mapping[str, Shelf],
     chosen: tuple[str, int],
     search: Callable[[str, int], None],
@@ -178,20 +158,21 @@ def show(
         chosen: kind and position of the searched image.
         search: what a click does, given kind and key of the clicked image.
     """
-    pictured = _choose_pictured("unseen" in every)
-    points = plane(run, exhibit, ruling.rule, known)
-    corners, originals = window(points), evidence.originals(exhibit, ruling, known)
-    names = _names(exhibit, every, originals, ruling.copies)
+    kinds = ["Training", "Generated", *(["Unseen"] if "unseen" in every else [])]
+    pictured = pick("settings", "Pictures of", kinds, key="pictured").lower()
+    points, arm = plane(room, ruling.rule), room.run.config.arm
+    corners, originals = window(points), evidence.originals(room, ruling.rule)
+    names = _names(room, every, originals, ruling.copies)
     layers, kept = [], []
     for mark, kind, some in _parts(points, ruling.copies):
         at = points.of(kind)[some]
         layers.append(Layer(mark, at, [names[kind][i] for i in some]))
         kept.append(Kept(kind, some.tolist()))
     at = points.of(pictured)
-    some = apart(at, corners)
-    sources = thumbnails(every[pictured].images[some])
-    layers.append(Layer("picture", at[some], [names[pictured][i] for i in some], sources))
-    kept.append(Kept(pictured, some))
+    fit = apart(at, corners)
+    sources = thumbnails(every[pictured].images[fit])
+    layers.append(Layer("picture", at[fit], [names[pictured][i] for i in fit], sources))
+    kept.append(Kept(pictured, fit))
     copies = np.flatnonzero(ruling.copies)
     figure = image_map(
         layers,
@@ -199,19 +180,19 @@ def show(
         corners,
         (corners[1] - corners[0]) / (ACROSS, DOWN),
         points.of(chosen[0])[chosen[1]] if chosen[0] in every else None,
-        run.config.arm,
+        arm,
     )
-    arm, key = run.config.arm, f"map-{ruling.rule}-{run.name}"
+    key = f"map-{ruling.rule}-{room.run.name}"
     st.plotly_chart(
         figure,
         key=key,
-        on_select=lambda: _clicked(exhibit, key, kept, search),
+        on_select=lambda: _clicked(room.exhibit, key, kept, search),
         selection_mode="points",
         config=charts.STILL,
         alt=f"Map of {len(points.train)} training, {len(points.samples)} generated and some unseen "
         f"images; {len(copies)} copies are joined to their originals.",
     )
-    where = "the encoder" if _sees(ruling.rule, known) else "pixels"
+    where = "the encoder" if room.seen(ruling.rule) else "pixels"
     st.markdown(
         f":small[■ training image · {words.tinted('● copy, joined to its original', arm)} · "
         f"{words.tinted('× generated, no copy', arm)} · :gray[○ unseen]]"
@@ -223,14 +204,10 @@ def show(
 
 
 def _clicked(
-    exhibit: Exhibit,
-    key: str,
-    kept: Sequence[Kept],
-    search: Callable[[str, int], None],
+    exhibit: Exhibit, key: str, kept: Sequence[Kept], search: Callable[[str, int], None]
 ) -> None:
     points = st.session_state[key].selection.points
     if points and points[0]["curve_number"] < len(kept):
         layer = kept[points[0]["curve_number"]]
         position = layer.keys[points[0]["point_index"]]
-        seed = exhibit.rows[position]["seed"] if layer.kind == "generated" else position
-        search(layer.kind, int(seed))
+        search(layer.kind, exhibit.seeds[position] if layer.kind == "generated" else position)

@@ -29,14 +29,13 @@ Features = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Cloud:
-    """Features of length 1: float32 (n, k) of training and unseen images, and of samples if known.
+    """Features of length 1: float32 (n, k) of a run's training and of its unseen images.
 
     Their inner products are the similarities of the rule.
     """
 
     train: Features
     heldout: Features
-    samples: Features | None
 
 
 def digest(images: Images) -> str:
@@ -53,7 +52,7 @@ def unit(features: NDArray[Any]) -> Features:
 
 
 @st.cache_resource(max_entries=32)
-def _stored(name: str, changed: int) -> tuple[Features, str] | None:
+def _stored_features(name: str, changed: int) -> tuple[Features, str] | None:
     if not changed:
         return None
     with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as found:
@@ -62,7 +61,7 @@ def _stored(name: str, changed: int) -> tuple[Features, str] | None:
 
 def _of(name: str, sha256: str) -> Features | None:
     """Stored features, if they are of these very pictures."""
-    found = _stored(name, data.stamp(FOLDER / f"{name}.npz"))
+    found = _stored_features(name, data.stamp(FOLDER / f"{name}.npz"))
     return found[0] if found and found[1] == sha256 else None
 
 
@@ -98,29 +97,23 @@ def offer(run: Run, count: int) -> None:
     )
 
 
-def _real(run: Run) -> tuple[Features, Features] | None:
+def real(run: Run) -> Cloud | None:
+    """Features of a run's own images; None where they are neither stored nor asked for."""
     both, c = data.sets(run), run.config
     whole = _of(c.corpus, c.corpus_sha256) if c.corpus in BUNDLED else None
     if whole is not None:
-        return whole[both.train_index], whole[both.heldout_index]
+        return Cloud(whole[both.train_index], whole[both.heldout_index])
     if not asked(run):
         return None
     every = np.concatenate([both.train, both.heldout])
     features = computed(f"{c.corpus_sha256}-{c.n_train}-{c.split_seed}", every)
-    return features[: len(both.train)], features[len(both.train) :]
+    return Cloud(features[: len(both.train)], features[len(both.train) :])
 
 
-def _made(run: Run, images: Images, sha256: str) -> Features | None:
+def made(run: Run, images: Images, sha256: str) -> Features | None:
+    """Features of a run's samples; None where they are neither stored nor asked for."""
     stored = _of(run.name, sha256)
-    if stored is None and asked(run):
-        return computed(sha256, images)
-    return stored
-
-
-def cloud(run: Run, images: Images, sha256: str) -> Cloud | None:
-    """Features of a run's real images and of these samples; None where they are not known."""
-    real = _real(run)
-    return None if real is None else Cloud(*real, _made(run, images, sha256))
+    return computed(sha256, images) if stored is None and asked(run) else stored
 
 
 def unseen(run: Run, known: Cloud) -> Features:

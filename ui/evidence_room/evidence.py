@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from ambient.copies.records import JudgedImage
 from ambient.copies.rules import choose
 from ambient.runs.folder import Run
-from ui import data, deal, words
-from ui.evidence_room.encoded import Cloud
-from ui.evidence_room.exhibit import Exhibit
+from ui import deal, words
+from ui.controls import pick
+from ui.evidence_room.encoded import Cloud, Features
+from ui.evidence_room.exhibit import Room
 from ui.evidence_room.ruling import Ruling
 from ui.evidence_room.subject import look_for
-from ui.pictures import Images, compared
+from ui.pictures import compared
 from ui.teacher import control, hidden
 
 ORDERS = ("Worst", "Median", "Random", "One seed")
@@ -34,49 +34,46 @@ class Found:
     numbers: str
 
 
-def by_pixels(verdict: Mapping[str, Any]) -> Found:
-    unseen = verdict["nearest_heldout"]
-    reach = "" if unseen is None else f", unseen {verdict['d_heldout']:.2f}"
-    numbers = f"d1 = {verdict['d1']:.2f}, d2 = {verdict['d2']:.2f}{reach}"
-    return Found(verdict["nearest"], verdict["second"], unseen, numbers)
+def by_pixels(verdict: JudgedImage) -> Found:
+    unseen = verdict.nearest_heldout
+    reach = "" if unseen is None else f", unseen {verdict.d_heldout:.2f}"
+    numbers = f"d1 = {verdict.d1:.2f}, d2 = {verdict.d2:.2f}{reach}"
+    return Found(verdict.nearest, verdict.second, unseen, numbers)
 
 
-def by_encoder(known: Cloud, position: int, groups: NDArray[np.int64]) -> Found:
-    """The most similar images; the second of another twin group, as in the pixel rule."""
-    assert known.samples is not None
-    similar = known.train @ known.samples[position]
+def by_encoder(real: Cloud, made: Features, groups: NDArray[np.int64]) -> Found:
+    """The most similar images; the second of another twin group, as in the pixel rule.
+
+    Args:
+        made: features of one sample.
+    """
+    similar = real.train @ made
     nearest = int(similar.argmax())
     other = np.where(groups == groups[nearest], -np.inf, similar)
     numbers = f"similarity {similar[nearest]:.3f}, second {other.max():.3f}"
     unseen = None
-    if len(known.heldout):
-        reach = known.heldout @ known.samples[position]
+    if len(real.heldout):
+        reach = real.heldout @ made
         unseen = int(reach.argmax())
         numbers += f", unseen {reach[unseen]:.3f}"
     return Found(nearest, int(other.argmax()), unseen, numbers)
 
 
-def originals(exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> NDArray[np.int64]:
+def originals(room: Room, rule: str) -> NDArray[np.int64]:
     """The position of each sample's nearest training image under the rule."""
-    if ruling.rule == "similarity" and known is not None and known.samples is not None:
-        return (known.samples @ known.train.T).argmax(axis=1)
-    return np.array([row["nearest"] for row in exhibit.rows], np.int64)
+    if seen := room.seen(rule):
+        return (seen[1] @ seen[0].train.T).argmax(axis=1)
+    return np.array([row.nearest for row in room.exhibit.rows], np.int64)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
-def _strip(images: Images) -> bytes:
-    """Five pictures side by side; the last one made from the first two."""
-    return compared(images)
-
-
-def show_row(
-    run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None, position: int
-) -> None:
+def show_row(room: Room, ruling: Ruling, position: int) -> None:
     """One sample: five pictures and the numbers behind the verdict."""
-    verdict, both = exhibit.rows[position], data.sets(run)
-    label = f"Seed {verdict['seed']}" if "seed" in verdict else verdict["name"]
-    encoder = ruling.rule == "similarity" and known is not None and known.samples is not None
-    found = by_encoder(known, position, both.groups) if encoder else by_pixels(verdict)
+    exhibit, both, seen = room.exhibit, room.sets, room.seen(ruling.rule)
+    label = exhibit.names[position]
+    label = label.capitalize() if exhibit.seeds else words.unmarked(label)
+    found = by_pixels(exhibit.rows[position])
+    if seen:
+        found = by_encoder(seen[0], seen[1][position], both.groups)
     pictures = [exhibit.images[position], both.train[found.nearest], both.train[found.second]]
     names = [both.train_names[found.nearest], both.train_names[found.second]]
     if found.unseen is not None:
@@ -84,7 +81,7 @@ def show_row(
         names.append(both.heldout_names[found.unseen])
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     left.image(
-        _strip(np.stack(pictures)),
+        compared(pictures),
         width="stretch",
         alt=f"{label}; nearest training image, second nearest and nearest unseen image: "
         f"{', '.join(names)}; difference to the nearest.",
@@ -93,12 +90,12 @@ def show_row(
         score = float(ruling.samples[position])
         original = words.unmarked(names[0])
         mark = f"**not a copy**, nearest is *{original}*"
-        if ruling.is_copy(score):
-            mark = f"{words.tinted('**= copy**', run.config.arm)} of *{original}*"
+        if ruling.copies[position]:
+            mark = f"{words.tinted('**= copy**', room.run.config.arm)} of *{original}*"
         st.markdown(f"{mark} · {ruling.word} **{score:.{ruling.digits}f}**")
-        st.caption(f"{words.unmarked(label)} · {found.numbers}{ruling.percentile(score)}")
-        if "seed" in verdict and not hidden("shuffle"):
-            _actions(run, verdict["seed"])
+        st.caption(f"{label} · {found.numbers}{ruling.percentile(score)}")
+        if exhibit.seeds and not hidden("shuffle"):
+            _actions(room.run, exhibit.seeds[position])
 
 
 def _actions(run: Run, seed: int) -> None:
@@ -129,13 +126,6 @@ def _actions(run: Run, seed: int) -> None:
 
 
 @control("shuffle")
-def _order() -> str:
-    return st.segmented_control(
-        "Rows", ORDERS, default="Worst", key="rows", required=True, bind="query-params"
-    )
-
-
-@control("shuffle")
 def _seed(first: int) -> int:
     """From the address, where the field writes what it is moved to."""
     asked = st.query_params.get("seed", "")
@@ -151,28 +141,26 @@ def _seed(first: int) -> int:
     )
 
 
-def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> None:
+def show_rows(room: Room, ruling: Ruling) -> None:
     """Rows in the order a visitor chooses."""
-    first, last = min(exhibit.at), max(exhibit.at)
+    at = room.exhibit.at
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        order = _order()
-        seed = _seed(first) if order == "One seed" else None
+        order = pick("shuffle", "Rows", ORDERS, key="rows")
+        seed = _seed(min(at)) if order == "One seed" else None
         if order == "Random" and not hidden("shuffle"):
-            st.button(
-                "Draw others",
-                icon=":material/shuffle:",
-                on_click=deal.again,
-            )
+            deal.button()
     st.caption(
         "From left to right: generated · nearest training image · second nearest · nearest unseen "
-        "image · difference to the nearest (three times as bright, black where equal).",
+        "image · difference to the nearest (three times as bright, black where equal)."
     )
     if ruling.rule == "ratio":
         st.caption(words.resembling(ruling.limit), width=760)
     if seed is None:
         for position in choose(ruling.closeness, order.lower(), ROWS, seed=[deal.number(), 3]):
-            show_row(run, exhibit, ruling, known, position)
-    elif seed in exhibit.at:
-        show_row(run, exhibit, ruling, known, exhibit.at[seed])
+            show_row(room, ruling, position)
+    elif seed in at:
+        show_row(room, ruling, at[seed])
     else:
-        st.caption(f"No sample of seed {seed} here, only of {first} to {last}. Sample it above.")
+        st.caption(
+            f"No sample of seed {seed} here, only of {min(at)} to {max(at)}. Sample it above."
+        )

@@ -14,7 +14,7 @@ from ui import data, uploads, visitor, words
 from ui.teacher import control, hidden
 
 
-def pick() -> Run:
+def choose_run() -> Run:
     """A run selector with `?run=` in the address, and a popover that opens others."""
     found = sorted(data.bundled(), key=lambda r: data.stamp(r.path / "report.json") == 0)
     runs = {r.name: r for r in found} | visitor.runs(st.query_params.get("run"))

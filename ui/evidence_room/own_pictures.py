@@ -4,40 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-import msgspec
 import numpy as np
 import streamlit as st
 
-from ambient.copies.records import JudgedImage, Verdicts
+from ambient.copies.records import Verdicts
 from ambient.copies.rules import MIN_SAMPLES
 from ambient.runs.folder import Run
-from ui import data, uploads, words
+from ui import data, galleries, uploads, words
+from ui.data import Shown
 from ui.evidence_room import encoded, evidence, ruling
-from ui.evidence_room.encoded import Cloud
-from ui.evidence_room.exhibit import Exhibit, Shelf
+from ui.evidence_room.exhibit import Exhibit, Room, Shelf
 from ui.evidence_room.ruling import Ruling
-from ui.pictures import Images, arm_color, gallery
+from ui.pictures import Images
 from ui.teacher import hidden
 
 IN_ROWS, IN_GALLERY = 6, 36
 KEY = "own-pictures"
 
 
-class OwnPicture(JudgedImage, frozen=True, kw_only=True):
-    """A visitor's picture by the name of its file, judged."""
-
-    name: str
-
-
-def kept(run: Run, known: Cloud | None) -> Shelf | None:
+def kept(room: Room) -> Shelf | None:
     """The visitor's pictures as the run would see them, to search by; None if there are none."""
-    files = st.session_state.get(KEY) or []
-    images, names, _ = uploads.squares(files, run.config)
+    images, names, _ = uploads.squares(st.session_state.get(KEY) or [], room.run.config)
     if not len(images):
         return None
-    features = encoded.computed(encoded.digest(images), images) if known else None
+    features = encoded.computed(encoded.digest(images), images) if room.real else None
     return Shelf(images, names, features)
 
 
@@ -56,19 +47,17 @@ def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> Verdicts:
 def judged(run: Run, images: Images, names: Sequence[str]) -> Exhibit:
     """The pictures with their verdicts, by pixels."""
     c = run.config
-    found = _judged((c.corpus_sha256, c.n_train, c.split_seed, encoded.digest(images)), run, images)
-    rows = zip(names, found.samples, strict=True)
-    own = tuple(OwnPicture(name=name, **msgspec.structs.asdict(row)) for name, row in rows)
-    return Exhibit(images, msgspec.structs.replace(found, samples=own), True)
+    key = (c.corpus_sha256, c.n_train, c.split_seed, encoded.digest(images))
+    return Exhibit(images, _judged(key, run, images), tuple(names), live=True)
 
 
-def show(run: Run, like: Ruling, known: Cloud | None) -> None:
+def show_own(room: Room, like: Ruling) -> None:
     """Drop pictures, see each beside its nearest training images.
 
     Args:
         like: the rule on the page, whose threshold holds here too.
     """
-    c = run.config
+    run, c = room.run, room.run.config
     if hidden("open"):
         st.caption("This link leaves out pictures of one's own.")
         return
@@ -92,63 +81,53 @@ def show(run: Run, like: Ruling, known: Cloud | None) -> None:
     for line in refused:
         words.refuse(line)
     if len(images):
-        _verdicts(run, judged(run, images, names), like, known)
+        exhibit = judged(run, images, names)
+        made = encoded.computed(exhibit.sha256, images) if room.real else None
+        _verdicts(replace(room, exhibit=exhibit, made=made), like)
 
 
-def _verdicts(run: Run, exhibit: Exhibit, like: Ruling, known: Cloud | None) -> None:
-    if known is not None:
-        known = replace(known, samples=encoded.computed(exhibit.sha256, exhibit.images))
-    found = ruling.applied(run, exhibit, known, like)
-    if found is None:
-        found = ruling.applied(run, exhibit, None, replace(like, rule="ratio"))
+def _verdicts(room: Room, like: Ruling) -> None:
+    run, exhibit = room.run, room.exhibit
+    found = ruling.applied(room, like.rule, like.limit) or ruling.applied(room, "ratio", like.limit)
     assert found is not None  # pixels are always known
-    copies = [found.is_copy(float(s)) for s in found.samples]
-    st.subheader(words.copies_of(copies).capitalize(), anchor=False)
-    ruling.rates(run, exhibit, found, "pictures")
+    st.subheader(words.copies_of(found.copies.tolist()).capitalize(), anchor=False)
+    ruling.rates(room, found, "pictures")
     order = np.argsort(found.closeness, kind="stable").tolist()
     for position in order[:IN_ROWS]:
-        evidence.show_row(run, exhibit, found, known, position)
+        evidence.show_row(room, found, position)
     if len(order) > IN_ROWS:
-        _rest(run, exhibit, found, known, copies, order)
+        _rest(room, found, order)
     words.under(
         "own-pictures",
         "Nearest to being copies first. From left to right: yours · nearest training image · "
         "second nearest · nearest unseen image · difference to the nearest.",
         [words.provenance(run, exhibit.verdicts, live=True), *found.sources],
-        lambda: exhibit.rows,
+        exhibit.table,
         f"python -m ambient audit --generated YOUR_FOLDER --train {run.images} --json -",
     )
 
 
-def _rest(
-    run: Run,
-    exhibit: Exhibit,
-    found: Ruling,
-    known: Cloud | None,
-    copies: Sequence[bool],
-    order: Sequence[int],
-) -> None:
+def _rest(room: Room, found: Ruling, order: Sequence[int]) -> None:
     """What comes after the rows in one picture, and every picture in a table."""
-    both, some = data.sets(run), list(order[IN_ROWS:IN_GALLERY])
-    nearest = evidence.originals(exhibit, found, known)
-    st.image(
-        gallery(
+    exhibit, both, copies = room.exhibit, room.sets, found.copies.tolist()
+    nearest, some = evidence.originals(room, found.rule), list(order[IN_ROWS:IN_GALLERY])
+    galleries.draw(
+        Shown(
             exhibit.images[some],
             both.train[nearest[some]],
-            [copies[i] for i in some],
-            arm_color(run.config.arm),
+            tuple(both.train_names[i] for i in nearest[some]),
+            tuple(copies[i] for i in some),
         ),
-        width="stretch",
-        alt=f"{len(some)} more of your pictures above their nearest training images; "
-        f"{words.copies_of([copies[i] for i in some])}.",
+        room.run.config.arm,
+        f"{len(some)} more of your pictures",
     )
     st.dataframe(
         [
             {
-                "picture": exhibit.rows[i]["name"],
+                "picture": exhibit.names[i],
                 "nearest training image": both.train_names[nearest[i]],
-                "d1": exhibit.rows[i]["d1"],
-                "d2": exhibit.rows[i]["d2"],
+                "d1": exhibit.rows[i].d1,
+                "d2": exhibit.rows[i].d2,
                 found.word: round(float(found.samples[i]), 4),
                 "copy": copies[i],
             }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.copies.intervals import clopper_pearson
+from ambient.copies.records import Rule
 from ambient.copies.rules import (
     MIN_SAMPLES,
     halves,
@@ -18,15 +17,18 @@ from ambient.copies.rules import (
     similarities,
     similarity_threshold,
 )
-from ambient.runs.folder import Run
-from ui import charts, data, words
+from ui import charts, words
 from ui.charts.verdicts import histogram
+from ui.controls import pick
 from ui.evidence_room import encoded
-from ui.evidence_room.encoded import Cloud
-from ui.evidence_room.exhibit import Exhibit
+from ui.evidence_room.exhibit import Room
 from ui.teacher import control
 
 RULES = {"ratio": "Pixels", "similarity": "Encoder"}
+ABOUT = (
+    "*Pixels*: the distance to the nearest training image over that to the second nearest. "
+    "*Encoder*: similarity in a small network that sees through mirroring and small shifts."
+)
 Scores = NDArray[np.float32]
 
 
@@ -38,7 +40,7 @@ class Ruling:
         rule: `ratio` (small is a copy) or `similarity` (large is a copy).
         samples: a score a sample.
         unseen: a score an unseen image; None where the encoder has not seen them.
-        stored: threshold, rate, heldout_rate, their intervals and null, as in a report.
+        stored: what a report says of the rule.
         threshold: the visitor's.
         innocent: what the images of `unseen` are, in words.
     """
@@ -46,18 +48,18 @@ class Ruling:
     rule: str
     samples: Scores
     unseen: Scores | None
-    stored: Mapping[str, Any]
+    stored: Rule
     threshold: float
     innocent: str
 
     @property
     def moved(self) -> bool:
         """Whether the threshold is another than the stored one, which the page rounds."""
-        return abs(self.threshold - self.stored["threshold"]) > 0.0006
+        return abs(self.threshold - self.stored.threshold) > 0.0006
 
     @property
     def limit(self) -> float:
-        return self.threshold if self.moved else self.stored["threshold"]
+        return self.threshold if self.moved else self.stored.threshold
 
     @property
     def word(self) -> str:
@@ -71,9 +73,6 @@ class Ruling:
     def closeness(self) -> Scores:
         """The smaller, the more of a copy."""
         return self.samples if self.rule == "ratio" else -self.samples
-
-    def is_copy(self, score: float) -> bool:
-        return score < self.limit if self.rule == "ratio" else score > self.limit
 
     @property
     def sources(self) -> list[str]:
@@ -116,63 +115,67 @@ def rates_at(
     )
 
 
-def scores(run: Run, exhibit: Exhibit, rule: str, known: Cloud | None) -> tuple[Any, Any]:
+def scores(room: Room, rule: str) -> tuple[Scores | None, Scores | None]:
     """Scores of samples and of unseen images; None for what is not known."""
+    exhibit = room.exhibit
     if rule == "ratio":
-        samples = np.array([r["ratio"] for r in exhibit.rows], np.float32)
-        return samples, np.array(exhibit.verdicts["heldout_ratios"], np.float32)
-    stored = [r.get("similarity") for r in exhibit.rows]
-    samples = None
+        samples = np.array([r.ratio for r in exhibit.rows], np.float32)
+        return samples, np.array(exhibit.verdicts.heldout_ratios, np.float32)
+    stored, seen = [r.similarity for r in exhibit.rows], room.seen(rule)
+    unseen = encoded.unseen(room.run, room.real) if room.real else None
     if None not in stored:
-        samples = np.array(stored, np.float32)
-    elif known is not None and known.samples is not None:
-        samples = similarities(known.samples, known.train)[0]
-    return samples, None if known is None else encoded.unseen(run, known)
+        return np.array(stored, np.float32), unseen
+    return (similarities(seen[1], seen[0].train)[0] if seen else None), unseen
 
 
-def verdict(rule: str, exhibit: Exhibit, samples: Scores, unseen: Scores | None) -> dict[str, Any]:
+def verdict(room: Room, rule: str, samples: Scores, unseen: Scores | None) -> Rule:
     """The stored verdict, or the same made here from features."""
-    found = exhibit.verdicts["copies"].get(rule)
+    copies = room.exhibit.verdicts.copies
+    found = copies.ratio if rule == "ratio" else copies.similarity
     if found:
-        return dict(found)
+        return found
     unseen = samples[:0] if unseen is None else unseen
     if min(len(samples), len(unseen)) < MIN_SAMPLES:
-        return {"threshold": similarity_threshold(unseen), "rate": None}
+        limit = similarity_threshold(unseen)
+        return Rule(threshold=limit, rate=None, ci95=None, heldout_rate=None, heldout_ci95=None)
     made = judge(samples, unseen, rule)
-    names = ("threshold", "rate", "ci95", "heldout_rate", "heldout_ci95")
-    return {name: getattr(made, name) for name in names}
-
-
-def choose(run: Run, exhibit: Exhibit, known: Cloud | None) -> Ruling:
-    """The rule and its threshold, both in the address."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        rule = _rule()
-        samples, unseen = scores(run, exhibit, rule, known)
-        if samples is None:
-            encoded.offer(run, len(exhibit.images) + len(data.sets(run).train))
-            st.caption("The encoder has not seen these samples yet; shown by pixels.")
-            rule = "ratio"
-            samples, unseen = scores(run, exhibit, rule, known)
-        stored = verdict(rule, exhibit, samples, unseen)
-        key = f"{rule}-{run.name}{'-live' if exhibit.live else ''}"
-        threshold = _threshold(rule, key, round(stored["threshold"], 3))
-    innocent = words.innocent(exhibit.verdicts)
-    return Ruling(rule, samples, unseen, stored, threshold, innocent)
-
-
-@control("threshold")
-def _rule() -> str:
-    return st.segmented_control(
-        "Rule",
-        list(RULES),
-        default="ratio",
-        format_func=RULES.__getitem__,
-        key="rule",
-        required=True,
-        bind="query-params",
-        help="*Pixels*: the distance to the nearest training image over that to the second nearest."
-        " *Encoder*: similarity in a small network that sees through mirroring and small shifts.",
+    return Rule(
+        threshold=made.threshold,
+        rate=made.rate,
+        ci95=made.ci95,
+        heldout_rate=made.heldout_rate,
+        heldout_ci95=made.heldout_ci95,
     )
+
+
+def applied(room: Room, rule: str, threshold: float | None = None) -> Ruling | None:
+    """A rule on the samples of a room; None where the encoder has not seen them.
+
+    Args:
+        threshold: by default the stored one.
+    """
+    samples, unseen = scores(room, rule)
+    if samples is None:
+        return None
+    found = verdict(room, rule, samples, unseen)
+    limit = found.threshold if threshold is None else threshold
+    return Ruling(rule, samples, unseen, found, limit, words.innocent(room.exhibit.verdicts))
+
+
+def choose(room: Room) -> Ruling:
+    """The rule and its threshold, both in the address."""
+    exhibit = room.exhibit
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        asked = pick("threshold", "Rule", RULES, key="rule", name=RULES.__getitem__, help=ABOUT)
+        found = applied(room, asked)
+        if found is None:
+            encoded.offer(room.run, len(exhibit.images) + len(room.sets.train))
+            st.caption("The encoder has not seen these samples yet; shown by pixels.")
+            found = applied(room, "ratio")
+        assert found is not None  # pixels are always known
+        key = f"{found.rule}-{room.run.name}{'-live' if exhibit.live else ''}"
+        threshold = _threshold(found.rule, key, round(found.stored.threshold, 3))
+    return replace(found, threshold=threshold)
 
 
 @control("threshold")
@@ -193,20 +196,11 @@ def _threshold(rule: str, key: str, default: float) -> float:
     )
 
 
-def applied(run: Run, exhibit: Exhibit, known: Cloud | None, like: Ruling) -> Ruling | None:
-    """A rule that stands already, on other samples; None where the encoder has not seen them."""
-    samples, unseen = scores(run, exhibit, like.rule, known)
-    if samples is None:
-        return None
-    found = verdict(like.rule, exhibit, samples, unseen)
-    return Ruling(like.rule, samples, unseen, found, like.limit, like.innocent)
-
-
-def show(run: Run, exhibit: Exhibit, ruling: Ruling) -> None:
+def show_rates_and_histogram(room: Room, ruling: Ruling) -> None:
     """The rates, and where samples and unseen images lie."""
     numbers, figure = st.columns([2, 3], gap="large", vertical_alignment="center")
     with numbers:
-        rates(run, exhibit, ruling, "samples")
+        rates(room, ruling, "samples")
     with figure:
         charts.show(
             histogram(
@@ -214,39 +208,38 @@ def show(run: Run, exhibit: Exhibit, ruling: Ruling) -> None:
                 ruling.unseen,
                 ruling.threshold,
                 ruling.rule,
-                run.config.arm,
+                room.run.config.arm,
                 ruling.innocent,
             ),
-            f"histogram-{ruling.rule}-{run.name}",
-            f"Histogram of {ruling.word} of {len(exhibit.images)} samples and of "
+            f"histogram-{ruling.rule}-{room.run.name}",
+            f"Histogram of {ruling.word} of {len(room.exhibit.images)} samples and of "
             f"{ruling.innocent}, threshold {ruling.threshold:.3f}.",
         )
 
 
-def rates(run: Run, exhibit: Exhibit, ruling: Ruling, what: str) -> None:
+def rates(room: Room, ruling: Ruling, what: str) -> None:
     """Copied share, false alarms and null; or why there are none."""
-    stored, arm = ruling.stored, run.config.arm
-    if stored["rate"] is None:
-        st.caption(" ".join(exhibit.verdicts["warnings"]), width=760)
+    verdicts, stored, arm = room.exhibit.verdicts, ruling.stored, room.run.config.arm
+    if stored.rate is None:
+        st.caption(" ".join(verdicts.warnings), width=760)
         return
-    rate, ci95 = stored["rate"], stored["ci95"]
-    alarm, alarm_ci95 = stored["heldout_rate"], stored["heldout_ci95"]
+    found = stored.rated
+    rate, ci95, alarm, alarm_ci95 = found.rate, found.ci95, found.heldout_rate, found.heldout_ci95
     if ruling.moved:
         unseen = ruling.samples[:0] if ruling.unseen is None else ruling.unseen
         rate, ci95, alarm, alarm_ci95 = rates_at(
             ruling.rule, ruling.threshold, ruling.samples, unseen
         )
-    words.rate_metric(f"Copied, of {len(exhibit.images):,} {what}", rate, ci95, arm)
+    words.rate_metric(f"Copied, of {len(room.exhibit.images):,} {what}", rate, ci95, arm)
     if not ruling.moved or ruling.unseen is not None:
-        label, among = words.called_copies(exhibit.verdicts), words.checked_on(exhibit.verdicts)
+        label, among = words.called_copies(verdicts), words.checked_on(verdicts)
         words.rate_metric(label, alarm, alarm_ci95, "unseen", samples=among)
-    null = stored.get("null")
-    if null:
+    if null := stored.null:
         words.rate_metric(
             "Copies of images it never saw",
-            null["rate"],
-            null["ci95"],
+            null.rate,
+            null.ci95,
             "unseen",
-            help=f"The null: {null['n_train']} unseen images play the training set, and the rule "
+            help=f"The null: {null.n_train} unseen images play the training set, and the rule "
             "is set on the others. What it calls copies here cannot be copies.",
         )

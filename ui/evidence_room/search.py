@@ -9,11 +9,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.images.corpus import to_rows
-from ambient.runs.folder import Run
-from ui import charts, data, words
+from ui import charts, words
 from ui.evidence_room import embedding, encoded, own_pictures
-from ui.evidence_room.encoded import Cloud
-from ui.evidence_room.exhibit import Exhibit, Shelf
+from ui.evidence_room.exhibit import Room, Shelf
 from ui.evidence_room.ruling import Ruling
 from ui.evidence_room.subject import Subject, choose, look_for
 from ui.pictures import Images, captioned, enlarge, png
@@ -28,15 +26,15 @@ WHAT = {
 SHOWN = 6
 
 
-def shelves(run: Run, exhibit: Exhibit, known: Cloud | None) -> dict[str, Shelf]:
-    both = data.sets(run)
-    drawn = tuple(f"seed {r['seed']}" for r in exhibit.rows)
-    made = known.samples if known else None
-    return {
-        "generated": Shelf(exhibit.images, drawn, made),
-        "training": Shelf(both.train, both.train_names, known.train if known else None),
-        "unseen": Shelf(both.heldout, both.heldout_names, known.heldout if known else None),
+def shelves(room: Room) -> dict[str, Shelf]:
+    """The images that can be searched among, by kind."""
+    both, real, exhibit = room.sets, room.real, room.exhibit
+    every = {
+        "generated": Shelf(exhibit.images, exhibit.names, room.made),
+        "training": Shelf(both.train, both.train_names, real.train if real else None),
+        "unseen": Shelf(both.heldout, both.heldout_names, real.heldout if real else None),
     }
+    return {kind: shelf for kind, shelf in every.items() if len(shelf.images)}
 
 
 @st.cache_resource(max_entries=9, show_spinner=False)
@@ -66,44 +64,36 @@ def nearest(
     ]
 
 
-def _key(run: Run, kind: str, exhibit: Exhibit) -> str:
-    c = run.config
+def _key(room: Room, kind: str) -> str:
+    c = room.run.config
     split = f"{c.corpus_sha256}-{c.n_train}-{c.split_seed}"
-    return exhibit.sha256 if kind == "generated" else f"{kind}-{split}"
+    return room.exhibit.sha256 if kind == "generated" else f"{kind}-{split}"
 
 
-def show(run: Run, exhibit: Exhibit, ruling: Ruling, known: Cloud | None) -> None:
+def search_by_image(room: Room, ruling: Ruling) -> None:
     """The searched image with its nearest ones, and the map it lies on."""
-    every = {k: shelf for k, shelf in shelves(run, exhibit, known).items() if len(shelf.images)}
-    own = own_pictures.kept(run, known)
-    subject = choose(run, exhibit, every | ({"uploaded": own} if own is not None else {}))
+    every, own = shelves(room), own_pictures.kept(room)
+    subject = choose(room, every | ({"uploaded": own} if own is not None else {}))
     found = {
-        kind: nearest(subject, kind, shelf, _rows(_key(run, kind, exhibit), shelf.images),
-                      ruling.rule)
+        kind: nearest(subject, kind, shelf, _rows(_key(room, kind), shelf.images), ruling.rule)
         for kind, shelf in every.items()
-    }  # fmt: skip
+    }
     left, right = st.columns([5, 6], gap="large")
     with left:
         _neighbors(subject, every, found)
-        if known is None or known.samples is None:
-            encoded.offer(run, sum(len(s.images) for s in every.values()))
+        if room.made is None:
+            encoded.offer(room.run, sum(len(s.images) for s in every.values()))
     with right:
-        chosen = (subject.kind, subject.position)
-        embedding.show(run, exhibit, ruling, known, every, chosen, look_for)
+        embedding.show_map(room, ruling, every, (subject.kind, subject.position), look_for)
     words.under(
         "search",
         "*d* is the distance over pixels, *s* the similarity in the encoder; the rule above says "
         "by which the images are ordered. The map is flat and the images are not: distances on it "
         "only hint at the true ones, which stand under the pictures.",
-        [words.provenance(run, exhibit.verdicts, exhibit.live)],
+        [words.provenance(room.run, room.exhibit.verdicts, room.exhibit.live)],
         lambda: [row for rows in found.values() for row in rows],
-        f"python -m ambient evaluate {words.address(run)} --json -",
+        words.evaluates(room.run),
     )
-
-
-@st.cache_data(max_entries=128, show_spinner=False)
-def _strip(images: Images, marks: tuple[str, ...], color: str) -> bytes:
-    return captioned(images, marks, color)
 
 
 def _neighbors(
@@ -126,7 +116,7 @@ def _neighbors(
         images = every[kind].images[[row["position"] for row in rows]]
         names = "; ".join(f"{r['name']}, distance {r['distance']:.2f}" for r in rows)
         st.image(
-            _strip(images, tuple(marks), charts.text_color()),
+            captioned(images, tuple(marks), charts.text_color()),
             width="stretch",
             alt=f"{HEADS[kind]} nearest to {subject.name}: {names}.",
         )

@@ -9,8 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.runs.folder import Run
-from ui.evidence_room.exhibit import Exhibit, Shelf
+from ui.evidence_room.exhibit import Exhibit, Room, Shelf
 from ui.pictures import Images
 from ui.teacher import control
 
@@ -38,14 +37,16 @@ def _asked(exhibit: Exhibit, every: Mapping[str, Shelf]) -> tuple[str, int]:
         known = exhibit.at if kind == "generated" else range(len(every[kind].names))
         if int(number) in known:
             return kind, int(number)
-    return "generated", min(exhibit.rows, key=lambda row: row["ratio"])["seed"]
+    ratios = [row.ratio for row in exhibit.rows]
+    return "generated", exhibit.seeds[ratios.index(min(ratios))]
 
 
-def choose(run: Run, exhibit: Exhibit, every: Mapping[str, Shelf]) -> Subject:
+def choose(room: Room, every: Mapping[str, Shelf]) -> Subject:
     """Which image. The controls stand where the address does, and write what they are moved to."""
+    exhibit = room.exhibit
     kind, key = _asked(exhibit, every)
     shelf = every[kind]
-    drawn, kinds, images = kind == "generated", "search-in", f"search-{kind}-{run.name}"
+    drawn, kinds, images = kind == "generated", "search-in", f"search-{kind}-{room.run.name}"
     st.session_state[kinds], st.session_state[images] = kind, key
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     with row, control("shuffle"):

@@ -10,9 +10,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.images.twins import TWIN_RMS
-from ambient.runs import folder as store
 from ambient.runs.folder import Run
-from ui import words
+from ui import data, words
 from ui.pictures import Images, arm_color, clusters
 
 SHOWN = 60  # groups drawn; the rest are in the CSV
@@ -36,14 +35,9 @@ class Twins:
     total: int
 
 
+@data.of_run("config.json", entries=6)
 def of(run: Run) -> Twins:
-    c = run.config
-    return _of(str(run.path), c.corpus_sha256, c.n_train, c.split_seed)
-
-
-@st.cache_resource(max_entries=6)
-def _of(path: str, sha256: str, n_train: int, split_seed: int) -> Twins:
-    run = store.open_run(path)
+    """The near-duplicates of a run's corpus."""
     whole = run.corpus()
     trained = np.isin(np.arange(len(whole)), run.split(whole).train)
     labels, sizes = np.unique(whole.groups, return_counts=True)
@@ -66,7 +60,7 @@ def _sheet(key: tuple[str, int, int, str], _groups: tuple[Group, ...]) -> bytes:
     return clusters([g.images for g in _groups], [g.trained for g in _groups], arm_color(key[3]))
 
 
-def show(run: Run) -> None:
+def show_twins(run: Run) -> None:
     """The groups as small galleries, training images framed."""
     twins, c = of(run), run.config
     name = words.unmarked(Path(c.corpus).name)

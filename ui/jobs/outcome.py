@@ -10,11 +10,16 @@ import streamlit as st
 from ambient.errors import InputError
 from ambient.files import read_record
 from ambient.reports.records import Audit
+from ui import pictures
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the result")
 def read(path: str, changed: int) -> Audit:
-    """A stored audit."""
+    """A stored audit.
+
+    Raises:
+        InputError: it was deleted.
+    """
     report = read_record(Path(path), Audit)
     if report is None:
         raise InputError("this audit was deleted; start another one.")
@@ -30,15 +35,15 @@ def command(report: Audit) -> str:
 
 def provenance(report: Audit) -> str:
     """Which images a number comes from."""
-    corpus, (h, w, _) = report.corpus, report.shape
+    corpus, shape = report.corpus, report.shape or ()
     parts = [
-        f"{report.n_samples:,} generated ({report.generated.name})",
+        f"{report.n_samples:,} generated ({report.name})",
         f"{corpus.n_train:,} training ({corpus.name})",
         f"{corpus.n_heldout:,} unseen",
-        f"{h}x{w}",
+        "x".join(map(str, shape[:2])),
         f"calibrated on {report.calibrated_on or 'nothing'}",
     ]
-    return " · ".join(parts)
+    return " · ".join(filter(None, parts))
 
 
 def delete(label: str, key: str, forget: Callable[[], None]) -> None:
@@ -47,7 +52,7 @@ def delete(label: str, key: str, forget: Callable[[], None]) -> None:
     def done() -> None:
         forget()
         read.clear()
-        st.cache_data.clear()  # the pictures of it
+        pictures.forget()
         st.toast("The images and the result are deleted.", icon=":material/delete:")
 
     st.button(

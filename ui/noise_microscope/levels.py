@@ -43,8 +43,8 @@ def about_gap(level: Level, curves: Curves, step: int) -> str:
         else f"It is widest at level {widest['sigma']:.2g}: {times(widest)}"
     )
     text = f"95\u00a0% interval over images: {low:.3g} to {high:.3g} times. {place}."
-    if step != curves.get("step", step):
-        text += f" Curves and rates are of step {curves['step']:,}, the pictures of step {step:,}."
+    if curves.step not in (None, step):
+        text += f" Curves and rates are of step {curves.step:,}, the pictures of step {step:,}."
     return text
 
 

@@ -9,29 +9,23 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from ambient import __version__
+from ambient.copies.records import Report
 from ambient.images.corpus import ASSETS
 from ambient.runs.folder import Run
-from ui import cutoffs, data, surgery, words
-from ui.charts.cutoffs import (
-    copies_against_cutoff,
-    copies_against_switch,
-    quality_against_copies,
-)
-from ui.charts.gap import gaps
-from ui.charts.levels import noise_levels
+from ui import cutoffs, data, stages, surgery, words
+from ui.charts.cutoffs import copies_against_cutoff, copies_against_switch, quality_against_copies
+from ui.charts.levels import gaps, noise_levels
 from ui.charts.training import copied_along
 from ui.charts.verdicts import histogram
 from ui.noise import strip
 from ui.pictures import arm_color, gallery
 
-Rows = Sequence[Mapping[str, Any]]
 SHOWN = 12
 RESULTS = ASSETS.parent / "docs" / "results.md"
 
@@ -56,7 +50,7 @@ class Figure:
     query: dict[str, str]
     command: str
     sources: list[str]
-    rows: Callable[[], Rows]
+    rows: Callable[[], data.Rows]
     chart: Callable[[], go.Figure] | None = None
     picture: Callable[[], bytes] | None = None
     small: Callable[[], go.Figure] | None = None
@@ -65,13 +59,15 @@ class Figure:
 def every() -> list[Figure]:
     """The figures of the bundled runs and measurements, in the order of the pages."""
     found: list[Figure] = []
-    for n, runs in data.with_cutoffs().items():
+    table = data.with_cutoffs()
+    for n, runs in table.items():
         found += _galleries(n, runs)
-    for run in (r for runs in data.with_cutoffs().values() for r in _pair(runs)):
+    pairs = [run for runs in table.values() for run in _pair(runs)]
+    for run in pairs:
         found += [*_along(run), *_levels(run)]
-    for n, runs in data.with_cutoffs().items():
+    for n, runs in table.items():
         found += [*_cutoffs(n, runs), *_surgery(n, runs)]
-    for run in (r for runs in data.with_cutoffs().values() for r in _pair(runs)):
+    for run in pairs:
         found += _histogram(run)
     return found
 
@@ -83,44 +79,43 @@ def _pair(runs: Mapping[float, Run]) -> list[Run]:
 
 def _galleries(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
     for run in _pair(runs):
-        report = data.report(run)
-        if report is None:
-            continue
-        rule = report["copies"]["ratio"]
+        if report := data.report(run):
+            yield _gallery(n, run, report)
 
-        def picture(run: Run = run, report: Mapping[str, Any] = report) -> bytes:
-            some = data.shown(run, report, range(SHOWN))
-            return gallery(some.images, some.nearest, some.copies, arm_color(run.config.arm))
 
-        yield Figure(
-            f"samples-{run.name}",
-            f"Samples above their nearest training images, {words.run_name(run)}: "
-            f"{words.percent(rule['rate'])} copies",
-            f"{SHOWN} samples of {run.name} above their nearest training images, copies framed.",
-            "spot_the_copy",
-            {"n": str(n)},
-            f"python -m ambient evaluate {words.address(run)} --json -",
-            [words.provenance(run, report)],
-            lambda report=report: report["samples"],
-            picture=picture,
-        )
+def _gallery(n: int, run: Run, report: Report) -> Figure:
+    def picture() -> bytes:
+        some = data.shown(run, report, range(SHOWN))
+        return gallery(some.images, some.nearest, some.copies, arm_color(run.config.arm))
+
+    rate = words.percent(report.copies.ratio.rated.rate)
+    return Figure(
+        f"samples-{run.name}",
+        f"Samples above their nearest training images, {words.run_name(run)}: {rate} copies",
+        f"{SHOWN} samples of {run.name} above their nearest training images, copies framed.",
+        "spot_the_copy",
+        {"n": str(n)},
+        words.evaluates(run),
+        [words.provenance(run, report)],
+        lambda: report.samples,
+        picture=picture,
+    )
 
 
 def _along(run: Run) -> Iterator[Figure]:
-    stages = data.path(run)
-    if len(stages) < 2:
+    rows, c = stages.copies(run), run.config
+    if len(rows) < 2:
         return
-    c = run.config
     yield Figure(
         f"copies-along-{run.name}",
         f"Copies along training, {words.run_name(run)}",
-        f"Copies against training step, {words.percent(stages[-1]['rate'])} at the end.",
+        f"Copies against training step, {words.percent(rows[-1]['rate'])} at the end.",
         "train_your_own",
         {"replayed": run.name},
         "make assets",
         [words.provenance(run, data.report(run))],
-        lambda: stages,
-        chart=lambda: copied_along(stages, c.arm, c.steps),
+        lambda: rows,
+        chart=lambda: copied_along(rows, c.arm, c.steps),
     )
 
 
@@ -132,13 +127,13 @@ def _levels(run: Run) -> Iterator[Figure]:
     yield Figure(
         f"noise-levels-{run.name}",
         f"Noise level by noise level, {words.run_name(run)}",
-        f"Errors by noise level; the gap peaks at {peak['gap_ratio']:.3g} near noise level "
-        f"{peak['sigma']:.2g}.",
+        f"Errors by noise level; the gap peaks at {peak.gap_ratio:.3g} near noise level "
+        f"{peak.sigma:.2g}.",
         "noise_microscope",
         {"run": run.name},
-        f"python -m ambient curves {words.address(run)} --json -",
+        words.measures(run),
         [words.provenance(run, data.report(run))],
-        lambda: curves["levels"],
+        lambda: curves.levels,
         chart=lambda: noise_levels(curves, run.config.arm, strip(data.sets(run).train[0])),
         small=lambda: gaps([(curves, run.config.arm, "")]),
     )
@@ -147,15 +142,11 @@ def _levels(run: Run) -> Iterator[Figure]:
 def _cutoffs(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
     measure = next(iter(cutoffs.MEASURES))
     valley, plane = cutoffs.field(runs, n), cutoffs.field(runs, n, measure)
-    suggested = cutoffs.suggestion(n)
-    usual = _pair(runs)[1].config.cutoff
+    suggested, usual = cutoffs.suggestion(n), _pair(runs)[1].config.cutoff
+    value = suggested.value if suggested else None
 
     def figure(
-        name: str,
-        title: str,
-        field: cutoffs.Field,
-        chart: Callable[[], go.Figure],
-        small: Callable[[], go.Figure] | None = None,
+        name: str, title: str, field: cutoffs.Field, draw: Callable[[bool], go.Figure]
     ) -> Figure:
         rates = "; ".join(f"{p.label} {words.percent(p.rate)}" for p in field.ends)
         return Figure(
@@ -167,23 +158,21 @@ def _cutoffs(n: int, runs: Mapping[float, Run]) -> Iterator[Figure]:
             field.command,
             [field.about],
             lambda: cutoffs.rows(field),
-            chart=chart,
-            small=small,
+            chart=lambda: draw(False),
+            small=lambda: draw(True),
         )
 
     yield figure(
         "copies-against-cutoff",
         "Copies against the cutoff",
         valley,
-        lambda: copies_against_cutoff(valley, suggested and suggested.value, usual),
-        lambda: copies_against_cutoff(valley, suggested and suggested.value, usual, small=True),
+        lambda small: copies_against_cutoff(valley, value, usual, small=small),
     )
     yield figure(
         "quality-against-copies",
         f"Copies against {measure}",
         plane,
-        lambda: quality_against_copies(plane, measure, f"ambient-{usual:g}"),
-        lambda: quality_against_copies(plane, measure, f"ambient-{usual:g}", small=True),
+        lambda small: quality_against_copies(plane, measure, f"ambient-{usual:g}", small=small),
     )
 
 
@@ -213,20 +202,19 @@ def _histogram(run: Run) -> Iterator[Figure]:
     report = data.report(run)
     if report is None:
         return
-    rule = report["copies"]["ratio"]
     yield Figure(
         f"ratios-{run.name}",
         f"Generated and unseen images by the rule, {words.run_name(run)}",
-        f"Histogram of d1/d2 of {report['n_samples']} samples and of unseen images.",
+        f"Histogram of d1/d2 of {report.n_samples} samples and of unseen images.",
         "evidence_room",
         {"run": run.name},
-        f"python -m ambient evaluate {words.address(run)} --json -",
+        words.evaluates(run),
         [words.provenance(run, report)],
-        lambda: report["samples"],
+        lambda: report.samples,
         chart=lambda: histogram(
-            np.array([s["ratio"] for s in report["samples"]], np.float32),
-            np.array(report["heldout_ratios"], np.float32),
-            rule["threshold"],
+            np.array([s.ratio for s in report.samples], np.float32),
+            np.array(report.heldout_ratios, np.float32),
+            report.copies.ratio.threshold,
             "ratio",
             run.config.arm,
         ),
@@ -239,17 +227,15 @@ def archive(figures: Sequence[Figure]) -> bytes:
     Charts open without a network (plotly.js is in the zip, once); the camera on a chart saves it
     as SVG. `manifest.json` lists every file with its hash, source and command.
     """
-    buffer, manifest = io.BytesIO(), []
+    buffer = io.BytesIO()
+    manifest: list[dict[str, object]] = []
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
 
         def put(name: str, content: bytes, figure: Figure | None = None) -> None:
             target.writestr(name, content)
             about = {"file": name, "sha256": hashlib.sha256(content).hexdigest()}
-            if figure:
-                about |= {"title": figure.title, "command": figure.command}
-                manifest.append(about | {"sources": figure.sources})
-            else:
-                manifest.append(about)
+            more = ("title", "command", "sources") if figure else ()
+            manifest.append(about | {field: getattr(figure, field) for field in more})
 
         for figure in figures:
             put(f"{figure.name}.csv", data.csv_bytes(figure.rows()), figure)

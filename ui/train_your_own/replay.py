@@ -6,6 +6,7 @@ import streamlit as st
 
 from ambient.runs.folder import Run
 from ui import charts, data, scrubber, words
+from ui import stages as judged
 from ui.charts import training as training_charts
 from ui.scrubber.training import scrub_training
 
@@ -17,7 +18,7 @@ def show(run: Run) -> None:
     steps = run.sheet_steps
     if not steps:
         return
-    stages = data.path(run)
+    stages = judged.copies(run)
     step = steps[scrubber.chosen("step", steps)]
     left, right = st.columns(2, gap="large")
     with left:

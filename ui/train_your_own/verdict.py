@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from ambient.copies.records import Report
 from ambient.runs.folder import Run
 from ambient.runs.queue import JUDGED
 from ui import data, visitor, words
@@ -14,10 +15,10 @@ from ui import data, visitor, words
 HELP = f"Draws {JUDGED} samples and counts the copies among them, with an interval: a minute or so."
 
 
-def current(run: Run) -> dict[str, Any] | None:
+def current(run: Run) -> Report | None:
     """The verdict on the weights that the run has now."""
     found = data.report(run)
-    return found if found and found["step"] == run.last_step else None
+    return found if found and found.step == run.last_step else None
 
 
 def is_due(run: Run) -> bool:
@@ -25,9 +26,9 @@ def is_due(run: Run) -> bool:
     return bool(run.steps) and run.last_step >= run.config.steps and _stored(run) is None
 
 
-def _stored(run: Run) -> dict[str, Any] | None:
+def _stored(run: Run) -> Report | None:
     found = run.report()
-    return found if found and found["step"] == run.last_step else None
+    return found if found and found.step == run.last_step else None
 
 
 def show(run: Run, state: Mapping[str, Any]) -> None:
@@ -38,20 +39,19 @@ def show(run: Run, state: Mapping[str, Any]) -> None:
         return
     refused = _stored(run)
     if refused:
-        st.caption(f"No verdict: {' '.join(refused['warnings'])}", width=760)
+        st.caption(f"No verdict: {' '.join(refused.warnings)}", width=760)
     elif state.get("unjudged"):
         st.caption(f"No verdict: {words.unplaced(state['unjudged'])}", width=760)
 
 
-def _numbers(run: Run, found: Mapping[str, Any]) -> None:
-    rule, arm = found["copies"]["ratio"], run.config.arm
+def _numbers(run: Run, found: Report) -> None:
     copied, unseen, quality = st.columns(3, gap="medium")
     with copied:
-        words.rate_metric("Copied", rule["rate"], rule["ci95"], arm, samples=found["n_samples"])
+        words.copied_metric("Copied", found, run.config.arm)
     with unseen:
         words.alarm_metric(words.called_copies(found), found)
     with quality:
-        words.quality_metric(found, {"quality": None})
+        words.quality_metric(found, None)
 
 
 def compare_link(run: Run) -> None:

@@ -1,0 +1,43 @@
+"""Controls whose choice stands in the address, and which a link may hide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from ui.teacher import control
+
+V = TypeVar("V")
+
+
+def pick(
+    group: str,
+    label: str,
+    options: Iterable[V],
+    default: V | None = None,
+    *,
+    key: str,
+    name: Callable[[Any], str] = str,
+    **more: Any,
+) -> V:
+    """One of a few, side by side; by default the first.
+
+    Args:
+        group: of controls, which a link may hide (`teacher.GROUPS`).
+        key: of the choice, in the address and in the session.
+        name: how an option is written.
+    """
+    some = list(options)
+    with control(group):
+        return st.segmented_control(
+            label,
+            some,
+            default=some[0] if default is None else default,
+            format_func=name,
+            key=key,
+            required=True,
+            bind="query-params",
+            **more,
+        )
