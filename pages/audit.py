@@ -26,7 +26,7 @@ else:
 if job and job.active:
     waiting.watch(PLACE)
 if job and job.status == "failed":
-    words.refuse(job.last_word())
+    words.refuse(job.state.error)
 if job and job.status == "done":
     report = outcome.read(str(job.json), data.stamp(job.json))
     show_audit(report, key, lambda: drops.forget(PLACE, key))

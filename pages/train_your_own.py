@@ -4,7 +4,6 @@ import streamlit as st
 
 from ambient.errors import InputError
 from ambient.runs import queue as worker
-from ambient.runs.folder import ACTIVE
 from ui import data, visitor, words
 from ui.frame import control, enter, errors_in_words, hidden, to_top
 from ui.train_your_own import choices, pair, progress, replay
@@ -51,7 +50,7 @@ if runs:
     with control("settings"):
         name = st.selectbox("Your runs", list(runs), key="mine", bind="query-params", width=420)
     with errors_in_words():
-        active = runs[name].state["status"] in ACTIVE
+        active = runs[name].active
         words.bar(bar, [runs[name]], live=active)
         progress.watch(runs[name])
 if not hidden("train"):

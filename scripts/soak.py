@@ -14,7 +14,6 @@ import json
 import os
 import random
 import re
-import signal
 import statistics
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
-from ambient.runs.folder import is_training, list_runs
+from ambient.runs.folder import list_runs
+from ambient.runs.job import kill
 from scripts.serve import start_server
 from ui.pages import PAGES
 
@@ -57,9 +57,8 @@ def public_server(runs: Path, log: Path) -> Iterator[tuple[str, int]]:
     finally:
         server.terminate()
         server.wait(timeout=30)
-        for run in filter(is_training, list_runs(runs)):  # what trains outlives a server
-            with suppress(ProcessLookupError):
-                os.kill(int(run.state["pid"]), signal.SIGKILL)
+        for run in list_runs(runs):  # what trains outlives a server
+            kill(run)
 
 
 def nodes(tree: dict[str, Any], skip: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -25,7 +22,9 @@ import psutil
 from ambient.config import Config, configure
 from ambient.images.corpus import load_corpus
 from ambient.runs import queue
-from ambient.runs.folder import ACTIVE, Run, is_training, list_runs, open_run
+from ambient.runs.folder import Run, list_runs, open_run
+from ambient.runs.job import is_alive
+from ambient.runs.job import kill as kill_process
 from scripts.serve import start_server
 from scripts.soak import Visitor
 
@@ -37,7 +36,7 @@ SERVER = "import sys; from ambient.runs import queue; from ambient.runs.folder i
 
 def finished(run: Run) -> Run:
     """Wait until a run that may train is at rest."""
-    while run.state["status"] in ACTIVE:
+    while run.active:
         queue.advance(run.path.parent)
         time.sleep(0.1)
     return open_run(run.path)
@@ -60,15 +59,12 @@ def kill(run: Run, chance: random.Random) -> int | None:
         to kill.
     """
     deadline = time.monotonic() + chance.uniform(0, LIFE)
-    while time.monotonic() < deadline and run.state["status"] in ACTIVE:
+    while time.monotonic() < deadline and run.active:
         time.sleep(0.02)
-    if not is_training(run):
+    if not is_alive(run):
         return None
-    with suppress(ProcessLookupError):
-        os.kill(int(run.state["pid"]), signal.SIGKILL)
-    while is_training(run):
-        time.sleep(0.02)
-    done = (run.state.get("step", 0), *(m["step"] for m in run.metrics()[-1:]))
+    kill_process(run)
+    done = (run.state.step, *(m["step"] for m in run.metrics()[-1:]))
     return max(0, int(max(done)) - run.saved_step)
 
 
@@ -78,16 +74,16 @@ def killed(
     """A run that is killed so many times before it may finish, and the steps each kill cost."""
     run = queue.submit(config, folder)
     lost: list[int] = []
-    while len(lost) < kills and run.state["status"] != "done":
+    while len(lost) < kills and run.status != "done":
         cost = kill(run, chance)
         if cost is not None:
             lost.append(cost)
         queue.advance(folder)
-        if run.state["status"] in ACTIVE or run.state["status"] == "done":
+        if run.active or run.status == "done":
             continue
         if chance.random() < 0.5:
             resume_by_another(run, chance.uniform(0, 0.8))
-        if run.state["status"] not in ACTIVE:
+        if not run.active:
             queue.resume(run)
     return finished(run), lost
 
@@ -109,19 +105,18 @@ def server_killed(
                 run = started_on_page(visitor, folder, steps)
             else:
                 visitor.load("train_your_own", mine=[run.name])
-            if run.state["status"] == "interrupted":
+            if run.status == "interrupted":
                 visitor.ask(trigger={"key": visitor.key("Go on")})
-            if run.state["status"] not in (*ACTIVE, "done"):
-                faults.append(f"after kill {number}: {run.state['status']}")
+            if not run.active and run.status != "done":
+                faults.append(f"after kill {number}: {run.status}")
             faults += visitor.faults
             if number < kills:
                 time.sleep(chance.uniform(0, LIFE))
         finally:
             server.kill()
             server.wait()
-        if number % 2 and number < kills and is_training(run):
-            with suppress(ProcessLookupError):
-                os.kill(int(run.state["pid"]), signal.SIGKILL)
+        if number % 2 and number < kills:
+            kill_process(run)
     assert run
     return finished(run), faults
 

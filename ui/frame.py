@@ -15,7 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 from ambient.errors import InputError
 from ambient.runs import queue as worker
 from ui import covers, data, teacher, terms, visitor, words
-from ui.jobs.desk import desk
+from ui.jobs import desk
 from ui.pages import HOME, PAGES, SHEET
 from ui.teacher import control, hidden
 
@@ -136,7 +136,7 @@ def _offer_lesson() -> None:
 
 def _next_class() -> None:
     """Whoever sits here next finds nothing of the last one, and the lesson's first step."""
-    desk().end_all(visitor.browser())
+    desk.end_all(visitor.browser())
     teacher.reset()
     covers.begin()
 
@@ -153,7 +153,7 @@ def _start() -> None:
     queue goes on."""
     with suppress(InputError):  # a full disk: the page of training says so
         worker.advance(data.runs_folder())
-    desk()  # which removes pictures that the last server left
+    desk.keep_going()
     _settle()
 
 

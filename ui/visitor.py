@@ -19,7 +19,8 @@ import streamlit as st
 from ambient.errors import InputError
 from ambient.reports.comparison import changed
 from ambient.runs import queue as worker
-from ambient.runs.folder import ACTIVE, Run, fingerprint
+from ambient.runs.folder import Run
+from ambient.runs.job import fingerprint
 from ambient.runs.limits import Limits, is_public
 from ui import data, words
 from ui.teacher import base
@@ -115,7 +116,7 @@ def _network() -> str | None:
 
 def _is_active(run: Run, owners: set[str | None]) -> bool:
     try:
-        return run.owner in owners and run.state["status"] in ACTIVE
+        return run.owner in owners and run.active
     except InputError:
         return False  # what cannot be read trains nothing
 

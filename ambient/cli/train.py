@@ -16,17 +16,8 @@ from ambient.cli.output import Parts, StopRequest, bar_of, say
 from ambient.config import CHOICES, PRESETS, configure, preset, usual_threads
 from ambient.errors import InputError
 from ambient.images.corpus import load_corpus
-from ambient.runs.folder import (
-    PLACE_FILE,
-    STOP_FILE,
-    Run,
-    is_training,
-    lengthen,
-    mark_failed,
-    open_run,
-    settle,
-    start_run,
-)
+from ambient.runs.folder import STOP_FILE, Run, lengthen, open_run, start_run
+from ambient.runs.job import PLACE_FILE, Status, is_alive
 
 if TYPE_CHECKING:
     import torch
@@ -94,18 +85,18 @@ def _resumed(spec: str, steps: int | None, judged: int | None) -> Run:
             f"weights: train --out NEW --from {spec}."
         )
     run = open_run(spec)
-    if is_training(run) and run.state["pid"] != os.getpid():
+    if is_alive(run) and run.state.pid != os.getpid():
         raise InputError(
-            f"run '{run.path}' is being trained by process {run.state['pid']}; "
+            f"run '{run.path}' is being trained by process {run.state.pid}; "
             "wait for it, or stop it first."
         )
     if steps is not None:
         run = lengthen(run, steps)
     if run.config.steps <= run.last_step:
         if judged is None:  # else it keeps its place in the queue
-            settle(run)
+            run.settle()
         say(f"'{run.path}' is done: {run.last_step} of {run.config.steps} steps.")
-    elif run.state["status"] != "running":  # the queue starts a run as running: its stop counts
+    elif run.status != "running":  # the queue starts a run as running: its stop counts
         for name in (STOP_FILE, PLACE_FILE):
             (run.path / name).unlink(missing_ok=True)
     return run
@@ -183,7 +174,7 @@ def _carry_out(run: Run, corpus: Corpus | None, device: torch.device, judged: in
 
 
 def _train(
-    run: Run, corpus: Corpus | None, device: torch.device, stop: StopRequest, at_end: str
+    run: Run, corpus: Corpus | None, device: torch.device, stop: StopRequest, at_end: Status
 ) -> None:
     """Train a run from where it stands, and say how it ended."""
     from ambient.runs.limits import Limits
@@ -193,7 +184,7 @@ def _train(
         corpus = corpus or run.corpus()
         Limits.here().cap_memory()
     except InputError as e:
-        mark_failed(run, str(e))
+        run.fail(str(e))
         raise
     steps = record(run, corpus, device, at_end=at_end)
     with bar_of(run.config.steps, "step") as bar:
@@ -208,7 +199,7 @@ def _train(
     if step >= run.config.steps:
         following = f" Next: python -m ambient evaluate {run.path}" if at_end == "done" else ""
         say(f"done, step {step}.{following}")
-    elif run.state["status"] == "queued":
+    elif run.status == "queued":
         say(f"saved at step {step}: another run's turn; the queue goes on with this one.")
     else:
         say(

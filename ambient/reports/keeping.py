@@ -4,19 +4,16 @@ keeps it, and state.json tells meanwhile how far it is.
 
 from __future__ import annotations
 
-import json
-import os
-from typing import Any
-
 import numpy as np
 
 from ambient.copies.judge import Images
 from ambient.copies.records import Report
 from ambient.errors import InputError
-from ambient.files import Tell, silent, write_atomically
+from ambient.files import Tell, silent
 from ambient.reports.evaluate import draw_and_judge
 from ambient.runs.archive import write_samples
-from ambient.runs.folder import STOP_FILE, Run, pulse, step_name
+from ambient.runs.folder import STOP_FILE, Run, step_name
+from ambient.runs.job import Judging, pulse
 
 
 class _StoppedError(Exception):
@@ -81,15 +78,9 @@ def keep(run: Run, images: Images, report: Report, step: int | None = None) -> N
 
 
 def _say(run: Run, done: int, of: int) -> None:
-    far = {"status": "running", "judging": {"done": done, "of": of}}
-    _write(run, {**run.state, **pulse(os.getpid()), **far})
+    run.tell(status="running", judging=Judging(done=done, of=of), **pulse())
 
 
 def _end(run: Run, why: str) -> None:
-    rest = {k: v for k, v in run.state.items() if k not in ("judging", "unjudged")}
-    _write(run, {**rest, "status": "done", **({"unjudged": why} if why else {})})
+    run.tell(status="done", judging=None, unjudged=why)
     (run.path / STOP_FILE).unlink(missing_ok=True)
-
-
-def _write(run: Run, state: dict[str, Any]) -> None:
-    write_atomically(run.path / "state.json", json.dumps(state) + "\n")

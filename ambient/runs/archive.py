@@ -17,16 +17,27 @@ import numpy as np
 from einops import rearrange, repeat
 from PIL import Image
 
+from ambient.errors import InputError
 from ambient.images import read as untrusted
 from ambient.images.corpus import BUNDLED, load_corpus
+from ambient.images.read import MAX_SIDE, MIN_SIDE, Shape, number, plain
 from ambient.images.zips import open_zip, read_member, read_npz
-from ambient.errors import InputError
+from ambient.runs.folder import (
+    IMAGES_FILE,
+    OWN,
+    SLOWEST,
+    UNPACKING,
+    Run,
+    as_picture,
+    open_run,
+    packed,
+    step_name,
+)
+from ambient.runs.job import fingerprint, mark_owner
 from ambient.runs.limits import Limits
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.files import Record, decode_record, write_atomically
-from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, UNPACKING, Run, as_picture, fingerprint, open_run, owner_record, packed, step_name
-from ambient.images.read import MAX_SIDE, MIN_SIDE, Shape, number, plain
 
 # Everything a run may bring, and its most bytes; other members of a zip are ignored.
 MAX_BYTES = {
@@ -160,7 +171,7 @@ def import_run(source: bytes | Path, into: Path, owner: str | None = None) -> Ru
         mark = run.checkpoint_sha256()[:8]
         if owner is not None:  # each owner has a copy, under a name that nobody else can know
             mark = str(fingerprint(owner + mark))[:16]
-            write_atomically(scratch / "owner.json", owner_record(owner))
+            mark_owner(scratch, owner)
         target = into / f"{run.config.label}-{mark}"
         if not target.exists():
             scratch.rename(target)

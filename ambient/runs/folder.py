@@ -6,20 +6,15 @@ that can go on, resume/. Opening one reads JSON and safetensors and never execut
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
 import math
-import os
 import re
 import shutil
-import signal
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -32,142 +27,23 @@ from ambient.config import Config
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.diffusion.schedule import SamplerConfig, sampler_of, train_density
-from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
 from ambient.errors import InputError
 from ambient.files import is_full, read_json, read_record, unwritten, write_atomically
-from ambient.images.read import Shape, check_shape, number, text, whole
+from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
+from ambient.runs.job import STATE_FILE, Job, State, Status
 
 if TYPE_CHECKING:
     from ambient.diffusion.denoiser import EDM
 
 BUNDLED_RUNS = ASSETS / "runs"
 STOP_FILE = "stop"  # its presence asks a training run to save and end; it may say `YIELD`
-ACTIVE = ("queued", "running")  # every other status is a run at rest
 YIELD = "yield"  # end as queued, because somebody else's run has waited long enough
-PLACE_FILE = "place.json"  # where a run stands in the queue
 START_FILE = "start.safetensors"  # the weights that a run with a parent starts from
 OWN = "pictures"  # the corpus of a run that keeps its images in its folder
 IMAGES_FILE = "images.npz"  # the whole corpus, unseen images and groups too
-STALE = 120.0  # seconds without a heartbeat: gone, where its process cannot be looked up
-HUNG = 600.0  # seconds without a heartbeat and without work: such a process is ended
-IDLE = 0.05  # of that time on a core: less is no work
 UNPACKING = ".import-"  # begins the name of a folder that an upload is unpacked into
-NOBODY = "damaged"  # the owner of a run whose owner.json cannot be read
 SLOWEST = 0.1  # images a second, as metrics.jsonl rounds them; less says nothing of a machine
 SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
-
-SECONDS = ("heartbeat", "monotonic", "worked", "running_seconds", "seconds_per_step", "eta_seconds")
-STATE: Shape = {
-    "status": text,
-    **dict.fromkeys(("step?", "pid?"), whole),
-    **{f"{name}?": number for name in SECONDS},
-}
-
-
-def process_started(pid: int) -> str | None:
-    """When a live process started, in the kernel's words; None if gone or not on Linux."""
-    fields = _process(pid)
-    return fields[19] if fields else None
-
-
-def _process(pid: int) -> list[str] | None:
-    """What /proc/PID/stat says of a live process after its name."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else fields
-
-
-def _worked(pid: int) -> float:
-    """Seconds that a live process has had on cores."""
-    fields = _process(pid)
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
-
-
-@cache
-def _machine() -> tuple[str, str]:
-    """This boot of a machine, and where in it process numbers mean what they mean here.
-
-    Two containers of one machine share the first and not the second. Empty where not told.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return boot, str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return "", ""
-
-
-def pulse(pid: int) -> dict[str, Any]:
-    """What a state says of the live process that trains a run: which one it is, and since when."""
-    boot, numbers = _machine()
-    return {
-        "pid": pid,
-        "pid_started": process_started(pid),
-        "boot": boot,
-        "numbers": numbers,
-        "heartbeat": time.time(),
-        "monotonic": time.monotonic(),
-        "worked": _worked(pid),
-    }
-
-
-def is_training(run: Run) -> bool:
-    """Whether the process that state.json names is alive and still the one that wrote it.
-
-    A process that cannot be looked up, as that of another container, is known by its heartbeat.
-    """
-    state = run.state
-    if state["status"] != "running" or "pid" not in state:
-        return False
-    boot, numbers = _machine()
-    ours = (state.get("boot", boot), state.get("numbers", numbers)) == (boot, numbers)
-    if ours and Path("/proc/self/stat").exists():
-        started = process_started(state["pid"])
-        return started is not None and started == state.get("pid_started", started)
-    return _silence(state) < STALE
-
-
-def end_hung(run: Run) -> bool:
-    """Kill a process of this machine that trains a run, if it has stood still for minutes.
-
-    Whoever is killed loses no more than half a minute of work.
-
-    Returns:
-        Whether there was one.
-    """
-    state, (boot, numbers) = run.state, _machine()
-    here = boot and (state.get("boot"), state.get("numbers")) == (boot, numbers)
-    if not here or not is_training(run) or _silence(state) < HUNG:
-        return False
-    pid = state["pid"]
-    if _worked(pid) - state.get("worked", 0.0) > IDLE * _silence(state):
-        return False  # at something that takes long
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    return True
-
-
-def _silence(state: dict[str, Any]) -> float:
-    """Seconds since a state's last heartbeat.
-
-    Within one boot by a clock that nobody sets, and that stands still while the machine sleeps.
-    """
-    boot, _ = _machine()
-    if boot and state.get("boot") == boot:
-        return time.monotonic() - float(state.get("monotonic", 0.0))
-    return abs(time.time() - float(state.get("heartbeat", 0.0)))
-
-
-def fingerprint(token: str | None) -> str | None:
-    """What a run folder stores of its owner's token."""
-    return None if token is None else hashlib.sha256(token.encode()).hexdigest()
-
-
-def owner_record(token: str) -> str:
-    """The content of owner.json."""
-    return json.dumps({"sha256": fingerprint(token)})
 
 
 def step_name(step: int) -> str:
@@ -175,15 +51,20 @@ def step_name(step: int) -> str:
 
 
 @dataclass(frozen=True)
-class Run:
-    """An opened run folder. Everything is read from disk when asked for."""
+class Run(Job):
+    """An opened run folder: a training, and what it made."""
 
-    path: Path
     config: Config
 
     @property
-    def name(self) -> str:
-        return self.path.name
+    def state(self) -> State:
+        """How its training stands; a folder without a state.json is `done`.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        state = read_record(self.path / STATE_FILE, State)
+        return state or State(status="done", step=self.last_step)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -210,14 +91,6 @@ class Run:
     def density(self, sigma: float) -> float:
         """Training draws a unit of ln sigma at a level."""
         return train_density(sigma, self.config)
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """status, step, steps, heartbeat, seconds_per_step, eta_seconds; `done` if absent."""
-        path = self.path / "state.json"
-        state = read_json(path) or {"status": "done", "step": self.last_step}
-        check_shape(state, STATE, f"'{path}'")
-        return state
 
     @property
     def steps(self) -> list[int]:
@@ -249,16 +122,17 @@ class Run:
         stop = self.path / STOP_FILE
         return stop.exists() and stop.read_text(encoding="utf-8") != YIELD
 
-    @property
-    def owner(self) -> str | None:
-        """The fingerprint of who may change the run; None: anyone; `NOBODY`: it is damaged."""
-        if not (self.path / "owner.json").exists():
-            return None
-        with suppress(InputError):
-            found = (read_json(self.path / "owner.json") or {}).get("sha256")
-            if isinstance(found, str) and re.fullmatch("[0-9a-f]{64}", found):
-                return found
-        return NOBODY
+    def settle(self) -> None:
+        """Say of a run that no process trains what it has come to: done, or interrupted."""
+        status: Status = "done" if self.last_step >= self.config.steps else "interrupted"
+        if self.state.status != status:
+            self.tell(status=status, step=self.saved_step)
+            (self.path / STOP_FILE).unlink(missing_ok=True)
+
+    def fail(self, reason: str) -> None:
+        with suppress(OSError):
+            self.tell(step=self.saved_step)
+        super().fail(reason)
 
     def metrics(self) -> list[dict[str, float]]:
         """The lines of metrics.jsonl; a last line cut short by a crash is left out."""
@@ -470,22 +344,6 @@ def lengthen(run: Run, steps: int, every: int | None = None) -> Run:
     longer = run.config.replace(steps=steps, checkpoint_every=every)
     write_atomically(run.path / "config.json", longer.to_json())
     return replace(run, config=longer)
-
-
-def settle(run: Run) -> None:
-    """Say of a run that no process trains what it has come to: done, or interrupted."""
-    status = "done" if run.last_step >= run.config.steps else "interrupted"
-    if run.state["status"] != status:
-        state = {**run.state, "status": status, "step": run.saved_step}
-        write_atomically(run.path / "state.json", json.dumps(state) + "\n")
-        (run.path / STOP_FILE).unlink(missing_ok=True)
-
-
-def mark_failed(run: Run, reason: str) -> None:
-    """Say in state.json that the run ended, and why, if it can be written at all."""
-    state = {**run.state, "status": "failed", "step": run.saved_step, "error": reason}
-    with suppress(OSError):  # else the queue finds the process gone, and says so
-        write_atomically(run.path / "state.json", json.dumps(state) + "\n")
 
 
 def _descend(config: Config, parent: Run, step: int) -> Config:

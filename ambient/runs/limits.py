@@ -6,7 +6,6 @@
 | AMBIENT_MAX_STAGES      | 100        | stages of a run whose weights are stored         |
 | AMBIENT_MAX_BATCH       | 128        | images a step                                    |
 | AMBIENT_MAX_WIDTH       | 64         | channels at the network's finest level           |
-| AMBIENT_MAX_PARAMETERS  | 3000000    | weights of the network                           |
 | AMBIENT_MAX_N_TRAIN     | 2000       | training images                                  |
 | AMBIENT_MAX_THREADS     | its cores  | threads of a training                            |
 | AMBIENT_MAX_SIDE        | 64         | pixels along an image's side                     |
@@ -17,6 +16,7 @@
 | AMBIENT_MAX_DISK        | 2000000000 | bytes of the runs folder                         |
 | AMBIENT_MAX_MEMORY      | 2000000000 | bytes of each process, beside torch and images    |
 | AMBIENT_MAX_SECONDS     | 1800       | seconds that an audit takes                      |
+| AMBIENT_KEEP_HOURS      | 24         | no cap: hours at rest before a run may go for room |
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ambient.config import TOLD, Config
+from ambient.config import Config
 from ambient.errors import InputError
-from ambient.runs.folder import ACTIVE, fingerprint, list_runs
+from ambient.runs.folder import list_runs
+from ambient.runs.job import ACTIVE, fingerprint
+
+VARIABLES = {"keep_hours": "AMBIENT_KEEP_HOURS"}  # that are not named AMBIENT_MAX_...
 
 
 def is_public() -> bool:
@@ -48,7 +51,6 @@ class Limits:
     stages: float = 100
     batch: float = 128
     width: float = 64
-    parameters: float = 3_000_000
     n_train: float = 2_000
     threads: float = os.cpu_count() or 1
     side: float = 64
@@ -59,6 +61,7 @@ class Limits:
     disk: float = 2e9
     memory: float = 2e9
     seconds: float = 1_800
+    keep_hours: float = 24
 
     @classmethod
     def here(cls) -> Limits:
@@ -70,7 +73,9 @@ class Limits:
         if not is_public():
             return UNLIMITED
         usual = dataclasses.asdict(cls())
-        return cls(**{k: _read(f"AMBIENT_MAX_{k.upper()}", v) for k, v in usual.items()})
+        return cls(
+            **{k: _read(VARIABLES.get(k, f"AMBIENT_MAX_{k.upper()}"), v) for k, v in usual.items()}
+        )
 
     def check(self, config: Config, folder: Path, owner: str | None = None, count: int = 1) -> None:
         """Refuse a run that this server does not train, or not now.
@@ -112,7 +117,6 @@ class Limits:
         """
         for name in ("width", "n_train", "side"):
             _refuse_above(name, getattr(config, name), getattr(self, name))
-        _refuse_above("the number of parameters", parameters(config), self.parameters)
 
     def check_pictures(self, count: int, side: int) -> None:
         """Refuse pictures that somebody brought, where they are too many or too large.
@@ -164,7 +168,7 @@ def _owners_in_line(folder: Path) -> Iterator[str | None]:
     """The owner of each run that trains or waits; those that cannot be read do neither."""
     for run in list_runs(folder):
         try:
-            if run.state.get("status") in ACTIVE:
+            if run.state.status in ACTIVE:
                 yield run.owner
         except InputError:
             continue
@@ -186,27 +190,3 @@ def bytes_of(folder: Path) -> int:
             with suppress(FileNotFoundError):
                 total += Path(parent, name).lstat().st_size
     return total
-
-
-def parameters(config: Config) -> int:
-    """Weights of a run's network, counted without building it (or loading torch)."""
-    w, mid, last = config.widths
-    emb, pixels = 4 * w, config.channels * config.patch**2
-
-    def layer(a: int, b: int, kernel: int = 1) -> int:
-        return a * b * kernel**2 + b
-
-    def block(a: int, b: int) -> int:
-        norms = 2 * a + 2 * b
-        skip = layer(a, b) if a != b else 0
-        return norms + layer(a, b, 3) + layer(emb, 2 * b) + layer(b, b, 3) + skip
-
-    embed = layer(w, emb) + layer(emb, emb) + (TOLD * emb if config.augment else 0)
-    ends = layer(pixels, w, 3) + 2 * w + layer(w, pixels, 3)
-    encode = block(w, w) + block(mid, mid) + 2 * block(last, last)  # the middle one too
-    attention = 2 * last + layer(last, 3 * last) + layer(last, last)
-    between = layer(w, mid, 2) + layer(mid, last, 2)  # and back up
-    back = layer(mid, w, 2) + layer(last, mid, 2)
-    merged = 1 if config.network == "bands" else 2  # added, or concatenated
-    decode = block(merged * w, w) + block(merged * mid, mid)
-    return embed + ends + encode + attention + between + back + decode

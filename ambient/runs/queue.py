@@ -1,48 +1,69 @@
-"""A queue of runs, one at a time, each trained by a process of its own.
+"""One queue for trainings and audits: a folder a job, a process a job.
 
-The run folder is the only channel: the process writes it, everyone else reads it, and a file named
-`stop` in it asks for an end. So a run survives closed tabs and server restarts.
+The job's folder is the only channel: its process writes it, everyone else reads it, and a file
+named `stop` in a run asks its training for an end. So a job survives closed tabs and restarts of
+the server; whoever looks next finds out which processes are gone (`advance`).
 
-The queue is fair: owners take turns, one run each, and within a turn who came first goes first.
-While somebody else waits, a run that has had its slice of time saves and goes back to the end;
-resuming is exact, so that costs nothing but the change. Whose turn it is stands in `place.json`
-(a round and a ticket, both counted, no clock), who may change a run in `owner.json`.
+**Slots.** One training and one audit work at a time, niced: an audit of a minute does not wait for
+a training of an hour, and two trainings would each take twice as long.
+
+**Turns** (`ambient.runs.turns`). Owners take turns. While somebody else waits, a run that has had
+its slice of time saves and goes back to the end; resuming is exact, so that costs nothing but the
+change. An audit has its turn in one piece, and at most `Limits.seconds` of it.
+
+**Who may stop, extend or delete a job.** Its owner: whoever has the token whose hash stands in
+`owner.json`. A job without that file is anyone's, and one that works is stopped before it is
+deleted (`may_change`).
+
+**Room.** No training and no audit ever removes a run. The queue does, on a public server whose runs
+folder is full, by one rule (`ambient.runs.room`).
 """
 
 from __future__ import annotations
 
 import hmac
-import json
 import math
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from ambient.config import Config
-from ambient.images.corpus import Corpus
 from ambient.errors import InputError
-from ambient.runs.limits import Limits, bytes_of
-from ambient.files import is_full, read_json, unwritten, write_atomically
-from ambient.runs.folder import ACTIVE, OWN, PLACE_FILE, STOP_FILE, UNPACKING, YIELD, Run, end_hung, fingerprint, is_training, lengthen, list_runs, mark_failed, owner_record, pulse, settle, start_run
-from ambient.images.read import Shape, check_shape, whole
+from ambient.files import encode_record, is_full, unwritten, write_atomically
+from ambient.images.corpus import Corpus
+from ambient.runs.audits import PREFIX, REQUEST_FILE, Audit, Request
+from ambient.runs.folder import OWN, STOP_FILE, YIELD, Run, lengthen, start_run
+from ambient.runs.job import (
+    ACTIVE,
+    PLACE_FILE,
+    Job,
+    State,
+    Status,
+    fingerprint,
+    is_alive,
+    is_hung,
+    kill,
+    mark_owner,
+    pulse,
+    start_process,
+)
+from ambient.runs.limits import Limits
+from ambient.runs.room import discard, make_room
+from ambient.runs.turns import Pace, line_of, place_behind, seconds_before, standings
 
 RUNS = Path(os.environ.get("AMBIENT_RUNS", "runs"))
+KINDS = (Run, Audit)  # each has a slot of its own
 SLICE = 180.0  # seconds a run trains while somebody else waits
 JUDGED = 256  # samples that a run is judged on at its end: an interval of 12 points at most
-JUDGING = 30.0  # seconds that this takes, about
-NEW, GONE = ".new", ".gone"  # a folder being made, folders being removed
-UNPACKED_AFTER = 3600.0  # seconds after which an upload is no longer being unpacked
+NEW = ".new"  # a run's folder that is being made
 PATIENCE = 20.0  # seconds to wait for another process that changes the queue
 
 
@@ -87,11 +108,11 @@ def submit_all(
         try:
             for config in configs:
                 made.append(_made(config, folder, owner, start, images))
-            _make_room(folder, limits)  # last: a request that is refused costs nobody a run
+            make_room(folder, limits)  # last: a request that is refused costs nobody a run
             limits.check_disk(folder)
         except BaseException:
             for run in made:
-                _discard(run)
+                discard(run)
             raise
     advance(folder)
     return made
@@ -108,7 +129,7 @@ def _made(
     shutil.rmtree(folder / NEW, ignore_errors=True)  # of a process killed right here
     run = start_run(folder / NEW, config, start, images)
     if owner is not None:
-        write_atomically(run.path / "owner.json", owner_record(owner))
+        mark_owner(run.path, owner)
     _queue(run)
     path = folder / _name(config, folder, owner)
     run.path.rename(path)
@@ -125,9 +146,47 @@ def _name(config: Config, folder: Path, owner: str | None) -> str:
     return f"{config.label}-{number}"
 
 
-def may_change(run: Run, owner: str | None) -> bool:
-    """Whether the token is that of the run's owner; a run without one is anyone's."""
-    kept = run.owner
+def submit_audit(ask: Callable[[Audit], Request], owner: str, folder: Path = RUNS) -> Audit:
+    """Queue an audit.
+
+    Args:
+        ask: writes what is handed over into the audit's folder, and says what is asked for.
+        owner: a secret of who asks, of which only a hash is stored.
+
+    Returns:
+        The audit, in a folder whose name nobody can guess.
+
+    Raises:
+        InputError: the folder cannot be written, too many audits wait, or whatever `ask` refuses.
+    """
+    audit = Audit(folder.resolve() / f"{PREFIX}{secrets.token_urlsafe(16)}")
+    with _locked(folder):
+        _check_audits(folder)
+        audit.given.mkdir(parents=True)
+    try:
+        request = ask(audit)  # outside of the lock: it may write for seconds
+        with _locked(folder):
+            _check_audits(folder)
+            write_atomically(audit.path / REQUEST_FILE, encode_record(request))
+            mark_owner(audit.path, owner)
+            audit.look()
+            _queue(audit)
+    except BaseException:
+        discard(audit)
+        raise
+    advance(folder)
+    return audit
+
+
+def _check_audits(folder: Path) -> None:
+    waiting = sum(s.active for s in standings(folder) if isinstance(s.job, Audit))
+    if waiting >= Limits.here().queued:
+        raise InputError(f"{waiting} audits are waiting already; try again later.")
+
+
+def may_change(job: Job, owner: str | None) -> bool:
+    """Whether the token is that of the job's owner; a job without one is anyone's."""
+    kept = job.owner
     return kept is None or hmac.compare_digest(kept, fingerprint(owner) or "")
 
 
@@ -138,7 +197,7 @@ def resume(run: Run, owner: str | None = None) -> None:
         InputError: its folder cannot be written, it is somebody else's, or the queue is full.
     """
     with _changing(run, owner):
-        if run.state["status"] in ACTIVE:
+        if run.state.status in ACTIVE:
             return
         limits = Limits.here()
         limits.check(run.config, run.path.parent, owner)
@@ -176,82 +235,34 @@ def request_stop(run: Run, owner: str | None = None) -> None:
         InputError: its folder cannot be written, or it is somebody else's.
     """
     with _changing(run, owner):
-        if run.state["status"] == "queued":
-            at_rest = "paused" if run.saved_step < run.config.steps else "done"
-            write_atomically(run.path / "state.json", json.dumps({**run.state, "status": at_rest}))
+        if run.state.status == "queued":
+            run.tell(status="paused" if run.saved_step < run.config.steps else "done")
             (run.path / PLACE_FILE).unlink(missing_ok=True)
-        elif run.state["status"] == "running":
+        elif run.state.status == "running":
             write_atomically(run.path / STOP_FILE, "pause")
 
 
-def delete(run: Run, owner: str | None = None, folder: Path = RUNS) -> None:
-    """Remove a run at rest.
+def delete(job: Job, owner: str | None = None, folder: Path = RUNS) -> None:
+    """Remove a run at rest, or an audit however it stands.
 
     Raises:
-        InputError: it is active, somebody else's, or not in `folder`.
+        InputError: it is a run that is active, somebody else's, or not in `folder`.
     """
-    if run.path.resolve().parent != folder.resolve():
-        raise InputError(f"'{run.path}' is not in '{folder}'; only runs there can be deleted.")
-    with _changing(run, owner):
-        _refuse_active(run)
-        _discard(run)
-
-
-def make_room(folder: Path) -> bool:
-    """Clean a folder that holds as much as it may. Returns whether it now holds less."""
-    limits = Limits.here()
-    if math.isinf(limits.disk):
-        return True
-    with _locked(folder):
-        _make_room(folder, limits)
-    return bytes_of(folder) < limits.disk
-
-
-def _make_room(folder: Path, limits: Limits) -> None:
-    """Nothing is removed where that would not suffice."""
-    if math.isinf(limits.disk):
-        return
-    _sweep(folder)
-    at_rest = sum(bytes_of(s.run.path) for s in _standings(folder) if not s.active)
-    if bytes_of(folder) - at_rest < limits.disk:
-        _clean(folder, int(limits.disk) - 1)
-
-
-def _clean(folder: Path, max_bytes: int) -> None:
-    """Remove runs at rest until the folder is small enough: the oldest of who keeps most there."""
-    size = bytes_of(folder)
-    at_rest = sorted((s for s in _standings(folder) if not s.active), key=lambda s: _changed(s.run))
-    while at_rest and size > max_bytes:
-        first = _oldest_of_most(at_rest)
-        at_rest.remove(first)
-        size -= bytes_of(first.run.path)
-        _discard(first.run)
-
-
-def _oldest_of_most(standings: list[_Standing]) -> _Standing:
-    """The first run of the owner whose runs take most, so that nobody crowds out the others."""
-    held: Counter[str | None] = Counter()
-    for s in standings:
-        held[s.owner] += bytes_of(s.run.path)
-    (most, _), *_ = held.most_common(1)
-    return next(s for s in standings if s.owner == most)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left: folders half removed, and half unpacked long ago."""
-    for stale in folder.glob(f"{GONE}*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    for stale in folder.glob(f"{UNPACKING}*"):
-        with suppress(FileNotFoundError):
-            if time.time() - stale.stat().st_mtime > UNPACKED_AFTER:
-                shutil.rmtree(stale, ignore_errors=True)
+    if job.path.resolve().parent != folder.resolve():
+        raise InputError(f"'{job.path}' is not in '{folder}'; only runs there can be deleted.")
+    with _changing(job, owner):
+        if isinstance(job, Run):
+            _refuse_active(job)
+        kill(job)
+        discard(job)
+    advance(folder)
 
 
 def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
-    """Mark dead runs as interrupted, end the running one's slice, start the next. Cheap.
+    """Say which jobs' processes are gone, end the running slice, start what is next. Cheap.
 
-    A process that hangs is killed, and its run goes on in its turn. Who may only read the folder
-    changes nothing.
+    A process that hangs is killed, and its run goes on in its turn. No-op if the folder is
+    read-only.
 
     Raises:
         InputError: the disk is full.
@@ -259,201 +270,121 @@ def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         return
     with _locked(folder):
-        for run in (s.run for s in _standings(folder) if s.state["status"] == "running"):
-            if end_hung(run) and not run.is_to_pause:
-                _queue(run)
-            # The process may have ended since: what it said last counts, if it said anything.
-            elif not is_training(run) and run.state["status"] == "running":
-                settle(run)
-        standings = _standings(folder)
-        line = _line(standings)
-        if not line:
+        for standing in standings(folder):
+            job = standing.job
+            if isinstance(job, Audit):
+                _look_after_audit(job)
+            elif isinstance(job, Run) and standing.state.status == "running":
+                _look_after_run(job)
+        everyone = standings(folder)
+        for kind in KINDS:
+            line = line_of(kind, everyone)
+            if not line:
+                continue
+            first = line[0]
+            if first.state.status == "queued":
+                _launch(first.job)
+            elif first.place.ticket and first.turn_left(line, slice_seconds) <= 0:
+                stop = first.job.path / STOP_FILE
+                if not stop.exists():
+                    _place(first.job)
+                    write_atomically(stop, YIELD)
+
+
+def _look_after_run(run: Run) -> None:
+    if is_hung(run):
+        kill(run)  # which costs no more than half a minute of work
+        if not run.is_to_pause:
+            _queue(run)
             return
-        first = line[0]
-        if first.state["status"] == "queued":
-            _launch(first.run)
-        elif first.ticket and first.turn_left(line, slice_seconds) <= 0:
-            stop = first.run.path / STOP_FILE
-            if not stop.exists():
-                _place(first.run, standings)
-                write_atomically(stop, YIELD)
+    # The process may have ended since: what it said last counts, if it said anything.
+    if not is_alive(run) and run.state.status == "running":
+        run.settle()
+
+
+def _look_after_audit(audit: Audit) -> None:
+    state, most = audit.state, Limits.here().seconds
+    if audit.is_over:
+        kill(audit)
+        discard(audit)
+    elif state.status == "running" and not is_alive(audit):
+        audit.settle()
+    elif state.status == "running" and time.monotonic() - state.monotonic > most:
+        kill(audit)
+        audit.fail(f"it took longer than {most / 60:.0f} minutes; give it less.")
 
 
 def is_busy(folder: Path = RUNS) -> bool:
     """Whether any run trains or waits."""
-    return any(s.active for s in _standings(folder))
+    return any(s.active for s in standings(folder) if isinstance(s.job, Run))
 
 
-def position(run: Run) -> int:
-    """How many runs are before this one: 0 is running or next."""
-    line = [s.run.path for s in _line(_standings(run.path.parent))]
-    return line.index(run.path) if run.path in line else len(line)
+def position(job: Job) -> int:
+    """How many jobs of its kind are before this one: 0 is running or next."""
+    line = [s.job.path for s in line_of(type(job), standings(job.path.parent))]
+    return line.index(job.path) if job.path in line else len(line)
 
 
 def wait_seconds(
     run: Run | None,
     folder: Path = RUNS,
     owner: str | None = None,
-    pace: Callable[[Config], float | None] = lambda config: None,
+    pace: Pace = lambda config: None,
     slice_seconds: float = SLICE,
 ) -> float | None:
     """Seconds until a run starts or goes on; None where unknown.
-
-    The queue is played forward: everyone's steps left, at the pace measured so far.
 
     Args:
         run: a queued run; None: a new one, of `owner` in `folder`.
         pace: seconds a step of a run that has not trained yet.
     """
-    everyone = _standings(run.path.parent if run else folder)
+    everyone = standings(run.path.parent if run else folder)
     target = run.path if run else folder / NEW
-    left = {s.run.path: s.seconds_left(pace) for s in everyone}
-    if run is None and everyone:  # nobody asks for the config of who is only imagined
-        new = _Standing(replace(everyone[0].run, path=target), QUEUED, fingerprint(owner))
-        everyone.append(_behind(new, everyone))
-    waited = 0.0
-    while line := _line(everyone):
-        first = line[0]
-        if first.run.path == target:
-            break
-        seconds = left[first.run.path]
-        if seconds is None:
-            return None
-        turn = min(seconds, first.turn_left(line, slice_seconds))
-        waited += turn
-        left[first.run.path] = seconds - turn
-        goes_on = replace(_behind(first, everyone), state=QUEUED)
-        everyone.remove(first)
-        everyone.append(goes_on if seconds > turn else replace(first, state={"status": "done"}))
-    return waited
+    return seconds_before(target, fingerprint(owner), everyone, pace, slice_seconds)
 
 
-QUEUED: dict[str, Any] = {"status": "queued"}
-PLACE: Shape = {"round?": whole, "ticket?": whole}
+def _place(job: Job) -> None:
+    """Put a job at the end of its owner's."""
+    place = place_behind(job.owner, standings(job.path.parent))
+    write_atomically(job.path / PLACE_FILE, encode_record(place))
 
 
-@dataclass(frozen=True)
-class _Standing:
-    """A run as the queue sees it, its files read once."""
-
-    run: Run
-    state: dict[str, Any]
-    owner: str | None
-    round: int = 0
-    ticket: int = 0  # 0: trained, but not by the queue
-
-    @property
-    def active(self) -> bool:
-        return self.state["status"] in ACTIVE
-
-    def turn_left(self, line: list[_Standing], slice_seconds: float) -> float:
-        """Seconds until the run, which is the first in line, has to make room for others."""
-        if all(s.owner == self.owner for s in line):
-            return math.inf
-        return max(0.0, slice_seconds - self.state.get("running_seconds", 0.0))
-
-    def seconds_left(self, pace: Callable[[Config], float | None]) -> float | None:
-        """Seconds to its end, at its own pace or at one that is told, and to its verdict."""
-        each = self.state.get("seconds_per_step") or pace(self.run.config)
-        steps = self.run.config.steps - self.state.get("step", 0)
-        return (each or 0.0) * steps + JUDGING if each or not steps else None
+def _queue(job: Job) -> None:
+    """Put a job into the queue; the last write makes it count."""
+    _place(job)
+    (job.path / STOP_FILE).unlink(missing_ok=True)
+    job.write(_state(job, "queued"))
 
 
-def _standings(folder: Path) -> list[_Standing]:
-    """All runs of a folder; those with an unreadable state take no part."""
-    found = []
-    for run in list_runs(folder):
-        try:
-            state, place = run.state, read_json(run.path / PLACE_FILE) or {}
-            check_shape(place, PLACE, PLACE_FILE)
-            found.append(_Standing(run, state, run.owner, **place))
-        except (InputError, TypeError):
-            continue
-    return found
-
-
-def _line(standings: list[_Standing]) -> list[_Standing]:
-    """Who trains, then who waits, in order."""
-    active = (s for s in standings if s.active)
-    return sorted(active, key=lambda s: (s.state["status"] == "queued", s.round, s.ticket))
-
-
-def _behind(standing: _Standing, everyone: list[_Standing]) -> _Standing:
-    """The place of a run that comes now.
-
-    Its round is the one that is being served, or the one after the last that its owner had.
-    """
-    rounds = [s.round for s in everyone]
-    served = min((s.round for s in everyone if s.active), default=max(rounds, default=0))
-    after_own = max((s.round + 1 for s in everyone if s.owner == standing.owner), default=0)
-    ticket = max((s.ticket for s in everyone), default=0) + 1
-    return replace(standing, round=max(served, after_own), ticket=ticket)
-
-
-def _place(run: Run, everyone: list[_Standing]) -> None:
-    mine = _behind(_Standing(run, QUEUED, run.owner), everyone)
-    place = {"round": mine.round, "ticket": mine.ticket}
-    write_atomically(run.path / PLACE_FILE, json.dumps(place))
-
-
-def _queue(run: Run) -> None:
-    """Put a run at the end of its owner's; the last write makes it count."""
-    _place(run, _standings(run.path.parent))
-    (run.path / STOP_FILE).unlink(missing_ok=True)
-    write_atomically(run.path / "state.json", json.dumps({**_rest_of(run), **QUEUED}))
-
-
-def _rest_of(run: Run) -> dict[str, Any]:
-    """What a state says whoever trains the run."""
-    pace = run.state.get("seconds_per_step", 0.0)
-    return {"step": run.saved_step, "steps": run.config.steps, "seconds_per_step": pace}
-
-
-def _changed(run: Run) -> float:
-    """When a run last changed, seconds since the epoch."""
-    files = (run.path / name for name in ("state.json", "config.json"))
-    return max((f.stat().st_mtime for f in files if f.exists()), default=0.0)
+def _state(job: Job, status: Status = "running") -> State:
+    """A new state, with what holds whichever process works at the job."""
+    if not isinstance(job, Run):
+        return State(status=status)
+    pace = job.state.seconds_per_step
+    return State(status=status, step=job.saved_step, steps=job.config.steps, seconds_per_step=pace)
 
 
 def _refuse_active(run: Run) -> None:
-    if (status := run.state["status"]) in ACTIVE:
+    if (status := run.state.status) in ACTIVE:
         raise InputError(f"run '{run.name}' is {status}; stop it first.")
 
 
-def _discard(run: Run) -> None:
-    """Remove a run's folder: in one move out of sight, then file by file."""
-    gone = run.path.with_name(f"{GONE}-{run.name}")
-    shutil.rmtree(gone, ignore_errors=True)
-    run.path.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
-
-
-def _launch(run: Run) -> None:
-    """Start the process that trains and judges, detached, niced, its output in the run's log."""
-    command = [sys.executable, "-m", "ambient", "train", "--resume", str(run.path.resolve())]
-    command += ["--evaluate", str(JUDGED)]
-    if shutil.which("nice"):  # visitors' page loads come first
-        command = ["nice", "-n", "10", *command]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(run.config.threads)}
-    root = str(Path(__file__).resolve().parent.parent.parent)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+def _launch(job: Job) -> None:
+    """Start the process of a job; until it writes a state of its own, this one holds the slot."""
+    limits = Limits.here()
+    make_room(job.path.parent, limits)
     try:
-        with (run.path / "log.txt").open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,  # a Ctrl-C for the server is not one for the run
-            )
+        if isinstance(job, Run):
+            command = ["train", "--resume", str(job.path.resolve()), "--evaluate", str(JUDGED)]
+            process = start_process(job, command, job.config.threads)
+        else:
+            assert isinstance(job, Audit)
+            process = start_process(job, job.request.arguments, seconds=limits.seconds)
     except OSError as e:  # the next in line is not kept waiting
-        mark_failed(run, f"training could not be started ({e.strerror}); go on with it later.")
+        job.fail(f"it could not be started ({e.strerror}); try again later.")
         return
-    # The process writes its own state once torch is loaded; until then this one holds the slot.
-    state = {**_rest_of(run), "status": "running", **pulse(process.pid)}
     try:
-        write_atomically(run.path / "state.json", json.dumps(state))
+        job.write(msgspec.structs.replace(_state(job), **pulse(process.pid)))
     except OSError:  # nobody would know of it, and the next look would start another
         process.kill()
         process.wait()
@@ -461,12 +392,12 @@ def _launch(run: Run) -> None:
 
 
 @contextmanager
-def _changing(run: Run, owner: str | None) -> Iterator[None]:
-    """The queue held still, for who may change the run."""
-    with _locked(run.path.parent):
-        if not may_change(run, owner):
+def _changing(job: Job, owner: str | None) -> Iterator[None]:
+    """The queue held still, for who may change the job."""
+    with _locked(job.path.parent):
+        if not may_change(job, owner):
             raise InputError(
-                f"run '{run.name}' is somebody else's; only who started it can change it. "
+                f"run '{job.name}' is somebody else's; only who started it can change it. "
                 "Start one of your own."
             )
         yield

@@ -20,15 +20,25 @@ import torch
 from filelock import FileLock, Timeout
 
 from ambient.config import Config
-from ambient.images.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.diffusion.denoiser import EDM
-from ambient.errors import InputError
-from ambient.files import unwritten, write_atomically
-from ambient.runs.folder import PLACE_FILE, SHEET_SIDE, SLOWEST, START_FILE, STOP_FILE, YIELD, Run, mark_failed, pulse, step_name, write_sheet
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.training import Trainer, TrainStep, enough_memory, train
+from ambient.errors import InputError
+from ambient.files import unwritten, write_atomically
+from ambient.images.corpus import Corpus, split_corpus, to_bytes, to_unit
+from ambient.runs.folder import (
+    SHEET_SIDE,
+    SLOWEST,
+    START_FILE,
+    STOP_FILE,
+    YIELD,
+    Run,
+    step_name,
+    write_sheet,
+)
+from ambient.runs.job import PLACE_FILE, State, Status, pulse
+from ambient.runs.limits import Limits
 from ambient.runs.weights import load_weights, save_weights
-from ambient.runs.queue import make_room
 
 LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels
 HEARTBEAT = 2.0  # seconds between writes of state.json
@@ -46,7 +56,7 @@ def record(
     corpus: Corpus,
     device: torch.device | None = None,
     save_every: float = SAVE_EVERY,
-    at_end: str = "done",
+    at_end: Status = "done",
 ) -> Generator[TrainStep, None, None]:
     """Train `run` from where it stands to its last step, writing its folder as it goes.
 
@@ -74,16 +84,16 @@ def record(
             f"run '{run.path}' is being trained by another process; wait for it, or stop it first."
         ) from e
     except (FloatingPointError, ConnectionError, MemoryError) as e:
-        mark_failed(run, str(e))
+        run.fail(str(e))
         raise
     except OSError as e:
         reason = unwritten(run.path, e)
-        mark_failed(run, reason)
+        run.fail(reason)
         raise OSError(reason) from e
 
 
 def _record(
-    run: Run, corpus: Corpus, device: torch.device, save_every: float, at_end: str
+    run: Run, corpus: Corpus, device: torch.device, save_every: float, at_end: Status
 ) -> Generator[TrainStep, None, None]:
     config, stop = run.config, run.path / STOP_FILE
     torch.set_num_threads(config.threads)
@@ -112,7 +122,7 @@ def _record(
     if trainer.step not in (0, *run.steps) and reason != YIELD:
         _store_stage(run, trainer)
     stop.unlink(missing_ok=True)
-    at_rest = "queued" if reason == YIELD else "paused"
+    at_rest: Status = "queued" if reason == YIELD else "paused"
     log.state(at_end if trainer.step >= config.steps else at_rest)
 
 
@@ -134,7 +144,7 @@ class _Log:
     """metrics.jsonl and state.json of a running run."""
 
     def __init__(self, run: Run, trainer: Trainer, window: list[float]) -> None:
-        self.path, self.trainer = run.path, trainer
+        self.run, self.trainer = run, trainer
         self.losses = window  # since the last line; a resumed run goes on with its own
         self.seconds: list[float] = []
         before = run.metrics()
@@ -155,25 +165,26 @@ class _Log:
                 "images_per_second": max(SLOWEST, round(self.trainer.config.batch / self.pace, 1)),
                 "seconds": round(self.elapsed, 2),
             }
-            with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as f:
+            with (self.run.path / "metrics.jsonl").open("a", encoding="utf-8") as f:
                 f.write(json.dumps(line) + "\n")
             self.losses, self.seconds = [], []
         if time.monotonic() - self.last_beat > HEARTBEAT:
             self.state("running")
 
-    def state(self, status: str) -> None:
+    def state(self, status: Status) -> None:
         self.last_beat = time.monotonic()
         step, steps = self.trainer.step, self.trainer.config.steps
-        record: dict[str, Any] = {
-            "status": status,
-            "step": step,
-            "steps": steps,
-            **pulse(os.getpid()),
-            "running_seconds": round(self.last_beat - self.began, 1),
-            "seconds_per_step": round(self.pace, 4),
-            "eta_seconds": round(self.pace * (steps - step), 1),
-        }
-        write_atomically(self.path / "state.json", json.dumps(record) + "\n")
+        self.run.write(
+            State(
+                status=status,
+                step=step,
+                steps=steps,
+                running_seconds=round(self.last_beat - self.began, 1),
+                seconds_per_step=round(self.pace, 4),
+                eta_seconds=round(self.pace * (steps - step), 1),
+                **pulse(),
+            )
+        )
 
 
 def _save(run: Run, trainer: Trainer, window: list[float]) -> None:
@@ -187,19 +198,23 @@ def _save(run: Run, trainer: Trainer, window: list[float]) -> None:
 
 def _store_stage(run: Run, trainer: Trainer) -> None:
     """The same 36 seeds as a picture, then the weights: where they are, the stage is whole."""
-    _make_room(run)
+    _check_room(run)
     name = step_name(trainer.step)
     write_sheet(run.path / "sheets" / f"{name}.png", sheet_samples(run, trainer.average))
     save_weights(run.path / "checkpoints" / f"{name}.safetensors", trainer.average)
 
 
-def _make_room(run: Run) -> None:
-    """Raises OSError where a run of the queue finds no room for a stage, as on a full disk."""
+def _check_room(run: Run) -> None:
+    """Raises OSError where a run of the queue finds no room for a stage, as on a full disk.
+
+    Whose runs then go is for the queue to say, never for a training.
+    """
     if not (run.path / PLACE_FILE).exists():
         return
-    with suppress(InputError):  # the queue is held by somebody: then it is not looked
-        if not make_room(run.path.parent):
-            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+    try:
+        Limits.here().check_disk(run.path.parent)
+    except InputError as e:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)) from e
 
 
 def _resume_path(run: Run, step: int) -> Path:

@@ -9,10 +9,10 @@ from safetensors.torch import load_file, save
 
 from ambient.config import Config
 from ambient.diffusion.denoiser import EDM
-from ambient.errors import InputError
 from ambient.diffusion.hardware import inference_dtype
-from ambient.files import write_atomically
 from ambient.diffusion.training import build_denoiser
+from ambient.errors import InputError
+from ambient.files import write_atomically
 from ambient.images.read import guarded, plain, tensor_shapes
 
 DTYPES = {"BF16", "F16", "F32"}

@@ -36,7 +36,7 @@ def test_a_run_stays_ones_own(fresh: str, new_tab: Any, tmp_path: Path) -> None:
     tab.open("train_your_own")  # the address alone, in a session of its own
     stop.click()
     deadline = time.monotonic() + 120
-    while run.state["status"] != "paused":
+    while run.status != "paused":
         assert time.monotonic() < deadline, run.state
         page.wait_for_timeout(500)
     (cookie,) = (c for c in page.context.cookies() if c["name"] == "ambient-key")

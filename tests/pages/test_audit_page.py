@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +14,17 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ambient.errors import InputError
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports import page as paper
 from ambient.reports.records import read_report
-from ambient.runs.folder import process_started
-from ui import visitor
-from ui.jobs import desk as office
-from ui.jobs import drops
-from ui.jobs.desk import Desk, Job
+from ambient.runs import queue
+from ambient.runs.audits import Audit, list_audits
+from ambient.runs.job import kill
+from tests.jobs import finish
+from ui import data, visitor
+from ui.jobs import desk, drops
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 240.0  # seconds for a process of its own on a busy machine
 
 
 def zipped(images: np.ndarray, prefix: str) -> bytes:
@@ -55,11 +48,10 @@ def sets(emoji: Corpus) -> dict[str, bytes]:
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AppTest]:
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
-    office.desk.clear()  # type: ignore[attr-defined]
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
     yield at.switch_page("pages/audit.py").run()
-    for key in list(office.desk().jobs):
-        office.desk().end(key)
+    for audit in list_audits(tmp_path):
+        kill(audit)
 
 
 def drop(at: AppTest, which: str, *files: tuple[str, bytes]) -> None:
@@ -76,13 +68,12 @@ def click(at: AppTest) -> AppTest:
 
 def finished(at: AppTest) -> AppTest:
     """The page once its audit has ended."""
-    deadline = time.monotonic() + PATIENCE
-    while any(job.active for job in office.desk().jobs.values()):
-        assert time.monotonic() < deadline
-        for key in list(office.desk().jobs):
-            office.desk().look(key)
-        time.sleep(0.3)
+    finish(data.runs_folder())
     return at.run()
+
+
+def audits() -> list[Audit]:
+    return list_audits(data.runs_folder())
 
 
 def said(at: AppTest) -> str:
@@ -120,7 +111,7 @@ def test_two_drops_and_one_click(
     assert "An example" not in words
     assert "*made" in words
     assert "left out in turn" in words or "judged against the others" in words
-    (job,) = office.desk().jobs.values()
+    (job,) = audits()
     report = json.loads(job.json.read_bytes())
     low, high = report["copies"]["ratio"]["ci95"]
     assert low < 40 / 120 < high
@@ -135,8 +126,8 @@ def test_two_drops_and_one_click(
     again = opened(monkeypatch, at)
     (delete,) = [b for b in again.button if b.label == "Delete this audit"]
     assert "An example" in said(delete.click().run())
-    assert not office.desk().jobs
-    assert not job.folder.exists()
+    assert not audits()
+    assert not job.path.exists()
     assert "Of 120 generated images" not in said(at.run())
 
 
@@ -156,18 +147,27 @@ def opened(
     return at
 
 
-def test_an_audit_belongs_to_a_browser_and_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Job, "start", lambda job: None)
-    counter = Desk()
-    jobs = {"a1": ("a", "audit"), "b": ("b", "audit"), "a2": ("a", "audit"), "side": ("a", "side")}
-    counter.jobs = {key: Job(Path("gone") / key, [], of) for key, of in jobs.items()}
-    assert counter.newest(("a", "audit")) == "a2"
-    assert counter.newest(("b", "audit")) == "b"
-    assert counter.newest(("c", "audit")) == counter.newest((None, "audit")) == ""
-    counter.end_all(None)
-    assert list(counter.jobs) == list(jobs)
-    counter.end_all("a")
-    assert list(counter.jobs) == ["b"]
+def test_an_audit_belongs_to_a_browser_and_a_place(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    monkeypatch.setattr(queue, "_launch", lambda job: None)
+    places = {"a1": ("a", "audit"), "b": ("b", "audit"), "a2": ("a", "audit"), "side": ("a", "x")}
+    keys = {
+        name: desk.submit({"generated": "a", "train": "b"}, "pixels", 128, *of)
+        for name, of in places.items()
+    }
+
+    def found(browser: str | None, key: str = "") -> str | None:
+        audit = desk.look(browser, "audit", keys.get(key, ""))
+        return next((k for k, v in keys.items() if audit and v == audit.name), None)
+
+    assert [found("a"), found("a", "a1"), found("b"), found("b", "a1")] == ["a2", "a1", "b", "b"]
+    assert found("c") is found(None) is None
+    desk.end_all(None)
+    assert len(list_audits(tmp_path)) == 4
+    desk.end_all("a")
+    assert [a.name for a in list_audits(tmp_path)] == [keys["b"]]
 
 
 def test_loose_pictures_are_a_set_too(page: AppTest, sets: dict[str, bytes]) -> None:
@@ -202,7 +202,7 @@ def test_hostile_drops_get_one_line(name: str, page: AppTest, sets: dict[str, by
     assert error.value.startswith("generated: ")
     assert "\n" not in error.value
     assert "Traceback" not in error.value
-    assert str(next(iter(office.desk().jobs.values())).folder) not in error.value
+    assert str(audits()[0].path) not in error.value
     assert "Yes: some are copies" not in said(at)  # no example beside one's own images
     assert [b.disabled for b in at.button if b.label == "Audit my images"] == [False]
 
@@ -214,7 +214,7 @@ def test_a_zip_among_pictures_is_refused_before_anything_runs(
     drop(page, "train", ("training.zip", sets["train"]))
     at = click(page)
     assert "'b.zip' is a zip or npz among 2 files" in at.error[0].value
-    assert not office.desk().jobs
+    assert not audits()
 
 
 def test_a_public_server_caps_and_asks_for_no_paths(
@@ -230,7 +230,7 @@ def test_a_public_server_caps_and_asks_for_no_paths(
     drop(at, "train", ("training.zip", sets["train"]))
     at.run()
     assert "this server takes at most 0 MB" in at.error[0].value
-    assert not office.desk().jobs
+    assert not audits()
 
 
 # Models
@@ -275,7 +275,7 @@ def test_a_diffusers_model_is_sampled_and_judged(page: AppTest, pipeline: bytes)
     assert not at.exception
     assert not at.error
     assert "Of 128 generated images" in said(at)
-    (job,) = office.desk().jobs.values()
+    (job,) = audits()
     report = json.loads(job.json.read_bytes())
     assert report["generated"]["name"] == "my-ddpm"
     assert report["samples"][5]["file"] == "seed 5"
@@ -309,206 +309,4 @@ def test_a_hostile_model_gets_one_line(page: AppTest, pipeline: bytes) -> None:
     at = hand_over_a_model(page, buffer.getvalue())
     assert not at.exception
     assert "its config asks for" in at.error[0].value
-    assert str(next(iter(office.desk().jobs.values())).folder) not in at.error[0].value
-
-
-# Turns
-
-
-class Idle:
-    """A process that runs until it is told to end."""
-
-    stdin = None
-
-    def __init__(self) -> None:
-        self.code: int | None = None
-
-    def poll(self) -> int | None:
-        return self.code
-
-    def terminate(self) -> None:
-        self.code = -15
-
-    def wait(self, timeout: float | None = None) -> int | None:
-        return self.code
-
-
-@pytest.fixture
-def line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Desk:
-    def start(job: Job) -> None:
-        job.began = time.monotonic()
-        job.process = Idle()  # type: ignore[assignment]
-
-    monkeypatch.setattr(Job, "start", start)
-    monkeypatch.setattr(office.tempfile, "tempdir", str(tmp_path))
-    return Desk()
-
-
-def submit(desk: Desk) -> str:
-    return desk.submit({"generated": "a", "train": "b"}, "pixels")
-
-
-def test_audits_run_one_at_a_time_in_the_order_they_came(line: Desk) -> None:
-    first, second, third = (submit(line) for _ in range(3))
-    assert [line.jobs[k].status for k in (first, second, third)] == [
-        "running",
-        "waiting",
-        "waiting",
-    ]
-    assert line.ahead(third) == 2
-    line.jobs[first].process.code = 0  # type: ignore[union-attr]
-    line.look(third)
-    assert line.jobs[first].status == "done"
-    assert line.jobs[second].status == "running"
-    line.end(second)
-    assert line.jobs[third].status == "running"
-
-
-def test_who_has_left_is_passed_over_and_then_forgotten(line: Desk) -> None:
-    first, second, third = (submit(line) for _ in range(3))
-    line.jobs[second].seen -= office.AWAY + 1
-    line.end(first)
-    assert line.jobs[second].status == "waiting"
-    assert line.jobs[third].status == "running"
-    process = line.jobs[third].process
-    line.jobs[third].seen -= office.ABANDONED + 1
-    line.look(second)  # back again
-    assert third not in line.jobs
-    assert process is not None
-    assert process.poll() == -15
-    assert line.jobs[second].status == "running"
-
-
-def test_what_takes_too_long_makes_room_and_says_so(
-    line: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = submit(line), submit(line)
-    line.jobs[first].began -= 3_000
-    line.look(second)
-    assert line.jobs[first].status == "running"  # nothing is capped on a machine of one's own
-    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
-    line.look(first)
-    assert line.jobs[first].status == "failed"
-    assert line.jobs[first].last_word() == "it took longer than 30 minutes; give it less."
-    assert line.jobs[second].status == "running"
-
-
-def test_ending_leaves_no_folder(line: Desk, tmp_path: Path) -> None:
-    key = submit(line)
-    assert len(list(tmp_path.iterdir())) == 1
-    line.end(key)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_process_that_was_killed_is_said_to_have_ended(line: Desk) -> None:
-    key = submit(line)
-    job = line.jobs[key]
-    (job.folder / "log.txt").write_text("comparing pixels: 3 %\rcomparing pixels: 4 %")
-    assert "ended early" in job.last_word()
-    (job.folder / "log.txt").write_text("reading: 3 %\rambient audit: train: no pictures.\n")
-    assert job.last_word() == "train: no pictures."
-    line.close()
-    assert not job.folder.exists()
-    assert not line.jobs
-
-
-def test_the_line_has_an_end(line: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
-    monkeypatch.setenv("AMBIENT_MAX_QUEUED", "2")
-    submit(line)
-    submit(line)
-    with pytest.raises(InputError, match="2 audits are waiting already"):
-        submit(line)
-
-
-# Nothing left behind
-
-SERVER = """
-import sys, tempfile, time
-from pathlib import Path
-from ui.jobs import desk
-folder = Path(tempfile.mkdtemp(prefix=desk._mark()))
-(folder / "generated.zip").write_bytes(b"somebody's pictures")
-job = desk.Job(folder, ["train", "--steps", "1000000", "--out", str(folder / "run")])
-job.start()
-print(job.process.pid, flush=True)
-time.sleep(600)
-"""
-
-
-def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-def test_a_killed_server_leaves_no_process_and_the_next_no_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", SERVER]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        pid = int(server.stdout.readline())
-        assert process_started(pid)
-        monkeypatch.setattr(office.tempfile, "tempdir", str(tmp_path))
-        office.sweep()
-        assert len(list(tmp_path.iterdir())) == 1  # the server lives
-        server.kill()
-    until(lambda: process_started(pid) is None)
-    mine = Path(office.tempfile.mkdtemp(prefix=office._mark()))
-    office.sweep()
-    assert list(tmp_path.iterdir()) == [mine]
-
-
-def test_an_audit_computes_no_longer_than_it_may(tmp_path: Path) -> None:
-    environment = {**os.environ, "AMBIENT_PUBLIC": "1", "AMBIENT_MAX_SECONDS": "1"}
-    command = ["train", "--steps", "10000", "--out", str(tmp_path / "run")]
-    with subprocess.Popen(
-        [sys.executable, "-m", "ui.jobs.process", *command],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.wait(PATIENCE) in (-signal.SIGXCPU, -signal.SIGKILL)
-
-
-def test_pictures_go_in_time_when_nobody_looks(
-    line: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(office, "TICK", 0.02)
-    key = submit(line)
-    line.jobs[key].process.code = 0  # type: ignore[union-attr]
-    line.jobs[key].seen -= office.KEPT + 1
-    clock = threading.Thread(target=line.watch_the_clock)
-    clock.start()
-    until(lambda: not list(tmp_path.iterdir()), 10)
-    line.close()
-    clock.join(10)
-    assert not clock.is_alive()
-
-
-def test_nobody_waits_while_an_audit_ends(line: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = submit(line), submit(line)
-    ended = threading.Event()
-    monkeypatch.setattr(line.jobs[first].process, "terminate", lambda: ended.wait(30))
-    line.jobs[first].seen -= office.ABANDONED + 1
-    slow = threading.Thread(target=line.advance)
-    slow.start()
-    until(lambda: first not in line.jobs, 10)
-    began = time.monotonic()
-    assert line.look(second)
-    assert time.monotonic() - began < 5
-    assert slow.is_alive()
-    ended.set()
-    slow.join(10)
-
-
-def test_what_an_audit_says_names_no_folder(line: Desk) -> None:
-    job = line.jobs[submit(line)]
-    why = f"[Errno 13] Permission denied: '{job.folder}/train/a.zip'"
-    (job.folder / "log.txt").write_text(f"ambient audit: {why}\n")
-    assert job.last_word() == "[Errno 13] Permission denied: 'train/a.zip'"
+    assert str(audits()[0].path) not in at.error[0].value

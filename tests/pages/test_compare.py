@@ -6,7 +6,6 @@ import io
 import json
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ from streamlit.testing.v1 import AppTest
 
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.runs.folder import BUNDLED_RUNS
+from tests.jobs import finish
 from tests.pages.driver import visit
-from ui import words
+from ui import data, words
 from ui.compare.choice import IMAGES
-from ui.jobs import desk as office
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGE = "Judge these images"
@@ -139,7 +138,6 @@ def test_a_spoiled_link_opens_the_page(app: AppTest) -> None:
 @pytest.fixture
 def dropped(app: AppTest, emoji: Corpus) -> Iterator[AppTest]:
     """The page with a set of images on the second side: a third of them copies."""
-    office.desk.clear()  # type: ignore[attr-defined]
     _open(app, second=IMAGES)
     assert [b.disabled for b in app.button if b.label == JUDGE] == [True]
     assert not app.metric
@@ -151,7 +149,6 @@ def dropped(app: AppTest, emoji: Corpus) -> Iterator[AppTest]:
     app.selectbox(key=f"{IMAGES}-second-features").set_value("pixels")
     _judged(app)
     yield app
-    office.desk().close()
 
 
 def _drop(app: AppTest, side: str, which: str, images: np.ndarray) -> None:
@@ -166,12 +163,7 @@ def _judged(app: AppTest) -> None:
     app.run()
     [b for b in app.button if b.label == JUDGE][-1].click().run()
     assert not app.exception, app.exception[0].message
-    deadline = time.monotonic() + 240
-    while any(job.active for job in office.desk().jobs.values()):
-        assert time.monotonic() < deadline
-        for key in list(office.desk().jobs):
-            office.desk().look(key)
-        time.sleep(0.3)
+    finish(data.runs_folder())
     app.run()
     assert not app.exception, app.exception[0].message
 
@@ -231,7 +223,6 @@ def _pipeline(folder: Path) -> bytes:
 
 
 def test_a_pipeline_pairs_with_a_run(app: AppTest, digits: Corpus, tmp_path: Path) -> None:
-    office.desk.clear()  # type: ignore[attr-defined]
     _open(app, first="digits-50-standard", second=IMAGES)
     app.button_group(key=f"{IMAGES}-second-source").set_value("model").run()
     given = ("my-ddpm.zip", _pipeline(tmp_path / "my-ddpm"), "application/zip")
@@ -249,4 +240,3 @@ def test_a_pipeline_pairs_with_a_run(app: AppTest, digits: Corpus, tmp_path: Pat
     assert "steps of sampling" not in said and len(app.get("image")) == 2
     command = next(c.value for c in app.code if "ambient compare" in c.value)
     assert "audit --model A --n 128 --train B --json my-ddpm.json" in command
-    office.desk().close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import os
 import re
 import shlex
 import shutil
@@ -37,6 +35,7 @@ from ambient.runs.folder import (
     open_run,
     packed,
 )
+from ambient.runs.job import Judging, pulse
 from ui import visitor, words
 from ui.train_your_own import progress, replay
 
@@ -84,7 +83,7 @@ def _text(app: AppTest) -> str:
 
 
 def _status(run: Run) -> str:
-    return str(open_run(run.path).state["status"])
+    return str(open_run(run.path).status)
 
 
 def test_a_run_goes_through_the_queue(runs: Path) -> None:
@@ -392,17 +391,13 @@ def test_unseen_images_stand_beside_the_copies(finished: Run) -> None:
     assert f"of {min(both, progress.UNSEEN):,})." in _text(_open(mine=finished.name))
 
 
-def _say(run: Run, **state: object) -> None:
-    (run.path / "state.json").write_text(json.dumps({**run.state, **state}))
-
-
 def test_a_finished_run_is_judged_when_asked(finished: Run) -> None:
-    _say(finished, unjudged="judging was stopped.")
+    finished.tell(unjudged="judging was stopped.")
     app = _open(mine=finished.name)
     assert "No verdict: judging was stopped." in _text(app)
     _press(app, "Judge this run")
     assert _status(finished) == "queued"
-    _say(finished, status="running", judging={"done": 64, "of": 256}, pid=os.getpid())
+    finished.tell(status="running", judging=Judging(done=64, of=256), **pulse())
     app = _open(mine=finished.name)
     assert any(b.label == "Stop judging" for b in app.button)
     assert "Judging: 64 of 256 samples" in app.get("progress")[0].proto.text

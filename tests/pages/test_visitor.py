@@ -9,7 +9,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from ambient.runs import queue as worker
-from ambient.runs.folder import fingerprint, list_runs
+from ambient.runs.folder import list_runs
+from ambient.runs.job import fingerprint
 from ui import visitor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +68,7 @@ def test_a_page_loaded_again_knows_whose_its_run_is(browser: Browser, tmp_path: 
     assert run.owner == fingerprint(browser.cookies[COOKIE])
     assert again.selectbox(key="mine").value == run.name
     browser.press(again, "Stop and save")
-    assert run.state["status"] == "paused"
+    assert run.status == "paused"
     browser.cookies.clear()
     assert "Go on" not in labels(browser.open(mine=run.name))
 

@@ -17,7 +17,8 @@ from PIL import Image
 
 from ambient.cli import main
 from ambient.images.corpus import ASSETS, Corpus
-from ambient.runs.folder import Run, open_run, process_started
+from ambient.runs.folder import Run, open_run
+from ambient.runs.job import State, pulse
 
 TRAIN = ["train", "--corpus", "digits", "--n-train", "16", "--batch", "8", "--width", "16"]
 TRAIN += ["--threads", "1"]  # two test processes share two cores
@@ -26,7 +27,7 @@ TRAIN += ["--threads", "1"]  # two test processes share two cores
 def test_train_sample_evaluate_export(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main([*TRAIN, "--steps", "12", "--out", str(run)]) == 0
-    assert open_run(run).state["status"] == "done"
+    assert open_run(run).status == "done"
     assert (
         main(["sample", str(run), "--n", "5", "--seed", "7", "--out", str(tmp_path / "x.npz")]) == 0
     )
@@ -56,8 +57,8 @@ def test_training_ends_with_a_verdict_where_asked(
     kept, report = open_run(run).samples(), open_run(run).report()
     assert kept is not None and report is not None
     assert report["n_samples"] == len(kept[0]) == 100
-    assert open_run(run).state["status"] == "done"
-    assert "judging" not in open_run(run).state
+    assert open_run(run).status == "done"
+    assert open_run(run).state.judging is None
     stored = (run / "report.json").stat().st_mtime_ns
     assert main(["train", "--resume", str(run), "--evaluate", "100"]) == 0
     assert (run / "report.json").stat().st_mtime_ns == stored  # the same weights, judged before
@@ -161,8 +162,7 @@ def test_a_run_in_training_is_left_alone(
     copy = tmp_path / "copy"
     shutil.copytree(tiny_run.path, copy)
     pid = os.getppid()
-    state = {"status": "running", "pid": pid, "pid_started": process_started(pid)}
-    (copy / "state.json").write_text(json.dumps({**state, "heartbeat": time.time()}))
+    open_run(copy).write(State(status="running", **pulse(pid)))
     assert main(["train", "--resume", str(copy)]) == 2
     assert f"is being trained by process {pid}" in capsys.readouterr().err
 
@@ -298,8 +298,8 @@ def test_a_terminated_run_is_saved_and_goes_on(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert "Go on with: python -m ambient train --resume" in error
     run = open_run(tmp_path / "run")
-    assert run.state["status"] == "paused"
-    assert run.last_step == run.state["step"] >= 10
+    assert run.status == "paused"
+    assert run.last_step == run.state.step >= 10
 
 
 def test_a_stored_report_is_not_replaced_by_a_smaller_one(

@@ -79,7 +79,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
         again = open_run(path)
         for _ in record(again, digits):
             pass
-        assert again.state["status"] == "done"
+        assert again.status == "done"
         assert_same(whole, again)
 
 
@@ -180,7 +180,7 @@ def test_a_run_that_makes_room_for_another_waits_and_is_the_same(
     for done in record(turns, digits):
         if done.step == 5:
             (turns.path / STOP_FILE).write_text(YIELD)
-    assert turns.state["status"] == "queued"
+    assert turns.status == "queued"
     assert (turns.saved_step, turns.steps) == (5, [])
     for _ in record(turns, digits):
         pass
@@ -203,15 +203,15 @@ def test_a_full_disk_ends_a_run_in_one_line_and_costs_nothing(
     with pytest.raises(OSError, match="the disk is full: '.*run' could not be written"):
         for _ in record(run, digits):
             pass
-    assert run.state["status"] == "failed"
-    assert run.state["error"].startswith("the disk is full")
-    assert run.state["step"] == run.saved_step
+    assert run.status == "failed"
+    assert run.state.error.startswith("the disk is full")
+    assert run.state.step == run.saved_step
     for step in run.steps:
         assert run.checkpoint(step).read_bytes() == tiny_run.checkpoint(step).read_bytes()
     assert not list(run.path.rglob(".step-*"))
     for _ in record(run, digits):
         pass
-    assert run.state["status"] == "done"
+    assert run.status == "done"
     assert_same(tiny_run, run)
 
 
@@ -237,9 +237,9 @@ def test_a_run_is_trained_by_one_process_at_a_time(
     next(first)
     with pytest.raises(InputError, match="is being trained by another process"):
         next(record(run, digits))
-    assert run.state["status"] == "running"
+    assert run.status == "running"
     first.close()
-    assert run.state["status"] == "paused"
+    assert run.status == "paused"
 
 
 def test_weights_without_a_resume_state_are_never_traded_for_a_restart(
@@ -285,7 +285,7 @@ def test_a_diverged_run_says_so_and_keeps_its_weights(tmp_path: Path, digits: Co
     torch.save(trainer, run.path / "resume/step-000008.pt")
     with pytest.raises(FloatingPointError, match="lower --lr"):
         next(record(run, digits))
-    assert run.state["status"] == "failed"
+    assert run.status == "failed"
     assert run.steps == [8]
     run.denoiser()
 
@@ -295,7 +295,7 @@ def test_a_stop_file_pauses_a_run(tmp_path: Path, digits: Corpus) -> None:
     for done in record(run, digits):
         if done.step == 5:
             (run.path / STOP_FILE).touch()
-    assert run.state["status"] == "paused"
+    assert run.status == "paused"
     assert run.last_step == 5
     assert not (run.path / STOP_FILE).exists()
 

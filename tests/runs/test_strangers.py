@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -92,8 +93,8 @@ def failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_run: Run) -> Ru
     return run
 
 
-def told(run: Run, **state: object) -> None:
-    write_atomically(run.path / "state.json", json.dumps({**run.state, **state}))
+def told(run: Run, **state: Any) -> None:
+    run.tell(**state)
 
 
 def all_of(at: AppTest) -> str:
@@ -115,11 +116,11 @@ def test_how_a_run_ended_names_no_folder(failed: Run) -> None:
     assert "It ended early: 'tiny/resume/20.pt' could not be read" in said
     assert "python -m ambient train --resume tiny" in said
     assert str(failed.path.parent) not in said
-    told(failed, status="interrupted", error=None)
+    told(failed, status="interrupted", error="")
     (failed.path / "log.txt").write_text("OSError: '/opt/python/lib/torch/x.so' is missing\n")
     said = all_of(opened("train_your_own", mine="tiny"))
     assert "It ended early: OSError: 'x.so' is missing" in said
-    told(failed, status="done", error=None, unjudged=f"'{failed.path}/images.npz' is gone")
+    told(failed, status="done", error="", unjudged=f"'{failed.path}/images.npz' is gone")
     said = all_of(opened("train_your_own", mine="tiny"))
     assert "No verdict: 'tiny/images.npz' is gone" in said
     assert str(failed.path.parent) not in said

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 from streamlit.config import get_config_options
 
-from ambient.runs.folder import Run
+from ambient.runs.folder import Run, open_run
 from ambient.runs.limits import Limits
 from ui import pages
 
@@ -218,8 +218,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_run: Run) -> Iterator[
         else:
             shutil.copy(source, target)
     shutil.copytree(tiny_run.path, home / "runs" / "tiny")
-    state = home / "runs" / "tiny" / "state.json"
-    state.write_text(json.dumps({**tiny_run.state, "status": "paused", "step": 10}))
+    open_run(home / "runs" / "tiny").tell(status="paused", step=10)
     set_writable(home, False)
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -86,7 +86,7 @@ def assert_alike(a: Run, b: Run) -> None:
     assert_close(*losses, rtol=1e-5, atol=2e-6)
     files = [{str(p.relative_to(run.path)) for p in run.path.rglob("*")} for run in (a, b)]
     assert files[0] == files[1]
-    assert a.state["status"] == b.state["status"] == "done"
+    assert a.status == b.status == "done"
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_a_stop_ends_all_processes_at_the_same_step(tmp_path: Path) -> None:
     said = [p.communicate(timeout=LIMIT)[0] for p in processes]
     assert [p.returncode for p in processes] == [0, 0], said
     run = open_run(out)
-    assert run.state["status"] == "paused"
+    assert run.status == "paused"
     assert 0 < run.saved_step < 100000
     assert f"stopped as asked, saved at step {run.saved_step}" in said[0]
     assert said[1] == ""
@@ -228,7 +228,7 @@ def test_all_processes_end_when_the_first_fails(runs: Path, tmp_path: Path, fail
     assert [p.returncode for p in processes] == [status, 1], said
     assert said[0].splitlines()[-1].startswith(f"ambient train: {line}")
     assert said[1] == ""
-    assert open_run(out).state["status"] == ("done" if failure == "exists" else "failed")
+    assert open_run(out).status == ("done" if failure == "exists" else "failed")
 
 
 def test_a_lost_process_ends_the_others(runs: Path, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_lost_process_ends_the_others(runs: Path, tmp_path: Path) -> None:
     assert processes[0].returncode == 1
     assert "ambient train: another process of this training is gone" in said
     assert "go on from the last saved step with --resume" in said
-    assert open_run(out).state["status"] == "failed"
+    assert open_run(out).status == "failed"
 
 
 def test_every_image_of_a_batch_is_somebodys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,7 @@ def _own(side: str, box: DeltaGenerator) -> Side | None:
         if job.active:
             waiting.watch(_place(side))
         elif job.status == "failed":
-            words.refuse(job.last_word())
+            words.refuse(job.state.error)
         else:
             report = outcome.read(str(job.json), data.stamp(job.json))
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -10,9 +10,10 @@ import streamlit as st
 
 from ambient.copies.spaces import FEATURES, SPACES
 from ambient.errors import InputError
+from ambient.runs.audits import Audit
 from ambient.runs.limits import Limits, is_public
 from ui import uploads, visitor, words
-from ui.jobs.desk import Job, desk
+from ui.jobs import desk
 
 GENERATED = {
     "generated": ("Generated images", "What your model made: 100 or more."),
@@ -156,36 +157,32 @@ def promise() -> str:
 def start(place: str, given: Given, features: str = FEATURES, count: int = COUNTS[0]) -> None:
     """Begin an audit, in place of the last one of this tab there."""
     if last := st.session_state.pop(_job(place), None):
-        desk().end(last)
-    of = visitor.own_browser(), place
+        desk.end(last, visitor.browser())
+    browser = visitor.own_browser()
     visitor.remember()
     try:
-        st.session_state[_job(place)] = desk().submit(given, features, count, of)
+        st.session_state[_job(place)] = desk.submit(given, features, count, browser, place)
     except InputError as e:
         words.refuse(e)
 
 
-def look(place: str) -> tuple[str, Job | None]:
+def look(place: str) -> tuple[str, Audit | None]:
     """The key of this visitor's audit at a place, and the audit; None without one.
 
     That of this tab, or the last one of this browser: a page that is loaded again is a new session.
     """
-    key = st.session_state.get(_job(place), "")
-    job = desk().look(key) if key else None
-    if job is None:
-        key = desk().newest((visitor.browser(), place))
-        job = desk().look(key) if key else None
-    if job:
-        st.session_state[_job(place)] = key
-    else:
+    audit = desk.look(visitor.browser(), place, st.session_state.get(_job(place), ""))
+    if audit is None:
         st.session_state.pop(_job(place), None)
-    return key, job
+        return "", None
+    st.session_state[_job(place)] = audit.name
+    return audit.name, audit
 
 
 def forget(place: str, key: str) -> None:
     """End and forget an audit of this visitor's at a place."""
     st.session_state.pop(_job(place), None)
-    desk().end(key)
+    desk.end(key, visitor.browser())
 
 
 def _job(place: str) -> str:

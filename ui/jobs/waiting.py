@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ambient.runs import queue
 from ui.jobs import drops
-from ui.jobs.desk import desk
 
 TICK = 1.0  # seconds between two looks
 
@@ -16,16 +16,16 @@ def watch(place: str) -> None:
     key, job = drops.look(place)
     if job is None or not job.active:
         st.rerun()
-    state = job.progress()
-    if job.status == "waiting":
-        before = desk().ahead(key)
+    if job.status == "queued":
+        before = queue.position(job)
         others = "another audit" if before == 1 else f"{before} other audits"
         st.progress(0.0, f"Waiting for {others}." if before else "Starting.")
     else:
-        done, total = state["done"], state["total"]
+        far = job.progress()
+        done, total = far.done, far.total
         share = min(1.0, done / total) if total else 0.0
         count = f": {done:,} of {total:,}" if total > 1 else f": {done:,}" if done else ""
-        st.progress(share, f"{state['part'].capitalize()}{count}")
+        st.progress(share, f"{far.part.capitalize()}{count}")
     if st.button("Cancel", icon=":material/close:", key=f"{place}-cancel"):
         drops.forget(place, key)
         st.rerun()

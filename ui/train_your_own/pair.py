@@ -84,6 +84,6 @@ def show(run: Run) -> None:
 def _standing(run: Run) -> str:
     """How a run without a verdict stands, as the end of a sentence."""
     state = run.state
-    if state["status"] == "running":
-        return "is being judged" if "judging" in state else "is in training"
-    return {"queued": "waits", "done": "is not judged"}.get(state["status"], "has not ended")
+    if state.status == "running":
+        return "is being judged" if state.judging else "is in training"
+    return {"queued": "waits", "done": "is not judged"}.get(state.status, "has not ended")

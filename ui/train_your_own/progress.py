@@ -13,7 +13,8 @@ from ambient.errors import InputError
 from ambient.runs import folder as store
 from ambient.runs import queue as worker
 from ambient.runs.archive import export_run
-from ambient.runs.folder import ACTIVE, Run
+from ambient.runs.folder import Run
+from ambient.runs.job import ACTIVE, State
 from ambient.runs.limits import is_public
 from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
@@ -69,7 +70,7 @@ def copied_so_far(run: Run) -> list[dict[str, Any]]:
 
 def watch(run: Run) -> None:
     """One run: live while it trains, at rest afterwards."""
-    active = run.state["status"] in ACTIVE
+    active = run.active
     st.fragment(run_every=TICK if active else None)(_watch)(run, active)
 
 
@@ -84,7 +85,8 @@ def _look(run: Run, was_active: bool) -> None:
     if was_active:
         worker.advance(run.path.parent)
     state = run.state
-    if was_active != (state["status"] in ACTIVE):
+    active = state.status in ACTIVE
+    if was_active != active:
         st.rerun()  # once: ticking starts or ends with the run's activity
     _standing(run, state)
     if run.config.parent:
@@ -95,12 +97,12 @@ def _look(run: Run, was_active: bool) -> None:
             width=760,
         )
     pair.show(run)
-    if state["status"] not in ACTIVE:
+    if not active:
         verdict.show(run, state)
     rows = copied_so_far(run)
     left, right = st.columns(2, gap="large")
     with left:
-        _samples(run, state, rows)
+        _samples(run, active, rows)
     with right:
         if rows:
             c, last = run.config, rows[-1]
@@ -109,22 +111,22 @@ def _look(run: Run, was_active: bool) -> None:
                 f"copied-{run.name}",
                 f"Copies against step, {words.percent(last['rate'])} at step {last['step']:,}.",
             )
-        _loss(run, state["status"] in ACTIVE)
+        _loss(run, active)
     words.under(
         f"training-{run.name}",
         f"Same noise at every stage: watch images sharpen, then turn into training images. Copies "
         f"are counted among {store.SHEET_SIDE**2} samples (d1/d2 < 1/3); bars are 95 % intervals.",
-        [words.provenance(run, None, live=state["status"] in ACTIVE)],
+        [words.provenance(run, None, live=active)],
         lambda: [*run.metrics(), *rows],
         f"python -m ambient train --resume {words.address(run)}",
     )
 
 
-def _samples(run: Run, state: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def _samples(run: Run, active: bool, rows: list[dict[str, Any]]) -> None:
     """The newest stored samples above their nearest training images, copies framed."""
     if not rows:
         waiting = f"The first samples come at step {run.config.checkpoint_every:,}."
-        st.caption(waiting if state["status"] in ACTIVE else "No samples were stored.")
+        st.caption(waiting if active else "No samples were stored.")
         return
     last = rows[-1]
     if verdict.current(run) is None:  # which counts more of them
@@ -182,22 +184,21 @@ def _loss(run: Run, active: bool) -> None:
     )
 
 
-def _standing(run: Run, state: dict[str, Any]) -> None:
+def _standing(run: Run, state: State) -> None:
     """How far it is, how long it will take, and the buttons."""
-    status, steps = state["status"], run.config.steps
-    step = state.get("step", 0)
-    far = state.get("judging") if status == "running" else None
-    status = "judging" if far else status
+    step, steps = state.step, run.config.steps
+    far = state.judging if state.status == "running" else None
+    status = "judging" if far else state.status
     icon, color = STATUS.get(status, ("help", "gray"))
     if far:
-        text = f"Judging: {far['done']} of {far['of']} samples drawn, then compared"
-        st.progress(far["done"] / far["of"], text)
+        text = f"Judging: {far.done} of {far.of} samples drawn, then compared"
+        st.progress(far.done / far.of, text)
     else:
         st.progress(min(step / steps, 1.0), f"Step {step:,} of {steps:,}")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(status, icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
-        if status == "running" and state.get("eta_seconds"):
-            st.caption(f"about {words.duration(state['eta_seconds'])} left", width="content")
+        if status == "running" and state.eta_seconds:
+            st.caption(f"about {words.duration(state.eta_seconds)} left", width="content")
         if status == "queued":
             st.caption(choices.waiting(run), width="content")
         if visitor.may_change(run):
@@ -206,7 +207,7 @@ def _standing(run: Run, state: dict[str, Any]) -> None:
             st.caption("Somebody else's run: you can watch it.", width="content")
         _links(run)
     if status in ("failed", "interrupted"):
-        why = words.unplaced(state.get("error") or _last_word(run))
+        why = words.unplaced(state.error or _last_word(run))
         st.caption(f"It ended early: {why}")
 
 
@@ -274,7 +275,7 @@ def _act(
 
 def _links(run: Run) -> None:
     """Ways to the run for others and for later."""
-    if run.steps and run.state["status"] not in ACTIVE:
+    if run.steps and not run.active:
         if pair.other(run) is None:
             verdict.compare_link(run)
         st.page_link(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from ambient.copies.records import Report
 from ambient.runs.folder import Run
+from ambient.runs.job import State
 from ambient.runs.queue import JUDGED
 from ui import data, visitor, words
 
@@ -31,7 +29,7 @@ def _stored(run: Run) -> Report | None:
     return found if found and found.step == run.last_step else None
 
 
-def show(run: Run, state: Mapping[str, Any]) -> None:
+def show(run: Run, state: State) -> None:
     """The verdict in numbers; of a run without one, why."""
     found = current(run)
     if found:
@@ -40,8 +38,8 @@ def show(run: Run, state: Mapping[str, Any]) -> None:
     refused = _stored(run)
     if refused:
         st.caption(f"No verdict: {' '.join(refused.warnings)}", width=760)
-    elif state.get("unjudged"):
-        st.caption(f"No verdict: {words.unplaced(state['unjudged'])}", width=760)
+    elif state.unjudged:
+        st.caption(f"No verdict: {words.unplaced(state.unjudged)}", width=760)
 
 
 def _numbers(run: Run, found: Report) -> None:
