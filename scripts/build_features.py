@@ -16,9 +16,8 @@ import torch
 from ambient.copies.features import WEIGHTS, encode
 from ambient.copies.spaces import DEFAULT
 from ambient.copies.stored import FOLDER
-from ambient.images.corpus import ASSETS, BUNDLED, load_corpus
+from ambient.images.corpus import ASSETS, BUNDLED, digest, load_corpus
 from ambient.runs.folder import BUNDLED_RUNS, list_runs
-from ui.evidence_room.encoded import digest
 
 
 def write(path: Path, images: np.ndarray, kind: type[np.floating]) -> None:

@@ -21,6 +21,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.copies.records import JudgedImage, Report
+from ambient.copies.rules import RATIO_CAP
 from ambient.diffusion.records import Curves, Level
 from ambient.errors import InputError
 from ambient.images.corpus import ASSETS, Corpus, load_corpus
@@ -119,6 +120,12 @@ def report(run: Run, step: int | None = None) -> Report | None:
     name = "report.json" if step is None else f"reports/{store.step_name(step)}.json"
     found = _report(str(run.path), step, stamp(run.path / name))
     return found if found and found.copies.ratio.rate is not None else None
+
+
+def threshold(run: Run) -> float:
+    """Below which d1/d2 a picture of a run is a copy: its report's, else the most it may be."""
+    found = report(run)
+    return found.copies.ratio.threshold if found else RATIO_CAP
 
 
 @st.cache_resource(max_entries=64)

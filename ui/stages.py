@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ambient.copies.records import Report
-from ambient.copies.rules import RATIO_CAP, find_neighbors
+from ambient.copies.rules import are_copies, find_neighbors
 from ambient.files import read_json
 from ambient.images.corpus import ASSETS, to_rows
 from ambient.reports.onset import ONSET
@@ -132,11 +132,11 @@ def rows(runs: Runs) -> Rows:
 
 
 def judge(run: Run, images: Images) -> Shown:
-    """Pictures of a run beside its training images, by the rule of its report's cap."""
+    """Pictures of a run beside its training images, by the rule of its report."""
     both = data.sets(run)
     found = find_neighbors(to_rows(images), to_rows(both.train), both.groups)
     names = tuple(both.train_names[i] for i in found.nearest)
-    copies = tuple(bool(r < RATIO_CAP) for r in found.ratio)
+    copies = tuple(are_copies("ratio", found.ratio, data.threshold(run)).tolist())
     return Shown(images, both.train[found.nearest], names, copies)
 
 

@@ -31,6 +31,7 @@ UNSEEN = "held-out images"  # which a rule is calibrated on
 LEFT_OUT = "training images, each judged against the others"  # where too few of those are given
 
 Flat = NDArray[np.float32]
+Scores = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -196,19 +197,32 @@ def judge(
             raise InputError(
                 f"{len(scores)} {name}; at least {MIN_SAMPLES} are needed for a verdict."
             )
-    calibration, reporting = halves(len(heldout), seed)
-    if rule == "ratio":
-        threshold = ratio_threshold(heldout[calibration])
-        copies, alarms = samples < threshold, heldout[reporting] < threshold
-    else:
-        threshold = similarity_threshold(heldout[calibration])
-        copies, alarms = samples > threshold, heldout[reporting] > threshold
+    calibration, _ = halves(len(heldout), seed)
+    limit = ratio_threshold if rule == "ratio" else similarity_threshold
+    return verdict_at(rule, limit(heldout[calibration]), samples, heldout, seed)
+
+
+def are_copies(rule: str, scores: Scores, threshold: float) -> NDArray[np.bool_]:
+    """Which scores make a copy: ratios below the threshold, similarities above it."""
+    return scores < threshold if rule == "ratio" else scores > threshold
+
+
+def verdict_at(
+    rule: str, threshold: float, samples: Scores, heldout: Scores, seed: int = 0
+) -> Verdict:
+    """A rule at any threshold; false alarms are those of the half that `judge` reports on.
+
+    Args:
+        samples: at least one score. heldout: the scores that `judge` was given.
+    """
+    copies = are_copies(rule, samples, threshold)
+    alarms = are_copies(rule, heldout[halves(len(heldout), seed)[1]], threshold)
     return Verdict(
         threshold=threshold,
         copies=copies,
         rate=float(copies.mean()),
         ci95=clopper_pearson(int(copies.sum()), len(copies)),
-        heldout_rate=float(alarms.mean()),
+        heldout_rate=float(alarms.sum() / max(len(alarms), 1)),
         heldout_ci95=clopper_pearson(int(alarms.sum()), len(alarms)),
     )
 

@@ -44,6 +44,13 @@ MAX_IMAGES = 60_000
 MAX_ARRAY_BYTES = 1_000_000_000  # of a file on this machine
 
 
+def digest(images: NDArray[np.uint8]) -> str:
+    """Hash of shape and pixels."""
+    found = hashlib.sha256(str(images.shape).encode())
+    found.update(np.ascontiguousarray(images).tobytes())
+    return found.hexdigest()
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Images of one size, what they show, and which of them are near-duplicates.
@@ -71,10 +78,8 @@ class Corpus:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of shape and pixels: two corpora with the same hash are the same images."""
-        digest = hashlib.sha256(str(self.images.shape).encode())
-        digest.update(np.ascontiguousarray(self.images).tobytes())
-        return digest.hexdigest()
+        """Two corpora with the same hash are the same images."""
+        return digest(self.images)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.copies.rules import judge
-from ambient.images.corpus import BUNDLED, load_corpus
+from ambient.images.corpus import BUNDLED, digest, load_corpus
 from ambient.runs import folder as store
 from ambient.runs.folder import Run, open_run
 from tests.pages.driver import press, text, visit
@@ -165,14 +165,14 @@ def test_stored_features_are_the_encoders(name: str) -> None:
 
     corpus = load_corpus(name)
     with np.load(encoded.FOLDER / f"{name}.npz") as stored:
-        assert str(stored["images_sha256"]) == corpus.sha256 == encoded.digest(corpus.images)
+        assert str(stored["images_sha256"]) == corpus.sha256 == digest(corpus.images)
         expected = encode(corpus.images[:8])
         np.testing.assert_allclose(stored["features"][:8], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_features_of_other_pictures_are_not_used(run: Run, shown: Exhibit) -> None:
     other = shown.images[:50]
-    assert encoded.made(run, other, encoded.digest(other)) is None
+    assert encoded.made(run, other, digest(other)) is None
 
 
 def test_the_encoders_second_is_of_another_twin_group() -> None:

@@ -52,37 +52,24 @@ def page() -> AppTest:
 # Closed forms
 
 
-@pytest.mark.parametrize("sigma", [0.02, 0.5, 3.0, 20.0])
-def test_posterior_and_ideal_are_those_of_the_core(sigma: float) -> None:
+@pytest.mark.parametrize("sigma", [0.02, 0.5, 20.0])
+def test_the_perfect_memory_is_that_of_the_core(sigma: float) -> None:
     both = data.sets(open_run("emoji-100-standard"))
     noisy = noise.at(both.heldout[3], sigma)
-    x, images = torch.from_numpy(noisy[None]), torch.from_numpy(to_unit(both.train))
-    level = torch.tensor([sigma])
-    weights = answers.posterior(noisy, both.train, sigma)
-    oracle = denoiser.posterior(x, images, level**2)[0]
-    torch.testing.assert_close(torch.from_numpy(weights), oracle, rtol=1e-3, atol=1e-5)
-    found = answers.ideal(noisy, weights, both.train)
-    expected = denoiser.ideal(images)(x, level)[0]
+    found, weights = answers.perfect_memory(noisy, both.train, sigma)
+    oracle = denoiser.ideal(torch.from_numpy(to_unit(both.train)))
+    expected = oracle(torch.from_numpy(noisy[None]), torch.tensor([sigma]))[0]
     torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-3, atol=1e-4)
-
-
-def test_blocks_of_training_images_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    both = data.sets(open_run(SMALL))
-    noisy = noise.at(both.heldout[0], 2.0)
-    whole = answers.posterior(noisy, both.train, 2.0)
-    mean = answers.ideal(noisy, whole, both.train)
-    monkeypatch.setattr(answers, "BLOCK", 7)
-    np.testing.assert_allclose(answers.posterior(noisy, both.train, 2.0), whole, rtol=1e-6)
-    np.testing.assert_allclose(answers.ideal(noisy, whole, both.train), mean, atol=1e-6)
+    assert weights.sum() == pytest.approx(1)
 
 
 def test_at_low_noise_a_perfect_memory_answers_with_the_training_image() -> None:
     both = data.sets(open_run("emoji-100-standard"))
-    noisy = noise.at(both.train[5], 0.2)
-    weights = answers.posterior(noisy, both.train, 0.2)
-    answer = answers.Answer.of(answers.ideal(noisy, weights, both.train), both.train[5])
+    found, weights = answers.perfect_memory(noise.at(both.train[5], 0.2), both.train, 0.2)
+    answer = answers.Answer.of(found, both.train[5])
     assert np.array_equal(answer.image, both.train[5])
     assert answer.error < 1e-10
+    assert weights.argmax() == 5
 
 
 # Stored pictures

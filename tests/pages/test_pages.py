@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from ambient.config import PRESETS, configure
 from ambient.copies.judge import judge_images
 from ambient.copies.records import CorpusFacts, Quality, Report, Sample
+from ambient.copies.rules import verdict_at
 from ambient.diffusion.records import Curves, Level, Subset
 from ambient.files import encode_record
 from ambient.images.corpus import load_corpus, split_corpus
@@ -25,7 +26,6 @@ from ambient.runs import folder as store
 from ambient.runs.folder import open_run, write_sheet
 from tests.pages import driver
 from ui import pages, words
-from ui.evidence_room import ruling
 from ui.terms import TERMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,11 +200,13 @@ def test_threshold_moves_both_rates(visit: Callable[[str], AppTest], planted: Pa
     report = _report(planted, f"digits-{N}-standard")
     ratios, unseen = _scores(report)
     rule = report.copies.ratio.rated
-    stored = (rule.rate, rule.ci95, rule.heldout_rate, rule.heldout_ci95)
-    assert ruling.rates_at("ratio", rule.threshold, ratios, unseen) == stored
+    found = verdict_at("ratio", rule.threshold, ratios, unseen)
+    assert (found.rate, found.ci95) == (rule.rate, rule.ci95)
+    assert (found.heldout_rate, found.heldout_ci95) == (rule.heldout_rate, rule.heldout_ci95)
     assert words.percent(rule.rate) in app.metric[0].value
     driver.ran(app.slider[0].set_value(0.9).run())
-    rate, ci95, alarm, _ = ruling.rates_at("ratio", 0.9, ratios, unseen)
+    found = verdict_at("ratio", 0.9, ratios, unseen)
+    rate, ci95, alarm = found.rate, found.ci95, found.heldout_rate
     assert rate == np.mean(ratios < 0.9)
     assert words.percent(rate) in app.metric[0].value
     assert app.metric[0].delta == words.interval(ci95)

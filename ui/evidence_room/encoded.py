@@ -5,7 +5,6 @@ Stored features (`make features`) let a page compare pictures in the encoder wit
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +35,6 @@ class Cloud:
 
     train: Features
     heldout: Features
-
-
-def digest(images: Images) -> str:
-    """Hash of shape and pixels, as `Corpus.sha256`."""
-    found = hashlib.sha256(str(images.shape).encode())
-    found.update(np.ascontiguousarray(images).tobytes())
-    return found.hexdigest()
 
 
 def unit(features: NDArray[Any]) -> Features:

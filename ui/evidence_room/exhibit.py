@@ -9,6 +9,7 @@ from functools import cached_property
 import msgspec
 
 from ambient.copies.records import JudgedImage, Report, Sample, Verdicts
+from ambient.images.corpus import digest
 from ambient.runs.folder import Run
 from ui import data
 from ui.data import Sets
@@ -40,7 +41,7 @@ class Exhibit:
 
     @cached_property
     def sha256(self) -> str:
-        return encoded.digest(self.images)
+        return digest(self.images)
 
     @cached_property
     def seeds(self) -> list[int]:

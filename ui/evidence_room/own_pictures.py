@@ -10,6 +10,7 @@ import streamlit as st
 
 from ambient.copies.records import Verdicts
 from ambient.copies.rules import MIN_SAMPLES
+from ambient.images.corpus import digest
 from ambient.runs.folder import Run
 from ui import data, galleries, uploads, words
 from ui.data import Shown
@@ -28,7 +29,7 @@ def kept(room: Room) -> Shelf | None:
     images, names, _ = uploads.squares(st.session_state.get(KEY) or [], room.run.config)
     if not len(images):
         return None
-    features = encoded.computed(encoded.digest(images), images) if room.real else None
+    features = encoded.computed(digest(images), images) if room.real else None
     return Shelf(images, names, features)
 
 
@@ -47,7 +48,7 @@ def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> Verdicts:
 def judged(run: Run, images: Images, names: Sequence[str]) -> Exhibit:
     """The pictures with their verdicts, by pixels."""
     c = run.config
-    key = (c.corpus_sha256, c.n_train, c.split_seed, encoded.digest(images))
+    key = (c.corpus_sha256, c.n_train, c.split_seed, digest(images))
     return Exhibit(images, _judged(key, run, images), tuple(names), live=True)
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.copies.intervals import clopper_pearson
 from ambient.copies.records import Rule
 from ambient.copies.rules import (
     MIN_SAMPLES,
-    halves,
+    are_copies,
     judge,
     similarities,
     similarity_threshold,
+    verdict_at,
 )
 from ui import charts, words
 from ui.charts.verdicts import histogram
@@ -30,6 +30,11 @@ ABOUT = (
     "*Encoder*: similarity in a small network that sees through mirroring and small shifts."
 )
 Scores = NDArray[np.float32]
+
+
+def rounded(threshold: float) -> float:
+    """A threshold as the slider shows it."""
+    return round(threshold, 3)
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,9 @@ class Ruling:
 
     @property
     def moved(self) -> bool:
-        """Whether the threshold is another than the stored one, which the page rounds."""
-        return abs(self.threshold - self.stored.threshold) > 0.0006
+        """Whether the threshold is another than the stored one, which the slider rounds."""
+        stored = self.stored.threshold
+        return self.threshold not in (stored, rounded(stored))
 
     @property
     def limit(self) -> float:
@@ -85,34 +91,15 @@ class Ruling:
     @property
     def copies(self) -> NDArray[np.bool_]:
         """Which samples are copies."""
-        return self.samples < self.limit if self.rule == "ratio" else self.samples > self.limit
+        return are_copies(self.rule, self.samples, self.limit)
 
     def percentile(self, score: float) -> str:
         """How many unseen images are as close to a training image as this."""
         if self.unseen is None or not len(self.unseen):
             return ""
-        closer = self.unseen < score if self.rule == "ratio" else self.unseen > score
+        closer = are_copies(self.rule, self.unseen, score)
         what = "have a smaller ratio" if self.rule == "ratio" else "are more similar to one"
         return f" · {words.percent(float(closer.mean()))} of {self.innocent} {what}"
-
-
-def rates_at(
-    rule: str, threshold: float, samples: Scores, unseen: Scores
-) -> tuple[float, tuple[float, float], float, tuple[float, float]]:
-    """Copied share and false alarms, with intervals, at another threshold.
-
-    False alarms are counted on the half of unseen images that no threshold was chosen on.
-    """
-    sign = 1 if rule == "ratio" else -1
-    reporting = unseen[halves(len(unseen))[1]]
-    hits = int((sign * samples < sign * threshold).sum())
-    alarms = int((sign * reporting < sign * threshold).sum())
-    return (
-        hits / len(samples),
-        clopper_pearson(hits, len(samples)),
-        alarms / max(len(reporting), 1),
-        clopper_pearson(alarms, len(reporting)),
-    )
 
 
 def scores(room: Room, rule: str) -> tuple[Scores | None, Scores | None]:
@@ -174,7 +161,7 @@ def choose(room: Room) -> Ruling:
             found = applied(room, "ratio")
         assert found is not None  # pixels are always known
         key = f"{found.rule}-{room.run.name}{'-live' if exhibit.live else ''}"
-        threshold = _threshold(found.rule, key, round(found.stored.threshold, 3))
+        threshold = _threshold(found.rule, key, rounded(found.stored.threshold))
     return replace(found, threshold=threshold)
 
 
@@ -227,9 +214,8 @@ def rates(room: Room, ruling: Ruling, what: str) -> None:
     rate, ci95, alarm, alarm_ci95 = found.rate, found.ci95, found.heldout_rate, found.heldout_ci95
     if ruling.moved:
         unseen = ruling.samples[:0] if ruling.unseen is None else ruling.unseen
-        rate, ci95, alarm, alarm_ci95 = rates_at(
-            ruling.rule, ruling.threshold, ruling.samples, unseen
-        )
+        here = verdict_at(ruling.rule, ruling.threshold, ruling.samples, unseen)
+        rate, ci95, alarm, alarm_ci95 = here.rate, here.ci95, here.heldout_rate, here.heldout_ci95
     words.rate_metric(f"Copied, of {len(room.exhibit.images):,} {what}", rate, ci95, arm)
     if not ruling.moved or ruling.unseen is not None:
         label, among = words.called_copies(verdicts), words.checked_on(verdicts)

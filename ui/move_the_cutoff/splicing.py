@@ -7,7 +7,6 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.copies.rules import RATIO_CAP
 from ambient.runs.folder import Run
 from ui import charts, covers, data, surgery, words
 from ui.charts.cutoffs import copies_against_switch
@@ -89,7 +88,8 @@ def _sample_now(standard: Run, ambient: Run, switch: float) -> None:
         return
     label, below, (images, verdicts) = st.session_state[key]
     both = data.sets(below)
-    copies = [r["ratio"] < RATIO_CAP for r in verdicts["samples"]]
+    threshold = data.threshold(below)
+    copies = [bool(r["ratio"] < threshold) for r in verdicts["samples"]]
     nearest = both.train[[r["nearest"] for r in verdicts["samples"]]]
     st.image(
         gallery(images, nearest, copies, arm_color(below.config.arm)),
@@ -98,7 +98,7 @@ def _sample_now(standard: Run, ambient: Run, switch: float) -> None:
         f"{words.copies_of(copies)}.",
     )
     st.caption(
-        f"{label}, switch {switch:g}: {words.copies_of(copies)} (d1/d2 < 1/3) · "
+        f"{label}, switch {switch:g}: {words.copies_of(copies)} (d1/d2 < {threshold:.2f}) · "
         f"seeds 0 to {SHOWN - 1} · live"
     )
 

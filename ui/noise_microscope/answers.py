@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from einops import rearrange
 from numpy.typing import NDArray
 
-from ambient.images.corpus import ASSETS, to_bytes, to_rows, to_unit
+from ambient.diffusion.closed_forms import mean_image, posterior, squared_distances
+from ambient.images.corpus import ASSETS, to_bytes, to_unit
 from ambient.runs.folder import Run
 from ui import data
 from ui.pictures import Images
@@ -18,7 +20,6 @@ from ui.pictures import Images
 PACKS = ASSETS / "microscope"  # made by scripts/build_microscope.py
 KINDS = ("training", "unseen")
 REMEMBERED = 16  # results of a session of one kind: 75 kB each
-BLOCK = 4096  # training images in memory as numbers at once
 
 
 @dataclass(frozen=True)
@@ -38,26 +39,22 @@ class Answer:
         return cls(to_bytes(denoised[None])[0], float(error))
 
 
-def posterior(noisy: NDArray[np.float32], train: Images, sigma: float) -> NDArray[np.float64]:
-    """Which training image, all equally likely, gave this noisy one: `posterior`.
+def perfect_memory(
+    noisy: NDArray[np.float32], train: Images, sigma: float
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """What the denoiser that memorizes makes of a noisy image, and the weights of its origins.
 
-    In numpy, so that a page opens without torch.
+    Args:
+        noisy: (c, h, w), not clipped. train: uint8 (n, h, w, c).
+
+    Returns:
+        (c, h, w) in [-1, 1], and (n,).
     """
-    x = noisy.reshape(1, -1)
-    blocks = (to_rows(train[i : i + BLOCK]) for i in range(0, len(train), BLOCK))
-    d2 = np.concatenate([((b - x) ** 2).sum(1, dtype=np.float64) for b in blocks])
-    w = np.exp((d2.min() - d2) / (2 * sigma**2))
-    return w / w.sum()
-
-
-def ideal(noisy: NDArray[np.float32], weights: NDArray[np.float64], train: Images) -> NDArray:
-    """The mean of the training images under the posterior: the denoiser that memorizes."""
-    held = np.flatnonzero(weights > 1e-9)
-    total = np.zeros(noisy.size)
-    for i in range(0, len(held), BLOCK):
-        rows = held[i : i + BLOCK]
-        total += weights[rows] @ to_rows(train[rows])
-    return total.reshape(noisy.shape).astype(np.float32)
+    c, h, w = noisy.shape
+    x, keys = rearrange(noisy, "c h w -> 1 (h w c)"), train.reshape(len(train), -1)
+    weights = posterior(squared_distances(x, keys), sigma**2)
+    mean = rearrange(mean_image(weights, keys), "1 (h w c) -> c h w", c=c, h=h, w=w)
+    return mean.astype(np.float32), weights[0]
 
 
 Answers = dict[float, Answer]  # by noise level

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
+from ambient.diffusion.closed_forms import last_covered
 from ambient.runs.folder import Run
 from ui import charts, cutoffs, data, words
 from ui.charts.levels import mark, noise_levels
@@ -49,20 +51,10 @@ def about_gap(level: Level, curves: Curves, step: int) -> str:
 
 
 def reach(curves: Curves) -> float | None:
-    """Up to which level hardly any unseen image passes for a training image; None: up to the last.
-
-    The last such level, linear in ln sigma between two, as `suggest_cutoff` has it,
-    which needs torch.
-    """
+    """Up to which level hardly any unseen image passes for a training image; None: at all."""
     levels = curves["levels"]
-    below = [k for k, p in enumerate(levels) if p["coverage"] <= IN_REACH]
-    if not below:
-        return float(levels[0]["sigma"])
-    if below[-1] == len(levels) - 1:
-        return None
-    a, b = levels[below[-1]], levels[below[-1] + 1]
-    share = (IN_REACH - a["coverage"]) / (b["coverage"] - a["coverage"])
-    return float(a["sigma"] * (b["sigma"] / a["sigma"]) ** share)
+    last = last_covered([p["sigma"] for p in levels], [p["coverage"] for p in levels], IN_REACH)
+    return None if math.isinf(last) else last or float(levels[0]["sigma"])
 
 
 def in_theory(run: Run, curves: Curves) -> str:

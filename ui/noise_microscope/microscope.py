@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from ambient.images.corpus import to_bytes
 from ambient.runs.folder import Run
 from ui import data, noise, words
-from ui.noise_microscope.answers import Answer, Answers, ideal, pack, posterior, remembered
+from ui.noise_microscope.answers import Answer, Answers, pack, perfect_memory, remembered
 from ui.noise_microscope.specimens import Specimen
 from ui.pictures import NEUTRAL, Images, arm_color, enlarge, png
 from ui.teacher import control, hidden
@@ -104,8 +104,8 @@ def show_row(run: Run, step: int, specimen: Specimen, sigma: float) -> None:
     """In a row: the image, noisy, as the network and a perfect memory see it, its origins."""
     train = data.sets(run).train
     noisy = noise.at(specimen.image, sigma)
-    weights = posterior(noisy, train, sigma)
-    best = Answer.of(ideal(noisy, weights, train), specimen.image)
+    denoised, weights = perfect_memory(noisy, train, sigma)
+    best = Answer.of(denoised, specimen.image)
     of = f"of {specimen.name} at noise level {sigma:.3g}"
     with st.container(horizontal=True, gap="small"):
         _tile(specimen.image, "clean", f"{specimen.kind} image: {specimen.name}")
@@ -183,8 +183,8 @@ def rows(
     for specimen in specimens:
         for sigma in levels:
             noisy = noise.at(specimen.image, sigma)
-            weights = posterior(noisy, both.train, sigma)
-            best = Answer.of(ideal(noisy, weights, both.train), specimen.image)
+            denoised, weights = perfect_memory(noisy, both.train, sigma)
+            best = Answer.of(denoised, specimen.image)
             found = network(run, step, specimen, sigma)
             table.append(
                 {
