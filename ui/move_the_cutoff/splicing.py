@@ -89,8 +89,8 @@ def _sample_now(standard: Run, ambient: Run, switch: float) -> None:
     label, below, (images, verdicts) = st.session_state[key]
     both = data.sets(below)
     threshold = data.threshold(below)
-    copies = [bool(r["ratio"] < threshold) for r in verdicts["samples"]]
-    nearest = both.train[[r["nearest"] for r in verdicts["samples"]]]
+    copies = [r.ratio < threshold for r in verdicts.samples]
+    nearest = both.train[[r.nearest for r in verdicts.samples]]
     st.image(
         gallery(images, nearest, copies, arm_color(below.config.arm)),
         width="stretch",

@@ -52,9 +52,9 @@ def about_gap(level: Level, curves: Curves, step: int) -> str:
 
 def reach(curves: Curves) -> float | None:
     """Up to which level hardly any unseen image passes for a training image; None: at all."""
-    levels = curves["levels"]
-    last = last_covered([p["sigma"] for p in levels], [p["coverage"] for p in levels], IN_REACH)
-    return None if math.isinf(last) else last or float(levels[0]["sigma"])
+    levels = curves.levels
+    last = last_covered([p.sigma for p in levels], [p.coverage for p in levels], IN_REACH)
+    return None if math.isinf(last) else last or levels[0].sigma
 
 
 def in_theory(run: Run, curves: Curves) -> str:
