@@ -9,6 +9,8 @@ from ui.evidence_room.open_run import choose_run
 from ui.evidence_room.sampling import draw_now
 from ui.frame import enter, errors_in_words
 
+VIEWS = ("Rows", "Two rules", "Search", "Twins", "Your pictures")
+
 bar = enter(
     "Evidence room",
     "Judge for yourself: every generated image beside the training images nearest to it, and the "
@@ -37,17 +39,15 @@ words.under(
 )
 
 st.space("small")
-tabs = st.tabs(["Rows", "Two rules", "Search", "Twins", "Your pictures"], key="view",
-               bind="query-params")  # fmt: skip
-rows, two, by_image, near, own = tabs
-views = {
-    rows: lambda: evidence.show_rows(room, rule),
-    two: lambda: agreement.four_kinds(room),
-    by_image: lambda: search.search_by_image(room, rule),
-    near: lambda: twins.show_twins(run),
-}
+rows, two, by_image, near, own = st.tabs(VIEWS, key="view", bind="query-params")
+views = (
+    (rows, lambda: evidence.show_rows(room, rule)),
+    (two, lambda: agreement.four_kinds(room)),
+    (by_image, lambda: search.search_by_image(room, rule)),
+    (near, lambda: twins.show_twins(run)),
+)
 with errors_in_words():
-    for tab, view in views.items():
+    for tab, view in views:
         if tab.open:
             with tab:
                 view()
