@@ -7,20 +7,23 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from ambient.config import Config
+from ambient.config import CHOICES, Config
 
 NEXT = "form-next"  # values for fields that are drawn already, in the session for the next run
 HANDED = "handed-pictures"  # in the session: files that another page got
 SCRATCH = "scratch"  # to start from nothing
-OTHERS: dict[str, Any] = {
-    "cutoff": 1.0, "batch": 32, "width": 48, "network": "concat", "seed": 0, "start": SCRATCH,
-}  # fmt: skip
+ASKED = ("corpus", "n_train", "arm", "steps", "batch", "lr", "width", "network", "seed")
+OTHERS: dict[str, Any] = {  # values of the form where a preset says none
+    **{name: CHOICES[name].usual for name in ("batch", "width", "network", "seed")},
+    "cutoff": 1.0,
+    "start": SCRATCH,
+}
 
 
 def settings(c: Config) -> dict[str, Any]:
     """What the form asks for, as a run has it."""
-    names = ("corpus", "n_train", "arm", "steps", "batch", "lr", "width", "network", "seed")
-    return {**OTHERS, **{name: getattr(c, name) for name in names}, "cutoff": c.cutoff or 1.0}
+    asked = {name: getattr(c, name) for name in ASKED}
+    return {**OTHERS, **asked, "cutoff": c.cutoff or OTHERS["cutoff"]}
 
 
 def fill(values: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ def test_every_page_comes_up_as_the_first_request(name: str, fresh: str, new_tab
 
 def test_digits_trained_from_the_page(fresh: str, new_tab: Any, tmp_path: Path) -> None:
     page = new_tab(fresh).open("train_your_own")
-    steps = page.get_by_label("Steps", exact=True)
+    steps = page.get_by_label("Training steps", exact=True)
     steps.fill("50")
     steps.press("Tab")
     page.get_by_role("button", name="Train", exact=True).click()

@@ -10,8 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ambient.config import (
-    ARMS,
-    NETWORKS,
+    CHOICES,
     PEAK_RATES,
     PRESETS,
     Config,
@@ -121,41 +120,40 @@ def fields() -> dict[str, Any]:
     def bound(name: str) -> dict[str, Any]:
         return {"key": f"train-{name}", "bind": "query-params"}
 
-    def number(column: DeltaGenerator, label: str, name: str, step: float, **more: Any) -> float:
-        return column.number_input(label, value=first[name], step=step, **bound(name), **more)
-
-    def named(
-        column: DeltaGenerator, label: str, name: str, of: dict[str, str], **more: Any
-    ) -> str:
-        names, about = list(of), "  \n".join(f"**{key}**: {what}" for key, what in of.items())
-        at = names.index(first[name])
-        return column.selectbox(label, names, at, help=about, **bound(name), **more)
+    def ask(column: DeltaGenerator, name: str, **more: Any) -> Any:
+        choice, value = CHOICES[name], first[name]
+        label = choice.title.capitalize()
+        if choice.among is None:
+            return column.number_input(label, value=value, **bound(name), **more)
+        about = "  \n".join(f"**{key}**: {what}" for key, what in choice.among.items())
+        names = list(choice.among)
+        return column.selectbox(label, names, names.index(value), help=about, **bound(name), **more)
 
     a, b, c, d = st.columns(4)
     corpora = [*BUNDLED] if hidden("open") else [*BUNDLED, OWN]
     corpus = a.selectbox(
-        "Images",
+        CHOICES["corpus"].title.capitalize(),
         corpora,
         corpora.index(first["corpus"]),
         format_func=lambda name: "your own pictures" if name == OWN else name,
         help="Or train on pictures of your own: the last choice opens a place to drop them.",
         **bound("corpus"),
     )
-    n_train = number(b, "How many to train on", "n_train", 1)
-    arm = named(c, "Training", "arm", ARMS)
-    cutoff = number(d, "Cutoff", "cutoff", 0.1, disabled=arm == "standard")
+    n_train = ask(b, "n_train", step=1)
+    arm = ask(c, "arm")
+    cutoff = ask(d, "cutoff", step=0.1, disabled=arm == "standard")
     images = _images(corpus)
     if corpus == OWN and images:
         own_pictures.tell(images, int(n_train))
     a, b, c, d = st.columns(4)
     own = "Its own: those of the weights that it starts from are not counted."
-    steps = number(a, "Steps", "steps", 100, help=own)
-    batch = number(b, "Images a step", "batch", 1)
-    width = number(c, "Network width", "width", 16)
-    seed = number(d, "Seed", "seed", 1)
+    steps = ask(a, "steps", step=100, help=own)
+    batch = ask(b, "batch", step=1)
+    width = ask(c, "width", step=16)
+    seed = ask(d, "seed", step=1)
     a, b, c, _ = st.columns(4)
-    network = named(a, "Kind of network", "network", NETWORKS, on_change=_usual_rate)
-    rate = number(b, "Learning rate", "lr", 1e-3, format="%g")
+    network = ask(a, "network", on_change=_usual_rate)
+    rate = ask(b, "lr", step=1e-3, format="%g")
     fit = _starts(images, int(width), network)
     start = c.selectbox(
         "Start from",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ambient.config import CHOICES
 from ambient.runs.folder import Run
 from ui import charts, data, scrubber, words
 from ui import stages as judged
@@ -46,23 +47,12 @@ def show(run: Run) -> None:
 
 def train_command(run: Run) -> str:
     """The command that trains the same run again."""
-    c = run.config
-    flags = {
-        "corpus": run.images,
-        "n-train": c.n_train,
-        "split-seed": c.split_seed,
-        "arm": c.arm,
-        "cutoff": c.cutoff or None,
-        "steps": c.steps,
-        "batch": c.batch,
-        "lr": c.lr,
-        "width": c.width,
-        "seed": c.seed,
-        "threads": c.threads,
-        "dtype": c.dtype,
-        "network": c.network,
-    }
-    given = " ".join(f"--{k} {v:g}" if isinstance(v, float) else f"--{k} {v}"
-                     for k, v in flags.items() if v is not None)  # fmt: skip
-    augment = " --augment" if c.augment else ""
-    return f"python -m ambient train --out runs/again {given}{augment}"
+    words = ["python -m ambient train --out runs/again"]
+    for name in CHOICES:
+        value = run.images if name == "corpus" else getattr(run.config, name)
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words += [option] * value
+        elif name != "checkpoint_every" and (value or name != "cutoff"):
+            words.append(f"{option} {value:g}" if isinstance(value, float) else f"{option} {value}")
+    return " ".join(words)
