@@ -16,7 +16,7 @@ from ambient.runs.folder import Run, start_run
 
 if TYPE_CHECKING:
     from ambient.diffusion.levels import CutoffReport
-    from ambient.models.adapters import Model
+    from ambient.models.subject import Subject
 
 
 def train(
@@ -82,7 +82,7 @@ class Samples:
 
 
 def sample(
-    run: Run | Model,
+    run: Subject,
     seeds: Sequence[int] = range(64),
     *,
     step: int | None = None,
@@ -100,10 +100,8 @@ def sample(
         InputError: unusable weights, or no such step or sampler.
     """
     from ambient.diffusion.samplers import sample as draw
-    from ambient.models.adapters import sampler_for, shape_of
 
-    how = sampler_for(run, sampler, steps)
-    batches = draw(run.denoiser(step), seeds, shape_of(run), how)
+    batches = draw(run.denoiser(step), seeds, run.shape, run.sampler(sampler, steps))
     images = np.concatenate([to_bytes(batch.numpy()) for batch in batches])
     return Samples(images, np.array(seeds, np.int64))
 
