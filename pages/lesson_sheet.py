@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from ui import teacher
+from ui import teacher, words
 from ui.frame import enter, hidden
 from ui.lesson import sheet
 
@@ -17,15 +17,8 @@ if not hidden("teacher"):
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         answers = st.toggle("With the answers", key="answers", bind="query-params")
         for label, kind in (("HTML", "html"), ("Markdown", "md")):
-            st.download_button(
-                label,
-                partial(sheet.rendered, kind, answers),
-                f"lesson.{kind}",
-                f"text/{label.lower()}",
-                icon=":material/download:",
-                type="tertiary",
-                on_click="ignore",
-            )
+            make = partial(sheet.rendered, kind, answers)
+            words.download(label, make, f"lesson.{kind}", f"text/{label.lower()}")
     teacher.warn_if_local()
 else:
     answers = False

@@ -31,20 +31,15 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
 standard, run = table[n][0.0], table[n][cutoff]
 with errors_in_words():
     words.bar(bar, [standard, run] if cutoff else [standard])
-    verdicts, baseline = data.report(run), data.report(standard)
-    if verdicts is None or baseline is None:
-        words.no_verdict(run if baseline else standard)
+    baseline = data.report(standard) or words.no_verdict(standard)
+    verdicts = data.report(run) or words.no_verdict(run)
 
 copied, without, unseen, quality = st.columns(4, gap="medium")
 if cutoff:
-    rule = verdicts["copies"]["ratio"]
     with copied:
-        label, of = f"Copied at cutoff {cutoff:g}", verdicts["n_samples"]
-        words.rate_metric(label, rule["rate"], rule["ci95"], "ambient", samples=of)
+        words.copied_metric(f"Copied at cutoff {cutoff:g}", verdicts, "ambient")
 with without if cutoff else copied:
-    rule = baseline["copies"]["ratio"]
-    label, of = "Copied without a cutoff", baseline["n_samples"]
-    words.rate_metric(label, rule["rate"], rule["ci95"], "standard", samples=of)
+    words.copied_metric("Copied without a cutoff", baseline, "standard")
 with unseen:
     words.alarm_metric(words.called_copies(baseline), baseline)
 with quality:
@@ -60,7 +55,7 @@ with errors_in_words():
             galleries.show_gallery(run, verdicts, seeds)
         elif not hidden("settings"):
             st.caption("Move the slider to put a model with a cutoff beside it.")
-    st.caption(words.resembling(rule["threshold"]), width=760)
+    st.caption(words.resembling(baseline.copies.ratio.threshold), width=760)
     if cutoff:
         frozen.show_frozen(run)
 

@@ -38,9 +38,9 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         st.stop()
     step = microscope.choose_step(run)
     words.bar(bar, [run], step)
-    sigmas = [p["sigma"] for p in curves["levels"]]
-    sigma = microscope.choose_level(sigmas, data.widest_gap(curves)["sigma"])
-level = curves["levels"][sigmas.index(sigma)]
+    sigmas = [p.sigma for p in curves.levels]
+    sigma = microscope.choose_level(sigmas, data.widest_gap(curves).sigma)
+level = curves.levels[sigmas.index(sigma)]
 
 if not covers.covered("gap"):
     st.subheader(levels.headline(level, run.config.arm), anchor=False)

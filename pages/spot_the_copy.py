@@ -1,6 +1,7 @@
 """Two models, the same noise: which generated images are copies of training images?"""
 
 import streamlit as st
+from msgspec.structs import asdict
 
 from ui import covers, data, deal, galleries, words
 from ui.frame import enter, errors_in_words, hidden
@@ -32,23 +33,16 @@ if not covered:
     runs["ambient"] = table[n][cutoff]
 with errors_in_words():
     words.bar(bar, list(runs.values()))
-    reports = {arm: data.report(run) for arm, run in runs.items()}
-    for arm, run in runs.items():
-        if reports[arm] is None:
-            words.no_verdict(run)
+    reports = {arm: data.report(run) or words.no_verdict(run) for arm, run in runs.items()}
 
-rule = reports["standard"]["copies"]["ratio"]
 with standard_rate:
-    of = reports["standard"]["n_samples"]
-    words.rate_metric("Standard model: copied", rule["rate"], rule["ci95"], "standard", samples=of)
+    words.copied_metric("Standard model: copied", reports["standard"], "standard")
 with unseen_rate:
     words.alarm_metric(words.called_copies(reports["standard"]), reports["standard"])
 if not covered:
-    rule = reports["ambient"]["copies"]["ratio"]
     with ambient_rate:
         label = f"Ambient model, cutoff {cutoff:g}: copied"
-        of = reports["ambient"]["n_samples"]
-        words.rate_metric(label, rule["rate"], rule["ci95"], "ambient", samples=of)
+        words.copied_metric(label, reports["ambient"], "ambient")
 
 
 def side_by_side() -> None:
@@ -59,15 +53,17 @@ def side_by_side() -> None:
             with column:
                 galleries.show_gallery(run, reports[arm], seeds)
     if not hidden("shuffle"):
-        st.button("Show other samples", icon=":material/shuffle:", on_click=deal.again)
+        deal.button("Show other samples")
     words.under(
         "spot-the-copy",
         "A copy is a sample much nearer to one training image than to any other one. "
-        + words.resembling(reports["standard"]["copies"]["ratio"]["threshold"])
+        + words.resembling(reports["standard"].copies.ratio.threshold)
         + ("" if covered else " The same place left and right began with the same noise."),
         [words.provenance(runs[arm], reports[arm]) for arm in runs],
-        lambda: [{"run": runs[arm].name, **row} for arm in runs for row in reports[arm]["samples"]],
-        "\n".join(f"python -m ambient evaluate {words.address(r)} --json -" for r in runs.values()),
+        lambda: [
+            {"run": runs[arm].name, **asdict(row)} for arm in runs for row in reports[arm].samples
+        ],
+        "\n".join(words.evaluates(run) for run in runs.values()),
     )
 
 

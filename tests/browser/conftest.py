@@ -25,7 +25,7 @@ CHROMIUM = (
 # Streamlit's own frame asks for these two below a deep link and takes 404 for an answer.
 PROBES = ("_stcore/health", "_stcore/host-config")
 STARTS = 60.0  # seconds a server may take to come up
-WAITS = 60_000  # milliseconds for anything else
+WAITS = 120_000  # milliseconds for anything else: a busy machine may need them
 expect.set_options(timeout=WAITS)
 
 

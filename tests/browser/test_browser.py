@@ -59,7 +59,7 @@ def test_a_move_of_the_cutoff_shows_its_stored_result_to_who_moved_it(
         slider.press("ArrowRight")
         report = stored[cutoff]
         assert report is not None
-        shown = interval(report["copies"]["ratio"]["ci95"])
+        shown = interval(report.copies.ratio.rated.ci95)
         expect(mover.page.get_by_text(f"Copied at cutoff {cutoff:g}")).to_be_visible()
         expect(mover.page.get_by_text(shown).first).to_be_visible()
     expect(other.page.get_by_text("Copied at cutoff 1", exact=True)).to_be_visible()

@@ -16,7 +16,7 @@ RUN = "emoji-100-standard"
 def test_a_click_on_a_curve_selects_its_level(server: str, fresh: str, new_tab: Any) -> None:
     curves = open_run(RUN).curves()
     assert curves is not None
-    before, level = curves["levels"][16:18]
+    before, level = curves.levels[16:18]
     tab = new_tab(server)
     page = tab.open(f"noise_microscope?run={RUN}")
     # Errors on unseen images are the first line of their panel, with a dot a level.
@@ -28,12 +28,12 @@ def test_a_click_on_a_curve_selects_its_level(server: str, fresh: str, new_tab: 
     box = dot.bounding_box()
     assert box
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 60)  # beside the dot
-    shown = f"{level['gap_ratio']:.3g} times"
+    shown = f"{level.gap_ratio:.3g} times"
     expect(page.get_by_text(shown).first).to_be_visible()
     tab.rest()
-    assert f"sigma={level['sigma']:.3g}" in page.url
+    assert f"sigma={level.sigma:.3g}" in page.url
     link = page.url
     page.get_by_role("slider").press("ArrowLeft")
-    expect(page.get_by_text(f"{before['gap_ratio']:.3g} times").first).to_be_visible()
+    expect(page.get_by_text(f"{before.gap_ratio:.3g} times").first).to_be_visible()
     cold = new_tab(fresh).open(link.split("/", 3)[3])
     expect(cold.get_by_text(shown).first).to_be_visible()

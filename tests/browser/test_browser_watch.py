@@ -19,7 +19,7 @@ KEYS = "ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"
 def _share(step: int) -> str:
     report = open_run("emoji-100-standard").report(step)
     assert report is not None
-    return percent(report["copies"]["ratio"]["rate"])
+    return percent(report.copies.ratio.rated.rate)
 
 
 def _pixels(page: Page) -> str:

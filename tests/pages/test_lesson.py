@@ -70,10 +70,10 @@ def test_what_is_said_behind_an_answer_stands_on_it() -> None:
 def test_answers_agree_with_the_stored_reports() -> None:
     report = data.report(data.find("emoji-300-standard"))
     assert report is not None
-    rule = report["copies"]["ratio"]
+    rule = report.copies.ratio.rated
     found = answers.copied("emoji-300-standard")
-    assert found is not None and found.right == rule["rate"]
-    assert words.percent(rule["rate"]) in found.text and words.interval(rule["ci95"]) in found.text
+    assert found is not None and found.right == rule.rate
+    assert words.percent(rule.rate) in found.text and words.interval(rule.ci95) in found.text
     low, high = "emoji-300-ambient-1.0", "emoji-300-ambient-4.0"
     cases = {(low, high): "more", (high, low): "fewer", (high, high): "same"}
     for pair, right in cases.items():

@@ -80,7 +80,7 @@ def test_every_bundled_run_stores_the_answers_of_its_own_weights(run: Run) -> No
     found = answers.pack(run)
     assert found is not None
     assert found.checkpoint_sha256 == run.checkpoint_sha256()
-    sigmas = [p["sigma"] for p in (run.curves() or {})["levels"]]
+    sigmas = [p.sigma for p in _curves(run.name).levels]
     assert all(list(found.answers[kind]) == sigmas for kind in answers.KINDS)
 
 
@@ -110,9 +110,9 @@ def test_rows_hold_every_stored_number_and_each_sampling_step_once() -> None:
     curves = open_run("emoji-300-ambient-1.0").curves()
     assert curves is not None
     table = levels.rows(curves)
-    assert sum(row["sampling_steps"] for row in table) == len(curves["sampler_sigmas"])
-    for row, stored in zip(table, curves["levels"], strict=True):
-        assert row["return_generated"] == stored["return_generated"]
+    assert sum(row["sampling_steps"] for row in table) == len(curves.sampler_sigmas)
+    for row, stored in zip(table, curves.levels, strict=True):
+        assert row["return_generated"] == stored.return_generated
     text = data.csv_bytes(table).decode()
     assert "return_train_low,return_train_high" in text and "[" not in text
 
@@ -121,11 +121,11 @@ def test_sentences_carry_the_stored_figures() -> None:
     run = open_run("emoji-100-standard")
     curves = run.curves()
     assert curves is not None
-    widest = max(curves["levels"], key=lambda p: p["gap_ratio"])
+    widest = max(curves.levels, key=lambda p: p.gap_ratio)
     measured = levels.in_practice(curves)
-    assert f"{widest['gap_ratio']:.3g} times" in measured
-    near = [s for s in curves["sampler_sigmas"] if 0.5 <= s / widest["sigma"] <= 2]
-    assert f"{len(near)} of its {len(curves['sampler_sigmas'])} steps" in measured
+    assert f"{widest.gap_ratio:.3g} times" in measured
+    near = [s for s in curves.sampler_sigmas if 0.5 <= s / widest.sigma <= 2]
+    assert f"{len(near)} of its {len(curves.sampler_sigmas)} steps" in measured
     stored = json.loads((ASSETS / "results" / "suggestion.json").read_text())["rows"]
     splits = [r for r in stored if (r["corpus"], r["n_train"]) == ("emoji", 100)]
     assert levels.reach(curves) == pytest.approx(splits[0]["cutoff"])
@@ -216,26 +216,26 @@ def test_hostile_upload_is_one_clear_line(content: bytes, complaint: str) -> Non
 def test_zero_clicks_show_both_images_as_network_and_memory_see_them(page: AppTest) -> None:
     run = open_run(RUN)
     widest = data.widest_gap(_curves(RUN))
-    assert f"{widest['gap_ratio']:.3g} times" in page.subheader[0].value
+    assert f"{widest.gap_ratio:.3g} times" in page.subheader[0].value
     found = answers.pack(run)
     assert found is not None
     for kind in answers.KINDS:
-        error = found.answers[kind][widest["sigma"]].error
+        error = found.answers[kind][widest.sigma].error
         assert any(f"error {error:.2g}" in c for c in _captions(page) if "network" in c)
     assert not _asks(page)
     said = levels.returned(widest)
     assert said and said in text(page)
-    assert widest["return_heldout"] == 0 and levels.tells_little(widest) == ""
+    assert widest.return_heldout == 0 and levels.tells_little(widest) == ""
 
 
 def test_moving_the_level_changes_numbers_and_pictures(page: AppTest) -> None:
-    level = _curves(RUN)["levels"][0]
+    level = _curves(RUN).levels[0]
     app = visit("noise_microscope", run=RUN)
-    ran(app.select_slider(key="sigma").set_value(level["sigma"]).run())
-    assert f"{level['gap_ratio']:.3g} times" in app.subheader[0].value
+    ran(app.select_slider(key="sigma").set_value(level.sigma).run())
+    assert f"{level.gap_ratio:.3g} times" in app.subheader[0].value
     said = levels.returned(level)
     assert said and said in text(app)
-    assert level["return_heldout"] > 0.9 and levels.tells_little(level) in text(app)
+    assert level.return_heldout > 0.9 and levels.tells_little(level) in text(app)
     noisy = [{u for alt, u in pictures(a).items() if alt.startswith("Noisy")} for a in (app, page)]
     assert not noisy[0] & noisy[1]
 
@@ -261,7 +261,7 @@ def test_a_level_of_another_run_gives_way_to_the_nearest_or_the_widest_gap(
     asked: dict[str, str], first: float | None
 ) -> None:
     app = visit("noise_microscope", run="emoji-100-ambient-1.0", **asked)
-    widest = [data.widest_gap(_curves(n))["sigma"] for n in ("emoji-100-ambient-1.0", RUN)]
+    widest = [data.widest_gap(_curves(n)).sigma for n in ("emoji-100-ambient-1.0", RUN)]
     assert app.select_slider(key="sigma").value == (first or widest[0])
     ran(app.selectbox(key="run").set_value(RUN).run())
     assert app.select_slider(key="sigma").value == (0.99239 if first else widest[1])

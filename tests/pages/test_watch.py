@@ -25,9 +25,9 @@ def _rule(name: str, step: int) -> dict[str, Any]:
     run = open_run(name)
     report = run.report() if step == run.last_step else run.report(step)
     assert report is not None
-    rule = report["copies"]["ratio"]
-    kept = {name: rule[name] for name in ("rate", "ci95", "heldout_rate", "heldout_ci95")}
-    return {**kept, "n_samples": report["n_samples"], "n_unseen": words.checked_on(report)}
+    rule = report.copies.ratio
+    kept = {name: getattr(rule, name) for name in ("rate", "ci95", "heldout_rate", "heldout_ci95")}
+    return {**kept, "n_samples": report.n_samples, "n_unseen": words.checked_on(report)}
 
 
 def _shown(app: AppTest) -> list[tuple[str, str]]:

@@ -7,8 +7,9 @@ key, and a sentence with the numbers; None where what it needs is not stored.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ambient.copies.records import Report
 from ambient.runs.folder import Run
 from ui import cutoffs, data, stages, surgery, words
 from ui.spot_the_copy import game
@@ -24,7 +25,7 @@ class Finding(NamedTuple):
     text: str
 
 
-def _judged(name: str) -> tuple[Run, dict[str, Any]] | None:
+def _judged(name: str) -> tuple[Run, Report] | None:
     run = _bundled(name)
     found = data.report(run) if run else None
     return (run, found) if run and found else None
@@ -43,13 +44,13 @@ def copied(run: str) -> Finding | None:
     found = _judged(run)
     if found is None:
         return None
-    c, rule = found[0].config, found[1]["copies"]["ratio"]
+    c, report, rule = found[0].config, found[1], found[1].copies.ratio.rated
     return Finding(
-        rule["rate"],
-        f"{_measured(rule['rate'], rule['ci95'])} of {found[1]['n_samples']:,} samples are copies, "
-        f"after {c.steps:,} steps on {c.n_train} images, each seen "
-        f"{c.steps * c.batch / c.n_train:,.0f} times. Of real images the network never saw, the "
-        f"same rule calls {words.percent(rule['heldout_rate'])} copies.",
+        rule.rate,
+        f"{_measured(rule.rate, rule.ci95)} of {report.n_samples:,} samples are copies, after "
+        f"{c.steps:,} steps on {c.n_train} images, each seen {c.steps * c.batch / c.n_train:,.0f} "
+        "times. Of real images the network never saw, the same rule calls "
+        f"{words.percent(rule.heldout_rate)} copies.",
     )
 
 
@@ -59,12 +60,12 @@ def odd_one(run: str) -> Finding | None:
     dealt = game.dealt(*found, hand=0) if found else None
     if found is None or dealt is None:
         return None
-    rule = found[1]["copies"]["ratio"]
+    report, rule = found[1], found[1].copies.ratio.rated
     return Finding(
         None,
         f"In the first deal, **{dealt.answer} is {dealt.kind}**: {dealt.why} Of all "
-        f"{found[1]['n_samples']:,} samples of this model, {_measured(rule['rate'], rule['ci95'])} "
-        "are copies.",
+        f"{report.n_samples:,} samples of this model, {_measured(rule.rate, rule.ci95)} are "
+        "copies.",
     )
 
 
@@ -92,11 +93,11 @@ def widest_gap(run: str) -> Finding | None:
     if curves is None:
         return None
     peak = data.widest_gap(curves)
-    low, high = peak["gap_ratio_ci95"]
+    low, high = peak.gap_ratio_ci95 or (peak.gap_ratio, peak.gap_ratio)
     return Finding(
-        peak["sigma"],
-        f"Near noise level **{peak['sigma']:.2g}**, unseen images cost {peak['gap_ratio']:.3g} "
-        f"times the error of training images (95 % interval: {low:.3g} to {high:.3g}).",
+        peak.sigma,
+        f"Near noise level **{peak.sigma:.2g}**, unseen images cost {peak.gap_ratio:.3g} times "
+        f"the error of training images (95 % interval: {low:.3g} to {high:.3g}).",
     )
 
 
@@ -105,15 +106,15 @@ def compared(first: str, second: str) -> Finding | None:
     a, b = _judged(first), _judged(second)
     if a is None or b is None:
         return None
-    old, new = (found[1]["copies"]["ratio"] for found in (a, b))
-    more, fewer = new["ci95"][0] > old["ci95"][1], new["ci95"][1] < old["ci95"][0]
+    old, new = (found[1].copies.ratio.rated for found in (a, b))
+    more, fewer = new.ci95[0] > old.ci95[1], new.ci95[1] < old.ci95[0]
     shares = [
-        f"{words.arm_name(run.config).capitalize()}: {_measured(rule['rate'], rule['ci95'])}."
+        f"{words.arm_name(run.config).capitalize()}: {_measured(rule.rate, rule.ci95)}."
         for (run, _), rule in ((a, old), (b, new))
     ]
-    distances = [data.frechet(found) for _, found in (a, b)]
-    if all(distances):
-        shares.append("Fréchet distance {:.3g} and {:.3g} (larger is worse).".format(*distances))
+    before, after = (data.frechet(found) for _, found in (a, b))
+    if before and after:
+        shares.append(f"Fréchet distance {before:.3g} and {after:.3g} (larger is worse).")
     return Finding("more" if more else "fewer" if fewer else "same", " ".join(shares))
 
 
@@ -156,13 +157,13 @@ def line_drawn(run: str) -> Finding | None:
     found = _judged(run)
     if found is None:
         return None
-    rule = found[1]["copies"]["ratio"]
+    rule = found[1].copies.ratio.rated
     return Finding(
-        rule["threshold"],
-        f"The stored line is at d1/d2 = **{rule['threshold']:.3f}**: "
-        f"{_measured(rule['rate'], rule['ci95'])} of samples lie left of it, and "
-        f"{words.percent(rule['heldout_rate'])} of unseen images "
-        f"({words.interval(rule['heldout_ci95'])}).",
+        rule.threshold,
+        f"The stored line is at d1/d2 = **{rule.threshold:.3f}**: "
+        f"{_measured(rule.rate, rule.ci95)} of samples lie left of it, and "
+        f"{words.percent(rule.heldout_rate)} of unseen images "
+        f"({words.interval(rule.heldout_ci95)}).",
     )
 
 

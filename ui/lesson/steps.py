@@ -16,7 +16,7 @@ from ui.lesson import answers
 DONE = "lesson-done"  # in the session: what was said, by the step's name
 
 
-class Step(Record):
+class Step(Record, frozen=True, kw_only=True):
     """Attributes:
     name: names its answer in the session.
     page: file name of its page, without ending.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
 from ambient.runs.folder import Run
-from ui import charts, covers, data, surgery, words
+from ui import charts, covers, data, galleries, surgery, words
 from ui.charts.cutoffs import copies_against_switch
+from ui.data import Shown
 from ui.frame import errors_in_words
-from ui.pictures import arm_color, gallery
 from ui.teacher import control, hidden
 
 SHOWN = 12
@@ -76,34 +75,21 @@ def _sample_now(standard: Run, ambient: Run, switch: float) -> None:
     """Twelve samples of a splice, on request; they stay until the switch moves."""
     key = f"spliced-{standard.name}-{ambient.name}-{switch:g}"
     with st.container(horizontal=True, gap="small"):
-        choice = {
-            f"{below.config.arm.capitalize()} below, {above.config.arm} above": (below, above)
-            for below, above in ((standard, ambient), (ambient, standard))
-        }
-        for label, (below, above) in choice.items():
+        for below, above in ((standard, ambient), (ambient, standard)):
+            label = f"{below.config.arm.capitalize()} below, {above.config.arm} above"
             if st.button(label, icon=":material/content_cut:", help="Sample it now; loads torch"):
                 with errors_in_words():
-                    st.session_state[key] = (label, below, _sampled(below, above, switch))
+                    sampled = _sampled(below, above, switch)
+                    st.session_state[key] = label, below.config.arm, *sampled
     if key not in st.session_state:
         return
-    label, below, (images, verdicts) = st.session_state[key]
-    both = data.sets(below)
-    threshold = data.threshold(below)
-    copies = [r.ratio < threshold for r in verdicts.samples]
-    nearest = both.train[[r.nearest for r in verdicts.samples]]
-    st.image(
-        gallery(images, nearest, copies, arm_color(below.config.arm)),
-        width="stretch",
-        alt=f"{len(images)} samples, {label} at {switch:g}, above their nearest training images; "
-        f"{words.copies_of(copies)}.",
-    )
-    st.caption(
-        f"{label}, switch {switch:g}: {words.copies_of(copies)} (d1/d2 < {threshold:.2f}) · "
-        f"seeds 0 to {SHOWN - 1} · live"
-    )
+    label, arm, some, threshold = st.session_state[key]
+    rule = f" (d1/d2 < {threshold:.2f}) · seeds 0 to {SHOWN - 1} · live"
+    galleries.draw(some, arm, f"{label}, switch {switch:g}: {len(some)} samples", said=rule)
 
 
-def _sampled(below: Run, above: Run, switch: float) -> tuple[Any, dict[str, Any]]:
+def _sampled(below: Run, above: Run, switch: float) -> tuple[Shown, float]:
+    """Samples of a splice, and the threshold that calls some of them copies."""
     bar = st.progress(0.0, "Loading the networks")
     from ui import live
 
@@ -111,6 +97,10 @@ def _sampled(below: Run, above: Run, switch: float) -> tuple[Any, dict[str, Any]
     with live.turn():
         for share, images in live.sampled(below, seeds, "heun", 18, (above, switch)):
             bar.progress(share, f"Denoising {len(images)} images: {share:.0%}")
-        verdicts = live.judged(below, images, seeds)
+        found = live.judged(below, images, seeds)
     bar.empty()
-    return images, verdicts
+    both, threshold = data.sets(below), data.threshold(below)
+    nearest = [row.nearest for row in found.samples]
+    names = tuple(both.train_names[i] for i in nearest)
+    copies = tuple(row.ratio < threshold for row in found.samples)
+    return Shown(images, both.train[nearest], names, copies), threshold

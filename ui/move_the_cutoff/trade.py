@@ -9,8 +9,8 @@ import streamlit as st
 from ambient.runs.folder import Run
 from ui import charts, covers, cutoffs, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
+from ui.controls import pick
 from ui.frame import errors_in_words
-from ui.teacher import control
 
 
 def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
@@ -22,7 +22,7 @@ def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
         measured = cutoffs.field(runs, n)
         suggested = cutoffs.suggestion(n)
     charts.show(
-        copies_against_cutoff(measured, suggested and suggested.value, cutoff),
+        copies_against_cutoff(measured, suggested.value if suggested else None, cutoff),
         f"valley-{n}",
         "Copies against the cutoff: "
         + "; ".join(f"{p.label} {words.percent(p.rate)}" for p in measured.ends),
@@ -52,17 +52,11 @@ def show_quality(runs: Mapping[float, Run], n: int, selected: str) -> None:
     names = cutoffs.measures(n)
     measure = names[0]
     if len(names) > 1:
-        with control("settings"):
-            measure = st.segmented_control(
-                "Quality by",
-                names,
-                default=names[0],
-                key="quality",
-                required=True,
-                bind="query-params",
-                help="Fréchet distance and KID compare what is in the pictures and forgive grain; "
-                "fine detail compares 7x7 patches and sees grain and blur.",
-            )
+        about = (
+            "Fréchet distance and KID compare what is in the pictures and forgive grain; fine "
+            "detail compares 7x7 patches and sees grain and blur."
+        )
+        measure = pick("settings", "Quality by", names, key="quality", help=about)
     with errors_in_words():
         measured = cutoffs.field(runs, n, measure)
     points = [f"{p.label} {words.percent(p.rate)} at {p.distance:.3g}" for p in measured.ends]

@@ -73,7 +73,7 @@ def pack(run: Run) -> Pack | None:
     """The stored pictures of a run, if they are of the network that its curves are of."""
     path, curves = PACKS / f"{run.name}.npz", data.curves(run)
     found = _pack(str(path), data.stamp(path)) if path.exists() else None
-    same = found and curves and curves.get("checkpoint_sha256") == found.checkpoint_sha256
+    same = found and curves and curves.checkpoint_sha256 == found.checkpoint_sha256
     return found if same else None
 
 

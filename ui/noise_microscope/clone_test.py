@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from PIL import Image, ImageDraw
 
+from ambient.diffusion.records import Level
 from ambient.images.corpus import to_bytes
 from ambient.runs.folder import Run
 from ui import data, noise, words
+from ui.controls import pick
 from ui.noise_microscope import levels
 from ui.noise_microscope.answers import Return, remembered
 from ui.noise_microscope.specimens import Specimen
@@ -22,9 +24,7 @@ SEEDS = tuple(range(1, 7))  # noises; 0 is that of the pictures above
 KINDS = ("training", "unseen", "generated")
 
 
-def show_clone_test(
-    run: Run, step: int, specimens: Sequence[Specimen], level: Mapping[str, Any]
-) -> None:
+def show_clone_test(run: Run, step: int, specimens: Sequence[Specimen], level: Level) -> None:
     """The stored rates in a sentence, one image under several noises, and the test on a click."""
     st.subheader("Clone test: what comes back?", anchor=False)
     st.markdown(
@@ -37,12 +37,12 @@ def show_clone_test(
     if warning := levels.tells_little(level):
         st.markdown(f":material/info: **{warning}**", width=760)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        kind = _kind()
+        kind = pick("settings", "Which image", KINDS, key="clone")
         origin = _generated(run) if kind == KINDS[2] else specimens[KINDS.index(kind)]
         may = bool(run.steps) and not hidden("live")
         icon = ":material/play_arrow:"
         go = may and st.button("Run the clone test", type=words.prominent(), icon=icon)
-    found = _tested(run, step, origin, level["sigma"], go)
+    found = _tested(run, step, origin, level.sigma, go)
     names = data.sets(run).train_names
     words.under(
         "clone-test",
@@ -52,7 +52,7 @@ def show_clone_test(
             {"noise": seed, "came_back": r.home, "nearest": names[r.nearest]}
             for seed, r in zip(SEEDS, found, strict=False)
         ],
-        f"python -m ambient curves {words.address(run)} --json curves.json",
+        words.measures(run, "--json curves.json"),
     )
 
 
@@ -76,13 +76,6 @@ def _tested(run: Run, step: int, origin: Specimen, sigma: float, go: bool) -> Se
     known: Sequence[Return] = remembered("clones").get(key, ())
     _draw(slot, run, origin, sigma, known)
     return known
-
-
-@control("settings")
-def _kind() -> str:
-    return st.segmented_control(
-        "Which image", KINDS, default=KINDS[0], key="clone", required=True, bind="query-params"
-    )
 
 
 @control("settings")

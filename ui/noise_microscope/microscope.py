@@ -139,7 +139,7 @@ def _offer_to_ask(run: Run, step: int, specimen: Specimen) -> None:
         tile.caption("This run stores no weights to ask.")
         return
     if tile.button("Ask the network", key=f"ask-{specimen.kind}", type="tertiary"):
-        levels = [p["sigma"] for p in (data.curves(run) or {})["levels"]]
+        levels = [p.sigma for p in curves.levels] if (curves := data.curves(run)) else []
         with tile, st.spinner("Asking"):
             ask(run, step, specimen, levels)
         st.rerun()
@@ -184,7 +184,6 @@ def rows(
         for sigma in levels:
             noisy = noise.at(specimen.image, sigma)
             denoised, weights = perfect_memory(noisy, both.train, sigma)
-            best = Answer.of(denoised, specimen.image)
             found = network(run, step, specimen, sigma)
             table.append(
                 {
@@ -192,7 +191,7 @@ def rows(
                     "image": specimen.name,
                     "sigma": sigma,
                     "network_error": found.error if found else None,
-                    "ideal_error": best.error,
+                    "ideal_error": Answer.of(denoised, specimen.image).error,
                     "origin": both.train_names[int(weights.argmax())],
                     "weight": float(weights.max()),
                 }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from ambient.copies.records import Report
 from ambient.runs.folder import Run
 from ui import data, deal, words
 from ui.data import Shown
@@ -41,27 +40,27 @@ class Deal:
 
     @property
     def why(self) -> str:
-        ratio = self.six.rows[LETTERS.index(self.answer)]["ratio"]
+        ratio = self.six.rows[LETTERS.index(self.answer)].ratio
         return (
             f"its distance to the nearest training image is {ratio:.2f} of that to the second "
             f"nearest (a copy is below {self.threshold:.2f})."
         )
 
 
-def dealt(run: Run, verdicts: Mapping[str, Any], hand: int) -> Deal | None:
+def dealt(run: Run, report: Report, hand: int) -> Deal | None:
     """A deal by its number, the rarer kind as the odd one; None where there are too few."""
     stored = set(data.samples(run)[1].tolist())
-    rows = [r for r in verdicts["samples"] if r["seed"] in stored]
-    copies = [r["seed"] for r in rows if r["copy"]]
-    others = [r["seed"] for r in rows if not r["copy"]]
+    rows = [r for r in report.samples if r.seed in stored]
+    copies = [r.seed for r in rows if r.copy]
+    others = [r.seed for r in rows if not r.copy]
     odd_is_copy = len(copies) < len(others)
     rare, common = (copies, others) if odd_is_copy else (others, copies)
     if not rare or len(common) < 5:
         return None
     rng = np.random.default_rng([hand, 6])
     picked = [int(rng.choice(rare)), *rng.choice(common, 5, replace=False).tolist()]
-    six = data.shown(run, verdicts, [picked[i] for i in rng.permutation(6)])
-    return Deal(six, odd_is_copy, verdicts["copies"]["ratio"]["threshold"])
+    six = data.shown(run, report, [picked[i] for i in rng.permutation(6)])
+    return Deal(six, odd_is_copy, report.copies.ratio.threshold)
 
 
 def _cards(six: Shown, told: bool, color: str) -> None:
@@ -77,10 +76,10 @@ def _cards(six: Shown, told: bool, color: str) -> None:
 
 
 @st.fragment
-def play(run: Run, verdicts: Mapping[str, Any]) -> None:
+def play(run: Run, report: Report) -> None:
     """Dealt at once; the answer shows each sample's nearest training image."""
     hand = deal.number("hand")
-    on_table = dealt(run, verdicts, hand)
+    on_table = dealt(run, report, hand)
     if on_table is None:
         return
     six, answer, kind = on_table.six, on_table.answer, on_table.kind
@@ -104,7 +103,7 @@ def play(run: Run, verdicts: Mapping[str, Any]) -> None:
     if guess:
         said = "Yes" if guess == answer else "No"
         st.markdown(f"**{said}, {answer} is {kind}**: {on_table.why}")
-    seeds = ", ".join(str(row["seed"]) for row in six.rows)
+    seeds = ", ".join(str(row.seed) for row in six.rows)
     st.caption(
         f"Six samples of the {words.arm_name(run.config)} model, seeds {seeds}. By looks one can "
         "only guess; the training images beside them decide."

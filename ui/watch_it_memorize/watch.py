@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ambient.reports.onset import ONSET
 from ambient.runs.folder import Run
 from ui import charts, data, words
 from ui.charts import training as training_charts
-from ui.stages import (
-    Runs,
-    at_step,
-    copies,
-    errors,
-    onset,
-    panel_name,
-    size_name,
-)
+from ui.stages import Runs, at_step, copies, errors, judged, onset, panel_name, size_name
 
 
-def headline(runs: Runs, step: int, columns: Any) -> None:
+def headline(runs: Runs, step: int, columns: Sequence[DeltaGenerator]) -> None:
     """The copied shares at this step, and what the same rule says of unseen images."""
-    rule = {}
-    for column, (arm, run) in zip(columns, runs.items(), strict=False):
-        rule = at_step(run, step)
+    reports = {arm: judged(run)[step] for arm, run in runs.items()}
+    for column, (arm, report) in zip(columns, reports.items(), strict=False):
         with column:
-            label = f"{panel_name(run)}, step {step:,}: copied"
-            words.rate_metric(label, rule["rate"], rule["ci95"], arm, samples=rule["n_samples"])
+            words.copied_metric(f"{panel_name(runs[arm])}, step {step:,}: copied", report, arm)
     with columns[len(runs)]:
-        label = "Unseen real images: called copies"
-        rate, ci95, among = rule["heldout_rate"], rule["heldout_ci95"], rule["n_unseen"]
-        words.rate_metric(label, rate, ci95, "unseen", samples=among)
+        words.alarm_metric(words.called_copies(report), report)
 
 
 def show_curves(runs: Runs, step: int, guess: int | None) -> None:
