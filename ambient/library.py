@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ambient.config import CHOICES, configure, usual_threads
 from ambient.images.corpus import Corpus, load_corpus, to_bytes
-from ambient.runs.folder import Run, start_run
+from ambient.runs.folder import Run
+from ambient.runs.start import start_run
 
 if TYPE_CHECKING:
     from ambient.diffusion.levels import CutoffReport
@@ -76,7 +77,7 @@ class Samples:
         Raises:
             InputError: a name with another ending, or in no folder.
         """
-        from ambient.runs.archive import write_samples
+        from ambient.runs.samples import write_samples
 
         write_samples(Path(path), self.images, self.seeds)
 

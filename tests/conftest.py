@@ -19,7 +19,8 @@ install_import_hook(CHECKED, "beartype.beartype")
 
 from ambient.config import configure
 from ambient.images.corpus import Corpus, load_corpus
-from ambient.runs.folder import Run, start_run
+from ambient.runs.folder import Run
+from ambient.runs.start import start_run
 from ambient.runs.train import record
 
 

@@ -57,7 +57,7 @@ def sample(
     from ambient.diffusion.samplers import sample as draw
     from ambient.images.corpus import to_bytes
     from ambient.models.splice import spliced
-    from ambient.runs.archive import check_samples_path, write_samples
+    from ambient.runs.samples import check_samples_path, write_samples
 
     model, place = opened(run), check_samples_path(Path(out))
     how = model.sampler(sampler, steps)

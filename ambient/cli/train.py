@@ -16,8 +16,9 @@ from ambient.cli.output import Parts, StopRequest, bar_of, say
 from ambient.config import CHOICES, PRESETS, configure, preset, usual_threads
 from ambient.errors import InputError
 from ambient.images.corpus import load_corpus
-from ambient.runs.folder import STOP_FILE, Run, lengthen, open_run, start_run
+from ambient.runs.folder import STOP_FILE, Run, open_run
 from ambient.runs.job import PLACE_FILE, Status, is_alive
+from ambient.runs.start import lengthen, start_run
 
 if TYPE_CHECKING:
     import torch

@@ -11,9 +11,9 @@ from ambient.copies.records import Report
 from ambient.errors import InputError
 from ambient.files import Tell, silent
 from ambient.reports.evaluate import draw_and_judge
-from ambient.runs.archive import write_samples
 from ambient.runs.folder import STOP_FILE, Run, step_name
 from ambient.runs.job import Judging, pulse
+from ambient.runs.samples import write_samples
 
 
 class _StoppedError(Exception):

@@ -11,16 +11,17 @@ import weakref
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 from einops import rearrange, repeat
+from msgspec import Meta
 from PIL import Image
 
 from ambient.errors import InputError
 from ambient.images import read as untrusted
 from ambient.images.corpus import BUNDLED, load_corpus
-from ambient.images.read import MAX_SIDE, MIN_SIDE, Shape, number, plain
+from ambient.images.read import plain
 from ambient.images.zips import open_zip, read_member, read_npz
 from ambient.runs.folder import (
     IMAGES_FILE,
@@ -30,9 +31,9 @@ from ambient.runs.folder import (
     Run,
     as_picture,
     open_run,
-    packed,
     step_name,
 )
+from ambient.runs.start import packed
 from ambient.runs.job import fingerprint, mark_owner
 from ambient.runs.limits import Limits
 from ambient.copies.records import Report
@@ -53,15 +54,18 @@ MAX_BYTES = {
 PARTS = tuple(name for name in MAX_BYTES if "." in name)
 MADE = ("config.json", IMAGES_FILE)  # parts that an export writes anew
 MAX_UNPACKED = 200_000_000
+
+
+class Metric(Record, frozen=True, kw_only=True):
+    """A line of metrics.jsonl."""
+
+    step: Annotated[int, Meta(ge=0)]
+    loss: float
+    images_per_second: Annotated[float, Meta(ge=SLOWEST)]
+    seconds: Annotated[float, Meta(ge=0)]
+
+
 RECORDS: dict[str, type[Record]] = {"report.json": Report, "curves.json": Curves}
-
-
-def pace(value: Any) -> bool:
-    """a number from 0.1"""
-    return number(value) and value >= SLOWEST
-
-
-METRIC: Shape = {**dict.fromkeys(("step", "loss", "seconds"), number), "images_per_second": pace}
 
 
 def export_run(run: Run, images: bool = False) -> bytes:
@@ -239,7 +243,8 @@ def _check_json(data: bytes, part: str) -> None:
     if part == "metrics.jsonl":
         for i, line in enumerate(data.splitlines(), 1):
             place = f"{part} line {i}"
-            untrusted.check_shape(untrusted.read_json(line, place), METRIC, place)
+            untrusted.read_json(line, place)
+            decode_record(line, Metric, place)
     elif part.endswith(".json"):
         untrusted.read_json(data, part)
         if kind := RECORDS.get(part):
@@ -331,37 +336,3 @@ def _check_samples(run: Run) -> list[int] | None:
             f"{c.channels}) and int64 (n,). Export the run again."
         )
     return [int(seed) for seed in seeds]
-
-
-def check_samples_path(path: Path) -> Path:
-    """Refuse a name that `write_samples` could not write, before any work is done.
-
-    Raises:
-        InputError: neither .npz nor .png, or a folder that is not there.
-    """
-    if path.suffix not in (".npz", ".png"):
-        raise InputError(f"--out is '{path}'; expected a name ending in .npz or .png.")
-    if not path.parent.is_dir():
-        raise InputError(f"'{path.parent}' is no folder; create it or choose another --out.")
-    return path
-
-
-def write_samples(path: Path, images: np.ndarray, seeds: np.ndarray) -> None:
-    """`images` uint8 (n, h, w, c) and `seeds` int64 (n,) as npz, or the images as one PNG grid."""
-    scratch = path.with_name(f".{path.stem}.part{path.suffix}")
-    if check_samples_path(path).suffix == ".npz":
-        np.savez_compressed(scratch, images=images, seeds=seeds.astype(np.int64))
-    else:
-        _grid(images).save(scratch)
-    scratch.replace(path)
-
-
-def _grid(images: np.ndarray) -> Image.Image:
-    """Pictures in a near-square grid, each about 64 pixels high, pixels kept sharp."""
-    factor = max(1, 64 // images.shape[1])
-    tiles = repeat(images, "n h w c -> n (h i) (w j) c", i=factor, j=factor)
-    tiles = np.pad(tiles, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=255)
-    columns = math.isqrt(len(tiles) - 1) + 1
-    missing = -len(tiles) % columns
-    tiles = np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0)), constant_values=255)
-    return as_picture(rearrange(tiles, "(a b) h w c -> (a h) (b w) c", b=columns))

@@ -40,7 +40,8 @@ from ambient.errors import InputError
 from ambient.files import encode_record, is_full, unwritten, write_atomically
 from ambient.images.corpus import Corpus
 from ambient.runs.audits import PREFIX, REQUEST_FILE, Audit, Request
-from ambient.runs.folder import OWN, STOP_FILE, YIELD, Run, lengthen, start_run
+from ambient.runs.folder import OWN, STOP_FILE, YIELD, Run
+from ambient.runs.start import lengthen, start_run
 from ambient.runs.job import (
     ACTIVE,
     PLACE_FILE,
@@ -57,14 +58,27 @@ from ambient.runs.job import (
 )
 from ambient.runs.limits import Limits
 from ambient.runs.room import discard, make_room
+from ambient.runs.upkeep import JUDGED, RUNS, SLICE, advance, enqueue, locked
 from ambient.runs.turns import Pace, line_of, place_behind, seconds_before, standings
 
-RUNS = Path(os.environ.get("AMBIENT_RUNS", "runs"))
-KINDS = (Run, Audit)  # each has a slot of its own
-SLICE = 180.0  # seconds a run trains while somebody else waits
-JUDGED = 256  # samples that a run is judged on at its end: an interval of 12 points at most
+__all__ = [
+    "JUDGED",
+    "RUNS",
+    "advance",
+    "delete",
+    "extend",
+    "is_busy",
+    "may_change",
+    "position",
+    "request_stop",
+    "resume",
+    "submit",
+    "submit_all",
+    "submit_audit",
+    "wait_seconds",
+]
+
 NEW = ".new"  # a run's folder that is being made
-PATIENCE = 20.0  # seconds to wait for another process that changes the queue
 
 
 def submit(
@@ -102,7 +116,7 @@ def submit_all(
             room for all of them, or the weights to start from do not fit.
     """
     limits, made = Limits.here(), list[Run]()
-    with _locked(folder):
+    with locked(folder):
         for config in configs:
             limits.check(config, folder, owner, len(configs))
         try:
@@ -130,7 +144,7 @@ def _made(
     run = start_run(folder / NEW, config, start, images)
     if owner is not None:
         mark_owner(run.path, owner)
-    _queue(run)
+    enqueue(run)
     path = folder / _name(config, folder, owner)
     run.path.rename(path)
     return replace(run, path=path)
@@ -160,17 +174,17 @@ def submit_audit(ask: Callable[[Audit], Request], owner: str, folder: Path = RUN
         InputError: the folder cannot be written, too many audits wait, or whatever `ask` refuses.
     """
     audit = Audit(folder.resolve() / f"{PREFIX}{secrets.token_urlsafe(16)}")
-    with _locked(folder):
+    with locked(folder):
         _check_audits(folder)
         audit.given.mkdir(parents=True)
     try:
         request = ask(audit)  # outside of the lock: it may write for seconds
-        with _locked(folder):
+        with locked(folder):
             _check_audits(folder)
             write_atomically(audit.path / REQUEST_FILE, encode_record(request))
             mark_owner(audit.path, owner)
             audit.look()
-            _queue(audit)
+            enqueue(audit)
     except BaseException:
         discard(audit)
         raise
@@ -202,7 +216,7 @@ def resume(run: Run, owner: str | None = None) -> None:
         limits = Limits.here()
         limits.check(run.config, run.path.parent, owner)
         limits.check_disk(run.path.parent)
-        _queue(run)
+        enqueue(run)
     advance(run.path.parent)
 
 
@@ -223,7 +237,7 @@ def extend(run: Run, steps: int, owner: str | None = None) -> Run:
         limits.check(longer, run.path.parent, owner)
         limits.check_disk(run.path.parent)
         run = lengthen(run, steps, every)
-        _queue(run)
+        enqueue(run)
     advance(run.path.parent)
     return run
 
@@ -258,62 +272,6 @@ def delete(job: Job, owner: str | None = None, folder: Path = RUNS) -> None:
     advance(folder)
 
 
-def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
-    """Say which jobs' processes are gone, end the running slice, start what is next. Cheap.
-
-    A process that hangs is killed, and its run goes on in its turn. No-op if the folder is
-    read-only.
-
-    Raises:
-        InputError: the disk is full.
-    """
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        return
-    with _locked(folder):
-        for standing in standings(folder):
-            job = standing.job
-            if isinstance(job, Audit):
-                _look_after_audit(job)
-            elif isinstance(job, Run) and standing.state.status == "running":
-                _look_after_run(job)
-        everyone = standings(folder)
-        for kind in KINDS:
-            line = line_of(kind, everyone)
-            if not line:
-                continue
-            first = line[0]
-            if first.state.status == "queued":
-                _launch(first.job)
-            elif first.place.ticket and first.turn_left(line, slice_seconds) <= 0:
-                stop = first.job.path / STOP_FILE
-                if not stop.exists():
-                    _place(first.job)
-                    write_atomically(stop, YIELD)
-
-
-def _look_after_run(run: Run) -> None:
-    if is_hung(run):
-        kill(run)  # which costs no more than half a minute of work
-        if not run.is_to_pause:
-            _queue(run)
-            return
-    # The process may have ended since: what it said last counts, if it said anything.
-    if not is_alive(run) and run.state.status == "running":
-        run.settle()
-
-
-def _look_after_audit(audit: Audit) -> None:
-    state, most = audit.state, Limits.here().seconds
-    if audit.is_over:
-        kill(audit)
-        discard(audit)
-    elif state.status == "running" and not is_alive(audit):
-        audit.settle()
-    elif state.status == "running" and time.monotonic() - state.monotonic > most:
-        kill(audit)
-        audit.fail(f"it took longer than {most / 60:.0f} minutes; give it less.")
-
-
 def is_busy(folder: Path = RUNS) -> bool:
     """Whether any run trains or waits."""
     return any(s.active for s in standings(folder) if isinstance(s.job, Run))
@@ -343,80 +301,18 @@ def wait_seconds(
     return seconds_before(target, fingerprint(owner), everyone, pace, slice_seconds)
 
 
-def _place(job: Job) -> None:
-    """Put a job at the end of its owner's."""
-    place = place_behind(job.owner, standings(job.path.parent))
-    write_atomically(job.path / PLACE_FILE, encode_record(place))
-
-
-def _queue(job: Job) -> None:
-    """Put a job into the queue; the last write makes it count."""
-    _place(job)
-    (job.path / STOP_FILE).unlink(missing_ok=True)
-    job.write(_state(job, "queued"))
-
-
-def _state(job: Job, status: Status = "running") -> State:
-    """A new state, with what holds whichever process works at the job."""
-    if not isinstance(job, Run):
-        return State(status=status)
-    pace = job.state.seconds_per_step
-    return State(status=status, step=job.saved_step, steps=job.config.steps, seconds_per_step=pace)
-
-
 def _refuse_active(run: Run) -> None:
     if (status := run.state.status) in ACTIVE:
         raise InputError(f"run '{run.name}' is {status}; stop it first.")
 
 
-def _launch(job: Job) -> None:
-    """Start the process of a job; until it writes a state of its own, this one holds the slot."""
-    limits = Limits.here()
-    make_room(job.path.parent, limits)
-    try:
-        if isinstance(job, Run):
-            command = ["train", "--resume", str(job.path.resolve()), "--evaluate", str(JUDGED)]
-            process = start_process(job, command, job.config.threads)
-        else:
-            assert isinstance(job, Audit)
-            process = start_process(job, job.request.arguments, seconds=limits.seconds)
-    except OSError as e:  # the next in line is not kept waiting
-        job.fail(f"it could not be started ({e.strerror}); try again later.")
-        return
-    try:
-        job.write(msgspec.structs.replace(_state(job), **pulse(process.pid)))
-    except OSError:  # nobody would know of it, and the next look would start another
-        process.kill()
-        process.wait()
-        raise
-
-
 @contextmanager
 def _changing(job: Job, owner: str | None) -> Iterator[None]:
     """The queue held still, for who may change the job."""
-    with _locked(job.path.parent):
+    with locked(job.path.parent):
         if not may_change(job, owner):
             raise InputError(
                 f"run '{job.name}' is somebody else's; only who started it can change it. "
                 "Start one of your own."
             )
         yield
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time changes the queue."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=PATIENCE):
-            yield
-    except Timeout as e:
-        raise InputError(
-            f"another process has held '{folder}' for {PATIENCE:g} seconds; try again, or end it."
-        ) from e
-    except OSError as e:
-        if is_full(e):
-            raise InputError(unwritten(folder, e)) from e
-        raise InputError(
-            f"'{folder}' cannot be written ({e.strerror}); set AMBIENT_RUNS to a folder of yours."
-        ) from e

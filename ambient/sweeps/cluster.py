@@ -26,7 +26,8 @@ from ambient.config import Config
 from ambient.errors import InputError
 from ambient.files import write_atomically
 from ambient.images.corpus import BUNDLED, load_corpus
-from ambient.runs.folder import IMAGES_FILE, OWN, packed
+from ambient.runs.folder import IMAGES_FILE, OWN
+from ambient.runs.start import packed
 from ambient.sweeps.sweep import Here, Sweep, do_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent

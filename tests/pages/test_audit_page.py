@@ -17,7 +17,6 @@ from streamlit.testing.v1 import AppTest
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports import page as paper
 from ambient.reports.records import read_report
-from ambient.runs import queue
 from ambient.runs.audits import Audit, list_audits
 from ambient.runs.job import kill
 from tests.jobs import finish
@@ -151,7 +150,7 @@ def test_an_audit_belongs_to_a_browser_and_a_place(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
-    monkeypatch.setattr(queue, "_launch", lambda job: None)
+    monkeypatch.setattr("ambient.runs.upkeep.launch", lambda job: None)
     places = {"a1": ("a", "audit"), "b": ("b", "audit"), "a2": ("a", "audit"), "side": ("a", "x")}
     keys = {
         name: desk.submit({"generated": "a", "train": "b"}, "pixels", 128, *of)

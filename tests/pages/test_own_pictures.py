@@ -19,7 +19,8 @@ from ambient.errors import InputError
 from ambient.images.corpus import Corpus, read_uploads
 from ambient.runs import queue as worker
 from ambient.runs.archive import export_run, import_run
-from ambient.runs.folder import IMAGES_FILE, OWN, Run, list_runs, open_run, packed, start_run
+from ambient.runs.folder import IMAGES_FILE, OWN, Run, list_runs, open_run
+from ambient.runs.start import packed, start_run
 from ambient.runs.train import record
 
 
@@ -106,7 +107,7 @@ def test_its_images_go_where_the_run_goes(own: Run, corpus: Corpus, tmp_path: Pa
 def test_the_queue_trains_it_and_a_new_run_goes_on_from_it(
     own: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_launch", lambda run: None)
+    monkeypatch.setattr("ambient.runs.upkeep.launch", lambda run: None)
     first = worker.submit(own.config, tmp_path, "me", images=corpus)
     child = worker.submit(own.config, tmp_path, "me", (own, None))
     assert first.corpus().sha256 == child.corpus().sha256 == corpus.sha256
@@ -122,7 +123,7 @@ def test_the_queue_trains_it_and_a_new_run_goes_on_from_it(
 def test_its_name_cannot_be_guessed(
     own: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_launch", lambda run: None)
+    monkeypatch.setattr("ambient.runs.upkeep.launch", lambda run: None)
     names = {worker.submit(own.config, tmp_path, "me", images=corpus).name for _ in range(2)}
     assert len(names) == 2
     assert all(len(name.rpartition("-")[2]) == 16 for name in names)

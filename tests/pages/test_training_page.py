@@ -25,17 +25,9 @@ from ambient.images.corpus import Corpus
 from ambient.reports.comparison import changed
 from ambient.reports.keeping import judge
 from ambient.runs import queue as worker
-from ambient.runs.folder import (
-    BUNDLED_RUNS,
-    IMAGES_FILE,
-    OWN,
-    STOP_FILE,
-    Run,
-    list_runs,
-    open_run,
-    packed,
-)
+from ambient.runs.folder import BUNDLED_RUNS, IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run
 from ambient.runs.job import Judging, pulse
+from ambient.runs.start import packed
 from ui import visitor, words
 from ui.train_your_own import progress, replay
 
@@ -47,7 +39,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A runs folder, and a worker that starts nothing."""
     folder = tmp_path / "runs"
     monkeypatch.setenv("AMBIENT_RUNS", str(folder))
-    monkeypatch.setattr(worker, "_launch", lambda run: None)
+    monkeypatch.setattr("ambient.runs.upkeep.launch", lambda run: None)
     return folder
 
 

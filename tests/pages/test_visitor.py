@@ -8,7 +8,6 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from ambient.runs import queue as worker
 from ambient.runs.folder import list_runs
 from ambient.runs.job import fingerprint
 from ui import visitor
@@ -46,7 +45,7 @@ def browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Browser:
     found = Browser()
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
-    monkeypatch.setattr(worker, "_launch", lambda run: None)
+    monkeypatch.setattr("ambient.runs.upkeep.launch", lambda run: None)
     kind = type(st.context)
     monkeypatch.setattr(kind, "cookies", property(lambda self: found.cookies))
     monkeypatch.setattr(kind, "ip_address", property(lambda self: found.ip_address))

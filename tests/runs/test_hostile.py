@@ -370,12 +370,16 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "config size": ("run", "at most 100000", lambda: run_zip({"config.json": bytes(10**6)})),
     "run of 90 GB": ("run", "'this upload' unpacks to", lambda: declared(run_zip({}))),
     "metrics bomb": ("run", "'metrics.jsonl' unpacks to", lambda: metrics(bytes(4 * 10**7))),
-    "metrics of words": ("run", "line 1 has no 'loss'", lambda: metrics(b'{"step": 1}')),
-    "metrics of nothing": ("run", "line 1 is 5", lambda: metrics(b"5")),
+    "metrics of words": (
+        "run",
+        "line 1: Object missing required field",
+        lambda: metrics(b'{"step": 1}'),
+    ),
+    "metrics of nothing": ("run", "line 1: Expected `object`", lambda: metrics(b"5")),
     "metrics of nan": ("run", "holds the number nan", lambda: metrics(json.dumps(NAN).encode())),
     "metrics of no pace": (
         "run",
-        "images_per_second is 0; expected a number from 0.1",
+        "Expected `float` >= 0.1 - at `$.images_per_second`",
         lambda: metrics(json.dumps({**NAN, "loss": 1, "images_per_second": 0}).encode()),
     ),
     "parent": (

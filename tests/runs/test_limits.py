@@ -18,7 +18,8 @@ from ambient.config import Config, configure
 from ambient.images.corpus import Corpus
 from ambient.errors import InputError
 from ambient.runs.limits import UNLIMITED, Limits, bytes_of
-from ambient.runs.folder import Run, start_run
+from ambient.runs.folder import Run
+from ambient.runs.start import start_run
 from ambient.runs.job import mark_owner
 
 CORES = os.cpu_count() or 1

@@ -24,11 +24,13 @@ from filelock import FileLock
 from ambient.config import Config, configure
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus
-from ambient.runs import queue, turns
+from ambient.runs import queue, turns, upkeep
 from ambient.runs.audits import ABANDONED, AWAY, KEPT, SEEN_FILE, Audit, Request, list_audits
-from ambient.runs.folder import OWN, STOP_FILE, UNPACKING, YIELD, Run, list_runs, start_run
-from ambient.runs.job import HUNG, STALE, Job, State, is_alive, kill, pulse
-from ambient.runs.room import check_room
+from ambient.runs.folder import OWN, STOP_FILE, UNPACKING, YIELD, Run, list_runs
+from ambient.runs.start import start_run
+from ambient.runs.job import HUNG, STALE, Job, State, is_alive, kill, mark_owner, pulse
+from ambient.runs.limits import Limits
+from ambient.runs.room import check_room, make_room
 from ambient.runs.train import record
 from tests.jobs import finish
 
@@ -49,7 +51,7 @@ def no_orphans(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs are started in name only: the test's own process stands in for all of them."""
-    monkeypatch.setattr(queue, "_launch", lambda job: say(job, "running"))
+    monkeypatch.setattr("ambient.runs.upkeep.launch", lambda job: say(job, "running"))
 
 
 def say(job: Job, status: Any, **more: Any) -> None:
@@ -149,13 +151,13 @@ def test_two_servers_start_one_training(tmp_path: Path, config: Config) -> None:
     server = """if True:
         import sys
         from pathlib import Path
-        from ambient.runs import queue
-        launch = queue._launch
-        queue._launch = lambda run: (launch(run), print("started"))
+        from ambient.runs import upkeep
+        launch = upkeep.launch
+        upkeep.launch = lambda run: (launch(run), print("started"))
         print("ready", flush=True)
         sys.stdin.readline()
         for _ in range(50):
-            queue.advance(Path(sys.argv[1]))
+            upkeep.advance(Path(sys.argv[1]))
         """
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     command = [sys.executable, "-c", server, str(tmp_path)]
@@ -174,7 +176,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_process(
     tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full, started = {"queued"}, list[psutil.Popen]()
-    write, start = Job.write, queue.start_process
+    write, start = Job.write, upkeep.start_process
 
     def refuse(job: Job, state: State) -> None:
         if state.status in full:
@@ -183,7 +185,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_process(
 
     monkeypatch.setattr(Job, "write", refuse)
     monkeypatch.setattr(
-        queue, "start_process", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
+        upkeep, "start_process", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
     )
     run = start_run(tmp_path / "mine", config)
     with pytest.raises(InputError, match="the disk is full"):
@@ -200,7 +202,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_process(
 def test_a_queue_that_another_process_holds_is_one_line(
     tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "PATIENCE", 0.1)
+    monkeypatch.setattr(upkeep, "PATIENCE", 0.1)
     with (
         FileLock(tmp_path / ".lock"),
         pytest.raises(InputError, match="another process has held '.*' for 0.1 seconds; try again"),
@@ -393,7 +395,7 @@ def kept(folder: Path, config: Config, name: str, hours: float, owner: str | Non
     """A run of 10 kB at rest for so many hours."""
     run = start_run(folder / name, config)
     if owner:
-        queue.mark_owner(run.path, owner)
+        mark_owner(run.path, owner)
     (run.path / "weights").write_bytes(bytes(10_000))
     say(run, "done")
     then = time.time() - 3600 * hours
@@ -478,7 +480,7 @@ def test_what_killed_processes_left_is_swept_after_an_hour(
         folder.mkdir()
         (folder / "samples.npz").write_bytes(bytes(1000))
     os.utime(left, (time.time() - 3700, time.time() - 3700))
-    queue.make_room(tmp_path, queue.Limits.here())
+    make_room(tmp_path, Limits.here())
     assert [p.name for p in tmp_path.iterdir()] == [fresh.name]
 
 
@@ -689,6 +691,6 @@ def test_the_line_of_audits_has_an_end(tmp_path: Path, monkeypatch: pytest.Monke
 def test_an_audit_computes_no_longer_than_it_may(tmp_path: Path) -> None:
     job = Job(tmp_path)
     command = ["train", "--steps", "10000", "--out", str(tmp_path / "run")]
-    process = queue.start_process(job, command, seconds=1)
+    process = upkeep.start_process(job, command, seconds=1)
     assert process.nice() == 10
     assert process.wait(240) in (-signal.SIGXCPU, -signal.SIGKILL)

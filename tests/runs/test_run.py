@@ -20,17 +20,8 @@ from ambient.images.corpus import Corpus
 from ambient.errors import InputError
 from ambient.reports.evaluate import draw
 from ambient.runs.train import record
-from ambient.runs.folder import (
-    BUNDLED_RUNS,
-    START_FILE,
-    STOP_FILE,
-    YIELD,
-    Run,
-    lengthen,
-    list_runs,
-    open_run,
-    start_run,
-)
+from ambient.runs.folder import BUNDLED_RUNS, START_FILE, STOP_FILE, YIELD, Run, list_runs, open_run
+from ambient.runs.start import lengthen, start_run
 
 
 def small(corpus: Corpus, **choices: object) -> Config:

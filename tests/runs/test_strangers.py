@@ -86,7 +86,7 @@ def failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_run: Run) -> Ru
     """A run on a public server that ended early, for a reason that names a folder."""
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(worker, "_launch", lambda run: None)
+    monkeypatch.setattr("ambient.runs.upkeep.launch", lambda run: None)
     shutil.copytree(tiny_run.path, tmp_path / "runs" / "tiny")
     run = open_run(tmp_path / "runs" / "tiny")
     told(run, status="failed", error=f"'{run.path}/resume/20.pt' could not be read")

@@ -23,6 +23,7 @@ from ambient.images.corpus import BUNDLED, Corpus
 from ambient.runs import queue as worker
 from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, Run, open_run
 from ambient.runs.limits import Limits, is_public
+from ambient.runs.room import check_room
 from ui import data, visitor, words
 from ui.teacher import hidden
 from ui.train_your_own import own_pictures, suggestion
@@ -241,7 +242,12 @@ def _configured(chosen: Mapping[str, Any]) -> Config:
 
 
 def estimate(chosen: Mapping[str, Any]) -> None:
-    """How long it will take, and how long it will wait before."""
+    """Whether there is room for it, how long it will take, and how long it will wait before."""
+    try:
+        check_room(data.runs_folder())
+    except InputError as e:
+        st.caption(f":orange[No run can be started now: {words.unmarked(str(e))}]", width="content")
+        return
     try:
         config = _configured(chosen)
     except InputError:
