@@ -23,7 +23,7 @@ from ambient.cli.options import (
     Steps,
     TrainedOn,
 )
-from ambient.cli.output import Parts, StopRequest, bar_of, last, put_json, say
+from ambient.cli.output import Parts, StopRequest, bar_of, put_json, say
 from ambient.config import check
 from ambient.copies.records import Report
 from ambient.errors import InputError
@@ -148,15 +148,15 @@ def curves(
 
     model = opened(run, train, heldout)
     kept_in = keeper(run, model) if store else None
-    *_, pack = last(noise_level_curves(model, step, seed=seed), "level")
+    with StopRequest() as stop, Parts(stop) as parts:
+        pack = noise_level_curves(model, step, seed=seed, tell=parts.tell)
     if kept_in:
         put_json(str(kept_in.path / "curves.json"), pack)
     put_json(json, pack)
-    measured = [level for level in pack["levels"] if level["gap_ratio"] is not None]
-    peak = max(measured, key=lambda level: level["gap_ratio"], default=None)
+    peak = pack.widest_gap
     found = (
-        f"held-out error is largest against train error at sigma {peak['sigma']:.3g} "
-        f"({peak['gap_ratio']:.1f} times)."
+        f"held-out error is largest against train error at sigma {peak.sigma:.3g} "
+        f"({peak.gap_ratio:.1f} times)."
         if peak
         else "no error on training images at any level: a perfect memory."
     )

@@ -37,7 +37,7 @@ FEW_HELDOUT = 20  # fewer unseen images, and each one moves coverage by more tha
 BLOCK = 2**22  # distances in memory at once for each temporary: 32 MB
 
 
-class CutoffReport(Record):
+class CutoffReport(Record, frozen=True):
     """The closed forms of a split, and the cutoff they suggest; None where they suggest none."""
 
     corpus: str

@@ -41,7 +41,7 @@ class Model:
     Example:
         >>> model = ambient.Model(denoiser, (3, 32, 32)).beside("pictures", "others")
         >>> report = ambient.evaluate(model, n=1000)
-        >>> *_, (_, _, curves) = ambient.noise_level_curves(model)
+        >>> curves = ambient.noise_level_curves(model)
     """
 
     network: Denoiser

@@ -6,16 +6,12 @@ nearest to it, and a few of them as pictures, so that the report can be shown by
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from ambient import __version__
 from ambient.copies.features import available, load_space
@@ -29,6 +25,7 @@ from ambient.files import Tell, silent
 from ambient.images.corpus import Corpus, load_corpus
 from ambient.images.read import plain
 from ambient.images.twins import apart, twin_radius
+from ambient.reports.pictures import small, strip
 from ambient.reports.records import (
     Audit,
     AuditedImage,
@@ -44,7 +41,6 @@ SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
 RULES = ("ratio", "similarity")
 SHOWN = 8  # samples in each order
 PICTURED = 120  # copies beside their originals
-THUMB = 96  # pixels at most of a side there
 EXPLAINED = 1000  # copies of which it is said how they differ from their originals
 
 
@@ -341,14 +337,6 @@ def copied(samples: Sequence[AuditedImage]) -> list[int]:
     return [i for i, sample in enumerate(samples) if sample.named]
 
 
-def small(image: Images) -> Images:
-    """The same, of no more than `THUMB` pixels a side."""
-    if len(image) <= THUMB:
-        return image
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    return np.atleast_3d(np.asarray(picture.resize((THUMB, THUMB), Image.Resampling.LANCZOS)))
-
-
 def _beside(sets: Sets, sample: AuditedImage, rule: str) -> Iterator[tuple[str, str, Images]]:
     """The role, name and picture of each image that stands beside a sample."""
     roles = {"nearest training image": sample.nearest, "second nearest": sample.second}
@@ -359,11 +347,3 @@ def _beside(sets: Sets, sample: AuditedImage, rule: str) -> Iterator[tuple[str, 
         yield role, sets.known.names[position], sets.known.images[position]
     if sets.unseen and (held := sample.nearest_heldout) is not None:
         yield "nearest unseen image", sets.unseen.names[held], sets.unseen.images[held]
-
-
-def strip(pictures: Sequence[Images]) -> str:
-    """Pictures of one size side by side, as a PNG in base64."""
-    wide: NDArray[np.uint8] = np.concatenate(pictures, axis=1)
-    buffer = io.BytesIO()
-    Image.fromarray(wide[..., 0] if wide.shape[2] == 1 else wide).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode("ascii")

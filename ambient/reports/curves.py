@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
+from msgspec.structs import asdict, replace
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,10 +19,12 @@ from ambient.copies.intervals import clopper_pearson
 from ambient.diffusion.closed_forms import covariance_spectrum, noise_levels, squared_distances
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.levels import Queries, closed_levels, shuffled
+from ambient.diffusion.records import Curves, Interval, Level, Subset
 from ambient.diffusion.samplers import finish, sample
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.errors import InputError
-from ambient.images.corpus import Split, to_bytes, to_unit
+from ambient.files import Tell, silent
+from ambient.images.corpus import Corpus, Split, to_bytes, to_unit
 from ambient.models.subject import Subject
 
 RETURN_RATIO = 1 / 3  # came back: that much nearer to its origin than to any other training image
@@ -31,39 +33,26 @@ RETURN_RATIO = 1 / 3  # came back: that much nearer to its origin than to any ot
 RETURN_STEPS = 9
 
 
-@dataclass(frozen=True)
-class Subset:
-    """Images whose errors and returns are measured: drawn once, and stored with the curves.
+def draw_subset(split: Split, images: int, returns: int, noises: int, seed: int) -> Subset:
+    """The images whose errors and returns are measured; returns are of the first drawn of those."""
+    train, heldout = shuffled(split, seed)
+    return Subset(
+        train=_sorted(train[:images]),
+        heldout=_sorted(heldout[:images]),
+        return_train=_sorted(train[:returns]),
+        return_heldout=_sorted(heldout[:returns]),
+        noises=noises,
+        seed=seed,
+    )
 
-    Attributes:
-        train, heldout: positions in the split, for the errors.
-        return_train, return_heldout: positions, for the returns: the first drawn of those.
-        noises: a noised image's error is a mean over this many.
-    """
 
-    train: NDArray[np.int64]
-    heldout: NDArray[np.int64]
-    return_train: NDArray[np.int64]
-    return_heldout: NDArray[np.int64]
-    noises: int
-    seed: int
-
-    @classmethod
-    def draw(cls, split: Split, images: int, returns: int, noises: int, seed: int) -> Subset:
-        train, heldout = shuffled(split, seed)
-        return cls(
-            train=np.sort(train[:images]),
-            heldout=np.sort(heldout[:images]),
-            return_train=np.sort(train[:returns]),
-            return_heldout=np.sort(heldout[:returns]),
-            noises=noises,
-            seed=seed,
-        )
+def _sorted(positions: NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(np.sort(positions).tolist())
 
 
 def intervals(
     train: NDArray[np.float64], heldout: NDArray[np.float64], seed: int, draws: int = 1000
-) -> dict[str, list[float] | None]:
+) -> dict[str, Interval | None]:
     """95 % image-bootstrap intervals of mean(train), mean(heldout) and mean(heldout)/mean(train).
 
     Args:
@@ -79,7 +68,7 @@ def intervals(
     samples = {"loss_train": seen, "loss_heldout": unseen}
     if seen.all():
         samples["gap_ratio"] = unseen / seen
-    found = {k: np.quantile(v, [0.025, 0.975]).tolist() for k, v in samples.items()}
+    found = {k: tuple(np.quantile(v, [0.025, 0.975]).tolist()) for k, v in samples.items()}
     return {f"{k}_ci95": found.get(k) for k in ("loss_train", "loss_heldout", "gap_ratio")}
 
 
@@ -163,7 +152,7 @@ class Returns:
         for kind, rows in self.parts.items():
             hits, n = int(back[rows].sum()), len(back[rows])
             found[f"return_{kind}"] = hits / n
-            found[f"return_{kind}_ci95"] = list(clopper_pearson(hits, n))
+            found[f"return_{kind}_ci95"] = clopper_pearson(hits, n)
         return found
 
 
@@ -201,17 +190,16 @@ def noise_level_curves(
     noises: int = 8,
     seed: int = 0,
     returns: int = 48,
-) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    tell: Tell = silent,
+) -> Curves:
     """The pack of curves of a run, or of any model beside its images.
 
     Args:
-        run: of a model, only levels that it knows are measured.
+        run: only levels that it knows are measured.
         images: train and held-out images each, drawn with `seed`.
         noises: noises an image.
         returns: training, held-out and generated images each that are sent to a level and back.
-
-    Yields:
-        (levels done, levels in all, the curves so far): the last one is complete.
+        tell: hears how many levels are done; may raise to end the work.
 
     Raises:
         InputError: an unusable run or corpus.
@@ -225,57 +213,66 @@ def noise_level_curves(
             "give a model of other libraries more with --heldout."
         )
     step = run.last_step if step is None else step  # a run in training may go on meanwhile
-    how, (low, high) = run.sampler(steps=RETURN_STEPS), run.levels
-    levels = [sigma for sigma in noise_levels(run.cutoff) if low <= sigma <= high]
-    subset = Subset.draw(split, images, returns, noises, seed)
-    pack: dict[str, Any] = {
-        "run": run.name,
-        "step": step,
-        "checkpoint_sha256": run.checkpoint_sha256(step),
-        "cutoff": run.cutoff,
-        "subset": {
-            k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(subset).items()
-        },
-        "return_sampler": msgspec.to_builtins(how),
-        "sampler_sigmas": [
-            round(float(s), 5)
-            for s in msgspec.structs.replace(run.sampler(), stop_at=0.0).sigmas()[:-1]
-        ],
-        "levels": [],
-    }
-    yield 0, len(levels), pack
+    low, high = run.levels
+    sigmas = [sigma for sigma in noise_levels(run.cutoff) if low <= sigma <= high]
+    sha256, subset = run.checkpoint_sha256(step), draw_subset(split, images, returns, noises, seed)
+    tell("measuring noise levels", 0, len(sigmas))
+    levels = []
+    for level in _levels(run, corpus, split, subset, returns, step, sigmas):
+        levels.append(level)
+        tell("measuring noise levels", len(levels), len(sigmas))
+    visited = replace(run.sampler(), stop_at=0.0).sigmas()[:-1]
+    return Curves(
+        run=run.name,
+        step=step,
+        checkpoint_sha256=sha256,
+        cutoff=run.cutoff,
+        subset=subset,
+        return_sampler=run.sampler(steps=RETURN_STEPS),
+        sampler_sigmas=tuple(round(float(s), 5) for s in visited),
+        levels=tuple(levels),
+    )
+
+
+def _levels(
+    run: Subject,
+    corpus: Corpus,
+    split: Split,
+    subset: Subset,
+    returns: int,
+    step: int | None,
+    sigmas: Sequence[float],
+) -> Iterator[Level]:
+    """Closed forms, errors and returns at each level."""
     denoiser, everything = run.denoiser(step), torch.from_numpy(to_unit(corpus.images))
     train, heldout = everything[split.train], everything[split.heldout]
-    groups = corpus.groups[split.train]
-    seen = Queries.draw(train[subset.train], noises, seed, 0)
-    unseen = Queries.draw(heldout[subset.heldout], noises, seed, 1)
+    groups, seed = corpus.groups[split.train], subset.seed
+    seen = Queries.draw(train[list(subset.train)], subset.noises, seed, 0)
+    unseen = Queries.draw(heldout[list(subset.heldout)], subset.noises, seed, 1)
+    returned, how = list(subset.return_train), run.sampler(steps=RETURN_STEPS)
     test = Returns.of(
         {
-            "train": train[subset.return_train],
-            "heldout": heldout[subset.return_heldout],
+            "train": train[returned],
+            "heldout": heldout[list(subset.return_heldout)],
             "generated": own_samples(run, step, returns),
         },
         train,
         groups,
-        groups[subset.return_train],
+        groups[returned],
         seed,
     )
     spectrum = covariance_spectrum(rearrange(everything, "n c h w -> n (c h w)").numpy())
-    known = closed_levels(train, seen, unseen, spectrum, levels)
-    for k, closed in enumerate(known, 1):
+    for closed in closed_levels(train, seen, unseen, spectrum, sigmas):
         sigma = closed.sigma
         on_train, on_heldout = (
             q.errors(_in_batches(denoiser, q.at(sigma), sigma)) for q in (seen, unseen)
         )
-        pack["levels"].append(
-            {
-                **msgspec.structs.asdict(closed),
-                "loss_train": float(on_train.mean()),
-                "loss_heldout": float(on_heldout.mean()),
-                "gap_ratio": float(on_heldout.mean() / on_train.mean()) if on_train.any() else None,
-                **intervals(on_train, on_heldout, seed),
-                **test.shares(denoiser, sigma, how),
-                "train_density": run.density(sigma),
-            }
+        yield Level(
+            **asdict(closed),
+            loss_train=float(on_train.mean()),
+            loss_heldout=float(on_heldout.mean()),
+            gap_ratio=float(on_heldout.mean() / on_train.mean()) if on_train.any() else None,
+            **intervals(on_train, on_heldout, seed),
+            **test.shares(denoiser, sigma, how),
+            train_density=run.density(sigma),
         )
-        yield k, len(levels), pack

@@ -119,7 +119,9 @@ def read_report(path: Path) -> Report | Audit:
     try:
         data = path.read_bytes()
         images = decode_record(data, _Kind, "it").run is None
-        found: Report | Audit = decode_record(data, Audit if images else Report, "it")
+        found: Report | Audit = (
+            decode_record(data, Audit, "it") if images else decode_record(data, Report, "it")
+        )
         if not found.samples:
             raise InputError("it has no samples.")
     except (OSError, InputError) as e:

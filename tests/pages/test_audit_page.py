@@ -15,7 +15,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.images.corpus import Corpus, split_corpus
-from ambient.reports import page as paper
+from ambient.reports.page import page as html_page
 from ambient.reports.records import read_report
 from ambient.runs.audits import Audit, list_audits
 from ambient.runs.job import kill
@@ -115,7 +115,7 @@ def test_two_drops_and_one_click(
     low, high = report["copies"]["ratio"]["ci95"]
     assert low < 40 / 120 < high
     assert report["samples"][0]["nearest_file"] == "train-000.png"
-    assert job.html.read_text("utf-8") == paper.page(read_report(job.json))
+    assert job.html.read_text("utf-8") == html_page(read_report(job.json))
     again = opened(monkeypatch, at)
     assert "Of 120 generated images" in said(again)
     assert [e.proto.expanded for e in again.get("expander") if e.label == "Your images"] == [False]

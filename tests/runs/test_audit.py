@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient.images import neighbors
-from ambient.reports import page as paper
+from ambient.reports import answer as said
+from ambient.reports.page import page as html_page
+from ambient.reports.pictures import small, strip, unstrip
 from ambient.cli import main
-from ambient.reports.audit import audit, small, strip
+from ambient.reports.audit import audit
 from ambient.copies.intervals import clopper_pearson
 from ambient.copies.rules import LEFT_OUT, find_neighbors
 from ambient.images.corpus import ASSETS, Corpus, split_corpus
@@ -83,7 +85,7 @@ def test_planted_copies_are_named_with_their_originals(report: Audit) -> None:
         assert record["file"] == f"made-{i:03}.png"
         assert record["nearest_file"] == f"train-{i:03}.png"
         assert record["likeness"] == "identical"
-    assert paper.answer(report) == "copies"
+    assert said.answer(report) == "copies"
     assert report["corpus"]["name"] == "train.zip"  # no place of this machine
 
 
@@ -128,7 +130,7 @@ def test_evidence_shows_the_images_it_names(
     assert len(rows) == 8
     split = split_corpus(emoji, 120, 0)
     for row in rows:
-        pictures = paper.unstrip(row["strip"], len(row["files"]))
+        pictures = unstrip(row["strip"], len(row["files"]))
         known = int(re.sub(r"\D", "", row["files"][1]))
         np.testing.assert_array_equal(pictures[1], emoji.images[split.train[known]])
         assert len(row["roles"]) == len(row["files"]) == 4
@@ -144,9 +146,9 @@ def test_every_copy_stands_beside_its_original(report: Audit, emoji: Corpus) -> 
         record, known = report["samples"][row["sample"]], int(re.sub(r"\D", "", row["files"][1]))
         original = record["nearest" if record["copy"] else "most_similar"]
         assert (record["file"], known) == (row["files"][0], original)
-        pictures = paper.unstrip(row["strip"], 2)
+        pictures = unstrip(row["strip"], 2)
         np.testing.assert_array_equal(pictures[1], emoji.images[split.train[known]])
-    html = paper.page(report)
+    html = html_page(report)
     assert all(row["strip"] in html for row in report["originals"])
     assert f"All {len(copies)} that either rule names" in html
 
@@ -162,7 +164,7 @@ def test_pictures_of_copies_are_small(channels: int) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_strip_gives_its_pictures_back(channels: int) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 12, channels), dtype=np.uint8)
-    back = paper.unstrip(strip(list(pictures)), 3)
+    back = unstrip(strip(list(pictures)), 3)
     np.testing.assert_array_equal(np.stack(back), pictures)
 
 
@@ -269,7 +271,7 @@ def sources(text: str) -> Sources:
 
 
 def test_the_page_needs_nothing_else(report: Audit) -> None:
-    text = paper.page(report)
+    text = html_page(report)
     page = sources(text)
     assert not page.tags & {"script", "link", "iframe", "object", "form"}
     assert page.sources
@@ -282,7 +284,7 @@ def test_the_page_needs_nothing_else(report: Audit) -> None:
 
 def test_names_of_files_are_only_text(report: Audit) -> None:
     record = structs.replace(report.samples[0], file='"><script>alert(1)</script>')
-    text = paper.page(structs.replace(report, samples=(record, *report.samples[1:])))
+    text = html_page(structs.replace(report, samples=(record, *report.samples[1:])))
     assert "script" not in sources(text).tags
 
 
@@ -290,8 +292,8 @@ def test_too_few_images_are_said_to_be(emoji: Corpus, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=emoji.images[:20])
     np.savez(tmp_path / "b.npz", images=emoji.images[20:60])
     found = audit(tmp_path / "a.npz", tmp_path / "b.npz", features="pixels")
-    assert paper.answer(found) == "unknown"
-    text = paper.page(found)
+    assert said.answer(found) == "unknown"
+    text = html_page(found)
     assert "Too few images to say" in text
     assert "20 samples are too few for a rate" in text
     assert not re.search(r"\b(nan|none) %", text.lower())
@@ -318,18 +320,18 @@ def test_the_answer_weighs_copies_against_false_alarms(
         heldout_ratios=(1.0,) * 400,
         samples=(structs.replace(report.samples[0], likeness=likeness),),
     )
-    assert paper.answer(found) == expected
+    assert said.answer(found) == expected
     further = SimilarityRule(features="dinov2", rate=0.4, ci95=(0.35, 0.45), **alarms)
     more = structs.replace(found, copies=structs.replace(found.copies, others=(further,)))
-    assert paper.answer(more) == "copies"
+    assert said.answer(more) == "copies"
 
 
 def test_what_one_rule_does_not_name_is_said_to_be_named_by_the_other(report: Audit) -> None:
     named = structs.replace(report.samples[0], copy=False, copy_by_similarity=True)
-    assert paper.elsewhere(named, "ratio") == "a copy by features, not by pixels"
+    assert said.elsewhere(named, "ratio") == "a copy by features, not by pixels"
     named = structs.replace(named, copy=True, copy_by_similarity=False)
-    assert paper.elsewhere(named, "similarity") == "a copy by pixels, not by features"
-    assert paper.elsewhere(structs.replace(named, copy=False), "similarity") == "not a copy"
+    assert said.elsewhere(named, "similarity") == "a copy by pixels, not by features"
+    assert said.elsewhere(structs.replace(named, copy=False), "similarity") == "not a copy"
 
 
 def test_few_copies_in_a_small_private_set_are_never_no_sign(emoji: Corpus, tmp_path: Path) -> None:
@@ -338,9 +340,9 @@ def test_few_copies_in_a_small_private_set_are_never_no_sign(emoji: Corpus, tmp_
     np.savez(tmp_path / "train.npz", images=some[:110])
     np.savez(tmp_path / "made.npz", images=np.concatenate([some[:7], some[110:223]]))
     found = audit(tmp_path / "made.npz", tmp_path / "train.npz")
-    assert paper.likenesses(found)["identical"] == 7
-    assert paper.answer(found) == "copies"
-    assert "7 identical" in " ".join(paper.sentences(found))
+    assert said.likenesses(found)["identical"] == 7
+    assert said.answer(found) == "copies"
+    assert "7 identical" in " ".join(said.sentences(found))
 
 
 def test_every_feature_space_at_hand_has_its_verdict(emoji: Corpus, tmp_path: Path) -> None:
@@ -353,7 +355,7 @@ def test_every_feature_space_at_hand_has_its_verdict(emoji: Corpus, tmp_path: Pa
     assert {found["copies"]["similarity"]["features"], *spaces} >= set(available())
     assert spaces["pixels"]["rate"] > 0.95
     assert spaces["pixels"]["heldout_ci95"][0] <= 0.01
-    page = paper.page(found)
+    page = html_page(found)
     assert "<h3>By other features</h3>" in page
     assert "<td>pixels<td>" in page
 
@@ -401,7 +403,7 @@ def test_the_bundled_example_says_what_its_run_says() -> None:
     for rule in ("ratio", "similarity"):
         low, high = stored["copies"][rule]["ci95"]
         assert low <= example["copies"][rule]["rate"] <= high
-    assert paper.answer(example) == "copies"
+    assert said.answer(example) == "copies"
 
 
 def test_stored_planted_audits_found_what_was_planted() -> None:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -37,20 +37,22 @@ def test_bootstrap_covers_a_known_ratio() -> None:
 
 
 def test_curves_of_a_run_are_complete_and_in_range(tiny_run: Run) -> None:
-    done, total, pack = list(noise_level_curves(tiny_run, images=16, noises=2, returns=5))[-1]
-    assert done == total == len(pack["levels"]) == 24
-    for level in pack["levels"]:
-        for name in ("posterior_max", "coverage", "leakage"):
-            assert 0 <= level[name] <= 1
+    heard: list[tuple[int, int]] = []
+    pack = noise_level_curves(
+        tiny_run, images=16, noises=2, returns=5, tell=lambda _, *far: heard.append(far)
+    )
+    assert heard == [(k, 24) for k in range(25)] and len(pack.levels) == 24
+    assert decode_record(encode_record(pack), Curves, "curves") == pack  # shares lie in [0, 1]
+    for level in pack.levels:
         for name in ("loss_train", "loss_heldout", "gap_ratio", *RETURNS):
-            low, high = level[f"{name}_ci95"]
-            assert low <= level[name] <= high
+            low, high = getattr(level, f"{name}_ci95")
+            assert low <= getattr(level, name) <= high
         # Nothing beats the ideal denoiser on the images it knows.
-        assert level["loss_ideal"] <= level["loss_train"] * 1.02 + 1e-9
-    bound = [level["image_leakage_bound"] for level in pack["levels"]]
+        assert level.loss_ideal <= level.loss_train * 1.02 + 1e-9
+    bound = [level.image_leakage_bound for level in pack.levels]
     assert bound == sorted(bound, reverse=True)
-    density = [level["train_density"] for level in pack["levels"]]
-    steps = np.diff(np.log([level["sigma"] for level in pack["levels"]]))
+    density = [level.train_density for level in pack.levels]
+    steps = np.diff(np.log([level.sigma for level in pack.levels]))
     # The lognormal's mass between 0.02 and 20, by the trapezoid rule.
     area = ((np.array(density[1:]) + density[:-1]) / 2 * steps).sum()
     assert area == pytest.approx(1.0, abs=0.01)
@@ -61,18 +63,18 @@ RETURNS = ("return_train", "return_heldout", "return_generated")
 
 def test_errors_are_the_networks_own(tiny_run: Run) -> None:
     """At huge noise every denoiser can only answer the mean: the error is the data's variance."""
-    pack = list(noise_level_curves(tiny_run, images=16, noises=2, returns=2))[-1][2]
+    pack = noise_level_curves(tiny_run, images=16, noises=2, returns=2)
     corpus = tiny_run.corpus()
     train = torch.from_numpy(corpus.images[tiny_run.split(corpus).train]).float() / 127.5 - 1
     spread = ((train - train.mean(0)) ** 2).mean()
-    assert_close(torch.tensor(pack["levels"][-1]["loss_ideal"]), spread, rtol=0.05, atol=0)
+    assert_close(torch.tensor(pack.levels[-1].loss_ideal), spread, rtol=0.05, atol=0)
 
 
 def test_the_closed_forms_are_those_of_a_suggestion(tiny_run: Run) -> None:
-    pack = list(noise_level_curves(tiny_run, images=16, noises=2, returns=2))[-1][2]
+    pack = noise_level_curves(tiny_run, images=16, noises=2, returns=2)
     report = list(cutoff_report(tiny_run.corpus(), 16, images=16, noises=2))[-1][2]
-    for level, closed in zip(pack["levels"], report["levels"], strict=True):
-        assert msgspec.to_builtins(closed).items() <= level.items()
+    for level, closed in zip(pack.levels, report.levels, strict=True):
+        assert asdict(closed).items() <= asdict(level).items()
 
 
 def test_the_gap_of_a_planted_denoiser_is_exact(
@@ -80,13 +82,13 @@ def test_the_gap_of_a_planted_denoiser_is_exact(
 ) -> None:
     """A denoiser that answers 0: each error is the image's mean square, at every level."""
     monkeypatch.setattr(Run, "denoiser", lambda run, step=None: lambda x, sigma: 0 * x)
-    pack = list(noise_level_curves(tiny_run, images=1000, noises=1, returns=2))[-1][2]
+    pack = noise_level_curves(tiny_run, images=1000, noises=1, returns=2)
     corpus = tiny_run.corpus()
     split = tiny_run.split(corpus)
-    rows = {"train": split.train, "heldout": split.heldout[pack["subset"]["heldout"]]}
+    rows = {"train": split.train, "heldout": split.heldout[list(pack.subset.heldout)]}
     power = {k: (to_unit(corpus.images[v]).astype(float) ** 2).mean() for k, v in rows.items()}
-    for level in pack["levels"]:
-        assert level["gap_ratio"] == pytest.approx(power["heldout"] / power["train"], rel=1e-6)
+    for level in pack.levels:
+        assert level.gap_ratio == pytest.approx(power["heldout"] / power["train"], rel=1e-6)
 
 
 def pictures(n: int, seed: int) -> Tensor:
@@ -104,7 +106,7 @@ def test_with_the_ideal_denoiser_training_images_return_and_others_go_to_them() 
     train = pictures(20, 0)
     found = returns_of(train, np.arange(20)).shares(ideal(train), 0.1, HOW)
     assert [found[k] for k in RETURNS] == [1.0, 0.0, 0.0]
-    assert found["return_train_ci95"] == list(clopper_pearson(20, 20))
+    assert found["return_train_ci95"] == clopper_pearson(20, 20)
 
 
 def test_from_huge_noise_a_training_image_returns_by_chance() -> None:
@@ -145,12 +147,12 @@ def with_config(run: Run, folder: Path, **changes: object) -> Run:
 
 def test_a_noisy_only_run_returns_from_where_it_is_sampled(tiny_run: Run, tmp_path: Path) -> None:
     run = with_config(tiny_run, tmp_path / "noisy", arm="noisy-only", cutoff=1.0)
-    pack = list(noise_level_curves(run, images=4, noises=1, returns=2))[-1][2]
-    assert len(pack["levels"]) == 25
-    for level in pack["levels"]:
-        known = level["sigma"] > 1.05
-        for name in RETURNS:
-            assert (level[name] is not None, level[f"{name}_ci95"] is not None) == (known, known)
+    pack = noise_level_curves(run, images=4, noises=1, returns=2)
+    assert len(pack.levels) == 25
+    for level in pack.levels:
+        known = level.sigma > 1.05
+        for name in (*RETURNS, *(f"{kind}_ci95" for kind in RETURNS)):
+            assert (getattr(level, name) is not None) == known
 
 
 def test_stored_samples_are_taken_if_they_are_these_weights(tiny_run: Run, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import streamlit as st
 
 from ambient.files import encode_record
-from ambient.reports import page as paper
+from ambient.reports import answer as answers
+from ambient.reports.page import page
+from ambient.reports.pictures import unstrip
 from ambient.reports.records import Audit, AuditedImage, Evidence
 from ui import charts, words
 from ui.charts.verdicts import histogram
@@ -37,10 +39,10 @@ def show_audit(report: Audit, key: str, forget: Callable[[], None] | None = None
         key: tells its widgets from those of another audit.
         forget: deletes it, where that is the visitor's to do.
     """
-    kind = paper.answer(report)
+    kind = answers.answer(report)
     icon, color = ICONS[kind]
-    st.header(f":{color}[:material/{icon}:] {paper.ANSWERS[kind]}", anchor=False)
-    st.markdown(" ".join(paper.sentences(report)), width=760)
+    st.header(f":{color}[:material/{icon}:] {answers.ANSWERS[kind]}", anchor=False)
+    st.markdown(" ".join(answers.sentences(report)), width=760)
     _numbers(report)
     with st.container(horizontal=True, gap="small"):
         if not hidden("data"):
@@ -56,12 +58,12 @@ def show_audit(report: Audit, key: str, forget: Callable[[], None] | None = None
 
 
 def _numbers(report: Audit) -> None:
-    judged = paper.rules(report)
+    judged = answers.rules(report)
     if not judged:
         return
     columns = iter(st.columns(2 * len(judged), gap="medium"))
     for name in judged:
-        title = paper.RULES[name][0]
+        title = answers.TITLES[name]
         with next(columns):
             words.copied_metric(f"{title}: copies", report, "standard", name, fine=True)
         with next(columns):
@@ -79,7 +81,7 @@ def _downloads(report: Audit, key: str) -> None:
     about = "One page with everything on it, to hand on"
     words.download(
         "Report (HTML)",
-        lambda: paper.page(report),
+        lambda: page(report),
         "audit.html",
         "text/html",
         about,
@@ -144,13 +146,13 @@ def _row(record: AuditedImage, found: Evidence) -> None:
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     pairs = zip(found.roles, names, strict=True)
     left.image(
-        compared(paper.unstrip(found.strip, len(names))),
+        compared(unstrip(found.strip, len(names))),
         width="stretch",
         alt="; ".join(f"{role}: {name}" for role, name in pairs),
     )
     with right:
         copied = record.is_copy(rule)
-        mark = ":orange[**= copy**]" if copied else f"**{paper.elsewhere(record, rule)}**"
+        mark = ":orange[**= copy**]" if copied else f"**{answers.elsewhere(record, rule)}**"
         what = f", {record.likeness}" if copied and record.likeness else ""
         st.markdown(f"{mark}{what} · {SCORE[rule]} **{getattr(record, rule):.4g}**")
         st.caption(f"*{words.unmarked(names[0])}* → *{words.unmarked(names[1])}*")
@@ -166,8 +168,8 @@ def _copies(report: Audit, key: str) -> None:
     if not place.open:
         return
     with place:
-        st.caption(paper.paired(report), width=760)
-        made, known = zip(*(paper.unstrip(row.strip, 2) for row in found), strict=True)
+        st.caption(answers.paired(report), width=760)
+        made, known = zip(*(unstrip(row.strip, 2) for row in found), strict=True)
         st.image(
             gallery(np.stack(made), np.stack(known), [True] * len(made), WARM, COLUMNS),
             width="stretch",

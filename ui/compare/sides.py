@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ambient.copies.records import Report
 from ambient.copies.rules import choose
-from ambient.reports import page as paper
+from ambient.reports.pictures import unstrip
 from ambient.reports.comparison import shaped
 from ambient.reports.records import Audit
 from ambient.runs.folder import Run
@@ -67,7 +67,7 @@ class Side:
             return data.shown(self.run, self.report, [rows[i].seed for i in chosen])
         assert isinstance(self.report, Audit)
         kept = [e for e in self.report.evidence if (e.rule, e.order) == ("ratio", order)]
-        pictures = [paper.unstrip(e.strip, len(e.files)) for e in kept]
+        pictures = [unstrip(e.strip, len(e.files)) for e in kept]
         found = tuple(self.report.samples[e.sample] for e in kept)
         return Shown(
             np.stack([p[0] for p in pictures]),
