@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -67,4 +66,4 @@ def advise(
         say(f"Suggested cutoff {cutoff:.2g}: {report['rule']}. Use --arm ambient --cutoff it.")
     say(f"Without a cutoff, stop before step {onset.low:,} and judge the stages.")
     facts = {"images": count, "distinct": distinct, "notes": list(images.notes)}
-    put_json(json, {**facts, "onset": dataclasses.asdict(onset), "cutoff": report})
+    put_json(json, {**facts, "onset": onset, "cutoff": report})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -174,34 +173,23 @@ def compare(
     json: JsonFile = None,
 ) -> None:
     """What differs between two runs or reports, and how their copies differ."""
-    from ambient.reports.comparison import apart, changed, on_same_noise, sampled, shaped, unpaired
+    from ambient.reports.comparison import compare as compared
 
     sides = [_side(first), _side(second)]
-    runs = [run for run, _ in sides if run]
-    left, right = (
-        shaped(report, run.config) if run and isinstance(report, Report) else report
-        for run, report in sides
-    )
-    differ = changed(runs[0].config, runs[1].config) if len(runs) == 2 else {}
-    differ |= sampled(left, right)
-    why, single = apart(left, right), unpaired(left, right)
-    paired = None if why else on_same_noise(left, right)
-    for name, (a, b) in differ.items():
+    found = compared(*(run or report for run, report in sides))
+    for name, (a, b) in found.changed.items():
         say(f"{name}: {a} and {b}")
-    for report in (left, right):
+    for _, report in sides:
         say(summary(report))
-    if why:
-        say(f"no pairs: {why}.")
-    shown = paired or single
-    of = f"on {paired.count} common seeds" if paired else "between independent sets"
+    if found.why:
+        say(f"no pairs: {found.why}.")
+    shown = found.paired or found.unpaired
+    of = f"on {found.paired.count} common seeds" if found.paired else "between independent sets"
     say(
         f"difference {100 * shown.difference:+.1f} points ({100 * shown.low:+.1f} to "
         f"{100 * shown.high:+.1f}) {of}."
     )
-    found = None if paired is None else {**dataclasses.asdict(paired), "count": paired.count}
-    names = [run.name if run else report.name for run, report in sides]
-    differences = {"paired": found, "unpaired": dataclasses.asdict(single)}
-    put_json(json, {"runs": names, "changed": differ, **differences})
+    put_json(json, found)
 
 
 def _side(spec: str) -> tuple[Run | None, Report | Audit]:

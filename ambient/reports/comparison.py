@@ -20,6 +20,9 @@ from ambient.config import FIELDS, Config
 from ambient.copies.intervals import newcombe, student, tango
 from ambient.copies.records import Judged, JudgedImage, Report
 from ambient.diffusion.schedule import SamplerConfig
+from ambient.errors import InputError
+from ambient.files import Record
+from ambient.runs.folder import Run
 
 
 def changed(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
@@ -62,17 +65,18 @@ def _alike(a: float | str, b: float | str) -> bool:
     return a == b
 
 
-@dataclass(frozen=True)
-class Paired:
+class Paired(Record, frozen=True, kw_only=True):
     """Verdicts on samples of two models from the same noise.
 
     Attributes:
+        count: pairs.
         both, first, second, neither: pairs in which so many are copies.
         difference: copied share of the second model minus that of the first.
         low, high: its 95 % score interval over pairs (Tango, Statistics in Medicine 17, 1998);
             other training seeds vary more.
     """
 
+    count: int
     both: int
     first: int
     second: int
@@ -80,10 +84,6 @@ class Paired:
     difference: float
     low: float
     high: float
-
-    @property
-    def count(self) -> int:
-        return self.both + self.first + self.second + self.neither
 
     @classmethod
     def of(cls, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Paired:
@@ -95,6 +95,7 @@ class Paired:
         n = len(first)
         low, high = tango(lost, gained, n)
         return cls(
+            count=n,
             both=int((first & second).sum()),
             first=lost,
             second=gained,
@@ -105,8 +106,7 @@ class Paired:
         )
 
 
-@dataclass(frozen=True)
-class Unpaired:
+class Unpaired(Record, frozen=True, kw_only=True):
     """Copied shares of two sets of samples that do not pair.
 
     Attributes:
@@ -188,6 +188,54 @@ def on_same_noise(first: Judged, second: Judged) -> Paired | None:
     if not seeds:
         return None
     return Paired.of(*(np.array([side[s].copy for s in seeds]) for side in (a, b)))
+
+
+class Comparison(Record, frozen=True, kw_only=True):
+    """Two sides, and how their copies differ.
+
+    Attributes:
+        runs: what the sides are called.
+        changed: choices of training and sampling in which they differ, by name.
+        paired: over samples from the same noise; None where there are none.
+        unpaired: over all samples, as of two independent sets.
+        why: why there are no pairs; '' where there are.
+    """
+
+    runs: tuple[str, str]
+    changed: dict[str, tuple[Any, Any]]
+    paired: Paired | None
+    unpaired: Unpaired
+    why: str = ""
+
+
+def compare(first: Run | Judged, second: Run | Judged) -> Comparison:
+    """Two judged runs, or reports of any models or images.
+
+    Raises:
+        InputError: a run without a verdict.
+    """
+    configs = [side.config for side in (first, second) if isinstance(side, Run)]
+    a, b = (_judged(side) for side in (first, second))
+    why = apart(a, b)
+    return Comparison(
+        runs=(first.name, second.name),
+        changed={**(changed(*configs) if len(configs) == 2 else {}), **sampled(a, b)},
+        paired=None if why else on_same_noise(a, b),
+        unpaired=unpaired(a, b),
+        why=why,
+    )
+
+
+def _judged(side: Run | Judged) -> Judged:
+    if not isinstance(side, Run):
+        return side
+    report = side.report()
+    if report is None or report.copies.rate is None:
+        raise InputError(
+            f"run '{side.name}' has no verdict to compare; run `python -m ambient evaluate "
+            f"{side.path} --store` first."
+        )
+    return shaped(report, side.config)
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,14 @@ spread of single runs around each; another network may lie outside of it all the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.special import stdtrit
 
 from ambient.config import MAX_BATCH
 from ambient.errors import InputError
-from ambient.files import read_json
+from ambient.files import Record, read_record
 from ambient.images.corpus import ASSETS
 from ambient.images.read import plain
 
@@ -55,8 +53,7 @@ def seen_at_onset(path: Iterable[tuple[int, float]], batch: int) -> float | None
     return None
 
 
-@dataclass(frozen=True)
-class Onset:
+class Onset(Record, frozen=True):
     """When a tenth of the samples are expected to be copies, for the standard arm.
 
     Attributes:
@@ -97,11 +94,23 @@ class Onset:
         return text
 
 
-def expected_onset(n_train: int, batch: int, rows: Sequence[Mapping[str, Any]]) -> Onset:
-    """The law at another number of images.
+class Started(Record, frozen=True, kw_only=True):
+    """A run that began to copy: `seen` images, repeats counted, until a tenth were copies."""
 
-    Args:
-        rows: `corpus`, `n_train` and `seen` (images seen at the onset) of each run.
+    run: str = ""
+    corpus: str
+    n_train: int
+    seed: int = 0
+    seen: float
+
+
+class _Stored(Record, frozen=True):
+    share: float
+    rows: tuple[Started, ...]
+
+
+def expected_onset(n_train: int, batch: int, rows: Sequence[Started]) -> Onset:
+    """The law at another number of images, fitted to `rows`.
 
     Raises:
         InputError: fewer rows than a law needs, or all of one size; no images or too many for any
@@ -110,9 +119,9 @@ def expected_onset(n_train: int, batch: int, rows: Sequence[Mapping[str, Any]]) 
     for name, value, most in (("n_train", n_train, MOST_IMAGES), ("batch", batch, MAX_BATCH)):
         if not 1 <= value <= most:
             raise InputError(f"{name} is {plain(value, 40)}; expected 1 to {most:,}.")
-    corpora = tuple(dict.fromkeys(str(r["corpus"]) for r in rows))
-    sizes = [r["n_train"] for r in rows]
-    kinds = [[float(r["corpus"] == name) for name in corpora] for r in rows]
+    corpora = tuple(dict.fromkeys(r.corpus for r in rows))
+    sizes = [r.n_train for r in rows]
+    kinds = [[float(r.corpus == name) for name in corpora] for r in rows]
     design = np.column_stack([np.reshape(kinds, (len(rows), len(corpora))), np.log(sizes)])
     free = len(rows) - design.shape[1]
     if len(rows) < FEWEST or free < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
@@ -120,7 +129,7 @@ def expected_onset(n_train: int, batch: int, rows: Sequence[Mapping[str, Any]]) 
             f"{len(rows)} runs began to copy; a law over the number of images needs {FEWEST} or "
             "more, of different sizes. Run `python -m scripts.measure onset`."
         )
-    y = np.log([r["seen"] for r in rows])
+    y = np.log([r.seen for r in rows])
     inverse = np.linalg.inv(design.T @ design)
     law = inverse @ design.T @ y
     scatter = float(((y - design @ law) ** 2).sum() / free)
@@ -135,13 +144,13 @@ def expected_onset(n_train: int, batch: int, rows: Sequence[Mapping[str, Any]]) 
     return Onset(n_train, batch, step, low, high, power, len(rows), corpora, min(sizes), max(sizes))
 
 
-def stored_rows() -> list[dict[str, Any]]:
+def stored_rows() -> tuple[Started, ...]:
     """The runs that the law is fitted to.
 
     Raises:
         InputError: they were never measured.
     """
-    found = read_json(STORED)
+    found = read_record(STORED, _Stored)
     if found is None:
         raise InputError(f"'{STORED}' does not exist; run `python -m scripts.measure onset`.")
-    return list(found["rows"])
+    return found.rows

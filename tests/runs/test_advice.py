@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from ambient.cli import main
 from ambient.reports.onset import (
     STORED,
     Onset,
+    Started,
     expected_onset,
     seen_at_onset,
     stored_rows,
@@ -21,15 +22,16 @@ from ambient.reports.onset import (
 )
 from ambient.images.corpus import Corpus
 from ambient.errors import InputError
+from ambient.files import encode_record
 from ambient.diffusion.levels import cutoff_report
 
 
-def planted(power: float, noise: float, seed: int, count: int = 12) -> list[dict[str, object]]:
+def planted(power: float, noise: float, seed: int, count: int = 12) -> list[Started]:
     rng = np.random.default_rng(seed)
     sizes = np.resize([25, 50, 100, 200], count)
     seen = 400 * sizes**power * np.exp(noise * rng.standard_normal(count))
     return [
-        {"corpus": "planted", "n_train": int(n), "seen": float(s)}
+        Started(corpus="planted", n_train=int(n), seen=float(s))
         for n, s in zip(sizes, seen, strict=True)
     ]
 
@@ -66,9 +68,9 @@ def test_the_interval_covers_either_kind_of_pictures() -> None:
     """Kinds that differ by a level, which one line through both would take for slope."""
     rng, inside, power = np.random.default_rng(2), 0, []
     for seed in range(300):
-        some = [{**r, "corpus": "a"} for r in planted(1.0, 0.2, seed)[:6]]
+        some = [replace(r, corpus="a") for r in planted(1.0, 0.2, seed)[:6]]
         large = planted(1.0, 0.2, 1000 + seed)[2:]
-        other = [{**r, "corpus": "b", "seen": 3 * r["seen"]} for r in large]
+        other = [replace(r, corpus="b", seen=3 * r.seen) for r in large]
         found = expected_onset(140, 1, [*some, *other])
         power.append(found.power)
         kind = 3 if rng.random() < 0.5 else 1
@@ -79,7 +81,7 @@ def test_the_interval_covers_either_kind_of_pictures() -> None:
 
 
 @pytest.mark.parametrize("rows", [[], planted(1, 0, 0)[:1] * 6])
-def test_without_runs_of_different_sizes_there_is_no_law(rows: list[dict[str, object]]) -> None:
+def test_without_runs_of_different_sizes_there_is_no_law(rows: list[Started]) -> None:
     with pytest.raises(InputError, match="needs 4 or more, of different sizes"):
         expected_onset(100, 32, rows)
 
@@ -122,8 +124,8 @@ def test_the_command_says_what_the_stored_runs_and_closed_forms_say(
     design = [[r["corpus"] == k for k in kinds] + [math.log(r["n_train"])] for r in rows]
     *levels, power = np.linalg.lstsq(np.array(design, float), np.log([r["seen"] for r in rows]))[0]
     step = round(math.exp(np.mean(levels) + power * math.log(100)) / 64)
-    law = expected_onset(100, 64, rows)
-    assert found["onset"] == json.loads(json.dumps(asdict(law)))
+    law = expected_onset(100, 64, stored_rows())
+    assert found["onset"] == json.loads(encode_record(law))
     assert found["onset"]["step"] == step
     assert f"near step {step:,}; single runs may do so from {found['onset']['low']:,} to" in said
     assert f"stop before step {found['onset']['low']:,} and judge the stages" in said
@@ -155,7 +157,7 @@ def test_the_command_leaves_a_quarter_unseen_and_tells_what_was_done_to_pictures
         ("--n-train 1787", "leaves none unseen"),
         ("--n-train 5000", "has only 1787 distinct images; choose n_train <= 1787"),
         (f"--n-train {10**300}", "; expected 1 to 1,000,000,000"),
-        ("--n-train many", "invalid int value: 'many'"),
+        ("--n-train many", "unable to convert "many" into int"),
         ("--batch 0", "--batch is 0; expected 1 or more"),
         (f"--batch {10**400}", "batch is ...0"),
         ("--side 7", "side is 7; expected 8 to 128 pixels"),
