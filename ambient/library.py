@@ -122,5 +122,4 @@ def suggest_cutoff(
     from ambient.diffusion.levels import cutoff_report
 
     images = corpus if isinstance(corpus, Corpus) else load_corpus(corpus)
-    *_, (_, _, report) = cutoff_report(images, n_train, split_seed, seed)
-    return report
+    return cutoff_report(images, n_train, split_seed, seed)

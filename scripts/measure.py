@@ -58,9 +58,9 @@ def suggestion() -> dict[str, Any]:
     for name, sizes in SIZES.items():
         for n in sizes:
             for split in SPLITS:
-                *_, last = cutoff_report(load_corpus(name), n, split, seed=0)
+                found = cutoff_report(load_corpus(name), n, split, seed=0)
                 row = {"corpus": name, "n_train": n, "split_seed": split}
-                rows.append({**row, "cutoff": last[2]["suggested_cutoff"]})
+                rows.append({**row, "cutoff": found.suggested_cutoff})
                 print(rows[-1], flush=True)
     return {"rows": rows}
 

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,9 +15,10 @@ from ambient.copies.judge import ImageSets, judge_images
 from ambient.copies.records import CorpusFacts, Report
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser, splice
-from ambient.diffusion.levels import cutoff_report
+from ambient.diffusion.levels import CutoffReport, cutoff_report
 from ambient.diffusion.samplers import trajectory
 from ambient.errors import InputError
+from ambient.files import Tell
 from ambient.images.corpus import Corpus, to_bytes, to_unit
 from ambient.reports.evaluate import report_of
 from ambient.runs.folder import Run, open_run
@@ -157,15 +157,17 @@ def judged(run: Run, images: Images, seeds: tuple[int, ...], trained: int | None
     return report_of(run, corpus, found, seeds, trained, None)
 
 
-def suggestion(images: Corpus, n_train: int) -> Iterator[tuple[float, dict[str, Any]]]:
-    """The finished share and the report so far of a cutoff for these images; the last is whole.
+def suggestion(images: Corpus, n_train: int, tell: Tell) -> CutoffReport:
+    """The cutoff for these images.
+
+    Args:
+        tell: hears how far the work is.
 
     Raises:
         InputError: a split that cannot be made, or another visitor's work takes too long.
     """
     with turn():
-        for done, total, report in cutoff_report(images, n_train):
-            yield done / total, report
+        return cutoff_report(images, n_train, tell=tell)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ambient.cli.options import Count, Images, JsonFile, Seed, Side
-from ambient.cli.output import last, put_json, say
+from ambient.cli.output import Parts, StopRequest, put_json, say
 from ambient.config import CHOICES
 from ambient.images.corpus import load_corpus
 
@@ -29,12 +29,13 @@ def suggest_cutoff(
     images = load_corpus(corpus, side=side)
     for note in images.notes:
         say(note)
-    *_, report = last(cutoff_report(images, n_train, split_seed, seed), "level")
+    with StopRequest() as stop, Parts(stop) as parts:
+        report = cutoff_report(images, n_train, split_seed, seed, tell=parts.tell)
     put_json(json, report)
-    for warning in report["warnings"]:
+    for warning in report.warnings:
         say(warning)
-    if report["suggested_cutoff"] is not None:
-        say(f"suggested cutoff {report['suggested_cutoff']:.3g}: {report['rule']}.")
+    if report.suggested_cutoff is not None:
+        say(f"suggested cutoff {report.suggested_cutoff:.3g}: {report.rule}.")
 
 
 def advise(
@@ -56,14 +57,15 @@ def advise(
     count, distinct = len(images), len(set(images.groups.tolist()))
     taken = n_train or usual_n_train(distinct)
     onset = expected_onset(taken, batch, stored_rows())
-    *_, report = last(cutoff_report(images, taken, seed, seed), "level")
+    with StopRequest() as stop, Parts(stop) as parts:
+        report = cutoff_report(images, taken, seed, seed, tell=parts.tell)
     say(f"{count} images, {distinct} distinct; {taken} to train on.")
-    for note in [*images.notes, *report["warnings"]]:
+    for note in [*images.notes, *report.warnings]:
         say(note)
     say(onset.in_words())
-    cutoff = report["suggested_cutoff"]
+    cutoff = report.suggested_cutoff
     if cutoff is not None:
-        say(f"Suggested cutoff {cutoff:.2g}: {report['rule']}. Use --arm ambient --cutoff it.")
+        say(f"Suggested cutoff {cutoff:.2g}: {report.rule}. Use --arm ambient --cutoff it.")
     say(f"Without a cutoff, stop before step {onset.low:,} and judge the stages.")
     facts = {"images": count, "distinct": distinct, "notes": list(images.notes)}
     put_json(json, {**facts, "onset": onset, "cutoff": report})

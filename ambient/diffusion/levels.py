@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from einops import rearrange, reduce, repeat
 from jaxtyping import Float
-from msgspec.structs import replace
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -30,7 +29,7 @@ from ambient.diffusion.closed_forms import (
 from ambient.diffusion.noise import SeededNoise, derive_seed
 from ambient.diffusion.records import ClosedForms
 from ambient.errors import InputError
-from ambient.files import Record
+from ambient.files import Record, Tell, silent
 from ambient.images.corpus import Corpus, Split, split_corpus, to_unit
 
 FEW_HELDOUT = 20  # fewer unseen images, and each one moves coverage by more than 5 %
@@ -46,8 +45,8 @@ class CutoffReport(Record, frozen=True):
     seed: int
     suggested_cutoff: float | None
     rule: str
-    levels: list[ClosedForms]
-    warnings: list[str]
+    levels: tuple[ClosedForms, ...]
+    warnings: tuple[str, ...]
 
 
 def shuffled(split: Split, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -154,39 +153,21 @@ def cutoff_report(
     seed: int = 0,
     images: int = 100,
     noises: int = 8,
-) -> Iterator[tuple[int, int, CutoffReport]]:
+    tell: Tell = silent,
+) -> CutoffReport:
     """Closed forms of a split at every level, and the cutoff they suggest: no network needed.
 
     They are those of `noise_level_curves` of a run with the same split and seed.
 
     Args:
         images: training and held-out images each. noises: noises an image.
-
-    Yields:
-        (levels done, levels in all, the report so far): the last one is complete.
+        tell: hears how many levels are done; may raise to end the work.
 
     Raises:
         InputError: a split that cannot be made, or that leaves no image unseen.
     """
-    split = _check_split(corpus, n_train, split_seed)
-    warnings = []
-    if len(split.heldout) < FEW_HELDOUT:
-        warnings.append(
-            f"coverage comes from only {len(split.heldout)} held-out images; "
-            f"with {FEW_HELDOUT} or more the suggestion means more."
-        )
-    sigmas = noise_levels()
-    report = CutoffReport(
-        corpus=corpus.name,
-        n_train=n_train,
-        split_seed=split_seed,
-        seed=seed,
-        suggested_cutoff=None,
-        rule=SUGGESTION,
-        levels=[],
-        warnings=warnings,
-    )
-    yield 0, len(sigmas), report
+    split, sigmas = _check_split(corpus, n_train, split_seed), noise_levels()
+    tell("measuring noise levels", 0, len(sigmas))
     everything = torch.from_numpy(to_unit(corpus.images))
     train, heldout = everything[split.train], everything[split.heldout]
     seen, unseen = (
@@ -197,13 +178,26 @@ def cutoff_report(
     levels: list[ClosedForms] = []
     for level in closed_levels(train, seen, unseen, spectrum, sigmas):
         levels.append(level)
-        report = replace(report, levels=list(levels))
-        if len(levels) == len(sigmas):
-            found = suggest_cutoff(sigmas, [k.coverage for k in levels])
-            if found.cutoff is None:
-                warnings = [*warnings, f"no cutoff suggested: {found.reason}."]
-            report = replace(report, suggested_cutoff=found.cutoff, warnings=warnings)
-        yield len(levels), len(sigmas), report
+        tell("measuring noise levels", len(levels), len(sigmas))
+    found = suggest_cutoff(sigmas, [level.coverage for level in levels])
+    warnings = []
+    if len(split.heldout) < FEW_HELDOUT:
+        warnings.append(
+            f"coverage comes from only {len(split.heldout)} held-out images; "
+            f"with {FEW_HELDOUT} or more the suggestion means more."
+        )
+    if found.cutoff is None:
+        warnings.append(f"no cutoff suggested: {found.reason}.")
+    return CutoffReport(
+        corpus=corpus.name,
+        n_train=n_train,
+        split_seed=split_seed,
+        seed=seed,
+        suggested_cutoff=found.cutoff,
+        rule=SUGGESTION,
+        levels=tuple(levels),
+        warnings=tuple(warnings),
+    )
 
 
 def _check_split(corpus: Corpus, n_train: int, split_seed: int) -> Split:

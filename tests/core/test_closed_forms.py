@@ -181,16 +181,17 @@ def test_no_crossing_is_no_suggestion_and_a_reason() -> None:
 
 
 def test_a_report_suggests_what_its_levels_say(digits: Corpus) -> None:
-    *_, (done, total, report) = cutoff_report(digits, 100)
-    assert done == total == len(report.levels) == 24
+    heard: list[tuple[int, int]] = []
+    report = cutoff_report(digits, 100, tell=lambda _, *far: heard.append(far))
+    assert heard[-1] == (len(report.levels), 24) == (24, 24)
     sigmas, shares = zip(*((k.sigma, k.coverage) for k in report.levels), strict=True)
     assert report.suggested_cutoff == suggest_cutoff(sigmas, shares).cutoff
     assert 0.1 < report.suggested_cutoff < 1
-    assert report.warnings == []
+    assert report.warnings == ()
 
 
 def test_a_report_says_what_is_missing(digits: Corpus) -> None:
-    *_, (_, _, report) = cutoff_report(digits, 1780)
+    report = cutoff_report(digits, 1780)
     assert "only 7 held-out images" in report.warnings[0]
     with pytest.raises(InputError, match="n_train is 1787, every distinct image of 'digits'"):
-        next(cutoff_report(digits, 1787))
+        cutoff_report(digits, 1787)

@@ -439,8 +439,8 @@ def test_one_click_queues_a_pair_with_the_suggested_cutoff(runs: Path, digits: C
     app.number_input(key="train-n_train").set_value(50)
     _press(app, PAIR)
     standard, ambient = _alike(runs)
-    *_, (_, _, report) = cutoff_report(digits, 50)
-    assert ambient.config.cutoff == round(report["suggested_cutoff"], 2)
+    report = cutoff_report(digits, 50)
+    assert ambient.config.cutoff == round(report.suggested_cutoff, 2)
     assert app.selectbox(key="mine").value == standard.name
     said = _text(app)
     assert f"Cutoff {ambient.config.cutoff:g}, up to there at most 5 % of unseen images" in said

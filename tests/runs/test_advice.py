@@ -129,9 +129,9 @@ def test_the_command_says_what_the_stored_runs_and_closed_forms_say(
     assert found["onset"]["step"] == step
     assert f"near step {step:,}; single runs may do so from {found['onset']['low']:,} to" in said
     assert f"stop before step {found['onset']['low']:,} and judge the stages" in said
-    *_, (_, _, report) = cutoff_report(digits, 100, 3, 3)
-    assert found["cutoff"] == report
-    assert f"Suggested cutoff {report['suggested_cutoff']:.2g}: " in said
+    report = cutoff_report(digits, 100, 3, 3)
+    assert found["cutoff"] == json.loads(encode_record(report))
+    assert f"Suggested cutoff {report.suggested_cutoff:.2g}: " in said
     assert (found["images"], found["distinct"], found["notes"]) == (1797, 1787, [])
     assert said.startswith("1797 images, 1787 distinct; 100 to train on.\n")
     assert "extrapolation" not in said
@@ -157,11 +157,11 @@ def test_the_command_leaves_a_quarter_unseen_and_tells_what_was_done_to_pictures
         ("--n-train 1787", "leaves none unseen"),
         ("--n-train 5000", "has only 1787 distinct images; choose n_train <= 1787"),
         (f"--n-train {10**300}", "; expected 1 to 1,000,000,000"),
-        ("--n-train many", "unable to convert "many" into int"),
+        ("--n-train many", 'unable to convert "many" into int'),
         ("--batch 0", "--batch is 0; expected 1 or more"),
         (f"--batch {10**400}", "batch is ...0"),
         ("--side 7", "side is 7; expected 8 to 128 pixels"),
-        ("--seed -1", "--seed is -1; expected 0 or more"),
+        ("--seed -1", "--seed is -1; expected a whole number from 0"),
         ("--corpus nowhere", "'nowhere' is no corpus"),
         ("--json no/where.json", "'no' is no folder"),
     ],

@@ -12,8 +12,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ambient.copies.records import Report
 from ambient.copies.rules import choose
-from ambient.reports.pictures import unstrip
 from ambient.reports.comparison import shaped
+from ambient.reports.pictures import unstrip
 from ambient.reports.records import Audit
 from ambient.runs.folder import Run
 from ui import data, words

@@ -69,17 +69,18 @@ def _computed(images: Corpus, n_train: int) -> float | str:
     from ui import live
 
     bar = st.progress(0.0, "Measuring the images", width=320)
-    cutoff: float | None = None
-    reasons: list[str] = []
+
+    def tell(part: str, done: int, total: int) -> None:
+        bar.progress(done / total, "Measuring the images")
+
     try:
-        for share, report in live.suggestion(images, n_train):
-            bar.progress(share, "Measuring the images")
-            cutoff, reasons = report["suggested_cutoff"], report["warnings"]
+        report = live.suggestion(images, n_train, tell)
     except InputError as e:
         return str(e)
     finally:
         bar.empty()
-    return " ".join(reasons) if cutoff is None else round(cutoff, 2)
+    cutoff = report.suggested_cutoff
+    return " ".join(report.warnings) if cutoff is None else round(cutoff, 2)
 
 
 def _show(found: float | str) -> None:
