@@ -20,7 +20,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.copies.records import JudgedImage, Report
+from ambient.copies.records import Report, Sample
 from ambient.copies.rules import RATIO_CAP
 from ambient.diffusion.records import Curves, Level
 from ambient.errors import InputError
@@ -244,7 +244,7 @@ class Shown:
     nearest: Images
     nearest_names: tuple[str, ...]
     copies: tuple[bool, ...]
-    rows: tuple[JudgedImage, ...] = ()
+    rows: tuple[Sample, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

@@ -28,7 +28,9 @@ def test_every_page_comes_up_as_the_first_request(name: str, fresh: str, new_tab
 
 
 def test_digits_trained_from_the_page(fresh: str, new_tab: Any, tmp_path: Path) -> None:
-    page = new_tab(fresh).open("train_your_own")
+    tab = new_tab(fresh)
+    tab.ticks = True
+    page = tab.open("train_your_own")
     steps = page.get_by_label("Training steps", exact=True)
     steps.fill("50")
     steps.press("Tab")

@@ -21,6 +21,7 @@ def public(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_stays_ones_own(fresh: str, new_tab: Any, tmp_path: Path) -> None:
     tab, other = new_tab(fresh), new_tab(fresh)
+    tab.ticks = other.ticks = True
     page = tab.open("train_your_own")
     page.get_by_role("button", name="Train", exact=True).click()
     stop = page.get_by_role("button", name="Stop and save")
