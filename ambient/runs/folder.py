@@ -28,7 +28,7 @@ from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.diffusion.schedule import SamplerConfig, sampler_of, train_density
 from ambient.errors import InputError
-from ambient.files import is_full, read_json, read_record, unwritten, write_atomically
+from ambient.files import is_full, read_record, unwritten, write_atomically
 from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
 from ambient.runs.job import STATE_FILE, Job, State, Status
 
@@ -43,6 +43,7 @@ OWN = "pictures"  # the corpus of a run that keeps its images in its folder
 IMAGES_FILE = "images.npz"  # the whole corpus, unseen images and groups too
 UNPACKING = ".import-"  # begins the name of a folder that an upload is unpacked into
 SLOWEST = 0.1  # images a second, as metrics.jsonl rounds them; less says nothing of a machine
+LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels
 SHEET_SIDE = 6  # a contact sheet shows 6 x 6 samples, seeds 0 to 35
 
 

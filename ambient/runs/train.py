@@ -27,6 +27,7 @@ from ambient.errors import InputError
 from ambient.files import unwritten, write_atomically
 from ambient.images.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.runs.folder import (
+    LOG_EVERY,
     SHEET_SIDE,
     SLOWEST,
     START_FILE,
@@ -40,7 +41,6 @@ from ambient.runs.job import PLACE_FILE, State, Status, pulse
 from ambient.runs.limits import Limits
 from ambient.runs.weights import load_weights, save_weights
 
-LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels
 HEARTBEAT = 2.0  # seconds between writes of state.json
 SAVE_EVERY = 30.0  # seconds between resume states: what a killed process loses at most
 KEPT_STATES = 2  # should the newest resume state be damaged, the one before it is whole

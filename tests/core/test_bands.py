@@ -11,8 +11,7 @@ import torch
 from ambient.config import Config, configure
 from ambient.diffusion.bands import Bands
 from ambient.diffusion.denoiser import EDM
-from ambient.diffusion.training import Trainer, build_denoiser, train
-from ambient.errors import InputError
+from ambient.diffusion.training import Trainer, train
 from ambient.images.corpus import load_corpus, split_corpus, to_unit
 from ambient.runs.weights import load_weights, save_weights
 
@@ -94,17 +93,6 @@ def test_it_trains_stores_and_opens(tmp_path: Path) -> None:
         torch.testing.assert_close(
             opened(x, sigma), trainer.average(x, sigma), atol=5e-3, rtol=5e-3
         )
-
-
-def test_its_weights_are_not_those_of_the_other(tmp_path: Path) -> None:
-    save_weights(tmp_path / "w.safetensors", build_denoiser(usual()))
-    with pytest.raises(InputError, match="does not fit its config"):
-        load_weights(tmp_path / "w.safetensors", usual(network="concat"))
-
-
-def test_an_unknown_network_is_refused() -> None:
-    with pytest.raises(InputError, match="expected one of concat, bands"):
-        usual(network="unet")
 
 
 def test_each_network_has_its_usual_learning_rate() -> None:

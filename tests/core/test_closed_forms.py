@@ -16,7 +16,6 @@ from ambient.diffusion.closed_forms import (
     ideal,
     image_leakage_bound,
     last_covered,
-    noise_levels,
     posterior,
     posterior_summary,
     squared_distances,
@@ -42,14 +41,6 @@ def noised(x: Rows, sigma: float) -> Rows:
 
 def summary(queries: Rows, train: Rows, sigma: float) -> tuple[float, float]:
     return posterior_summary(posterior(squared_distances(queries, train), sigma**2))
-
-
-def test_levels_are_log_spaced_with_the_cutoff_among_them() -> None:
-    levels = noise_levels(0.7)
-    assert len(levels) == 25
-    assert 0.7 in levels
-    assert levels == sorted(levels)
-    assert (levels[0], levels[-1]) == (0.02, 20.0)
 
 
 def test_at_low_noise_everything_is_given_away_and_at_high_noise_nothing() -> None:

@@ -77,13 +77,6 @@ def test_the_report_agrees_with_a_recomputation() -> None:
     assert np.mean(found) == pytest.approx(told["recall"]["shifted 1 px"], abs=0.02)
 
 
-@pytest.mark.parametrize("change", ["exact", "mirrored", "shifted 1 px", "shifted 2 px"])
-def test_the_encoder_finds_copies_that_pixels_miss(change: str) -> None:
-    rules = REPORT["corpora"]["emoji"]["mean_over_splits"]
-    assert rules[FEATURES]["recall"][change] > 0.85
-    assert rules[FEATURES]["recall"][change] >= rules["pixel ratio"]["recall"][change]
-
-
 @pytest.mark.parametrize(
     ("images", "told"),
     [

@@ -23,7 +23,7 @@ from torchvision.transforms.functional import normalize
 
 from ambient.copies import pretrained as module
 from ambient.copies.features import encode
-from ambient.copies.pretrained import BACKBONES, Pretrained, load_backbone, load_dinov2, resized
+from ambient.copies.pretrained import BACKBONES, load_backbone, load_dinov2, resized
 from ambient.copies.spaces import OFFLINE, SPACES
 from ambient.errors import InputError
 
@@ -109,16 +109,6 @@ def test_backbones_take_any_size_gray_and_batch(hub: Path, monkeypatch: pytest.M
     assert np.abs(rows[0] - rows[1]).max() > 1e-3
     assert encode(gray[:0], "resnet18").shape == (0, 512)
     assert not any(p.requires_grad for p in load_backbone("resnet18").parameters())
-
-
-def test_the_edges_of_a_picture_are_seen() -> None:
-    network = Pretrained(nn.Flatten(), 16, (0.0,) * 3, (1.0,) * 3)
-    images = torch.zeros(2, 1, 8, 8)
-    images[1, :, 0, 0] = 1
-    plain, marked = network(images)
-    assert not torch.equal(plain, marked)
-    assert (marked >= 0).all()
-    assert (marked <= 1).all()
 
 
 def test_a_broken_download_leaves_nothing_behind(

@@ -18,7 +18,6 @@ from ambient.copies.quality import (
     kid_interval,
     quality,
     sliced_wasserstein,
-    texture,
 )
 from ambient.copies.spaces import FEATURES
 from ambient.errors import InputError
@@ -81,12 +80,6 @@ def test_kid_of_one_distribution_averages_to_zero() -> None:
     assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(len(draws))
 
 
-def test_identical_sets_are_at_distance_zero() -> None:
-    a = normal(100, 0)
-    assert frechet(a, a) == pytest.approx(0, abs=1e-9)
-    assert frechet(a, a[::-1]) == pytest.approx(0, abs=1e-9)
-
-
 @pytest.mark.parametrize("distance", [frechet, kid])
 def test_distances_are_symmetric_and_survive_rotation(distance: Callable[..., float]) -> None:
     a, b = normal(100, 0), 1.5 * normal(80, 1) + 0.2
@@ -104,13 +97,6 @@ def test_yardsticks_rank_a_perfect_model_before_a_copier_before_noise() -> None:
     assert perfect["frechet"] == pytest.approx(perfect["frechet_heldout"], rel=0.1)
     assert perfect["frechet"] < perfect["frechet_train"] < far["frechet"]
     assert perfect["kid"] < far["kid"]
-
-
-def test_a_copier_scores_the_training_yardstick() -> None:
-    heldout, train = normal(800, 1, 64), normal(100, 2, 64)
-    copier = train[np.random.default_rng(5).choice(100, 400)]
-    scores = quality(copier, train, heldout, FEATURES, seed=0)
-    assert scores["frechet"] == pytest.approx(scores["frechet_train"], rel=0.1)
 
 
 def test_quality_is_decided_by_its_seed() -> None:
@@ -186,11 +172,6 @@ def pictures(n: int, seed: int) -> NDArray[np.uint8]:
     return np.where(inside[..., None], colors, 255).astype(np.uint8)
 
 
-def test_fine_detail_of_the_same_pictures_is_at_distance_zero() -> None:
-    a = pictures(30, 0)
-    assert sliced_wasserstein(a, a) == 0
-
-
 def test_fine_detail_sees_blur_and_grain_where_new_pictures_are_near() -> None:
     a, b = pictures(120, 0), pictures(120, 1)
     rng = np.random.default_rng(2)
@@ -210,17 +191,6 @@ def test_one_level_is_the_mean_of_one_dimensional_distances() -> None:
         assert sliced_wasserstein(moved, a) == pytest.approx(
             shift / 10 * sliced_wasserstein((a + 10).astype(np.uint8), a), rel=1e-5
         )
-
-
-def test_the_larger_set_gives_as_many_pictures_as_the_smaller() -> None:
-    a = pictures(60, 0)
-    assert 0 < sliced_wasserstein(a[:30], a) < 0.2
-
-
-def test_texture_has_the_yardsticks_of_quality() -> None:
-    found = texture(pictures(40, 0), pictures(30, 1), pictures(50, 2), 0)
-    assert set(found) == {"swd", "swd_train", "swd_heldout"}
-    assert all(value > 0 for value in found.values())
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 3), (6, 6, 1)])

@@ -45,8 +45,3 @@ def test_features_of_other_weights_are_not_used(
         assert not stored_features._stored(emoji.images.shape[1:])
     finally:
         stored_features._stored.cache_clear()
-
-
-def test_pixels_are_not_looked_up(emoji: Corpus) -> None:
-    some = emoji.images[:3]
-    np.testing.assert_array_equal(features_of(some, "pixels"), encode(some, "pixels"))

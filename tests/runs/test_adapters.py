@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 import ambient
 from ambient.cli import main
-from ambient.models.adapters import PREDICTS, Discrete, Model
 from ambient.diffusion.denoiser import ideal
-from ambient.errors import InputError
 from ambient.diffusion.noise import SeededNoise
 from ambient.diffusion.samplers import SAMPLERS
+from ambient.errors import InputError
+from ambient.models.adapters import PREDICTS, Discrete, Model
 
 diffusers = pytest.importorskip("diffusers")
 from ambient.models.pipelines import DISCRETE, load_pipeline, load_zip  # noqa: E402
@@ -373,17 +373,6 @@ def test_only_levels_that_a_model_knows_are_asked() -> None:
     ambient.noise_level_curves(model, images=4, noises=1, returns=2)
     assert min(asked) >= 0.05 * (1 - 1e-6)
     assert max(asked) <= 9.0 * (1 + 1e-6)
-
-
-def test_twins_among_heldout_images_are_left_out() -> None:
-    train = blobs(8, 0)
-    model = Model(ideal(torch.zeros(1, *SHAPE)), SHAPE).beside(
-        train, np.concatenate([train[:2, :, ::-1], blobs(4, 1)])
-    )
-    assert model.corpus().notes == (
-        "2 held-out images are twins of training images and were left out.",
-    )
-    assert len(model.split(model.corpus()).heldout) == 4
 
 
 @pytest.mark.parametrize(

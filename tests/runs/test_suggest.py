@@ -31,14 +31,6 @@ def test_the_suggestion_comes_with_its_rule_and_its_levels(
     assert (value["corpus"], value["n_train"], value["split_seed"]) == ("digits", 50, 0)
 
 
-def test_the_same_seed_is_the_same_report(capsys: pytest.CaptureFixture[str]) -> None:
-    outputs = []
-    for seed in ("0", "0", "1"):
-        assert main([*SUGGEST, "--n-train", "16", "--seed", seed, "--json", "-"]) == 0
-        outputs.append(capsys.readouterr().out)
-    assert outputs[0] == outputs[1] != outputs[2]
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -13,7 +13,7 @@ from ambient.errors import InputError
 from ambient.runs import folder as store
 from ambient.runs import queue as worker
 from ambient.runs.archive import export_run
-from ambient.runs.folder import Run
+from ambient.runs.folder import LOG_EVERY, Run
 from ambient.runs.job import ACTIVE, State
 from ambient.runs.limits import is_public
 from ui import charts, data, visitor, words
@@ -28,7 +28,6 @@ from ui.train_your_own import choices, pair, verdict
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
 SHOWN = 12
 UNSEEN = 1000  # unseen images that the rule is checked on
-LOG_EVERY = 10  # steps a line of metrics (`ambient.runs.train`, which loads torch)
 
 STATUS = {
     "queued": ("schedule", "gray"),
