@@ -87,11 +87,6 @@ def test_reading_can_be_watched_and_ended() -> None:
     assert seen == [0, 1, 2, 3]
 
 
-def test_a_zip_comes_alone() -> None:
-    with pytest.raises(InputError, match=r"'x.zip' is a zip or npz among 31 files"):
-        read_uploads([*files(), ("x.zip", zipped(files()))], OWN)
-
-
 def test_its_images_go_where_the_run_goes(own: Run, corpus: Corpus, tmp_path: Path) -> None:
     shutil.move(shutil.copytree(own.path, tmp_path / "a"), tmp_path / "b")
     moved = open_run(tmp_path / "b")

@@ -19,7 +19,7 @@ from ambient.runs.weights import load_weights
 from ui import uploads
 
 NOISE = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
-MUTATIONS = {"PNG": 200, "JPEG": 200, "WEBP": 99, "zip": 200, "npz": 200, "run": 100, "weights": 99}
+MUTATIONS = {"PNG": 99, "JPEG": 99, "WEBP": 66, "zip": 132, "npz": 132, "run": 66, "weights": 66}
 
 
 def mutations(data: bytes, count: int, seed: int) -> Iterator[bytes]:

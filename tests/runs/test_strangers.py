@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ambient.runs import queue as worker
 from ambient.files import write_atomically
+from ambient.runs import queue as worker
 from ambient.runs.folder import Run, open_run
 from ui import data, words
 from ui.data import Sets
@@ -39,7 +39,6 @@ def evil(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "address"),
     [
-        ("evidence_room", {"run": "emoji-300-standard"}),
         ("evidence_room", {"run": "emoji-300-standard", "view": "Two rules"}),
         ("evidence_room", {"run": "emoji-300-standard", "view": "Search", "image": "training-3"}),
         ("noise_microscope", {"run": "emoji-300-standard"}),
