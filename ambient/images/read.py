@@ -12,16 +12,17 @@ import io
 import json
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
 from safetensors import safe_open
 
 from ambient.errors import InputError
+from ambient.files import decode_record
 
 PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MAX_PIXELS = 40_000_000  # of one picture
@@ -30,6 +31,8 @@ MIN_SIDE, MAX_SIDE = 8, 128  # pixels of the images that networks see
 KEPT_SIDE = 2 * MAX_SIDE  # of a picture before it is cropped
 MAX_TENSOR_HEADER = 1_000_000  # bytes; our own need 10,000
 MAX_TEXT = 500  # characters
+
+R = TypeVar("R")
 
 MAGIC = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -175,63 +178,29 @@ def read_croppable(data: bytes, label: str, formats: Sequence[str] = PICTURES) -
 
 # JSON
 
-Leaf = Callable[[Any], bool]  # its docstring says what is expected
-KINDS = {dict: "an object", list: "a list of that length", type(None): "null"}
-Shape = Leaf | None | tuple["Shape", ...] | Sequence["Shape"] | Mapping[str, "Shape"]
 
-
-def number(value: Any) -> bool:
-    """a number"""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def positive(value: Any) -> bool:
-    """a number above 0"""
-    return number(value) and value > 0
-
-
-def share(value: Any) -> bool:
-    """a number from 0 to 1"""
-    return number(value) and 0 <= value <= 1
-
-
-def whole(value: Any) -> bool:
-    """a whole number from 0"""
-    return isinstance(value, int) and number(value) and value >= 0
-
-
-def text(value: Any) -> bool:
-    """a text"""
-    return isinstance(value, str)
-
-
-def flag(value: Any) -> bool:
-    """true or false"""
-    return isinstance(value, bool)
-
-
-def read_json(data: bytes, label: str) -> Any:
-    """JSON of finite numbers below 2**63 and of short, plain texts: no markup, no links.
+def read_json(data: bytes, kind: type[R], label: str) -> R:
+    """A record from JSON of finite numbers below 2**63 and of short, plain texts: no markup.
 
     Raises:
-        InputError: anything else.
+        InputError: anything else, or as `ambient.files.decode_record`.
     """
-    with guarded(f"'{plain(label)}' is not readable JSON."):
-        value = json.loads(data.decode("utf-8"))
-        for leaf in _leaves(value):
+    label = plain(label)
+    with guarded(f"'{label}' is not readable JSON."):
+        for leaf in _leaves(json.loads(data.decode("utf-8"))):
             if isinstance(leaf, str):
                 harmless = leaf.isprintable() and not re.search(r"[<>\[\]`]|://", leaf)
                 if len(leaf) > MAX_TEXT or not harmless:
                     raise InputError(
-                        f"'{plain(label)}' holds the text '{plain(leaf, 40)}'; expected at most "
+                        f"'{label}' holds the text '{plain(leaf, 40)}'; expected at most "
                         f"{MAX_TEXT} characters without markup or links."
                     )
-            elif number(leaf) and not abs(leaf) < 2**63:  # NaN and infinity are not below
+            elif isinstance(leaf, (int, float)) and not abs(leaf) < 2**63:  # nor is NaN below
                 raise InputError(
-                    f"'{plain(label)}' holds the number {plain(leaf, 40)}; expected finite ones, "
-                    "below 2**63."
+                    f"'{label}' holds the number {plain(leaf, 40)}; expected finite ones, below "
+                    "2**63."
                 )
-    return value
+    return decode_record(data, kind, label)
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -244,46 +213,6 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield from _leaves(part)
     else:
         yield value
-
-
-def check_shape(value: Any, shape: Shape, place: str) -> None:
-    """Compare JSON with what it should look like; keys that no shape names are let through.
-
-    Args:
-        shape: a leaf such as `number`; None; a tuple of alternatives; [each], or [low, high] of
-            exactly that many; or a mapping of keys, those ending in '?' optional.
-        place: what to call the value.
-
-    Raises:
-        InputError: names the first place that differs.
-    """
-    if complaint := _misfit(value, shape, place):
-        raise InputError(complaint)
-
-
-def _misfit(value: Any, shape: Shape, place: str) -> str:
-    """What is said of the first part of a value that differs, or ''."""
-    if isinstance(shape, tuple):
-        found = [_misfit(value, one, place) for one in shape]
-        return "" if "" in found else found[0]
-    if isinstance(shape, Mapping) and isinstance(value, dict):
-        for key, part in shape.items():
-            name = key.rstrip("?")
-            if name in value:
-                if complaint := _misfit(value[name], part, f"{place}: {name}"):
-                    return complaint
-            elif name == key:
-                return f"{place} has no '{name}'."
-        return ""
-    if isinstance(shape, list) and isinstance(value, list) and len(shape) in (1, len(value)):
-        each = shape * len(value) if len(shape) == 1 else shape
-        pairs = enumerate(zip(value, each, strict=True))
-        complaints = (_misfit(v, one, f"{place}[{i}]") for i, (v, one) in pairs)
-        return next(filter(None, complaints), "")
-    if value is None if shape is None else callable(shape) and shape(value):
-        return ""
-    words = shape.__doc__ if callable(shape) else KINDS[type(shape)]
-    return f"{place} is {plain(json.dumps(value)[:60], 40)}; expected {words}."
 
 
 # Weights

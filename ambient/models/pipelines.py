@@ -6,20 +6,21 @@ Needs the optional packages of requirements-models.txt.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import tempfile
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import torch
+from msgspec import UNSET, Meta, UnsetType
 from torch import Tensor, nn
 
 from ambient.diffusion.denoiser import EDM
 from ambient.errors import InputError
 from ambient.files import read_json
 from ambient.images import read as untrusted
-from ambient.images.read import MAX_SIDE, MIN_SIDE, Shape, flag, guarded, number, plain, text
+from ambient.images.read import MAX_SIDE, MIN_SIDE, guarded, plain
 from ambient.images.zips import open_zip, read_member
 from ambient.models.adapters import PREDICTS, Discrete, Model
 
@@ -57,50 +58,51 @@ BRINGS = {
     WEIGHTS: MAX_WEIGHTS,
     f"unet/{WEIGHTS}": MAX_WEIGHTS,
 }
-MOST_BLOCKS = 12
 
 
-def _up_to(most: int, least: int = 0) -> untrusted.Leaf:
-    def leaf(value: Any) -> bool:
-        return isinstance(value, int) and number(value) and least <= value <= most
-
-    leaf.__doc__ = f"a whole number from {least} to {most}"
-    return leaf
+Count = Annotated[int, Meta(ge=0, le=16_384)]
+Side = Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE)]
+Blocks = Annotated[list[str], Meta(max_length=12)]
+Number = int | float
 
 
-COUNT, SIDE = _up_to(16_384), _up_to(MAX_SIDE, MIN_SIDE)
-# A UNet2DModel's own choices: a config from elsewhere may name no others, and none out of bounds.
-UNET: dict[str, Shape] = {
-    "sample_size": (SIDE, [SIDE, SIDE]),
-    "in_channels?": COUNT,
-    "out_channels?": COUNT,
-    "center_input_sample?": flag,
-    "time_embedding_type?": text,
-    "time_embedding_dim?": (COUNT, None),
-    "freq_shift?": number,
-    "flip_sin_to_cos?": flag,
-    "down_block_types?": [text],
-    "mid_block_type?": (text, None),
-    "up_block_types?": [text],
-    "block_out_channels?": [COUNT],
-    "layers_per_block?": _up_to(16, 1),
-    "mid_block_scale_factor?": number,
-    "downsample_padding?": COUNT,
-    "downsample_type?": text,
-    "upsample_type?": text,
-    "dropout?": number,
-    "act_fn?": text,
-    "attention_head_dim?": (COUNT, None),
-    "norm_num_groups?": COUNT,
-    "attn_norm_num_groups?": (COUNT, None),
-    "norm_eps?": number,
-    "resnet_time_scale_shift?": text,
-    "add_attention?": flag,
-    "class_embed_type?": (text, None),
-    "num_class_embeds?": (COUNT, None),
-    "num_train_timesteps?": (_up_to(100_000), None),
-}
-SCHEDULER: dict[str, Shape] = {"num_train_timesteps?": _up_to(100_000, 2)}
+class UNetConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A UNet2DModel's own choices, in bounds; what else a config from elsewhere says is ignored."""
+
+    sample_size: Side | Annotated[list[Side], Meta(min_length=2, max_length=2)]
+    in_channels: Count | UnsetType = UNSET
+    out_channels: Count | UnsetType = UNSET
+    center_input_sample: bool | UnsetType = UNSET
+    time_embedding_type: str | UnsetType = UNSET
+    time_embedding_dim: Count | None | UnsetType = UNSET
+    freq_shift: Number | UnsetType = UNSET
+    flip_sin_to_cos: bool | UnsetType = UNSET
+    down_block_types: Blocks | UnsetType = UNSET
+    mid_block_type: str | None | UnsetType = UNSET
+    up_block_types: Blocks | UnsetType = UNSET
+    block_out_channels: Annotated[list[Count], Meta(max_length=12)] | UnsetType = UNSET
+    layers_per_block: Annotated[int, Meta(ge=1, le=16)] | UnsetType = UNSET
+    mid_block_scale_factor: Number | UnsetType = UNSET
+    downsample_padding: Count | UnsetType = UNSET
+    downsample_type: str | UnsetType = UNSET
+    upsample_type: str | UnsetType = UNSET
+    dropout: Number | UnsetType = UNSET
+    act_fn: str | UnsetType = UNSET
+    attention_head_dim: Count | None | UnsetType = UNSET
+    norm_num_groups: Count | UnsetType = UNSET
+    attn_norm_num_groups: Count | None | UnsetType = UNSET
+    norm_eps: Number | UnsetType = UNSET
+    resnet_time_scale_shift: str | UnsetType = UNSET
+    add_attention: bool | UnsetType = UNSET
+    class_embed_type: str | None | UnsetType = UNSET
+    num_class_embeds: Count | None | UnsetType = UNSET
+    num_train_timesteps: Annotated[int, Meta(ge=0, le=100_000)] | None | UnsetType = UNSET
+
+
+class SchedulerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a scheduler's config could exhaust this machine."""
+
+    num_train_timesteps: Annotated[int, Meta(ge=2, le=100_000)] | UnsetType = UNSET
 
 
 def load_zip(source: Path) -> Model:
@@ -142,17 +144,13 @@ def _unpack(source: Path, folder: Path) -> None:
 
 
 def _checked(data: bytes, part: str) -> bytes:
-    """A config of known keys and bounded numbers."""
-    found, kind = untrusted.read_json(data, part), PurePosixPath(part).name
-    shape = {"config.json": UNET, "scheduler_config.json": SCHEDULER}.get(kind, {})
-    untrusted.check_shape(found, shape, part)
-    if kind != "config.json":
-        return data
-    known = {k.rstrip("?") for k in UNET}
-    long = [k for k in known if isinstance(found.get(k), list) and len(found[k]) > MOST_BLOCKS]
-    if long:
-        raise InputError(f"{part}: {long[0]} has more than {MOST_BLOCKS} entries; expected fewer.")
-    return json.dumps({k: v for k, v in found.items() if k in known}).encode()
+    """A config without markup, of bounded numbers; of a network's, the keys that are known."""
+    name = PurePosixPath(part).name
+    if name == "config.json":
+        return msgspec.json.encode(untrusted.read_json(data, UNetConfig, part))
+    kind = SchedulerConfig if name == "scheduler_config.json" else dict[str, Any]
+    untrusted.read_json(data, kind, part)
+    return data
 
 
 def _check_network(folder: Path, name: str) -> None:
@@ -335,7 +333,8 @@ def _levels(scheduler: Any, name: str) -> tuple[float, float]:
     c, (highest, *_, lowest, _) = scheduler.config, scheduler.sigmas.tolist()  # 0 is the last
     low, high = c.get("sigma_min"), c.get("sigma_max")
     low, high = lowest if low is None else low, highest if high is None else high
-    if not (untrusted.positive(low) and untrusted.positive(high) and low < high < math.inf):
+    known = all(isinstance(level, (int, float)) for level in (low, high))
+    if not (known and 0 < low < high < math.inf):
         raise InputError(
             f"'{plain(name)}': the scheduler's sigma_min is {plain(low, 40)} and its sigma_max "
             f"{plain(high, 40)}; expected numbers above 0, the first one smaller."

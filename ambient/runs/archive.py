@@ -18,7 +18,10 @@ from einops import rearrange, repeat
 from msgspec import Meta
 from PIL import Image
 
+from ambient.copies.records import Report
+from ambient.diffusion.records import Curves
 from ambient.errors import InputError
+from ambient.files import Record
 from ambient.images import read as untrusted
 from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.images.read import plain
@@ -36,9 +39,6 @@ from ambient.runs.folder import (
 from ambient.runs.start import packed
 from ambient.runs.job import fingerprint, mark_owner
 from ambient.runs.limits import Limits
-from ambient.copies.records import Report
-from ambient.diffusion.records import Curves
-from ambient.files import Record, decode_record, write_atomically
 
 # Everything a run may bring, and its most bytes; other members of a zip are ignored.
 MAX_BYTES = {
@@ -243,12 +243,9 @@ def _check_json(data: bytes, part: str) -> None:
     if part == "metrics.jsonl":
         for i, line in enumerate(data.splitlines(), 1):
             place = f"{part} line {i}"
-            untrusted.read_json(line, place)
-            decode_record(line, Metric, place)
+            untrusted.read_json(line, Metric, place)
     elif part.endswith(".json"):
-        untrusted.read_json(data, part)
-        if kind := RECORDS.get(part):
-            decode_record(data, kind, part)
+        untrusted.read_json(data, RECORDS.get(part, dict), part)
 
 
 def _check_config(run: Run) -> None:

@@ -563,17 +563,17 @@ SCHEDULER = "scheduler/scheduler_config.json"
 HUGE = {"block_out_channels": [16_000] * 2}
 HOSTILE: dict[str, tuple[str, dict[str, Any] | bytes, str]] = {
     "too many weights": (UNET, HUGE, "its config asks for"),
-    "too deep": (UNET, {"layers_per_block": 10**6}, "layers_per_block is 1000000; expected"),
-    "too wide": (UNET, {"sample_size": 10**6}, "sample_size is 1000000; expected"),
-    "too long": (UNET, {"down_block_types": ["DownBlock2D"] * 99}, "more than 12 entries"),
+    "too deep": (UNET, {"layers_per_block": 10**6}, "<= 16 - at .*layers_per_block"),
+    "too wide": (UNET, {"sample_size": 10**6}, "at .*sample_size"),
+    "too long": (UNET, {"down_block_types": ["DownBlock2D"] * 99}, "<= 12 - at .*down"),
     "no such block": (UNET, {"down_block_types": ["os.system"] * 2}, "cannot be loaded"),
-    "a million steps": (SCHEDULER, {"num_train_timesteps": 10**9}, "num_train_timesteps is"),
+    "a million steps": (SCHEDULER, {"num_train_timesteps": 10**9}, "<= 100000"),
     "markup": (UNET, {"act_fn": "<script>"}, "without markup"),
     "no numbers": (UNET, b'{"sample_size": NaN}', "finite"),
     "no weights": (WEIGHTS, b"", "not a whole safetensors file"),
     "a pickle": (WEIGHTS, b"\x80\x04" + bytes(64), "not a whole safetensors file"),
     "a header without end": (WEIGHTS, b"\xff" * 8, "not a whole safetensors file"),
-    "another index": ("model_index.json", b"[1]", "expected an object"),
+    "another index": ("model_index.json", b"[1]", "Expected `object`, got `array`"),
 }
 
 

@@ -362,7 +362,7 @@ CASES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
     "unknown field": ("run", "unknown evil", lambda: config(evil=1)),
     "config list": (
         "run",
-        "config.json is []; expected an object",
+        "config.json: Expected `object`, got `array`",
         lambda: run_zip({"config.json": b"[]"}),
     ),
     "config bytes": ("run", "not readable JSON", lambda: run_zip({"config.json": b"\xff\xfe"})),
