@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +55,19 @@ def test_training_ends_with_a_verdict_where_asked(
     assert main([*train, "--out", str(run)]) == 0
     kept, report = open_run(run).samples(), open_run(run).report()
     assert kept is not None and report is not None
-    assert report["n_samples"] == len(kept[0]) == 100
+    assert report.n_samples == len(kept[0]) == 100
+    assert report.copies.rate is not None and report.quality is not None
+    assert report.quality.frechet is None and report.quality.kid is not None
+    assert "55 images in a set are too few for 64 features" in report.warnings[-1]
     assert open_run(run).status == "done"
     assert open_run(run).state.judging is None
     stored = (run / "report.json").stat().st_mtime_ns
     assert main(["train", "--resume", str(run), "--evaluate", "100"]) == 0
     assert (run / "report.json").stat().st_mtime_ns == stored  # the same weights, judged before
-    assert capsys.readouterr().err.count("run, step 2: ") == 2
+    said = capsys.readouterr().err
+    assert said.count("run, step 2: ") == 2 and "no Frechet" in said
+    assert "is done: 2 of 2 steps" in said
+    assert main(["export", str(run), "--out", str(tmp_path / "run.zip")]) == 0
     assert main([*train[:-1], "0", "--out", str(tmp_path / "other")]) == 2
     assert "--evaluate is 0; expected 1 or more" in capsys.readouterr().err
 
@@ -102,23 +107,6 @@ def test_no_unseen_images_are_no_verdict_and_no_curves(
     assert main(["curves", run, "--json", str(tmp_path / "c.json")]) == 2
     assert "leaves 0 unseen ones" in capsys.readouterr().err
     assert not (tmp_path / "c.json").exists()
-
-
-def test_enough_unseen_images_for_a_rate_but_not_for_quality(
-    tmp_path: Path, digits: Corpus, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pictures, run = folder_of(digits, 126, tmp_path / "pictures"), str(tmp_path / "run")
-    assert main(["train", "--corpus", str(pictures), *TRAIN[3:], "--steps", "2", "--out", run]) == 0
-    assert main(["evaluate", run, "--n", "100", "--store"]) == 0
-    assert "no Frechet" in capsys.readouterr().err
-    report = open_run(run).report()
-    assert report is not None
-    assert report["copies"]["ratio"]["rate"] is not None
-    assert report["quality"]["frechet"] is None
-    assert report["quality"]["kid"] is not None
-    last = report["warnings"][-1]
-    assert "no Frechet distance: 55 images in a set are too few for 64 features" in last
-    assert main(["export", run, "--out", str(tmp_path / "run.zip")]) == 0
 
 
 def test_a_run_finds_its_pictures_from_any_folder(
@@ -165,13 +153,6 @@ def test_a_run_in_training_is_left_alone(
     open_run(copy).write(State(status="running", **pulse(pid)))
     assert main(["train", "--resume", str(copy)]) == 2
     assert f"is being trained by process {pid}" in capsys.readouterr().err
-
-
-def test_resume_goes_on_and_says_when_there_is_nothing_to_do(
-    tiny_run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["train", "--resume", str(tiny_run.path)]) == 0
-    assert "is done: 20 of 20 steps" in capsys.readouterr().err
 
 
 def test_resume_trains_longer_and_takes_no_other_setting(
@@ -239,6 +220,9 @@ def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) ->
     ("words", "message"),
     [
         (["train"], "train needs --out RUN"),
+        (["train", "--arm", "ambient", "--out", "RUN"], "needs --cutoff"),
+        (["suggest-cutoff", "--side", "-8"], "side is -8; expected"),
+        (["suggest-cutoff", "--side", "5000"], "side is 5000; expected"),
         (
             [*TRAIN, "--out", "RUN", "--cutoff", "-1", "--arm", "ambient"],
             "cutoff is -1.0; expected",
@@ -310,17 +294,3 @@ def test_a_stored_report_is_not_replaced_by_a_smaller_one(
     said = capsys.readouterr().err
     assert "stored report of 1000 samples and --n is 3" in said
     assert open_run("digits-50-standard").report() == before
-
-
-def test_ambient_without_a_cutoff_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["train", "--arm", "ambient", "--out", str(tmp_path / "r")]) == 2
-    assert "needs --cutoff" in capsys.readouterr().err
-    assert not (tmp_path / "r").exists()
-
-
-@pytest.mark.parametrize("side", ["-8", "0", "5000"])
-def test_a_size_that_is_none_is_one_line(side: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["suggest-cutoff", "--corpus", "emoji", "--side", side]) == 2
-    assert f"side is {side}; expected" in capsys.readouterr().err
