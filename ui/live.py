@@ -30,37 +30,12 @@ PATIENCE = 120.0  # seconds a visitor waits for another one's samples
 LOOK = 0.25  # seconds between looks whether the visitor is still there
 
 
-class Line:
-    """Threads that take turns in the order they came. The first one's turn lasts until it goes."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._threads: list[int] = []
-
-    def __contains__(self, thread: int) -> bool:
-        return thread in self._threads
-
-    def come(self, thread: int) -> None:
-        with self._changed:
-            self._threads.append(thread)
-
-    def ahead(self, thread: int, seconds: float) -> int:
-        """How many are before it; waits at most so long until none is."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._threads[0] == thread, seconds)
-            return self._threads.index(thread)
-
-    def go(self, thread: int) -> None:
-        with self._changed:
-            self._threads.remove(thread)
-            self._changed.notify_all()
-
-
 @st.cache_resource
-def _line() -> Line:
-    """One sampling at a time: two would each take twice as long and twice the memory."""
+def _line() -> tuple[list[int], threading.Condition]:
+    """Threads that sample in the order they came, one at a time: two would each take twice as long
+    and twice the memory. The first one has its turn until it leaves."""
     settle_again()
-    return Line()
+    return [], threading.Condition()
 
 
 @contextmanager
@@ -68,29 +43,33 @@ def turn() -> Iterator[Callable[[], object]]:
     """Wait for one's turn and hold it; within one of the same visitor, that goes on.
 
     Yields:
-        A look whether the visitor is still there, to be had every second or so: it ends the work
-        of who moved on.
+        A call to make every second or so: Streamlit stops the script there if the visitor left.
 
     Raises:
         InputError: another visitor's work takes too long.
     """
     torch.set_num_threads(1)  # it is per thread, and training needs the other core
-    line, me, place = _line(), threading.get_ident(), st.empty()
+    (line, changed), me, place = _line(), threading.get_ident(), st.empty()
     if me in line:
         yield place.empty
         return
     deadline = time.monotonic() + PATIENCE
-    line.come(me)
+    line.append(me)
     try:
-        while ahead := line.ahead(me, LOOK):
+        while ahead := line.index(me):
             if time.monotonic() > deadline:
                 raise InputError("another visitor is sampling; try again in a minute.")
             others = "Another visitor is" if ahead == 1 else f"{ahead} other visitors are"
-            place.caption(f"{others} sampling; yours comes next.")  # ends here who moved on
+            # Streamlit stops the script here if the visitor left.
+            place.caption(f"{others} sampling; yours comes next.")
+            with changed:
+                changed.wait_for(lambda: line[0] == me, LOOK)
         place.empty()
         yield place.empty
     finally:
-        line.go(me)
+        with changed:
+            line.remove(me)
+            changed.notify_all()
 
 
 def network(run: Run, step: int | None = None) -> EDM:

@@ -104,7 +104,7 @@ class Visitors:
 
         thread = self.threads[name] = threading.Thread(target=script, name=name)
         thread.start()
-        until(lambda: thread.ident in live._line() or not thread.is_alive())
+        until(lambda: thread.ident in live._line()[0] or not thread.is_alive())
 
     def work(self) -> None:
         with live.turn():

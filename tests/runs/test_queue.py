@@ -27,10 +27,20 @@ from ambient.images.corpus import Corpus
 from ambient.runs import queue, turns, upkeep
 from ambient.runs.audits import ABANDONED, AWAY, KEPT, SEEN_FILE, Audit, Request, list_audits
 from ambient.runs.folder import OWN, STOP_FILE, UNPACKING, YIELD, Run, list_runs
-from ambient.runs.start import start_run
-from ambient.runs.job import HUNG, STALE, Job, State, is_alive, kill, mark_owner, pulse
+from ambient.runs.job import (
+    HUNG,
+    STALE,
+    Job,
+    State,
+    is_alive,
+    kill,
+    mark_owner,
+    pulse,
+    start_process,
+)
 from ambient.runs.limits import Limits
 from ambient.runs.room import check_room, make_room
+from ambient.runs.start import start_run
 from ambient.runs.train import record
 from tests.jobs import finish
 
@@ -113,6 +123,7 @@ def test_a_process_that_stands_still_is_killed_and_its_run_goes_on(
     assert state.pid
     os.kill(state.pid, signal.SIGSTOP)
     state = run.state
+    assert state.pid
     # The clock was set, or the machine slept; then: long without a heartbeat, but at work.
     for fresh in ({"heartbeat": 0.0}, {"monotonic": state.monotonic - day, "worked": -day}):
         run.tell(**fresh)
@@ -176,17 +187,19 @@ def test_a_full_disk_is_one_line_and_leaves_no_process(
     tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full, started = {"queued"}, list[psutil.Popen]()
-    write, start = Job.write, upkeep.start_process
+    write = Job.write
 
     def refuse(job: Job, state: State) -> None:
         if state.status in full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(job, state)
 
+    def noted(*args: Any, **options: Any) -> psutil.Popen:
+        started.append(start_process(*args, **options))
+        return started[-1]
+
     monkeypatch.setattr(Job, "write", refuse)
-    monkeypatch.setattr(
-        upkeep, "start_process", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
-    )
+    monkeypatch.setattr(upkeep, "start_process", noted)
     run = start_run(tmp_path / "mine", config)
     with pytest.raises(InputError, match="the disk is full"):
         queue.resume(run)
@@ -691,6 +704,6 @@ def test_the_line_of_audits_has_an_end(tmp_path: Path, monkeypatch: pytest.Monke
 def test_an_audit_computes_no_longer_than_it_may(tmp_path: Path) -> None:
     job = Job(tmp_path)
     command = ["train", "--steps", "10000", "--out", str(tmp_path / "run")]
-    process = upkeep.start_process(job, command, seconds=1)
+    process = start_process(job, command, seconds=1)
     assert process.nice() == 10
     assert process.wait(240) in (-signal.SIGXCPU, -signal.SIGKILL)
