@@ -91,8 +91,8 @@ def _row(
         "above": above,
         "below": below,
         "switch": switch,
-        "copies": verdict["rate"],
-        "ci95": verdict["ci95"],
+        "copies": verdict.rate,
+        "ci95": verdict.ci95,
     }
     print(row, flush=True)
     return row

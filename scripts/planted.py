@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient.copies.intervals import clopper_pearson
-from ambient.copies.judge import ImageSets, judge_images
+from ambient.copies.judge import judge_images
 from ambient.copies.likeness import likeness
+from ambient.copies.sets import ImageSets
 from ambient.copies.spaces import FEATURES
 from ambient.files import write_atomically
 from ambient.images.corpus import ASSETS, Corpus, load_corpus, split_corpus
 from ambient.reports.audit import audit
+from ambient.reports.records import Audit
 from ambient.runs.folder import open_run
 from scripts.train_encoder import HUE, NOISE, plant
 
@@ -122,7 +124,7 @@ def recovered(
     return {"planted": planted / n, "rate": hits / n, "ci95": ci95, "n": n}
 
 
-def example() -> dict[str, Any]:
+def example() -> Audit:
     """A bundled run's samples, audited as anybody's."""
     run = open_run("emoji-300-standard")
     corpus, kept = run.corpus(), run.samples()

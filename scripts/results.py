@@ -352,11 +352,11 @@ def false_alarms() -> Table:
     rows = [["run", "ratio: unseen", "ratio: null", "similarity: unseen", "similarity: null"]]
     for run in list_runs(BUNDLED_RUNS):
         if report := run.report():
-            rules = (report["copies"]["ratio"], report["copies"]["similarity"])
             cells = []
-            for r in rules:
-                cells.append(share({"copies": r["heldout_rate"], "ci95": r["heldout_ci95"]}))
-                cells.append(share({"copies": r["null"]["rate"], "ci95": r["null"]["ci95"]}))
+            for r in (report.copies.ratio, report.copies.similarity):
+                assert r and r.null  # bundled reports have both
+                cells.append(share({"copies": r.heldout_rate, "ci95": r.heldout_ci95}))
+                cells.append(share({"copies": r.null.rate, "ci95": r.null.ci95}))
             rows.append([run.name, *cells])
     return rows
 

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from ambient.copies.features import encode
-from ambient.copies.judge import Images
 from ambient.copies.quality import frechet, frechet_interval
 from ambient.copies.rules import Verdict, find_copies, halves
+from ambient.copies.sets import Images
 from ambient.diffusion.samplers import sample
 from ambient.files import read_json, write_atomically
 from ambient.images.corpus import ASSETS, to_bytes, to_unit

@@ -11,8 +11,9 @@ import numpy as np
 import streamlit as st
 import torch
 
-from ambient.copies.judge import ImageSets, judge_images
+from ambient.copies.judge import judge_images
 from ambient.copies.records import CorpusFacts, Report
+from ambient.copies.sets import ImageSets
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser, splice
 from ambient.diffusion.levels import CutoffReport, cutoff_report

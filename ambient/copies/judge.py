@@ -27,7 +27,6 @@ from ambient.copies.records import (
     Verdicts,
 )
 from ambient.copies.rules import (
-    FALSE_ALARMS,
     LEFT_OUT,
     MIN_SAMPLES,
     UNSEEN,
@@ -40,49 +39,27 @@ from ambient.copies.rules import (
     similarities,
     similarity_threshold,
 )
+from ambient.copies.sets import (
+    Groups,
+    Images,
+    ImageSets,
+    leaves_out,
+    one_of_each,
+    stand_ins,
+    strangers,
+    warnings,
+)
 from ambient.copies.spaces import find_space
 from ambient.copies.stored import features_of
 from ambient.errors import InputError
 from ambient.files import Tell, silent
 from ambient.images.neighbors import Table, nearest
 
-Images = NDArray[np.uint8]
-Groups = NDArray[np.int64]
 # A score for each query against keys in groups; with `own`, its own group is left out.
 Score = Callable[[Table, Table, Groups, Groups | None], NDArray[np.float32]]
 
 AT_ONCE = 256  # pictures encoded between two words on how far it is
 MANY_VALUES = 250_000_000  # of features at most: a gigabyte, and as much again while they are read
-STAND_INS = 2000  # so many training images at most stand in for held-out ones: each searches all
-
-
-@dataclass(frozen=True)
-class ImageSets:
-    """What a verdict compares.
-
-    Attributes:
-        samples, train, heldout: uint8 (n, h, w, c), one shape. With fewer than 100 different
-            held-out images the training images, each judged against the others, take their place.
-        groups, heldout_groups: int64 (n,), twin groups (`twin_groups`); rules are
-            calibrated on one image of each.
-
-    Raises:
-        InputError: images of different sizes or channels.
-    """
-
-    samples: Images
-    train: Images
-    heldout: Images
-    groups: Groups
-    heldout_groups: Groups
-
-    def __post_init__(self) -> None:
-        for name, images in (("samples", self.samples), ("held-out images", self.heldout)):
-            if images.shape[1:] != self.train.shape[1:]:
-                raise InputError(
-                    f"{name} are {_size(images)} and the training images {_size(self.train)}; "
-                    "they must have the same size and channels."
-                )
 
 
 @dataclass(frozen=True)
@@ -128,7 +105,7 @@ def judge_images(
         _check_values(sets, features)
     pixels = Rows.of(sets, lambda images: rearrange(images, "n h w c -> n (h w c)"))
     samples, ratio, unseen = _by_pixels(sets, pixels, tell)
-    warnings = _warnings(sets, len(unseen))
+    notes = warnings(sets, len(unseen))
     similarity, distances, most_similar = None, None, None
     if features:
         cloud = _encoded(sets, features, tell)
@@ -139,7 +116,7 @@ def judge_images(
         if measure_quality and min(len(sets.samples), len(sets.heldout)) >= MIN_SAMPLES:
             tell("measuring quality", 0, 1)
             distances = _quality(sets, cloud, features, seed)
-            warnings += _about_quality(distances, len(cloud.samples), cloud.samples.shape[1])
+            notes += _about_quality(distances, len(cloud.samples), cloud.samples.shape[1])
     further, left_out = _in_others(sets, others, tell)
     return Verdicts(
         copies=Copies(
@@ -149,8 +126,8 @@ def judge_images(
             others=further,
         ),
         quality=distances,
-        calibrated_on=LEFT_OUT if _leave_out(sets) else UNSEEN if len(unseen) else None,
-        warnings=(*warnings, *left_out),
+        calibrated_on=LEFT_OUT if leaves_out(sets) else UNSEEN if len(unseen) else None,
+        warnings=(*notes, *left_out),
         heldout_ratios=tuple(round(float(r), 4) for r in unseen),
         samples=tuple(samples),
         most_similar=None if most_similar is None else tuple(most_similar.tolist()),
@@ -237,11 +214,6 @@ def _by_similarity(queries: Table, keys: Table, groups: Groups, own: Groups | No
     return similarities(queries, keys, groups, own)[0]
 
 
-def one_of_each(groups: Groups) -> NDArray[np.int64]:
-    """Position of the first image of each twin group: twins alarm together, so count them once."""
-    return np.sort(np.unique(groups, return_index=True)[1])
-
-
 def _by_features(
     sets: ImageSets, cloud: Rows, features: str
 ) -> tuple[SimilarityRule, Flat, NDArray[np.int64]]:
@@ -278,24 +250,10 @@ def _check_values(sets: ImageSets, features: str) -> None:
         )
 
 
-def _leave_out(sets: ImageSets) -> bool:
-    """Whether training images stand in for held-out ones, of which there are too few."""
-    unseen, known = (len(one_of_each(g)) for g in (sets.heldout_groups, sets.groups))
-    return unseen < MIN_SAMPLES <= known
-
-
-def _stand_ins(groups: Groups) -> NDArray[np.int64]:
-    """Which training images stand in for held-out ones."""
-    each = one_of_each(groups)
-    if len(each) <= STAND_INS:
-        return each
-    return np.sort(np.random.default_rng(0x57A7).choice(each, STAND_INS, replace=False))
-
-
 def _unseen_scores(score: Score, sets: ImageSets, rows: Rows) -> Flat:
     """Scores of images that are no copies: held-out ones, or each training image by the others."""
-    if _leave_out(sets):
-        some = _stand_ins(sets.groups)
+    if leaves_out(sets):
+        some = stand_ins(sets.groups)
         return score(rows.train[some], rows.train, sets.groups, sets.groups[some])
     return score(rows.heldout[one_of_each(sets.heldout_groups)], rows.train, sets.groups, None)
 
@@ -309,19 +267,6 @@ def _rates(verdict: Verdict | None, threshold: float) -> dict[str, Any]:
     """The fields of a rule; rates are None where there is no verdict."""
     names = ("rate", "ci95", "heldout_rate", "heldout_ci95")
     return {"threshold": threshold, **{name: getattr(verdict, name, None) for name in names}}
-
-
-def strangers(sets: ImageSets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Held-out positions that play a training set no model saw, and the rest to calibrate on.
-
-    As many as there are training images, or half of the held-out ones where those are fewer; no
-    twin of one is among the rest, nor of another there.
-    """
-    order = np.random.default_rng(0x57A6).permutation(len(sets.heldout))
-    first = order[: min(len(sets.train), len(order) // 2)]
-    rest = one_of_each(sets.heldout_groups)
-    apart = ~np.isin(sets.heldout_groups[rest], sets.heldout_groups[first])
-    return np.sort(first), rest[apart]
 
 
 def _null(rule: str, score: Score, sets: ImageSets, rows: Rows) -> Null | None:
@@ -352,40 +297,6 @@ def _nearest_unseen(pixels: Rows, tell: Tell) -> list[tuple[int | None, float | 
         pairs = zip(index[:, 0], distance[:, 0], strict=True)
         found += [(int(i), round(float(d), 4)) for i, d in pairs]
     return found
-
-
-def _size(images: Images) -> str:
-    return "x".join(map(str, images.shape[1:]))
-
-
-def _warnings(sets: ImageSets, n_unseen: int) -> list[str]:
-    warnings = []
-    n_samples, n_heldout = len(sets.samples), len(one_of_each(sets.heldout_groups))
-    different = "different " if n_heldout < len(sets.heldout) else ""
-    unseen = f"{n_heldout or 'no'} {different}held-out image{'s' * (n_heldout != 1)}"
-    if n_samples < MIN_SAMPLES:
-        few = "1 sample is" if n_samples == 1 else f"{n_samples} samples are"
-        warnings.append(f"{few} too few for a rate; take at least {MIN_SAMPLES}.")
-    if _leave_out(sets):
-        less = f"{unseen} {'is' if n_heldout == 1 else 'are'} too few"
-        less = less if n_heldout else f"there are {unseen}"
-        warnings.append(
-            f"{less}: the rules are calibrated on training images, each judged against the "
-            "others, and quality is not measured. If new images resemble them more than they do "
-            f"each other, a rule calls too many copies; hold out {MIN_SAMPLES} to be sure."
-        )
-    elif n_unseen < MIN_SAMPLES:
-        known = len(one_of_each(sets.groups))
-        warnings.append(
-            f"{unseen} and {known:,} different training images are too few to calibrate a rule; at "
-            f"least {MIN_SAMPLES} of either are needed."
-        )
-    if n_unseen >= MIN_SAMPLES and n_unseen // 2 + 1 < 1 / FALSE_ALARMS:
-        warnings.append(
-            f"the rule is calibrated on {n_unseen // 2} images, so it cannot promise fewer than "
-            f"{100 / (n_unseen // 2 + 1):.1f} % false alarms."
-        )
-    return warnings
 
 
 def _about_quality(distances: Quality, n_samples: int, dim: int) -> list[str]:

@@ -15,10 +15,11 @@ import numpy as np
 
 from ambient import __version__
 from ambient.copies.features import available, load_space
-from ambient.copies.judge import Images, ImageSets, judge_images
+from ambient.copies.judge import judge_images
 from ambient.copies.likeness import likeness
 from ambient.copies.records import CorpusFacts, Verdicts
 from ambient.copies.rules import ORDERS, UNLIKE, choose
+from ambient.copies.sets import Images, ImageSets
 from ambient.copies.spaces import FEATURES
 from ambient.errors import InputError
 from ambient.files import Tell, silent

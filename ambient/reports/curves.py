@@ -19,7 +19,7 @@ from ambient.copies.intervals import clopper_pearson
 from ambient.diffusion.closed_forms import covariance_spectrum, noise_levels, squared_distances
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.levels import Queries, closed_levels, shuffled
-from ambient.diffusion.records import Curves, Interval, Level, Subset
+from ambient.diffusion.records import Curves, Level, Subset
 from ambient.diffusion.samplers import finish, sample
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.errors import InputError
@@ -52,7 +52,7 @@ def _sorted(positions: NDArray[np.int64]) -> tuple[int, ...]:
 
 def intervals(
     train: NDArray[np.float64], heldout: NDArray[np.float64], seed: int, draws: int = 1000
-) -> dict[str, Interval | None]:
+) -> dict[str, Any]:
     """95 % image-bootstrap intervals of mean(train), mean(heldout) and mean(heldout)/mean(train).
 
     Args:

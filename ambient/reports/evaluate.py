@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 
 from ambient.copies.features import load_space
-from ambient.copies.judge import Images, ImageSets, judge_images
+from ambient.copies.judge import judge_images
 from ambient.copies.records import CorpusFacts, Report, Sample, Verdicts
+from ambient.copies.sets import Images, ImageSets
 from ambient.copies.spaces import FEATURES
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.schedule import SamplerConfig

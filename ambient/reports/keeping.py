@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ambient.copies.judge import Images
 from ambient.copies.records import Report
+from ambient.copies.sets import Images
 from ambient.errors import InputError
 from ambient.files import Tell, silent
 from ambient.reports.evaluate import draw_and_judge

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from PIL import Image
 
 from ambient.cli import main
-from ambient.copies.judge import ImageSets, judge_images, strangers
+from ambient.copies.judge import judge_images
 from ambient.copies.records import JudgedImage
 from ambient.copies.rules import LEFT_OUT, find_neighbors, similarities
+from ambient.copies.sets import ImageSets, strangers
 from ambient.errors import InputError
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports.audit import audit

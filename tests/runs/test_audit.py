@@ -36,7 +36,8 @@ from ambient.copies.features import available
 from ambient.copies.likeness import likeness
 from ambient.copies.records import Copies, Rule, SimilarityRule
 from ambient.reports.records import Audit, read_report
-from ambient.copies.judge import STAND_INS, ImageSets, judge_images
+from ambient.copies.judge import judge_images
+from ambient.copies.sets import STAND_INS, ImageSets
 
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = np.zeros(0, np.int64)

@@ -35,7 +35,8 @@ def kept(room: Room) -> Shelf | None:
 
 @st.cache_resource(max_entries=8, show_spinner="Judging your pictures")
 def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> Verdicts:
-    from ambient.copies.judge import ImageSets, judge_images
+    from ambient.copies.judge import judge_images
+    from ambient.copies.sets import ImageSets
     from ui import live
 
     both = data.sets(_run)

@@ -72,10 +72,10 @@ def _outcome(preset: Preset) -> str:
     found = data.report(shown) if shown else None
     if not found:
         return ":gray[outcome not stored yet]"
-    rule = found["copies"]["ratio"]
-    rate = words.tinted(f"**{words.percent(rule['rate'])}**", preset.choices["arm"])
-    alarms = f"unseen images: {words.percent(rule['heldout_rate'])}"
-    return f"{rate} copied  \n:small[:gray[{words.interval(rule['ci95'])} · {alarms}]]"
+    rule = found.copies.ratio.rated
+    rate = words.tinted(f"**{words.percent(rule.rate)}**", preset.choices["arm"])
+    alarms = f"unseen images: {words.percent(rule.heldout_rate)}"
+    return f"{rate} copied  \n:small[:gray[{words.interval(rule.ci95)} · {alarms}]]"
 
 
 def _starts(images: Corpus | None, width: int, network: str) -> dict[str, tuple[Run, int]]:
