@@ -68,13 +68,11 @@ class Side:
         assert isinstance(self.report, Audit)
         kept = [e for e in self.report.evidence if (e.rule, e.order) == ("ratio", order)]
         pictures = [unstrip(e.strip, len(e.files)) for e in kept]
-        found = tuple(self.report.samples[e.sample] for e in kept)
         return Shown(
             np.stack([p[0] for p in pictures]),
             np.stack([p[1] for p in pictures]),
             tuple(e.files[1] for e in kept),
-            tuple(row.copy for row in found),
-            found,
+            tuple(self.report.samples[e.sample].copy for e in kept),
         )
 
 

@@ -37,7 +37,7 @@ def headline(level: Level, arm: str) -> str:
 
 def about_gap(level: Level, curves: Curves, step: int) -> str:
     """The interval, the widest gap, and whether the pictures are of an earlier network."""
-    low, high = level.gap_ratio_ci95
+    low, high = level.gap_ratio_ci95 or (math.nan, math.nan)
     widest = data.widest_gap(curves)
     place = (
         "The widest gap"
