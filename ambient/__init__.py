@@ -12,9 +12,9 @@ from typing import Any
 _HOME = {
     "Config": "config",
     "Corpus": "images.corpus",
-    "InputError": "errors",
+    "InputError": "files",
     "Model": "models.adapters",
-    "audit": "reports.audit",
+    "audit": "library",
     "corrupt": "diffusion.corruption",
     "evaluate": "reports.evaluate",
     "find_copies": "copies.rules",

@@ -19,8 +19,7 @@ import numpy as np
 from msgspec import UNSET, Meta
 
 from ambient import __version__
-from ambient.errors import InputError
-from ambient.files import Record, read_json
+from ambient.files import InputError, Record, read_json
 from ambient.images.corpus import MAX_IMAGES, Corpus, split_corpus, to_unit
 from ambient.images.read import MAX_SIDE, MIN_SIDE, plain
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, records read from JSON, and how progress is told."""
+"""What everything else stands on: the one error, whole files, typed records, telling progress."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ambient.errors import InputError
-
 # What is bundled: inside the package where it was installed, beside it in a checkout.
 _PACKAGE = Path(__file__).resolve().parent
 ASSETS = next(p for p in (_PACKAGE / "assets", _PACKAGE.parent / "assets") if p.is_dir())
+
+
+class InputError(ValueError):
+    """Unusable input: what was given, what was expected, what to do, in one line.
+
+    The command line prints it and exits with status 2; a page shows it in place.
+    """
+
 
 # Progress of work that returns one result: part, done, total. It may raise to end the work.
 Tell = Callable[[str, int, int], None]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambient.config import CHOICES, configure, usual_threads
+from ambient.files import write_atomically
 from ambient.images.corpus import Corpus, load_corpus, to_bytes
 from ambient.runs.folder import Run
 from ambient.runs.start import start_run
@@ -18,6 +19,7 @@ from ambient.runs.start import start_run
 if TYPE_CHECKING:
     from ambient.diffusion.levels import CutoffReport
     from ambient.models.subject import Subject
+    from ambient.reports.records import Audit
 
 
 def train(
@@ -123,3 +125,39 @@ def suggest_cutoff(
 
     images = corpus if isinstance(corpus, Corpus) else load_corpus(corpus)
     return cutoff_report(images, n_train, split_seed, seed)
+
+
+@dataclass(frozen=True)
+class Audited:
+    """The answer of an audit, to be written as JSON or as a page.
+
+    Attributes:
+        report: the audit's record.
+    """
+
+    report: Audit
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON."""
+        self.report.save(path)
+
+    def html(self, path: str | Path) -> None:
+        """Write it as one self-contained HTML page."""
+        from ambient.reports.page import page
+
+        write_atomically(Path(path), page(self.report))
+
+
+def audit(generated: str | Path, train: str | Path, **choices: Any) -> Audited:
+    """Are generated images copies of training images?
+
+    Args:
+        generated, train: each a folder, zip or npz of images, or the name of a corpus.
+        choices: those of `reports.audit.audit`, such as heldout, side, features or quality.
+
+    Raises:
+        InputError: a set that cannot be read, or sets of different sizes or channels.
+    """
+    from ambient.reports.audit import audit as judge
+
+    return Audited(judge(generated, train, **choices))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs import queue as worker
 from ui import data, visitor, words
 from ui.frame import control, enter, errors_in_words, hidden, to_top

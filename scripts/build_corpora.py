@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import ASSETS, BUNDLED
 from ambient.images.twins import twin_groups
 

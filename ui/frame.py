@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs import queue as worker
 from ui import covers, data, teacher, terms, visitor, words
 from ui.jobs import desk

@@ -18,8 +18,7 @@ from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser, splice
 from ambient.diffusion.levels import CutoffReport, cutoff_report
 from ambient.diffusion.samplers import trajectory
-from ambient.errors import InputError
-from ambient.files import Tell
+from ambient.files import InputError, Tell
 from ambient.images.corpus import Corpus, to_bytes, to_unit
 from ambient.reports.evaluate import report_of
 from ambient.runs.folder import Run, open_run

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from ambient.config import Config
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import archive_among
 from ambient.images.read import plain, read_croppable
 from ambient.images.squares import crop

@@ -16,7 +16,7 @@ from collections.abc import Collection
 
 import streamlit as st
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.reports.comparison import changed
 from ambient.runs import queue as worker
 from ambient.runs.folder import Run

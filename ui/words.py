@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ambient.config import Config
 from ambient.copies.records import Judged, RatedRule, Report, Verdicts
 from ambient.copies.rules import LEFT_OUT, halves
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
 from ambient.runs.limits import is_public

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ambient.errors import InputError
+from ambient.files import InputError
 
 Step = Callable[[], object]
 

@@ -31,7 +31,7 @@ from ambient.diffusion.hardware import choose_device, faster_dtype
 from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import lognormal_sigmas
 from ambient.diffusion.training import Trainer, build_denoiser
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import load_corpus, split_corpus, to_unit
 from ambient.reports.evaluate import draw, sets_of
 from ambient.runs.folder import Run, open_run

@@ -17,7 +17,7 @@ from ambient import __version__
 from ambient.cli import advise, audit, judge, share, train
 from ambient.cli.options import Flag
 from ambient.cli.output import say
-from ambient.errors import InputError
+from ambient.files import InputError
 
 app = App(
     name="ambient",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -10,7 +11,7 @@ from ambient.cli.opening import opened
 from ambient.cli.options import MODEL, Count, Features, File, Flag, JsonFile, Seed, Side
 from ambient.cli.output import Parts, StopRequest, put_json, say
 from ambient.config import check
-from ambient.errors import InputError
+from ambient.files import InputError, write_atomically
 from ambient.reports.records import Origin
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def audit(
     """Judge any generated images against any training images."""
     from ambient.reports.answer import ANSWERS, answer, sentences
     from ambient.reports.audit import audit as run_audit
+    from ambient.reports.page import page
     from ambient.runs.limits import Limits
 
     Limits.here().cap_memory()
@@ -63,7 +65,7 @@ def audit(
             origin=origin,
         )
     if html:
-        report.html(html)
+        write_atomically(Path(html), page(report))
     put_json(json, report)
     for warning in report.warnings:
         say(warning)

@@ -25,7 +25,7 @@ from ambient.cli.options import (
 from ambient.cli.output import Parts, StopRequest, bar_of, put_json, say
 from ambient.config import check
 from ambient.copies.records import Report
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.reports.records import Audit, read_report
 from ambient.runs.folder import Run, open_run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ambient.cli.output import say
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.folder import Run, open_run
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 from cyclopts import Parameter
 
 from ambient.config import CHOICES, TYPES, Field, check, expected
-from ambient.errors import InputError
+from ambient.files import InputError
 
 
 def _counted(_: type, value: int | None) -> None:

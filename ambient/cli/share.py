@@ -12,8 +12,7 @@ from cyclopts import Parameter
 from ambient.cli.opening import opened, run_of
 from ambient.cli.options import Count, File, Flag, JsonFile, Model
 from ambient.cli.output import last, put_json, say
-from ambient.errors import InputError
-from ambient.files import read_json, write_atomically
+from ambient.files import InputError, read_json, write_atomically
 from ambient.images.corpus import BUNDLED, TORCHVISION, load_corpus
 from ambient.runs.folder import BUNDLED_RUNS, list_runs
 

@@ -16,8 +16,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from ambient.copies.rules import RATIO_CAP, Neighbors
-from ambient.errors import InputError
-from ambient.files import Tell, silent
+from ambient.files import InputError, Tell, silent
 
 REACH = 2  # pixels that a copy may be shifted by
 CAP = 0.6  # a rule never calls more than this a copy, whatever unseen pictures allow

@@ -30,7 +30,7 @@ from ambient.copies.pretrained import (
     to_rgb,
 )
 from ambient.copies.spaces import DEFAULT, SPACES, find_space
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import ASSETS, to_unit
 from ambient.images.read import MIN_SIDE
 

@@ -21,8 +21,7 @@ from torch import Tensor, nn
 
 from ambient.copies.features import BATCH
 from ambient.copies.pretrained import Pretrained
-from ambient.errors import InputError
-from ambient.files import ASSETS
+from ambient.files import ASSETS, InputError
 from ambient.images.corpus import to_unit
 
 NAME = "efficientnet-lite0-96"  # names are written into reports; another side needs another name

@@ -51,8 +51,7 @@ from ambient.copies.sets import (
 )
 from ambient.copies.spaces import find_space
 from ambient.copies.stored import features_of
-from ambient.errors import InputError
-from ambient.files import Tell, silent
+from ambient.files import InputError, Tell, silent
 from ambient.images.neighbors import Table, nearest
 
 # A score for each query against keys in groups; with `own`, its own group is left out.

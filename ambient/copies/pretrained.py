@@ -26,7 +26,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ambient.copies.spaces import OFFLINE
-from ambient.errors import InputError
+from ambient.files import InputError
 
 TIMEOUT = 10.0  # seconds a server may be silent
 

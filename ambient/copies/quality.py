@@ -17,7 +17,7 @@ from scipy.ndimage import correlate1d
 from scipy.spatial.distance import cdist
 
 from ambient.copies.rules import halves
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.neighbors import nearest
 
 Features = Float[np.ndarray, "_ _"]  # (n, d)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import Tensor
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import to_unit
 
 GRID = 4  # cells along each axis, in each of which energies are averaged

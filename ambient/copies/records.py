@@ -10,8 +10,7 @@ from msgspec import Meta
 
 from ambient.diffusion.records import Count, Interval, Share
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.errors import InputError
-from ambient.files import Record, encode_record, write_atomically
+from ambient.files import InputError, Record, encode_record, write_atomically
 
 Distance = Annotated[float, Meta(ge=0)]
 

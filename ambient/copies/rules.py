@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambient.copies.intervals import clopper_pearson
-from ambient.errors import InputError
-from ambient.files import Tell, silent
+from ambient.files import InputError, Tell, silent
 from ambient.images.neighbors import (
     Table,
     nearest,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambient.copies.rules import FALSE_ALARMS, MIN_SAMPLES
-from ambient.errors import InputError
+from ambient.files import InputError
 
 Images = NDArray[np.uint8]
 Groups = NDArray[np.int64]

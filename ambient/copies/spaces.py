@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ambient.errors import InputError
+from ambient.files import InputError
 
 DEFAULT = "encoder-64"  # names are written into reports; new weights need a new name
 FEATURES = DEFAULT

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ambient.errors import InputError
+from ambient.files import InputError
 
 FAILED, DONE, GO_ON = -1, 0, 1  # what the first process says to the others
 PATIENCE = timedelta(days=1)  # that they wait for it: it may fetch images, write slowly, judge

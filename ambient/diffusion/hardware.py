@@ -8,7 +8,7 @@ from functools import cache
 
 import torch
 
-from ambient.errors import InputError
+from ambient.files import InputError
 
 
 def choose_device(name: str) -> torch.device:

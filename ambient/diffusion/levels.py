@@ -28,8 +28,7 @@ from ambient.diffusion.closed_forms import (
 )
 from ambient.diffusion.noise import SeededNoise, derive_seed
 from ambient.diffusion.records import ClosedForms
-from ambient.errors import InputError
-from ambient.files import Record, Tell, silent
+from ambient.files import InputError, Record, Tell, silent
 from ambient.images.corpus import Corpus, Split, split_corpus, to_unit
 
 FEW_HELDOUT = 20  # fewer unseen images, and each one moves coverage by more than 5 %

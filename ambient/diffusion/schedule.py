@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from ambient.config import Config
 from ambient.diffusion.closed_forms import AMBIENT_MARGIN
-from ambient.errors import InputError
-from ambient.files import Record
+from ambient.files import InputError, Record
 
 Shape = tuple[int, int, int]  # (c, h, w)
 SAMPLER_NAMES = ("heun", "euler", "dpmpp-2m", "ancestral")  # `samplers` has a function for each

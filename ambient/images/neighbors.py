@@ -12,8 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ambient.errors import InputError
-from ambient.files import Tell, silent
+from ambient.files import InputError, Tell, silent
 
 Table = NDArray[np.float32] | NDArray[np.uint8]  # (n, d); bytes are pixels
 Scored = tuple[NDArray[np.float32], NDArray[np.int64]]  # (q, k): how far, and which keys

@@ -21,8 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from safetensors import safe_open
 
-from ambient.errors import InputError
-from ambient.files import decode_record
+from ambient.files import InputError, decode_record
 
 PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MAX_PIXELS = 40_000_000  # of one picture

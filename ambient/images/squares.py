@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ambient.errors import InputError
-from ambient.files import Tell
+from ambient.files import InputError, Tell
 from ambient.images.read import KEPT_SIDE, MAX_PICTURE_BYTES, guarded, plain, read_croppable
 
 DEFAULT_SIDE = 32

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.read import MAX_PICTURE_BYTES, guarded, plain
 from ambient.images.squares import Pictures, is_picture
 

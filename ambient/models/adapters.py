@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.noise import expand
 from ambient.diffusion.schedule import SamplerConfig, Shape
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, Split, load_corpus
 from ambient.images.twins import apart
 

@@ -17,8 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ambient.errors import InputError
-from ambient.files import is_full, unwritten, write_atomically
+from ambient.files import InputError, is_full, unwritten, write_atomically
 from ambient.images.read import plain
 from ambient.models.pipelines import INDEX, is_pipeline, load_pipeline
 from ambient.models.subject import Subject

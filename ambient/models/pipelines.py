@@ -17,8 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 from torch import Tensor, nn
 
 from ambient.diffusion.denoiser import EDM
-from ambient.errors import InputError
-from ambient.files import read_json
+from ambient.files import InputError, read_json
 from ambient.images import read as untrusted
 from ambient.images.read import MAX_SIDE, MIN_SIDE, guarded, plain
 from ambient.images.zips import open_zip, read_member

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ambient.diffusion.denoiser import Denoiser, splice
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.models.subject import Subject
 
 

@@ -21,8 +21,7 @@ from ambient.copies.records import CorpusFacts, Verdicts
 from ambient.copies.rules import ORDERS, UNLIKE, choose
 from ambient.copies.sets import Images, ImageSets
 from ambient.copies.spaces import FEATURES
-from ambient.errors import InputError
-from ambient.files import Tell, silent
+from ambient.files import InputError, Tell, silent
 from ambient.images.corpus import Corpus, load_corpus
 from ambient.images.read import plain
 from ambient.images.twins import apart, twin_radius

@@ -20,8 +20,7 @@ from ambient.config import FIELDS, Config
 from ambient.copies.intervals import newcombe, student, tango
 from ambient.copies.records import Judged, JudgedImage, Report
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.errors import InputError
-from ambient.files import Record
+from ambient.files import InputError, Record
 from ambient.runs.folder import Run
 
 

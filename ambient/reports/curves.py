@@ -22,8 +22,7 @@ from ambient.diffusion.levels import Queries, closed_levels, shuffled
 from ambient.diffusion.records import Curves, Level, Subset
 from ambient.diffusion.samplers import finish, sample
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.errors import InputError
-from ambient.files import Tell, silent
+from ambient.files import InputError, Tell, silent
 from ambient.images.corpus import Corpus, Split, to_bytes, to_unit
 from ambient.models.subject import Subject
 

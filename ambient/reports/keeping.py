@@ -8,8 +8,7 @@ import numpy as np
 
 from ambient.copies.records import Report
 from ambient.copies.sets import Images
-from ambient.errors import InputError
-from ambient.files import Tell, silent
+from ambient.files import InputError, Tell, silent
 from ambient.reports.evaluate import draw_and_judge
 from ambient.runs.folder import STOP_FILE, Run, step_name
 from ambient.runs.job import Judging, pulse

@@ -16,8 +16,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ambient.config import MAX_BATCH
-from ambient.errors import InputError
-from ambient.files import Record, read_record
+from ambient.files import InputError, Record, read_record
 from ambient.images.corpus import ASSETS
 from ambient.images.read import plain
 

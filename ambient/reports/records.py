@@ -7,8 +7,7 @@ from pathlib import Path
 from ambient.copies.records import Judged, JudgedImage, Report
 from ambient.diffusion.records import Count
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.errors import InputError
-from ambient.files import Record, decode_record, write_atomically
+from ambient.files import InputError, Record, decode_record
 
 
 class AuditedImage(JudgedImage, frozen=True, kw_only=True):
@@ -100,12 +99,6 @@ class Audit(Judged, frozen=True, kw_only=True):
     def name(self) -> str:
         """What was judged."""
         return self.generated.name
-
-    def html(self, path: str | Path) -> None:
-        """Write the audit as one self-contained HTML page."""
-        from ambient.reports.page import page
-
-        write_atomically(Path(path), page(self))
 
 
 def read_report(path: Path) -> Report | Audit:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.files import Record
 from ambient.images import read as untrusted
 from ambient.images.corpus import BUNDLED, load_corpus

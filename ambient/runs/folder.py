@@ -27,7 +27,7 @@ from ambient.config import Config
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.diffusion.schedule import SamplerConfig, sampler_of, train_density
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.files import is_full, read_record, unwritten, write_atomically
 from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
 from ambient.runs.job import STATE_FILE, Job, State, Status

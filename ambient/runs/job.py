@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import psutil
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.files import Record, encode_record, read_record, write_atomically
 
 ACTIVE = ("queued", "running")  # every other status is a job at rest

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambient.config import Config
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.folder import list_runs
 from ambient.runs.job import ACTIVE, fingerprint
 

@@ -36,7 +36,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from ambient.config import Config
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.files import encode_record, is_full, unwritten, write_atomically
 from ambient.images.corpus import Corpus
 from ambient.runs.audits import PREFIX, REQUEST_FILE, Audit, Request

@@ -9,7 +9,7 @@ import numpy as np
 from einops import rearrange, repeat
 from PIL import Image
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.folder import as_picture
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ambient.config import Config
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.audits import Audit, list_audits
 from ambient.runs.folder import Run, list_runs
 from ambient.runs.job import ACTIVE, Job, Place, State

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.files import encode_record, is_full, unwritten, write_atomically
 from ambient.runs.audits import Audit
 from ambient.runs.folder import STOP_FILE, YIELD, Run

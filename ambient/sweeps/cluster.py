@@ -23,8 +23,7 @@ from threading import Lock
 from typing import Any
 
 from ambient.config import Config
-from ambient.errors import InputError
-from ambient.files import write_atomically
+from ambient.files import InputError, write_atomically
 from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.runs.folder import IMAGES_FILE, OWN
 from ambient.runs.start import packed

@@ -29,8 +29,7 @@ from msgspec import Meta
 from ambient.config import CHOICES, FIELDS, Config, Seed, check, configure
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
-from ambient.errors import InputError
-from ambient.files import Record, read_record, write_atomically
+from ambient.files import InputError, Record, read_record, write_atomically
 from ambient.images.corpus import load_corpus
 from ambient.runs.folder import Run, open_run, step_name
 

@@ -18,7 +18,7 @@ from ambient.copies.aligned import (
 )
 from ambient.copies.rules import RATIO_CAP, halves
 from ambient.diffusion.augment import Moves, draw_moves
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_unit
 
 Pictures = NDArray[np.float32]

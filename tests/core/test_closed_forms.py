@@ -22,7 +22,7 @@ from ambient.diffusion.closed_forms import (
     suggest_cutoff,
 )
 from ambient.diffusion.levels import Queries, closed_levels, cutoff_report
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, to_rows
 
 Rows = NDArray[np.float32]

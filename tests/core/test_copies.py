@@ -17,7 +17,7 @@ from ambient.copies.rules import (
     similarities,
     similarity_threshold,
 )
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_unit
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import (
     Corpus,
     load_corpus,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ambient.copies.features import BATCH, DIM, WEIGHTS, encode, read_encoder
 from ambient.copies.rules import halves, similarities, similarity_threshold
 from ambient.copies.spaces import FEATURES, SPACES, find_space
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import load_corpus, split_corpus, to_rows
 
 REPORT = json.loads(WEIGHTS.with_name("report.json").read_text("utf-8"))

@@ -9,7 +9,7 @@ import torch
 
 from ambient.config import usual_threads
 from ambient.diffusion import hardware
-from ambient.errors import InputError
+from ambient.files import InputError
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ambient.copies.imagenet import (
     load_efficientnet,
     read_efficientnet,
 )
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, load_corpus
 
 

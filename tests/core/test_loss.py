@@ -15,7 +15,7 @@ from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import lognormal_sigmas
 from ambient.diffusion.schedule import karras_sigmas
 from ambient.diffusion.training import Trainer, train
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_unit
 
 

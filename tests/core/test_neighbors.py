@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images import neighbors, twins
 from ambient.images.corpus import Corpus
 from ambient.images.neighbors import near_pairs, nearest, values

@@ -25,7 +25,7 @@ from ambient.copies import pretrained as module
 from ambient.copies.features import encode
 from ambient.copies.pretrained import BACKBONES, load_backbone, load_dinov2, resized
 from ambient.copies.spaces import OFFLINE, SPACES
-from ambient.errors import InputError
+from ambient.files import InputError
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ambient.copies.quality import (
     sliced_wasserstein,
 )
 from ambient.copies.spaces import FEATURES
-from ambient.errors import InputError
+from ambient.files import InputError
 
 DIM = 8
 

@@ -18,7 +18,7 @@ from ambient.copies.reader import (
     gabor_energies,
     told_apart,
 )
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus
 
 Bytes = NDArray[np.uint8]

@@ -12,7 +12,7 @@ from ambient.copies.rules import find_copies
 from ambient.diffusion.denoiser import ambient_ideal, ideal, splice
 from ambient.diffusion.samplers import SAMPLERS, sample, trajectory
 from ambient.diffusion.schedule import SamplerConfig, sampler_of
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_unit
 from ambient.runs.folder import Run
 

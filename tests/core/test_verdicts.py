@@ -18,7 +18,7 @@ from ambient.copies.judge import judge_images
 from ambient.copies.records import JudgedImage
 from ambient.copies.rules import LEFT_OUT, find_neighbors, similarities
 from ambient.copies.sets import ImageSets, strangers
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports.audit import audit
 from ambient.reports.evaluate import draw_and_judge, evaluate, report_of, sets_of

@@ -14,7 +14,7 @@ import pytest
 import streamlit as st
 
 from ambient.copies import features
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.folder import Run, open_run
 from ui import data, live
 from ui.evidence_room import encoded, sampling

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ambient.cli import main
 from ambient.config import configure
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, read_uploads
 from ambient.runs import queue as worker
 from ambient.runs.archive import export_run, import_run

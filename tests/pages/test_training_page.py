@@ -20,7 +20,7 @@ from ambient.cli import train as commands
 from ambient.config import PEAK_RATES, PRESETS, configure
 from ambient.diffusion import hardware
 from ambient.diffusion.levels import cutoff_report
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus
 from ambient.reports.comparison import changed
 from ambient.reports.keeping import judge

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import load_corpus
 from ambient.runs.folder import open_run
 from ui import uploads

@@ -21,7 +21,7 @@ from ambient.cli import main
 from ambient.diffusion.denoiser import ideal
 from ambient.diffusion.noise import SeededNoise
 from ambient.diffusion.samplers import SAMPLERS
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.models.adapters import PREDICTS, Discrete, Model
 
 diffusers = pytest.importorskip("diffusers")

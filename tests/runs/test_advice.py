@@ -21,7 +21,7 @@ from ambient.reports.onset import (
     usual_n_train,
 )
 from ambient.images.corpus import Corpus
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.files import encode_record
 from ambient.diffusion.levels import cutoff_report
 

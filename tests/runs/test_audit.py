@@ -31,7 +31,7 @@ from ambient.copies.intervals import clopper_pearson
 from ambient.copies.rules import LEFT_OUT, find_neighbors
 from ambient.images.corpus import ASSETS, Corpus, split_corpus
 from ambient.images.twins import twin_groups
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.copies.features import available
 from ambient.copies.likeness import likeness
 from ambient.copies.records import Copies, Rule, SimilarityRule

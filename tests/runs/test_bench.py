@@ -17,7 +17,7 @@ import pytest
 from ambient.bench import suite as bench
 from ambient.bench import peers
 from ambient.cli import main
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.folder import Run, open_run, step_name
 
 HERE = ["arms", "matmul", "errors", "speed"]  # what needs no process of its own

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ambient.runs.archive import export_run, import_run
 from ambient.images.corpus import Corpus, load_corpus
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.folder import Run, open_run
 from ambient.runs.weights import load_weights
 from ui import uploads

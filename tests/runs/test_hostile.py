@@ -25,7 +25,7 @@ from safetensors.numpy import load, save
 from ambient.cli import main
 from ambient.runs.archive import export_run, import_run
 from ambient.images.corpus import load_corpus, read_uploads
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from ui import uploads
 from ui.train_your_own import choices

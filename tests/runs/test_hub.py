@@ -23,7 +23,7 @@ from ambient.cli import main
 from ambient.copies.judge import judge_images
 from ambient.copies.records import Verdicts
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.models import hub
 from ambient.models.adapters import Model

@@ -16,7 +16,7 @@ from ambient.runs.archive import export_run, import_run
 from ambient.reports.audit import read_sets
 from ambient.config import Config, configure
 from ambient.images.corpus import Corpus
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.limits import UNLIMITED, Limits, bytes_of
 from ambient.runs.folder import Run
 from ambient.runs.start import start_run

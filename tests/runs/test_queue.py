@@ -22,7 +22,7 @@ import pytest
 from filelock import FileLock
 
 from ambient.config import Config, configure
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus
 from ambient.runs import queue, turns, upkeep
 from ambient.runs.audits import ABANDONED, AWAY, KEPT, SEEN_FILE, Audit, Request, list_audits

@@ -12,7 +12,7 @@ import torch
 
 from ambient.cli import main
 from ambient.config import Config
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.folder import Run, open_run
 from ambient.models.splice import spliced
 

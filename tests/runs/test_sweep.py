@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ambient.cli import main
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.sweeps.sweep import read_sweep
 
 SPEC = {

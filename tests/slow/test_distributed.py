@@ -26,7 +26,7 @@ from ambient.diffusion import distributed
 from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import expand
 from ambient.diffusion.training import Trainer
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, to_unit
 from ambient.runs.folder import STOP_FILE, Run, open_run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.archive import MAX_UNPACKED, import_run
 from ambient.runs.folder import Run, open_run
 from ambient.runs.limits import Limits, is_public

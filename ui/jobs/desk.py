@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs import queue
 from ambient.runs.audits import PROGRESS_FILE, Audit, Request, list_audits
 from ui import data

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from ambient.copies.spaces import FEATURES, SPACES
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.audits import Audit
 from ambient.runs.limits import Limits, is_public
 from ui import uploads, visitor, words

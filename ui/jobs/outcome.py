@@ -7,8 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ambient.errors import InputError
-from ambient.files import read_record
+from ambient.files import InputError, read_record
 from ambient.reports.records import Audit
 from ui import pictures
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import streamlit as st
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs.folder import Run
 from ui import data, uploads, words
 from ui.noise_microscope.answers import pack

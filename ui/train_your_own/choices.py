@@ -18,7 +18,7 @@ from ambient.config import (
     configure,
     usual_threads,
 )
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import BUNDLED, Corpus
 from ambient.runs import queue as worker
 from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, Run, open_run

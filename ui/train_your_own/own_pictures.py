@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ambient.copies.rules import MIN_SAMPLES
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import MAX_IMAGES, Corpus, read_uploads
 from ambient.reports.onset import usual_n_train
 from ambient.runs.folder import OWN

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ambient.copies.intervals import clopper_pearson
 from ambient.copies.rules import MIN_SAMPLES
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.runs import folder as store
 from ambient.runs import queue as worker
 from ambient.runs.archive import export_run

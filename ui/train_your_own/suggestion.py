@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from ambient.errors import InputError
+from ambient.files import InputError
 from ambient.images.corpus import Corpus
 from ambient.reports.onset import expected_onset, stored_rows
 from ui import words
