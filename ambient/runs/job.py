@@ -22,8 +22,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import psutil
 
-from ambient.files import InputError
-from ambient.files import Record, encode_record, read_record, write_atomically
+from ambient.files import InputError, Record, encode_record, read_record, write_atomically
 
 ACTIVE = ("queued", "running")  # every other status is a job at rest
 STATE_FILE, PLACE_FILE, OWNER_FILE = "state.json", "place.json", "owner.json"
@@ -183,6 +182,8 @@ def start_process(
             env={**os.environ, **environment},
             start_new_session=True,  # a Ctrl-C for the server is not one for the job
         )
+    with suppress(OSError):  # Linux weighs sessions first: nice alone counts within one only
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(NICE), encoding="ascii")
     with suppress(psutil.Error):
         if psutil.POSIX:
             process.nice(NICE)
