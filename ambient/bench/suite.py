@@ -335,7 +335,7 @@ def machine(bench: Bench) -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "dtype": bench.dtype,
         "load_before": round(os.getloadavg()[0], 2),
     }

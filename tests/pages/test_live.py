@@ -57,7 +57,7 @@ def test_samples_and_answers_are_of_the_weights_that_a_run_has_now(
     session: dict[str, object] = {}
     monkeypatch.setattr(st, "session_state", session)
     images = data.sets(run).train[:2]
-    session[f"live-{run.path}"] = made = Exhibit(images, live.judged(run, images, (0, 1)), True)
+    session[f"live-{run.path}"] = made = Exhibit.of(images, live.judged(run, images, (0, 1)), True)
     specimen = Specimen(images[0], "a", "unseen", None)
     answer = Answer(images[0], 0.5)
     remembered("asked")[data.weights(run, 20), specimen.sha256] = {1.0: answer}

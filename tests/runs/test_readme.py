@@ -7,6 +7,10 @@ import io
 import re
 from pathlib import Path
 
+import pytest
+from PIL import Image
+
+from ambient.images.corpus import Corpus
 from ambient.runs.folder import open_run
 from scripts import performance, results
 
@@ -20,7 +24,14 @@ def test_pages_of_results_are_made_of_the_bundled_files() -> None:
     assert performance.page() == performance.TARGET.read_text(encoding="utf-8")
 
 
-def test_the_example_prints_a_real_number() -> None:
+def test_the_example_prints_a_real_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emoji: Corpus
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder, pictures in (("made", emoji.images[:20]), ("mine", emoji.images[:120])):
+        (tmp_path / folder).mkdir()
+        for i, picture in enumerate(pictures):
+            Image.fromarray(picture).save(tmp_path / folder / f"{i}.png")
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example
     out = io.StringIO()
@@ -28,4 +39,5 @@ def test_the_example_prints_a_real_number() -> None:
         exec(example[1], {})
     report = open_run("emoji-100-standard").report()
     assert report is not None
-    assert out.getvalue().startswith(f"{report['copies']['ratio']['rate']:.1%} copies")
+    assert out.getvalue().startswith(f"{report.copies.rate:.1%} copies")
+    assert (tmp_path / "samples.png").exists() and (tmp_path / "audit.html").exists()

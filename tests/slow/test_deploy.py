@@ -146,7 +146,7 @@ def test_the_guide_names_what_there_is() -> None:
     flags = re.findall(r"--((?:server|browser)\.\w+)", guide)
     assert flags
     assert set(flags) <= set(known)
-    source = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "ambient").glob("*.py"))
+    source = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "ambient").rglob("*.py"))
     names = set(re.findall(r"AMBIENT_[A-Z_]+", guide))
     assert "AMBIENT_PUBLIC" in names
     assert all(name in source for name in names)
