@@ -60,7 +60,7 @@ MOVES = {"train-network": "train-lr"}  # what moves another control: the address
 def _text(control: Any, value: Any) -> str:
     try:
         return str(control.format_func(value))
-    except (KeyError, ValueError, TypeError):
+    except (AttributeError, KeyError, ValueError, TypeError):
         return str(value)
 
 
