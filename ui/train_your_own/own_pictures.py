@@ -38,7 +38,7 @@ def ask() -> Corpus | None:
     )
     st.caption(_promise(), width=760)
     if not files:
-        files = st.session_state.get(HANDED)
+        files = st.session_state.get(HANDED, ())
         if not files:
             return None
         names = ", ".join(words.unmarked(f.name) for f in files[:3])
