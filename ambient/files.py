@@ -32,25 +32,7 @@ def silent(part: str, done: int, total: int) -> None:
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A typed JSON object. It still reads like the dict that it was: `record["field"]`."""
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.__struct_fields__
-
-    def keys(self) -> tuple[str, ...]:
-        return self.__struct_fields__
-
-    def items(self) -> list[tuple[str, Any]]:
-        return [(name, getattr(self, name)) for name in self.__struct_fields__]
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return getattr(self, name)
-        except AttributeError as e:
-            raise KeyError(name) from e
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return getattr(self, name, default)
+    """A typed JSON object."""
 
 
 R = TypeVar("R")

@@ -165,10 +165,10 @@ def _check_same(folder: Path, config: Config) -> None:
         return
     found, wanted = open_run(folder).config, config
     for name in set(FIELDS) - {"version"}:
-        if found[name] != wanted[name]:
+        there, asked = getattr(found, name), getattr(wanted, name)
+        if there != asked:
             raise InputError(
-                f"'{folder}' was trained with {name} {found[name]} and the spec asks for "
-                f"{wanted[name]}; choose another --out or delete that folder."
+                f"'{folder}' was trained with {name} {there} and the spec asks for {asked}; choose another --out or delete that folder."
             )
 
 

@@ -43,12 +43,12 @@ def planted(corpus: Corpus, copies: int, innocents: int, n_train: int = 100) -> 
 
 def test_planted_copies_are_found_by_both_rules(emoji: Corpus) -> None:
     found = judge_images(planted(emoji, 40, 160), "encoder-64")
-    copies = found["copies"]
+    copies = found.copies
     for rule in ("ratio", "similarity"):
-        low, high = copies[rule]["ci95"]
+        low, high = getattr(copies, rule).ci95
         assert low < 0.2 < high
-        assert all(r["copy"] and r["copy_by_similarity"] for r in found["samples"][:40])
-    assert copies["agreement"]["both"] >= 40
+        assert all(r.copy and r.copy_by_similarity for r in found.samples[:40])
+    assert copies.agreement.both >= 40
     assert sum(to_builtins(copies.agreement).values()) == 200
 
 
@@ -63,8 +63,8 @@ def test_rules_disagree_about_a_mirrored_copy(emoji: Corpus) -> None:
         sets.heldout_groups,
     )
     found = judge_images(sets, "encoder-64")
-    assert found["copies"]["agreement"]["similarity_only"] > 10
-    assert all(r["copy_by_similarity"] for r in found["samples"][:60])
+    assert found.copies.agreement.similarity_only > 10
+    assert all(r.copy_by_similarity for r in found.samples[:60])
 
 
 def test_samples_of_another_training_set_are_the_null(emoji: Corpus) -> None:
@@ -72,8 +72,8 @@ def test_samples_of_another_training_set_are_the_null(emoji: Corpus) -> None:
     sets = planted(emoji, 100, 0)
     found = judge_images(sets, "encoder-64")
     for rule in ("ratio", "similarity"):
-        assert found["copies"][rule]["rate"] == 1
-        null = found["copies"][rule]["null"]
+        assert getattr(found.copies, rule).rate == 1
+        null = getattr(found.copies, rule).null
         assert null["n_train"] == 100
         assert null["ci95"][0] <= 0.01
 
@@ -107,17 +107,15 @@ def test_without_unseen_images_training_images_calibrate_the_rules(emoji: Corpus
         whole.samples, whole.train, whole.heldout[:0], whole.groups, whole.heldout_groups[:0]
     )
     found = judge_images(none, "encoder-64")
-    assert found["calibrated_on"] == LEFT_OUT
-    assert found["quality"] is None
-    assert found["copies"]["ratio"]["null"] is None
-    assert len(found["heldout_ratios"]) == 300
-    assert (
-        "there are no held-out images: the rules are calibrated on training" in found["warnings"][0]
-    )
+    assert found.calibrated_on == LEFT_OUT
+    assert found.quality is None
+    assert found.copies.ratio.null is None
+    assert len(found.heldout_ratios) == 300
+    assert "there are no held-out images: the rules are calibrated on training" in found.warnings[0]
     for rule in ("ratio", "similarity"):
-        low, high = found["copies"][rule]["ci95"]
+        low, high = getattr(found.copies, rule).ci95
         assert low < 1 / 3 < high
-        assert found["copies"][rule]["heldout_ci95"][0] <= 0.01
+        assert getattr(found.copies, rule).heldout_ci95[0] <= 0.01
 
 
 def test_an_audit_is_the_evaluation_of_the_same_images_to_the_last_digit(
@@ -149,14 +147,14 @@ def test_an_audit_reads_folders_and_leaves_out_twins(emoji: Corpus, tmp_path: Pa
             Image.fromarray(image).save(tmp_path / name / f"{i:03}.png")
     np.savez(tmp_path / "held.npz", images=np.concatenate([sets.train[:5], sets.heldout[:200]]))
     found = audit(tmp_path / "made", tmp_path / "train", tmp_path / "held.npz", features="pixels")
-    assert any("5 held-out images are twins of training images" in w for w in found["warnings"])
-    assert found["corpus"]["n_heldout"] == 200
-    assert found["samples"][0]["file"] == "000.png"
-    assert all(s["copy"] for s in found["samples"][:30])
-    low, high = found["copies"]["ratio"]["ci95"]
+    assert any("5 held-out images are twins of training images" in w for w in found.warnings)
+    assert found.corpus.n_heldout == 200
+    assert found.samples[0].file == "000.png"
+    assert all(s.copy for s in found.samples[:30])
+    low, high = found.copies.ratio.ci95
     assert low < 0.25 < high
-    assert found["quality"]["frechet"] is None  # 3,072 pixels, 120 images
-    assert found["quality"]["kid"] is not None
+    assert found.quality.frechet is None  # 3,072 pixels, 120 images
+    assert found.quality.kid is not None
 
 
 def test_sets_of_different_shapes_are_refused(
@@ -184,8 +182,8 @@ def test_bundled_false_alarms_are_compatible_with_one_percent(run: Run) -> None:
     report = run.report()
     assert report is not None
     for rule in ("ratio", "similarity"):
-        assert report["copies"][rule]["heldout_ci95"][0] <= 0.01
-        assert report["copies"][rule]["null"]["ci95"][0] <= 0.01
+        assert getattr(report.copies, rule).heldout_ci95[0] <= 0.01
+        assert getattr(report.copies, rule).null.ci95[0] <= 0.01
 
 
 def alike(a: Any, b: Any) -> bool:
@@ -216,11 +214,11 @@ def test_without_anything_to_calibrate_on_nothing_is_concluded(emoji: Corpus) ->
     few, none = emoji.images[:20], emoji.images[:0]
     sets = ImageSets(few[:5], few, none, np.arange(20), np.arange(0))
     found = judge_images(sets, "encoder-64")
-    assert found["copies"]["similarity"]["rate"] is None
-    assert found["copies"]["agreement"] is None
-    assert found["calibrated_on"] is None
-    assert all(s["similarity"] > 0.999 for s in found["samples"])
-    assert all(s["copy_by_similarity"] is None for s in found["samples"])
+    assert found.copies.similarity.rate is None
+    assert found.copies.agreement is None
+    assert found.calibrated_on is None
+    assert all(s.similarity > 0.999 for s in found.samples)
+    assert all(s.copy_by_similarity is None for s in found.samples)
 
 
 def test_a_report_is_of_the_weights_that_were_there_when_it_began(

@@ -84,8 +84,8 @@ def test_the_headline_is_the_stored_one(tmp_path: Path, monkeypatch: pytest.Monk
     assert words.percent(least) in values[1]
     report = data.report(table[n][0.0])
     assert report is not None
-    alarms = words.interval(report["copies"]["ratio"]["heldout_ci95"])
-    assert app.metric[2].delta == f"{alarms} of {(len(report['heldout_ratios']) + 1) // 2}"
+    alarms = words.interval(report.copies.ratio.heldout_ci95)
+    assert app.metric[2].delta == f"{alarms} of {(len(report.heldout_ratios) + 1) // 2}"
 
 
 def test_a_field_of_a_sweep_is_the_mean_over_its_seeds() -> None:
@@ -122,8 +122,8 @@ def test_the_valley_shows_the_final_reports_where_there_is_no_sweep() -> None:
     for point in field.ends:
         report = data.report(runs[point.cutoff])
         assert report is not None
-        assert point.rate == report["copies"]["ratio"]["rate"]
-    assert f"{report['n_samples']:,} samples" in field.about
+        assert point.rate == report.copies.ratio.rate
+    assert f"{report.n_samples:,} samples" in field.about
 
 
 def test_other_samples_of_the_same_networks_are_told_apart() -> None:

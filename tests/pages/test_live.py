@@ -172,14 +172,14 @@ def test_judging_waits_for_its_turn_or_goes_on_in_it(
 ) -> None:
     images = data.sets(run).train[:2]
     with live.turn():
-        assert live.judged(run, images, (0, 1))["samples"]
+        assert live.judged(run, images, (0, 1)).samples
     monkeypatch.setattr(live, "PATIENCE", 0.1)
     visitors.come("holder", visitors.hold)
     with pytest.raises(InputError, match="another visitor is sampling"):
         live.judged(run, images, (0, 1))
     visitors.may_end.set()
     visitors.threads["holder"].join(30)
-    assert live.judged(run, images, (0, 1))["samples"]
+    assert live.judged(run, images, (0, 1)).samples
 
 
 def test_pictures_are_encoded_while_somebody_waits_for_them(

@@ -403,7 +403,7 @@ def test_a_judged_run_shows_its_verdict_and_what_to_compare_it_with(finished: Ru
     report = finished.report()
     assert report is not None
     labels = {m.label: m for m in app.metric}
-    assert words.percent(report["copies"]["ratio"]["rate"]) in labels["Copied"].value
+    assert words.percent(report.copies.ratio.rate) in labels["Copied"].value
     assert labels["Copied"].delta.endswith("of 100")
     assert "Unseen real images: called copies" in labels
     assert not any("Copied at step" in label for label in labels)  # of fewer samples

@@ -79,20 +79,20 @@ def report(planted: Path) -> Audit:
 
 
 def test_planted_copies_are_named_with_their_originals(report: Audit) -> None:
-    low, high = report["copies"]["ratio"]["ci95"]
+    low, high = report.copies.ratio.ci95
     assert low < 40 / 120 < high
-    for i, record in enumerate(report["samples"][:40]):
+    for i, record in enumerate(report.samples[:40]):
         assert record["copy"]
         assert record["file"] == f"made-{i:03}.png"
         assert record["nearest_file"] == f"train-{i:03}.png"
         assert record["likeness"] == "identical"
     assert said.answer(report) == "copies"
-    assert report["corpus"]["name"] == "train.zip"  # no place of this machine
+    assert report.corpus.name == "train.zip"  # no place of this machine
 
 
 def test_one_bad_picture_is_named_and_left_out(report: Audit) -> None:
-    assert report["n_samples"] == 120
-    assert any(w.startswith("generated: 1 of 121 pictures left out") for w in report["warnings"])
+    assert report.n_samples == 120
+    assert any(w.startswith("generated: 1 of 121 pictures left out") for w in report.warnings)
 
 
 def test_innocent_images_are_no_copies(emoji: Corpus) -> None:
@@ -107,7 +107,7 @@ def test_innocent_images_are_no_copies(emoji: Corpus) -> None:
             emoji.groups[unseen[300:]],
         )
     )
-    assert found["copies"]["ratio"]["ci95"][0] <= 0.01
+    assert found.copies.ratio.ci95[0] <= 0.01
 
 
 def test_duplicates_are_counted(emoji: Corpus, tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ def test_duplicates_are_counted(emoji: Corpus, tmp_path: Path) -> None:
     np.savez(tmp_path / "train.npz", images=np.concatenate([train, train[:7]]))
     np.savez(tmp_path / "made.npz", images=emoji.images[split.heldout[[0] * 30 + [*range(90)]]])
     found = audit(tmp_path / "made.npz", tmp_path / "train.npz", features="pixels")
-    assert found["duplicates"]["training"] == 7
-    assert found["duplicates"]["generated"] >= 30
-    assert any("the 117 training images are 110 different ones" in w for w in found["warnings"])
-    assert found["calibrated_on"] == LEFT_OUT
+    assert found.duplicates.training == 7
+    assert found.duplicates.generated >= 30
+    assert any("the 117 training images are 110 different ones" in w for w in found.warnings)
+    assert found.calibrated_on == LEFT_OUT
 
 
 @pytest.mark.parametrize("rule", ["ratio", "similarity"])
@@ -127,30 +127,30 @@ def test_duplicates_are_counted(emoji: Corpus, tmp_path: Path) -> None:
 def test_evidence_shows_the_images_it_names(
     report: Audit, emoji: Corpus, rule: str, order: str
 ) -> None:
-    rows = [e for e in report["evidence"] if (e["rule"], e["order"]) == (rule, order)]
+    rows = [e for e in report.evidence if (e.rule, e.order) == (rule, order)]
     assert len(rows) == 8
     split = split_corpus(emoji, 120, 0)
     for row in rows:
-        pictures = unstrip(row["strip"], len(row["files"]))
-        known = int(re.sub(r"\D", "", row["files"][1]))
+        pictures = unstrip(row.strip, len(row.files))
+        known = int(re.sub(r"\D", "", row.files[1]))
         np.testing.assert_array_equal(pictures[1], emoji.images[split.train[known]])
-        assert len(row["roles"]) == len(row["files"]) == 4
+        assert len(row.roles) == len(row.files) == 4
 
 
 def test_every_copy_stands_beside_its_original(report: Audit, emoji: Corpus) -> None:
     split = split_corpus(emoji, 120, 0)
-    copies = {i for i, r in enumerate(report["samples"]) if r["copy"] or r["copy_by_similarity"]}
-    assert {row["sample"] for row in report["originals"]} == copies != set()
-    scores = [report["samples"][row["sample"]]["ratio"] for row in report["originals"]]
+    copies = {i for i, r in enumerate(report.samples) if r.copy or r.copy_by_similarity}
+    assert {row.sample for row in report.originals} == copies != set()
+    scores = [report.samples[row.sample].ratio for row in report.originals]
     assert scores == sorted(scores)
-    for row in report["originals"]:
-        record, known = report["samples"][row["sample"]], int(re.sub(r"\D", "", row["files"][1]))
+    for row in report.originals:
+        record, known = report.samples[row.sample], int(re.sub(r"\D", "", row.files[1]))
         original = record["nearest" if record["copy"] else "most_similar"]
-        assert (record["file"], known) == (row["files"][0], original)
-        pictures = unstrip(row["strip"], 2)
+        assert (record.file, known) == (row.files[0], original)
+        pictures = unstrip(row.strip, 2)
         np.testing.assert_array_equal(pictures[1], emoji.images[split.train[known]])
     html = html_page(report)
-    assert all(row["strip"] in html for row in report["originals"])
+    assert all(row.strip in html for row in report.originals)
     assert f"All {len(copies)} that either rule names" in html
 
 
@@ -246,7 +246,7 @@ def test_only_so_many_training_images_stand_in(digits: Corpus) -> None:
     rng = np.random.default_rng(0)
     train = rng.integers(0, 256, (STAND_INS + 50, 8, 8, 1), dtype=np.uint8)
     sets = ImageSets(digits.images[:100], train, train[:0], np.arange(len(train)), np.arange(0))
-    assert len(judge_images(sets)["heldout_ratios"]) == STAND_INS
+    assert len(judge_images(sets).heldout_ratios) == STAND_INS
 
 
 # On paper
@@ -352,10 +352,10 @@ def test_every_feature_space_at_hand_has_its_verdict(emoji: Corpus, tmp_path: Pa
     np.savez(tmp_path / "unseen.npz", images=emoji.images[300:700])
     paths = [tmp_path / f"{name}.npz" for name in ("made", "train", "unseen")]
     found = audit(*paths, quality=False)
-    spaces = {rule["features"]: rule for rule in found["copies"]["others"]}
-    assert {found["copies"]["similarity"]["features"], *spaces} >= set(available())
-    assert spaces["pixels"]["rate"] > 0.95
-    assert spaces["pixels"]["heldout_ci95"][0] <= 0.01
+    spaces = {rule.features: rule for rule in found.copies.others}
+    assert {found.copies.similarity.features, *spaces} >= set(available())
+    assert spaces.pixels.rate > 0.95
+    assert spaces.pixels.heldout_ci95[0] <= 0.01
     page = html_page(found)
     assert "<h3>By other features</h3>" in page
     assert "<td>pixels<td>" in page
@@ -368,7 +368,7 @@ def test_doubled_unseen_images_calibrate_once(emoji: Corpus) -> None:
     doubled = replace(
         once, heldout=np.repeat(once.heldout, 3, axis=0), heldout_groups=np.arange(1200) // 3
     )
-    assert judge_images(doubled)["copies"]["ratio"] == judge_images(once)["copies"]["ratio"]
+    assert judge_images(doubled).copies.ratio == judge_images(once).copies.ratio
 
 
 def test_gray_images_stand_beside_color_ones(digits: Corpus, tmp_path: Path) -> None:
@@ -379,7 +379,7 @@ def test_gray_images_stand_beside_color_ones(digits: Corpus, tmp_path: Path) -> 
         found = audit(
             tmp_path / f"{made}.npz", tmp_path / f"{train}.npz", features="pixels", quality=False
         )
-        assert found["copies"]["ratio"]["rate"] > 0.95
+        assert found.copies.ratio.rate > 0.95
 
 
 def test_features_that_fill_the_memory_are_refused(
@@ -391,7 +391,7 @@ def test_features_that_fill_the_memory_are_refused(
         judge_images(sets, "pixels")
     found = judge_images(sets, others=["pixels", "nonsense"])
     assert found.copies.others == ()
-    assert sum("were left out" in w for w in found["warnings"]) == 2
+    assert sum("were left out" in w for w in found.warnings) == 2
 
 
 def test_the_bundled_example_says_what_its_run_says() -> None:
@@ -402,8 +402,8 @@ def test_the_bundled_example_says_what_its_run_says() -> None:
     assert isinstance(example, Audit)
     assert stored is not None
     for rule in ("ratio", "similarity"):
-        low, high = stored["copies"][rule]["ci95"]
-        assert low <= example["copies"][rule]["rate"] <= high
+        low, high = getattr(stored.copies, rule).ci95
+        assert low <= getattr(example.copies, rule).rate <= high
     assert said.answer(example) == "copies"
 
 

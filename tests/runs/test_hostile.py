@@ -549,7 +549,7 @@ def test_a_run_without_a_verdict_comes_in(tiny_run: Run, tmp_path: Path) -> None
     again = import_run(export_run(open_run(tmp_path / "few")), tmp_path / "runs")
     report = again.report()
     assert report
-    assert report["copies"]["ratio"]["rate"] is None
+    assert report.copies.ratio.rate is None
 
 
 def test_a_run_of_no_pace_says_nothing_of_this_machine(

@@ -159,7 +159,7 @@ def test_every_route_keeps_every_verdict(name: str, tmp_path: Path, fake: Hub) -
     """The same weights, the same samples to the last bit, the same report."""
     run = open_run(name)
     images, report = verdict(run)
-    assert report["copies"]["ratio"]["rate"] is not None
+    assert report.copies.ratio.rate is not None
     for route in ROUTES:
         again = route(run, tmp_path, fake)
         assert again.checkpoint_sha256() == run.checkpoint_sha256(), route
@@ -207,7 +207,7 @@ def test_the_card_says_what_was_measured_and_promises_nothing(fake: Hub) -> None
     card = (fake.root / "me/emoji" / commit / "README.md").read_text()
     report = run.report()
     assert report is not None
-    assert f"**Copies**: {report['copies']['ratio']['rate']:.1%}" in card
+    assert f"**Copies**: {report.copies.ratio.rate:.1%}" in card
     assert "python -m ambient sample hub:me/emoji" in card
     assert run.corpus().license in card
     assert "a privacy guarantee" in card

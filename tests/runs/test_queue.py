@@ -587,9 +587,9 @@ def test_a_run_is_judged_at_its_end_and_the_next_one_follows(
     assert state.judging is None and not state.unjudged
     report, drawn = first.report(), first.samples()
     assert report is not None and drawn is not None
-    assert report["n_samples"] == len(drawn[0]) == queue.JUDGED
-    assert report["checkpoint_sha256"] == first.checkpoint_sha256()
-    assert report["copies"]["ratio"]["rate"] is not None
+    assert report.n_samples == len(drawn[0]) == queue.JUDGED
+    assert report.checkpoint_sha256 == first.checkpoint_sha256()
+    assert report.copies.ratio.rate is not None
     until(second, is_judging)
     kill(second)  # a run that was killed while judged is done, and judged when asked
     queue.advance(tmp_path)
@@ -610,9 +610,9 @@ def test_a_run_without_unseen_images_says_why_it_has_no_verdict(
     finish(tmp_path)
     assert run.status == "done" and not run.state.unjudged
     report = run.report()
-    assert report is not None and report["copies"]["ratio"]["rate"] is None
+    assert report is not None and report.copies.ratio.rate is None
     assert (
-        "no held-out images and 16 different training images are too few" in report["warnings"][0]
+        "no held-out images and 16 different training images are too few" in report.warnings[0]
     )
 
 

@@ -381,12 +381,12 @@ def test_every_bundled_run_is_whole() -> None:
         assert report is not None
         assert samples is not None
         images, seeds = samples
-        assert report["checkpoint_sha256"] == run.checkpoint_sha256()
-        assert report["corpus"]["sha256"] == run.config.corpus_sha256 == run.corpus().sha256
-        assert seeds.tolist() == [s["seed"] for s in report["samples"]] == list(range(len(images)))
-        rate = np.mean([s["copy"] for s in report["samples"]])
-        assert rate == pytest.approx(report["copies"]["ratio"]["rate"])
-        assert report["copies"]["ratio"]["heldout_ci95"][0] <= 0.01
+        assert report.checkpoint_sha256 == run.checkpoint_sha256()
+        assert report.corpus.sha256 == run.config.corpus_sha256 == run.corpus().sha256
+        assert seeds.tolist() == [s.seed for s in report.samples] == list(range(len(images)))
+        rate = np.mean([s.copy for s in report.samples])
+        assert rate == pytest.approx(report.copies.ratio.rate)
+        assert report.copies.ratio.heldout_ci95[0] <= 0.01
         assert run.checkpoint().stat().st_size < 5_000_000
         assert run.curves() is not None
 

@@ -133,7 +133,7 @@ def apart_in_words(both: Sides) -> str:
     first, second = (side.report for side in both)
     return (
         f"No pairs: {apart(first, second)}. So the difference is that of two independent sets, "
-        f"{len(first['samples']):,} and {len(second['samples']):,} samples, and "
+        f"{len(first.samples):,} and {len(second.samples):,} samples, and "
         "each side is judged by a rule that was set on its own images that are no copies. Each "
         "sample stands above the training image nearest to it; a frame with an equals sign marks "
         "a copy."
