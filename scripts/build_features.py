@@ -1,4 +1,4 @@
-"""Features of the bundled pictures in the bundled encoder: `make features` writes assets/features.
+"""Features of the bundled pictures in the bundled encoder, into assets/features: `make assets`.
 
 With them runs are judged sooner, and the explorer compares pictures in the encoder without loading
 it. One file a corpus and one a run's stored samples; each names by their hashes the pictures and

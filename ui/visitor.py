@@ -205,7 +205,7 @@ def tell_gone(key: str, known: Collection[str], opened: str | None = None, more:
     name, another = words.unmarked(missed[key]), " Another run is shown." if known else ""
     st.warning(
         f"There is no run called *{name}* here: it was deleted, opened from a folder, trained on "
-        f"another server{more}, or the address has a slip.{another}",
+        f"another server{more}, or the address has a typo.{another}",
         icon=":material/link_off:",
     )
 

@@ -65,7 +65,8 @@ def advise(
     say(onset.in_words())
     cutoff = report.suggested_cutoff
     if cutoff is not None:
-        say(f"Suggested cutoff {cutoff:.2g}: {report.rule}. Use --arm ambient --cutoff it.")
+        say(f"Suggested cutoff {cutoff:.2g}: {report.rule}.")
+        say(f"Use it with --arm ambient --cutoff {cutoff:.2g}.")
     say(f"Without a cutoff, stop before step {onset.low:,} and judge the stages.")
     facts = {"images": count, "distinct": distinct, "notes": list(images.notes)}
     put_json(json, {**facts, "onset": onset, "cutoff": report})

@@ -25,7 +25,7 @@ def _of_share(hits: int, n: int, method: str, level: float = 0.95) -> Interval:
 
 
 def newcombe(hits: tuple[int, int], counts: tuple[int, int]) -> Interval:
-    """Of the second share minus the first, of independent samples.
+    """95 % interval of the second share minus the first, of independent samples.
 
     Newcombe's hybrid of two Wilson scores (Statistics in Medicine 17, 1998, method 10).
 
@@ -41,7 +41,7 @@ def newcombe(hits: tuple[int, int], counts: tuple[int, int]) -> Interval:
 
 
 def tango(lost: int, gained: int, n: int) -> Interval:
-    """Of the difference (gained - lost) / n of paired shares, by the score test.
+    """95 % interval of the difference (gained - lost) / n of paired shares, by the score test.
 
     Tango, Statistics in Medicine 17, 1998; scipy has none.
 
@@ -72,7 +72,7 @@ def _highest(lost: int, gained: int, n: int) -> float:
 
 
 def student(values: Sequence[float]) -> Interval:
-    """Of the mean of at least one value, by Student's t; infinite for a single value."""
+    """95 % interval of a mean, by Student's t; infinite for a single value."""
     n = len(values)
     if n == 1:
         return -math.inf, math.inf

@@ -1,6 +1,6 @@
 """Features of the bundled pictures, stored: most of what a judge looks at are the same unseen ones.
 
-`make features` writes them, into assets/features.
+`python -m scripts.build_features` writes them, into assets/features.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ def _line(repo: str, error: BaseException) -> str:
         place = Path(str(error.filename or constants.HF_HUB_CACHE))
         return f"'{repo}' is not done: {unwritten(place, error)}"
     said = plain(f"{type(error).__name__}: {error}", 200)
-    return f"the Hub's library gave up on '{repo}' ({said}); mend that, or update it."
+    return f"the Hub's library gave up on '{repo}' ({said}); fix that, or update huggingface_hub."
 
 
 def _is_unreachable(error: BaseException) -> bool:

@@ -1,6 +1,6 @@
 """Audits: are generated images, of whatever generator, copies of training images?
 
-The report of `evaluation`, for files: every image by its name, beside the training images
+The report of `evaluate`, for files: every image by its name, beside the training images
 nearest to it, and a few of them as pictures, so that the report can be shown by itself.
 """
 

@@ -27,7 +27,7 @@ MOST_IMAGES = 10**9  # that a law is asked about
 
 
 def usual_n_train(distinct: int) -> int:
-    """Of so many different images, how many to train on: three of four, the others stay unseen."""
+    """How many of the distinct images to train on: three of four, the others stay unseen."""
     return max(2, round(0.75 * distinct))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 import shutil
 import tempfile
@@ -14,14 +13,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from einops import rearrange, repeat
 from msgspec import Meta
 from PIL import Image
 
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
-from ambient.files import InputError
-from ambient.files import Record
+from ambient.files import InputError, Record
 from ambient.images import read as untrusted
 from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.images.read import plain
@@ -32,13 +29,12 @@ from ambient.runs.folder import (
     SLOWEST,
     UNPACKING,
     Run,
-    as_picture,
     open_run,
     step_name,
 )
-from ambient.runs.start import packed
 from ambient.runs.job import fingerprint, mark_owner
 from ambient.runs.limits import Limits
+from ambient.runs.start import packed
 
 # Everything a run may bring, and its most bytes; other members of a zip are ignored.
 MAX_BYTES = {

@@ -50,7 +50,7 @@ class Audit(Job):
 
     @property
     def state(self) -> State:
-        """How it stands. That it lives shows in the progress that its process writes."""
+        """How it stands. Its progress file counts as a heartbeat."""
         state = super().state
         with suppress(FileNotFoundError):
             beat = (self.path / PROGRESS_FILE).stat().st_mtime

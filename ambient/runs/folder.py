@@ -11,7 +11,6 @@ import io
 import json
 import math
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,8 +26,7 @@ from ambient.config import Config
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.diffusion.schedule import SamplerConfig, sampler_of, train_density
-from ambient.files import InputError
-from ambient.files import is_full, read_record, unwritten, write_atomically
+from ambient.files import InputError, read_record, write_atomically
 from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
 from ambient.runs.job import STATE_FILE, Job, State, Status
 
@@ -90,7 +88,7 @@ class Run(Job):
         raise InputError(f"'{self.name}' is a run and knows its images; give no --train.")
 
     def density(self, sigma: float) -> float:
-        """Training draws a unit of ln sigma at a level."""
+        """Density of training draws per unit of ln sigma at a level."""
         return train_density(sigma, self.config)
 
     @property
@@ -124,7 +122,7 @@ class Run(Job):
         return stop.exists() and stop.read_text(encoding="utf-8") != YIELD
 
     def settle(self) -> None:
-        """Say of a run that no process trains what it has come to: done, or interrupted."""
+        """Set the final status of a run whose process is gone: done, or interrupted."""
         status: Status = "done" if self.last_step >= self.config.steps else "interrupted"
         if self.state.status != status:
             self.tell(status=status, step=self.saved_step)

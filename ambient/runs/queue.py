@@ -12,8 +12,8 @@ its slice of time saves and goes back to the end; resuming is exact, so that cos
 change. An audit has its turn in one piece, and at most `Limits.seconds` of it.
 
 **Who may stop, extend or delete a job.** Its owner: whoever has the token whose hash stands in
-`owner.json`. A job without that file is anyone's, and one that works is stopped before it is
-deleted (`may_change`).
+`owner.json` (`may_change`). A job without that file is anyone's. A run must be stopped before it is
+deleted; an audit is ended.
 
 **Room.** No training and no audit ever removes a run. The queue does, on a public server whose runs
 folder is full, by one rule (`ambient.runs.room`).
@@ -23,43 +23,31 @@ from __future__ import annotations
 
 import hmac
 import math
-import os
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-from filelock import FileLock, Timeout
-
 from ambient.config import Config
-from ambient.files import InputError
-from ambient.files import encode_record, is_full, unwritten, write_atomically
+from ambient.files import InputError, encode_record, write_atomically
 from ambient.images.corpus import Corpus
 from ambient.runs.audits import PREFIX, REQUEST_FILE, Audit, Request
-from ambient.runs.folder import OWN, STOP_FILE, YIELD, Run
-from ambient.runs.start import lengthen, start_run
+from ambient.runs.folder import OWN, STOP_FILE, Run
 from ambient.runs.job import (
     ACTIVE,
     PLACE_FILE,
     Job,
-    State,
-    Status,
     fingerprint,
-    is_alive,
-    is_hung,
     kill,
     mark_owner,
-    pulse,
-    start_process,
 )
 from ambient.runs.limits import Limits
 from ambient.runs.room import discard, make_room
+from ambient.runs.start import lengthen, start_run
+from ambient.runs.turns import Pace, line_of, seconds_before, standings
 from ambient.runs.upkeep import JUDGED, RUNS, SLICE, advance, enqueue, locked
-from ambient.runs.turns import Pace, line_of, place_behind, seconds_before, standings
 
 __all__ = [
     "JUDGED",
@@ -308,7 +296,7 @@ def _refuse_active(run: Run) -> None:
 
 @contextmanager
 def _changing(job: Job, owner: str | None) -> Iterator[None]:
-    """The queue held still, for who may change the job."""
+    """Lock the queue, and refuse everyone but the owner of the job."""
     with locked(job.path.parent):
         if not may_change(job, owner):
             raise InputError(

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ambient.config import Config
-from ambient.files import InputError
-from ambient.files import is_full, unwritten, write_atomically
+from ambient.files import InputError, is_full, unwritten, write_atomically
 from ambient.images.corpus import Corpus
 from ambient.runs.folder import IMAGES_FILE, OWN, START_FILE, Run, open_run
 

@@ -23,8 +23,7 @@ from ambient.config import Config
 from ambient.diffusion.denoiser import EDM
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.training import Trainer, TrainStep, enough_memory, train
-from ambient.files import InputError
-from ambient.files import unwritten, write_atomically
+from ambient.files import InputError, unwritten, write_atomically
 from ambient.images.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.runs.folder import (
     LOG_EVERY,

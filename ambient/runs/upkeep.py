@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from ambient.files import InputError
-from ambient.files import encode_record, is_full, unwritten, write_atomically
+from ambient.files import InputError, encode_record, is_full, unwritten, write_atomically
 from ambient.runs.audits import Audit
 from ambient.runs.folder import STOP_FILE, YIELD, Run
 from ambient.runs.job import (
@@ -38,7 +37,7 @@ PATIENCE = 20.0  # seconds to wait for another process that changes the queue
 
 
 def advance(folder: Path = RUNS, slice_seconds: float = SLICE) -> None:
-    """Say which jobs' processes are gone, end the running slice, start what is next. Cheap.
+    """Mark jobs whose process is gone, end a turn that is over, start the next job. Cheap.
 
     A process that hangs is killed, and its run goes on in its turn. No-op if the folder is
     read-only.
@@ -123,13 +122,13 @@ def enqueue(job: Job) -> None:
 
 
 def _place(job: Job) -> None:
-    """Put a job at the end of its owner's."""
+    """Move a job behind the other jobs of its owner."""
     place = place_behind(job.owner, standings(job.path.parent))
     write_atomically(job.path / PLACE_FILE, encode_record(place))
 
 
 def _state(job: Job, status: Status = "running") -> State:
-    """A new state, with what holds whichever process works at the job."""
+    """A fresh state that keeps what does not depend on the process."""
     if not isinstance(job, Run):
         return State(status=status)
     pace = job.state.seconds_per_step

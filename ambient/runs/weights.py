@@ -11,8 +11,7 @@ from ambient.config import Config
 from ambient.diffusion.denoiser import EDM
 from ambient.diffusion.hardware import inference_dtype
 from ambient.diffusion.training import build_denoiser
-from ambient.files import InputError
-from ambient.files import write_atomically
+from ambient.files import InputError, write_atomically
 from ambient.images.read import guarded, plain, tensor_shapes
 
 DTYPES = {"BF16", "F16", "F32"}

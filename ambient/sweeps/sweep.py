@@ -168,7 +168,8 @@ def _check_same(folder: Path, config: Config) -> None:
         there, asked = getattr(found, name), getattr(wanted, name)
         if there != asked:
             raise InputError(
-                f"'{folder}' was trained with {name} {there} and the spec asks for {asked}; choose another --out or delete that folder."
+                f"'{folder}' was trained with {name} {there} and the spec asks for "
+                f"{asked}; choose another --out or delete that folder."
             )
 
 

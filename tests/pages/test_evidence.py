@@ -103,7 +103,7 @@ def test_one_row_is_linked_by_its_seed(shown: Exhibit) -> None:
     assert len(app.get("image")) == 1
     assert f"Seed 17 · d1 = {shown.rows[shown.at[17]].d1:.2f}" in text(app)
     app.number_input(key="one-seed").set_value(5000).run()
-    assert "No sample of seed 5000" in text(app)
+    assert "Seed 5000 is not stored" in text(app)
     assert app.query_params["seed"] == "5000"
     assert not app.get("image")
 
@@ -147,7 +147,7 @@ def test_stored_features_give_the_reports_similarities(name: str) -> None:
     shown = exhibit.stored_exhibit(run)
     assert shown is not None
     seen = Room.of(run, shown).seen("similarity")
-    assert seen is not None, "make features"
+    assert seen is not None, "python -m scripts.build_features"
     similar = (seen[1] @ seen[0].train.T).max(axis=1)
     np.testing.assert_allclose(similar, [r.similarity for r in shown.rows], atol=5e-4)
     made = judge(similar, encoded.unseen(run, seen[0]), "similarity")

@@ -11,6 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from ambient.cli import main
+from ambient.diffusion.levels import cutoff_report
+from ambient.files import InputError, encode_record
+from ambient.images.corpus import Corpus
 from ambient.reports.onset import (
     STORED,
     Onset,
@@ -20,10 +23,6 @@ from ambient.reports.onset import (
     stored_rows,
     usual_n_train,
 )
-from ambient.images.corpus import Corpus
-from ambient.files import InputError
-from ambient.files import encode_record
-from ambient.diffusion.levels import cutoff_report
 
 
 def planted(power: float, noise: float, seed: int, count: int = 12) -> list[Started]:

@@ -21,23 +21,23 @@ from msgspec import structs
 from numpy.typing import NDArray
 from PIL import Image
 
-from ambient.images import neighbors
-from ambient.reports import answer as said
-from ambient.reports.page import page as html_page
-from ambient.reports.pictures import small, strip, unstrip
 from ambient.cli import main
-from ambient.reports.audit import audit
-from ambient.copies.intervals import clopper_pearson
-from ambient.copies.rules import LEFT_OUT, find_neighbors
-from ambient.images.corpus import ASSETS, Corpus, split_corpus
-from ambient.images.twins import twin_groups
-from ambient.files import InputError
 from ambient.copies.features import available
+from ambient.copies.intervals import clopper_pearson
+from ambient.copies.judge import judge_images
 from ambient.copies.likeness import likeness
 from ambient.copies.records import Copies, Rule, SimilarityRule
-from ambient.reports.records import Audit, read_report
-from ambient.copies.judge import judge_images
+from ambient.copies.rules import LEFT_OUT, find_neighbors
 from ambient.copies.sets import STAND_INS, ImageSets
+from ambient.files import InputError
+from ambient.images import neighbors
+from ambient.images.corpus import ASSETS, Corpus, split_corpus
+from ambient.images.twins import twin_groups
+from ambient.reports import answer as said
+from ambient.reports.audit import audit
+from ambient.reports.page import page as html_page
+from ambient.reports.pictures import small, strip, unstrip
+from ambient.reports.records import Audit, read_report
 
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = np.zeros(0, np.int64)

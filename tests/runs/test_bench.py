@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ambient.bench import suite as bench
 from ambient.bench import peers
+from ambient.bench import suite as bench
 from ambient.cli import main
 from ambient.files import InputError
 from ambient.runs.folder import Run, open_run, step_name

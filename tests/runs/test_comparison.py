@@ -17,6 +17,7 @@ from scipy import stats
 
 from ambient.cli import main
 from ambient.copies.records import Report, Sample
+from ambient.diffusion.schedule import SamplerConfig
 from ambient.models.adapters import Model
 from ambient.reports.comparison import (
     Mean,
@@ -32,7 +33,6 @@ from ambient.reports.comparison import (
 from ambient.reports.evaluate import evaluate
 from ambient.reports.records import Audit
 from ambient.runs.folder import BUNDLED_RUNS, open_run
-from ambient.diffusion.schedule import SamplerConfig
 
 
 def test_the_interval_is_scipys() -> None:

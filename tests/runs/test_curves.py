@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 import torch
@@ -17,8 +16,8 @@ from ambient.config import Config
 from ambient.copies.intervals import clopper_pearson
 from ambient.diffusion.denoiser import ideal
 from ambient.diffusion.levels import cutoff_report
-from ambient.diffusion.schedule import SamplerConfig
 from ambient.diffusion.records import Curves
+from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import decode_record, encode_record
 from ambient.images.corpus import to_unit
 from ambient.reports.curves import Returns, intervals, noise_level_curves, own_samples

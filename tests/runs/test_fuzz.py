@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ambient.runs.archive import export_run, import_run
-from ambient.images.corpus import Corpus, load_corpus
 from ambient.files import InputError
+from ambient.images.corpus import Corpus, load_corpus
+from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import Run, open_run
 from ambient.runs.weights import load_weights
 from ui import uploads

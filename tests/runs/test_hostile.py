@@ -23,9 +23,9 @@ from PIL import Image
 from safetensors.numpy import load, save
 
 from ambient.cli import main
-from ambient.runs.archive import export_run, import_run
-from ambient.images.corpus import load_corpus, read_uploads
 from ambient.files import InputError
+from ambient.images.corpus import load_corpus, read_uploads
+from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from ui import uploads
 from ui.train_your_own import choices

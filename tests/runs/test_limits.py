@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambient.runs.archive import export_run, import_run
-from ambient.reports.audit import read_sets
 from ambient.config import Config, configure
-from ambient.images.corpus import Corpus
 from ambient.files import InputError
-from ambient.runs.limits import UNLIMITED, Limits, bytes_of
+from ambient.images.corpus import Corpus
+from ambient.reports.audit import read_sets
+from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import Run
-from ambient.runs.start import start_run
 from ambient.runs.job import mark_owner
+from ambient.runs.limits import UNLIMITED, Limits, bytes_of
+from ambient.runs.start import start_run
 
 CORES = os.cpu_count() or 1
 

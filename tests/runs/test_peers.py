@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ambient.config import configure
-from ambient.images.corpus import Corpus
-from ambient.diffusion.training import build_denoiser
 from ambient.bench.peers import PEERS, Peer
+from ambient.config import configure
+from ambient.diffusion.training import build_denoiser
+from ambient.images.corpus import Corpus
 
 
 def library(name: str) -> Peer:

@@ -611,9 +611,7 @@ def test_a_run_without_unseen_images_says_why_it_has_no_verdict(
     assert run.status == "done" and not run.state.unjudged
     report = run.report()
     assert report is not None and report.copies.ratio.rate is None
-    assert (
-        "no held-out images and 16 different training images are too few" in report.warnings[0]
-    )
+    assert "no held-out images and 16 different training images are too few" in report.warnings[0]
 
 
 # Audits

@@ -13,15 +13,15 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from ambient.config import Config, configure
+from ambient.files import InputError
+from ambient.images.corpus import Corpus
+from ambient.reports.evaluate import draw
 from ambient.runs import train as recorder
 from ambient.runs.archive import export_run, import_run
-from ambient.config import Config, configure
-from ambient.images.corpus import Corpus
-from ambient.files import InputError
-from ambient.reports.evaluate import draw
-from ambient.runs.train import record
 from ambient.runs.folder import BUNDLED_RUNS, START_FILE, STOP_FILE, YIELD, Run, list_runs, open_run
 from ambient.runs.start import lengthen, start_run
+from ambient.runs.train import record
 
 
 def small(corpus: Corpus, **choices: object) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,6 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ambient.files import write_atomically
-from ambient.runs import queue as worker
 from ambient.runs.folder import Run, open_run
 from ui import data, words
 from ui.data import Sets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import torch
 from ambient.cli import main
 from ambient.config import Config
 from ambient.files import InputError
-from ambient.runs.folder import Run, open_run
 from ambient.models.splice import spliced
+from ambient.runs.folder import Run, open_run
 
 
 def other(run: Run, folder: Path, **changes: object) -> Run:

@@ -1,6 +1,6 @@
 """Pictures as the bundled encoder sees them: stored for bundled ones, computed when asked for.
 
-Stored features (`make features`) let a page compare pictures in the encoder without torch.
+Stored features (`make assets`) let a page compare pictures in the encoder without torch.
 """
 
 from __future__ import annotations

@@ -162,5 +162,5 @@ def show_rows(room: Room, ruling: Ruling) -> None:
         show_row(room, ruling, at[seed])
     else:
         st.caption(
-            f"No sample of seed {seed} here, only of {min(at)} to {max(at)}. Sample it above."
+            f"Seed {seed} is not stored, only {min(at)} to {max(at)}. Draw it with the form above."
         )
