@@ -4,8 +4,9 @@ import streamlit as st
 
 from ui import data, words
 from ui.audit.result import show_audit
-from ui.frame import enter, errors_in_words, hidden
+from ui.frame import enter, errors_in_words
 from ui.jobs import drops, outcome, waiting
+from ui.teacher import hidden
 
 PLACE = "audit"
 

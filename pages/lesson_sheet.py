@@ -5,8 +5,9 @@ from functools import partial
 import streamlit as st
 
 from ui import teacher, words
-from ui.frame import enter, hidden
+from ui.frame import enter
 from ui.lesson import sheet
+from ui.teacher import hidden
 
 enter(
     "The lesson as a sheet",

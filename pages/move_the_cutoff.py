@@ -3,8 +3,9 @@
 import streamlit as st
 
 from ui import covers, data, galleries, words
-from ui.frame import control, enter, errors_in_words, hidden
+from ui.frame import enter, errors_in_words
 from ui.move_the_cutoff import another, frozen, splicing, trade
+from ui.teacher import control, hidden
 
 bar = enter(
     "Move the cutoff",

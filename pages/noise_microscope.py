@@ -3,9 +3,10 @@
 import streamlit as st
 
 from ui import covers, data, visitor, words
-from ui.frame import control, enter, errors_in_words
+from ui.frame import enter, errors_in_words
 from ui.noise_microscope import clone_test, levels, microscope
 from ui.noise_microscope.specimens import choose_training, choose_unseen
+from ui.teacher import control
 
 bar = enter(
     "Noise microscope",

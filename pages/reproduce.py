@@ -3,8 +3,9 @@
 import streamlit as st
 
 from ui import charts, cutoffs, data, words
-from ui.frame import enter, errors_in_words, hidden
+from ui.frame import enter, errors_in_words
 from ui.reproduce import figures
+from ui.teacher import hidden
 
 COLUMNS = 3
 

@@ -4,8 +4,9 @@ import streamlit as st
 from msgspec.structs import asdict
 
 from ui import covers, data, deal, galleries, words
-from ui.frame import enter, errors_in_words, hidden
+from ui.frame import enter, errors_in_words
 from ui.spot_the_copy import game, own
+from ui.teacher import hidden
 
 bar = enter(
     "New, or a copy?",

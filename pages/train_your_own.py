@@ -3,9 +3,10 @@
 import streamlit as st
 
 from ambient.files import InputError
-from ambient.runs import queue as worker
+from ambient.runs import queue
 from ui import data, visitor, words
-from ui.frame import control, enter, errors_in_words, hidden, to_top
+from ui.frame import enter, errors_in_words, to_top
+from ui.teacher import control, hidden
 from ui.train_your_own import choices, pair, progress, replay
 
 bar = enter(
@@ -56,7 +57,7 @@ if runs:
 if not hidden("train"):
     if runs:
         st.subheader("A new run", anchor=False)
-    new_run(worker.is_busy(data.runs_folder()))
+    new_run(queue.is_busy(data.runs_folder()))
 if runs:
     st.stop()
 

@@ -17,8 +17,7 @@ from pathlib import Path
 import torch
 
 from ambient.bench.suite import half_copies
-from ambient.files import write_atomically
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS, write_atomically
 from ambient.runs.folder import list_runs
 from scripts.serve import serving
 from scripts.soak import Visitor

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ambient.files import InputError
-from ambient.images.corpus import ASSETS, BUNDLED
+from ambient.files import ASSETS, InputError
+from ambient.images.corpus import BUNDLED
 from ambient.images.twins import twin_groups
 
 PACKAGE = "emoji-datasource-google@16.0.0"

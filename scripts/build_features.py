@@ -16,7 +16,8 @@ import torch
 from ambient.copies.features import WEIGHTS, encode
 from ambient.copies.spaces import DEFAULT
 from ambient.copies.stored import FOLDER
-from ambient.images.corpus import ASSETS, BUNDLED, digest, load_corpus
+from ambient.files import ASSETS
+from ambient.images.corpus import BUNDLED, digest, load_corpus
 from ambient.runs.folder import BUNDLED_RUNS, list_runs
 
 

@@ -22,7 +22,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.samplers import trajectory
-from ambient.images.corpus import ASSETS, to_bytes, to_unit
+from ambient.files import ASSETS
+from ambient.images.corpus import to_bytes, to_unit
 from ambient.runs.archive import PARTS
 from ambient.runs.folder import BUNDLED_RUNS, Run, as_picture, open_run, step_name
 from ambient.sweeps import sweep

@@ -33,8 +33,8 @@ from ambient.diffusion.levels import cutoff_report, shuffled
 from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import derive_seed, lognormal_sigmas
 from ambient.diffusion.samplers import sample
-from ambient.files import read_json, write_atomically
-from ambient.images.corpus import ASSETS, load_corpus, to_bytes, to_unit
+from ambient.files import ASSETS, read_json, write_atomically
+from ambient.images.corpus import load_corpus, to_bytes, to_unit
 from ambient.models.splice import spliced
 from ambient.reports.curves import intervals
 from ambient.reports.evaluate import sets_of

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.files import read_json, write_atomically
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS, read_json, write_atomically
 from scripts.page import Table, render
 
 TARGET = ASSETS.parent / "docs" / "performance.md"

@@ -24,8 +24,8 @@ from ambient.copies.judge import judge_images
 from ambient.copies.likeness import likeness
 from ambient.copies.sets import ImageSets
 from ambient.copies.spaces import FEATURES
-from ambient.files import write_atomically
-from ambient.images.corpus import ASSETS, Corpus, load_corpus, split_corpus
+from ambient.files import ASSETS, write_atomically
+from ambient.images.corpus import Corpus, load_corpus, split_corpus
 from ambient.reports.audit import audit
 from ambient.reports.records import Audit
 from ambient.runs.folder import open_run

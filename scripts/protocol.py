@@ -19,8 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ambient.copies.records import Report
-from ambient.files import write_atomically
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS, write_atomically
 from ambient.reports.comparison import on_same_noise
 from ambient.reports.evaluate import evaluate
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run

@@ -16,8 +16,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from ambient.files import write_atomically
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS, write_atomically
 from ambient.reports.comparison import Mean, copies_at
 from ambient.runs.folder import BUNDLED_RUNS, list_runs, open_run
 from scripts.page import Table, render

@@ -20,8 +20,8 @@ from ambient.copies.quality import frechet, frechet_interval
 from ambient.copies.rules import Verdict, find_copies, halves
 from ambient.copies.sets import Images
 from ambient.diffusion.samplers import sample
-from ambient.files import read_json, write_atomically
-from ambient.images.corpus import ASSETS, to_bytes, to_unit
+from ambient.files import ASSETS, read_json, write_atomically
+from ambient.images.corpus import to_bytes, to_unit
 from ambient.runs.folder import Run, open_run
 
 TARGET = ASSETS / "results" / "samplers.json"

@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from ambient.copies.records import Report
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS
 from ambient.reports.comparison import Mean
 from ambient.runs.folder import Run
 from ui import data, words

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from ambient.copies.records import Report, Sample
 from ambient.copies.rules import RATIO_CAP
 from ambient.diffusion.records import Curves, Level
-from ambient.files import InputError
-from ambient.images.corpus import ASSETS, Corpus, load_corpus
+from ambient.files import ASSETS, InputError
+from ambient.images.corpus import Corpus, load_corpus
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
 

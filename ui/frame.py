@@ -13,22 +13,10 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
 from ambient.files import InputError
-from ambient.runs import queue as worker
+from ambient.runs import queue
 from ui import covers, data, teacher, terms, visitor, words
 from ui.jobs import desk
 from ui.pages import HOME, PAGES, SHEET
-from ui.teacher import control, hidden
-
-__all__ = [
-    "control",
-    "enter",
-    "errors_in_words",
-    "hidden",
-    "navigate",
-    "onward",
-    "settle_again",
-    "to_top",
-]
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
 FRAMED = "framed"  # in the session: what app.py shows above every page
@@ -125,7 +113,7 @@ def enter(title: str, lead: str) -> DeltaGenerator:
 
 
 def _offer_lesson() -> None:
-    if not covers.is_on() and not hidden("lesson"):
+    if not covers.is_on() and not teacher.hidden("lesson"):
         st.button(
             "Ten-minute lesson",
             icon=":material/menu_book:",
@@ -152,7 +140,7 @@ def _start() -> None:
     """Once a server, with its first page: runs that died with the last one are said to be, and the
     queue goes on."""
     with suppress(InputError):  # a full disk: the page of training says so
-        worker.advance(data.runs_folder())
+        queue.advance(data.runs_folder())
     desk.keep_going()
     _settle()
 

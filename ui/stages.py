@@ -9,8 +9,8 @@ import streamlit as st
 
 from ambient.copies.records import Report
 from ambient.copies.rules import are_copies, find_neighbors
-from ambient.files import read_json
-from ambient.images.corpus import ASSETS, to_rows
+from ambient.files import ASSETS, read_json
+from ambient.images.corpus import to_rows
 from ambient.reports.onset import ONSET
 from ambient.runs.folder import Run
 from ui import data, galleries, words

@@ -6,7 +6,7 @@ import json
 
 import streamlit as st
 
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS
 
 TERMS: dict[str, str] = json.loads((ASSETS / "terms.json").read_text(encoding="utf-8"))
 

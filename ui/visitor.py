@@ -18,7 +18,7 @@ import streamlit as st
 
 from ambient.files import InputError
 from ambient.reports.comparison import changed
-from ambient.runs import queue as worker
+from ambient.runs import queue
 from ambient.runs.folder import Run
 from ambient.runs.job import fingerprint
 from ambient.runs.limits import Limits, is_public
@@ -140,11 +140,11 @@ def key_to(run: Run) -> str | None:
     """The token of this visitor's that the run is marked with; else their own."""
     own = token()
     lent: set[str] = st.session_state.get(LENT, set())
-    return next((key for key in lent if worker.may_change(run, key)), own)
+    return next((key for key in lent if queue.may_change(run, key)), own)
 
 
 def may_change(run: Run) -> bool:
-    return worker.may_change(run, key_to(run))
+    return queue.may_change(run, key_to(run))
 
 
 def runs(asked: str | None = None) -> dict[str, Run]:

@@ -30,8 +30,8 @@ from ambient.copies.pretrained import (
     to_rgb,
 )
 from ambient.copies.spaces import DEFAULT, SPACES, find_space
-from ambient.files import InputError
-from ambient.images.corpus import ASSETS, to_unit
+from ambient.files import ASSETS, InputError
+from ambient.images.corpus import to_unit
 from ambient.images.read import MIN_SIDE
 
 DIM = 64  # a covariance of 64 features has full rank from 65 images on, so 400 samples will do

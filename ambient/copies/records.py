@@ -213,11 +213,6 @@ class Judged(Record, frozen=True, kw_only=True):
     heldout_ratios: tuple[float, ...]
     samples: tuple[JudgedImage, ...]
 
-    @property
-    def name(self) -> str:
-        """What was judged."""
-        raise NotImplementedError
-
     def save(self, path: str | Path) -> None:
         """Write the report as JSON, in one move."""
         write_atomically(Path(path), encode_record(self))

@@ -13,7 +13,8 @@ from jaxtyping import Float, UInt8
 
 from ambient.copies.features import WEIGHTS, encode
 from ambient.copies.spaces import DEFAULT
-from ambient.images.corpus import ASSETS, BUNDLED, load_corpus
+from ambient.files import ASSETS
+from ambient.images.corpus import BUNDLED, load_corpus
 
 FOLDER = ASSETS / "features"
 

@@ -17,8 +17,7 @@ from einops import rearrange
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ambient.files import ASSETS as ASSETS
-from ambient.files import InputError, Tell, silent
+from ambient.files import ASSETS, InputError, Tell, silent
 from ambient.images.read import MAX_SIDE, MIN_SIDE, guarded, kind, plain
 from ambient.images.squares import (
     Pictures,

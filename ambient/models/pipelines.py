@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ambient.diffusion.denoiser import EDM
 from ambient.files import InputError, read_json
-from ambient.images import read as untrusted
+from ambient.images import read
 from ambient.images.read import MAX_SIDE, MIN_SIDE, guarded, plain
 from ambient.images.zips import open_zip, read_member
 from ambient.models.adapters import PREDICTS, Discrete, Model
@@ -146,15 +146,15 @@ def _checked(data: bytes, part: str) -> bytes:
     """A config without markup, of bounded numbers; of a network's, the keys that are known."""
     name = PurePosixPath(part).name
     if name == "config.json":
-        return msgspec.json.encode(untrusted.read_json(data, UNetConfig, part))
+        return msgspec.json.encode(read.read_json(data, UNetConfig, part))
     kind = SchedulerConfig if name == "scheduler_config.json" else dict[str, Any]
-    untrusted.read_json(data, kind, part)
+    read.read_json(data, kind, part)
     return data
 
 
 def _check_network(folder: Path, name: str) -> None:
     """Whether a network of this config has as many weights as there are, before it is made."""
-    shapes = untrusted.tensor_shapes(folder / WEIGHTS, WEIGHTS)
+    shapes = read.tensor_shapes(folder / WEIGHTS, WEIGHTS)
     config = read_json(folder / "config.json")
     if config is None:
         raise InputError(f"'{plain(name)}' has no config.json beside its weights; zip it again.")

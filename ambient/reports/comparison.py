@@ -21,6 +21,7 @@ from ambient.copies.intervals import newcombe, student, tango
 from ambient.copies.records import Judged, JudgedImage, Report
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import InputError, Record
+from ambient.reports.records import Audit
 from ambient.runs.folder import Run
 
 
@@ -207,7 +208,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     why: str = ""
 
 
-def compare(first: Run | Judged, second: Run | Judged) -> Comparison:
+def compare(first: Run | Report | Audit, second: Run | Report | Audit) -> Comparison:
     """Two judged runs, or reports of any models or images.
 
     Raises:
@@ -225,7 +226,7 @@ def compare(first: Run | Judged, second: Run | Judged) -> Comparison:
     )
 
 
-def _judged(side: Run | Judged) -> Judged:
+def _judged(side: Run | Report | Audit) -> Judged:
     if not isinstance(side, Run):
         return side
     report = side.report()

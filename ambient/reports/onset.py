@@ -16,8 +16,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ambient.config import MAX_BATCH
-from ambient.files import InputError, Record, read_record
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS, InputError, Record, read_record
 from ambient.images.read import plain
 
 ONSET = 0.1  # copying has begun when this share of the samples are copies

@@ -19,7 +19,7 @@ from PIL import Image
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.files import InputError, Record
-from ambient.images import read as untrusted
+from ambient.images import read
 from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.images.read import plain
 from ambient.images.zips import open_zip, read_member, read_npz
@@ -239,9 +239,9 @@ def _check_json(data: bytes, part: str) -> None:
     if part == "metrics.jsonl":
         for i, line in enumerate(data.splitlines(), 1):
             place = f"{part} line {i}"
-            untrusted.read_json(line, Metric, place)
+            read.read_json(line, Metric, place)
     elif part.endswith(".json"):
-        untrusted.read_json(data, RECORDS.get(part, dict), part)
+        read.read_json(data, RECORDS.get(part, dict), part)
 
 
 def _check_config(run: Run) -> None:
@@ -309,7 +309,7 @@ def _check_report(report: Report, n_train: int, n_heldout: int, seeds: list[int]
 
 def _check_sheet(run: Run, step: int) -> None:
     name = f"sheets/{step_name(step)}.png"
-    untrusted.read_picture((run.path / name).read_bytes(), name, ("PNG",))
+    read.read_picture((run.path / name).read_bytes(), name, ("PNG",))
     pixels = run.sheet(step)
     if pixels is None or pixels.dtype != np.uint8:
         raise InputError(f"'{name}' is no picture of 8 bits a channel; export the run again.")

@@ -26,8 +26,8 @@ from ambient.config import Config
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.diffusion.schedule import SamplerConfig, sampler_of, train_density
-from ambient.files import InputError, read_record, write_atomically
-from ambient.images.corpus import ASSETS, Corpus, Split, load_corpus, split_corpus
+from ambient.files import ASSETS, InputError, read_record, write_atomically
+from ambient.images.corpus import Corpus, Split, load_corpus, split_corpus
 from ambient.runs.job import STATE_FILE, Job, State, Status
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from streamlit.testing.v1 import AppTest
 
 from ambient.diffusion import denoiser
 from ambient.diffusion.records import Level
-from ambient.files import InputError
-from ambient.images.corpus import ASSETS, load_corpus, to_unit
+from ambient.files import ASSETS, InputError
+from ambient.images.corpus import load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from tests.pages.driver import pictures, press, ran, text, visit
 from ui import data, noise, uploads

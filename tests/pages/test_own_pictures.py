@@ -17,7 +17,7 @@ from ambient.cli import main
 from ambient.config import configure
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, read_uploads
-from ambient.runs import queue as worker
+from ambient.runs import queue
 from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import IMAGES_FILE, OWN, Run, list_runs, open_run
 from ambient.runs.start import packed, start_run
@@ -103,8 +103,8 @@ def test_the_queue_trains_it_and_a_new_run_goes_on_from_it(
     own: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ambient.runs.upkeep.launch", lambda run: None)
-    first = worker.submit(own.config, tmp_path, "me", images=corpus)
-    child = worker.submit(own.config, tmp_path, "me", (own, None))
+    first = queue.submit(own.config, tmp_path, "me", images=corpus)
+    child = queue.submit(own.config, tmp_path, "me", (own, None))
     assert first.corpus().sha256 == child.corpus().sha256 == corpus.sha256
     assert child.config.parent == "run@10"
     assert main(["train", "--resume", str(first.path)]) == 0
@@ -119,10 +119,10 @@ def test_its_name_cannot_be_guessed(
     own: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ambient.runs.upkeep.launch", lambda run: None)
-    names = {worker.submit(own.config, tmp_path, "me", images=corpus).name for _ in range(2)}
+    names = {queue.submit(own.config, tmp_path, "me", images=corpus).name for _ in range(2)}
     assert len(names) == 2
     assert all(len(name.rpartition("-")[2]) == 16 for name in names)
-    assert worker.submit(own.config, tmp_path, images=corpus).name == "pictures-16-standard-1"
+    assert queue.submit(own.config, tmp_path, images=corpus).name == "pictures-16-standard-1"
 
 
 def test_it_comes_back_with_its_pictures_only(own: Run, corpus: Corpus, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_it_comes_back_with_its_pictures_only(own: Run, corpus: Corpus, tmp_path
     assert again.checkpoint().read_bytes() == own.checkpoint().read_bytes()
     mine, yours = (import_run(export_run(own, True), tmp_path, w) for w in ("me", "you"))
     assert len({again.name, mine.name, yours.name}) == 3
-    assert worker.may_change(mine, "me") and not worker.may_change(mine, "you")
+    assert queue.may_change(mine, "me") and not queue.may_change(mine, "you")
 
 
 def test_a_folder_of_pictures_travels_too(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from ambient.files import InputError
 from ambient.images.corpus import Corpus
 from ambient.reports.comparison import changed
 from ambient.reports.keeping import judge
-from ambient.runs import queue as worker
+from ambient.runs import queue
 from ambient.runs.folder import BUNDLED_RUNS, IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run
 from ambient.runs.job import Judging, pulse
 from ambient.runs.start import packed
@@ -216,13 +216,13 @@ def test_a_public_server_refuses_too_much_in_one_line(
 
 def test_the_queue_goes_on_where_no_page_is_open(tmp_path: Path, digits: Corpus) -> None:
     config = configure(digits, n_train=16, batch=8, width=16, steps=20, threads=1)
-    waiting = [worker.submit(config, tmp_path) for _ in range(2)]
+    waiting = [queue.submit(config, tmp_path) for _ in range(2)]
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline and waiting[-1].last_step < 20:
         time.sleep(0.2)
     assert [run.last_step for run in waiting] == [20, 20]
     assert _status(waiting[0]) == "done" and waiting[0].report()
-    worker.request_stop(waiting[1])
+    queue.request_stop(waiting[1])
     while time.monotonic() < deadline and _status(waiting[1]) != "done":
         time.sleep(0.2)
 
@@ -430,7 +430,7 @@ PAIR = "Train a pair: standard and ambient"
 def _alike(runs: Path) -> tuple[Run, Run]:
     standard, ambient = sorted(list_runs(runs), key=lambda r: r.config.arm == "ambient")
     assert changed(standard.config, ambient.config).keys() == {"cutoff"}
-    assert [worker.position(r) for r in (standard, ambient)] == [0, 1]
+    assert [queue.position(r) for r in (standard, ambient)] == [0, 1]
     return standard, ambient
 
 

@@ -29,9 +29,9 @@ from ambient.copies.likeness import likeness
 from ambient.copies.records import Copies, Rule, SimilarityRule
 from ambient.copies.rules import LEFT_OUT, find_neighbors
 from ambient.copies.sets import STAND_INS, ImageSets
-from ambient.files import InputError
+from ambient.files import ASSETS, InputError
 from ambient.images import neighbors
-from ambient.images.corpus import ASSETS, Corpus, split_corpus
+from ambient.images.corpus import Corpus, split_corpus
 from ambient.images.twins import twin_groups
 from ambient.reports import answer as said
 from ambient.reports.audit import audit

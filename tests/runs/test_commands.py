@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from ambient.cli import main
-from ambient.images.corpus import ASSETS, Corpus
+from ambient.files import ASSETS
+from ambient.images.corpus import Corpus
 from ambient.runs.folder import Run, open_run
 from ambient.runs.job import State, pulse
 

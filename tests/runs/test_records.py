@@ -12,8 +12,7 @@ from msgspec.structs import replace
 
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
-from ambient.files import InputError, Record, decode_record, encode_record, read_record
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS, InputError, Record, decode_record, encode_record, read_record
 from ambient.reports.records import Audit, read_report
 from ambient.runs.folder import open_run
 

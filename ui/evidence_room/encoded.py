@@ -13,7 +13,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.copies.rules import MIN_SAMPLES, similarities
-from ambient.images.corpus import ASSETS, BUNDLED
+from ambient.files import ASSETS
+from ambient.images.corpus import BUNDLED
 from ambient.runs.folder import Run
 from ui import data
 from ui.pictures import Images

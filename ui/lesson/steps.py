@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 import streamlit as st
 
-from ambient.files import Record
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS, Record
 from ui.lesson import answers
 
 DONE = "lesson-done"  # in the session: what was said, by the step's name

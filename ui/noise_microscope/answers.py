@@ -12,7 +12,8 @@ from einops import rearrange
 from numpy.typing import NDArray
 
 from ambient.diffusion.closed_forms import mean_image, posterior, squared_distances
-from ambient.images.corpus import ASSETS, to_bytes, to_unit
+from ambient.files import ASSETS
+from ambient.images.corpus import to_bytes, to_unit
 from ambient.runs.folder import Run
 from ui import data
 from ui.pictures import Images

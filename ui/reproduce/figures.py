@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from ambient import __version__
 from ambient.copies.records import Report
-from ambient.images.corpus import ASSETS
+from ambient.files import ASSETS
 from ambient.runs.folder import Run
 from ui import cutoffs, data, stages, surgery, words
 from ui.charts.cutoffs import copies_against_cutoff, copies_against_switch, quality_against_copies

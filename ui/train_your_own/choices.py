@@ -20,7 +20,7 @@ from ambient.config import (
 )
 from ambient.files import InputError
 from ambient.images.corpus import BUNDLED, Corpus
-from ambient.runs import queue as worker
+from ambient.runs import queue
 from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, Run, open_run
 from ambient.runs.limits import Limits, is_public
 from ambient.runs.room import check_room
@@ -262,11 +262,11 @@ def estimate(chosen: Mapping[str, Any]) -> None:
 
 def waiting(run: Run) -> str:
     """Where a queued run stands."""
-    return f"Runs before this one: {worker.position(run)}. {_wait(run, 'It starts')}"
+    return f"Runs before this one: {queue.position(run)}. {_wait(run, 'It starts')}"
 
 
 def _wait(run: Run | None, begins: str) -> str:
-    seconds = worker.wait_seconds(run, data.runs_folder(), visitor.token(), _pace)
+    seconds = queue.wait_seconds(run, data.runs_folder(), visitor.token(), _pace)
     if seconds is None:
         return "How long it waits for the runs before it is not known."
     return f"{begins} in about {words.duration(seconds)}." if seconds else "It starts at once."
@@ -299,7 +299,7 @@ def submit(chosen: Mapping[str, Any], cutoffs: Sequence[float] = ()) -> list[Run
     dtype = _dtype(start[0] if start else None)
     configs = [c.replace(dtype=dtype) for c in configs]
     owner = visitor.queueing(len(configs))
-    return worker.submit_all(configs, data.runs_folder(), owner, start, images)
+    return queue.submit_all(configs, data.runs_folder(), owner, start, images)
 
 
 def _dtype(parent: Run | None) -> str:

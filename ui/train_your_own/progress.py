@@ -11,7 +11,7 @@ from ambient.copies.intervals import clopper_pearson
 from ambient.copies.rules import MIN_SAMPLES
 from ambient.files import InputError
 from ambient.runs import folder as store
-from ambient.runs import queue as worker
+from ambient.runs import queue
 from ambient.runs.archive import export_run
 from ambient.runs.folder import LOG_EVERY, Run
 from ambient.runs.job import ACTIVE, State
@@ -82,7 +82,7 @@ def _look(run: Run, was_active: bool) -> None:
     if st.session_state.pop(choices.FILLED, False):
         st.rerun()
     if was_active:
-        worker.advance(run.path.parent)
+        queue.advance(run.path.parent)
     state = run.state
     active = state.status in ACTIVE
     if was_active != active:
@@ -220,19 +220,17 @@ def _last_word(run: Run) -> str:
 def _buttons(run: Run, status: str, step: int) -> None:
     if status in (*ACTIVE, "judging"):
         label = "Stop judging" if status == "judging" else "Stop and save"
-        _act(run, label, "pause", lambda key: worker.request_stop(run, key))
+        _act(run, label, "pause", lambda key: queue.request_stop(run, key))
         return
     if hidden("train"):
         return
     if verdict.is_due(run):
-        _act(run, "Judge this run", "fact_check", lambda key: worker.resume(run, key), verdict.HELP)
+        _act(run, "Judge this run", "fact_check", lambda key: queue.resume(run, key), verdict.HELP)
     if step < run.config.steps:
-        _act(run, "Go on", "play_arrow", lambda key: worker.resume(run, key))
+        _act(run, "Go on", "play_arrow", lambda key: queue.resume(run, key))
     elif run.resume_steps:
         more = run.config.steps * 2
-        _act(
-            run, f"Go on to step {more:,}", "play_arrow", lambda key: worker.extend(run, more, key)
-        )
+        _act(run, f"Go on to step {more:,}", "play_arrow", lambda key: queue.extend(run, more, key))
     if run.steps:
         st.button(
             "Continue with other settings",
@@ -248,7 +246,7 @@ def _buttons(run: Run, status: str, step: int) -> None:
 
 
 def _delete(run: Run, key: str | None) -> None:
-    worker.delete(run, key, data.runs_folder())
+    queue.delete(run, key, data.runs_folder())
     visitor.deleted(run)
 
 
