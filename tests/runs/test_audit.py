@@ -82,10 +82,10 @@ def test_planted_copies_are_named_with_their_originals(report: Audit) -> None:
     low, high = report.copies.ratio.ci95
     assert low < 40 / 120 < high
     for i, record in enumerate(report.samples[:40]):
-        assert record["copy"]
-        assert record["file"] == f"made-{i:03}.png"
-        assert record["nearest_file"] == f"train-{i:03}.png"
-        assert record["likeness"] == "identical"
+        assert record.copy
+        assert record.file == f"made-{i:03}.png"
+        assert record.nearest_file == f"train-{i:03}.png"
+        assert record.likeness == "identical"
     assert said.answer(report) == "copies"
     assert report.corpus.name == "train.zip"  # no place of this machine
 
@@ -145,7 +145,7 @@ def test_every_copy_stands_beside_its_original(report: Audit, emoji: Corpus) -> 
     assert scores == sorted(scores)
     for row in report.originals:
         record, known = report.samples[row.sample], int(re.sub(r"\D", "", row.files[1]))
-        original = record["nearest" if record["copy"] else "most_similar"]
+        original = record.nearest if record.copy else record.most_similar
         assert (record.file, known) == (row.files[0], original)
         pictures = unstrip(row.strip, 2)
         np.testing.assert_array_equal(pictures[1], emoji.images[split.train[known]])
@@ -354,8 +354,8 @@ def test_every_feature_space_at_hand_has_its_verdict(emoji: Corpus, tmp_path: Pa
     found = audit(*paths, quality=False)
     spaces = {rule.features: rule for rule in found.copies.others}
     assert {found.copies.similarity.features, *spaces} >= set(available())
-    assert spaces.pixels.rate > 0.95
-    assert spaces.pixels.heldout_ci95[0] <= 0.01
+    assert spaces["pixels"].rate > 0.95
+    assert spaces["pixels"].heldout_ci95[0] <= 0.01
     page = html_page(found)
     assert "<h3>By other features</h3>" in page
     assert "<td>pixels<td>" in page

@@ -129,7 +129,9 @@ def test_a_run_is_compared_with_an_audit(
     assert main(command) == 0
     said, found = capsys.readouterr().err, json.loads(out.read_text())
     assert "nobody knows from which noise" in said and "between independent sets" in said
-    shares = [r.copies.ratio.rate for r in (open_run(command[1]).report() or {}, _read(stored))]
+    report = open_run(command[1]).report()
+    assert report is not None
+    shares = [report.copies.ratio.rate, _read(stored)["copies"]["ratio"]["rate"]]
     assert found["paired"] is None and found["changed"] == {}
     assert found["unpaired"]["difference"] == pytest.approx(shares[1] - shares[0])
     assert found["unpaired"]["low"] < shares[1] - shares[0] < found["unpaired"]["high"]
