@@ -74,8 +74,8 @@ def test_samples_of_another_training_set_are_the_null(emoji: Corpus) -> None:
     for rule in ("ratio", "similarity"):
         assert getattr(found.copies, rule).rate == 1
         null = getattr(found.copies, rule).null
-        assert null["n_train"] == 100
-        assert null["ci95"][0] <= 0.01
+        assert null.n_train == 100
+        assert null.ci95[0] <= 0.01
 
 
 def test_strangers_are_no_twins_of_the_rest() -> None:
