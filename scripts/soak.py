@@ -193,7 +193,7 @@ class Visitor(Session):
 
     def draw(self) -> None:
         """Sample with seeds of one's own; only these may be in the rows."""
-        self.load("evidence_room", run=[RUN])
+        self.load("evidence", run=[RUN])
         first = 1000 * (self.number + 1) + SEEDS * self.chance.randrange(20)
         fields = {"First seed": first, "Samples": SEEDS, "Steps": 4}
         keys = {name: self.key(name) for name in (*fields, "Sample")}

@@ -16,7 +16,7 @@ from ambient.files import InputError
 from ambient.runs import queue
 from ui import covers, data, teacher, terms, visitor, words
 from ui.jobs import desk
-from ui.pages import HOME, PAGES, SHEET
+from ui.pages import HOME, MOVED, PAGES, SHEET
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
 FRAMED = "framed"  # in the session: what app.py shows above every page
@@ -38,7 +38,18 @@ def _pages() -> list[StreamlitPage]:
     # The home page lives at "/"; its own name stays a working address too.
     also = st.Page(f"pages/{HOME}.py", url_path=HOME, title=PAGES[0][1], visibility="hidden")
     sheet = st.Page(f"pages/{SHEET}.py", title="The lesson as a sheet", visibility="hidden")
-    return [*pages, also, sheet]
+    return [*pages, also, sheet, *(_old(name) for name in MOVED)]
+
+
+def _old(name: str) -> StreamlitPage:
+    """An address of former days, which leads to a page of today with its parameters."""
+    to, names = MOVED[name]
+
+    def lead() -> None:
+        given = {names.get(k, k): st.query_params.get_all(k) for k in st.query_params}
+        st.switch_page(f"pages/{to}.py", query_params=given)
+
+    return st.Page(lead, title=to, url_path=name, visibility="hidden")
 
 
 def _settings() -> None:

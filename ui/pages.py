@@ -9,8 +9,8 @@ PAGES = (
         "biotech",
         "At which noise levels a network memorizes",
     ),
-    ("move_the_cutoff", "Move the cutoff", "tune", "What the cutoff costs and what it buys."),
-    ("evidence_room", "Evidence room", "frame_inspect", "Every sample beside its nearest images."),
+    ("cutoff", "Cutoff", "tune", "What the cutoff costs and what it buys."),
+    ("evidence", "Evidence", "frame_inspect", "Every sample beside its nearest images."),
     ("compare", "Compare", "balance", "Any two runs, from the same noise."),
     ("audit", "Audit", "fact_check", "Are my samples just my training images?"),
     ("train_your_own", "Train your own", "model_training", "Train a model here and watch it."),
@@ -18,3 +18,7 @@ PAGES = (
 )
 HOME = PAGES[0][0]
 SHEET = "lesson_sheet"  # reached from the lesson and the teacher's menu
+MOVED = {  # old addresses: the page they lead to, and what their parameters are called there
+    "move_the_cutoff": ("cutoff", {}),
+    "evidence_room": ("evidence", {}),
+}

@@ -303,7 +303,7 @@ def measures(run: Run, how: str = "--json -") -> str:
 def no_verdict(run: Run) -> NoReturn:
     """End the page of a run that was never judged."""
     command = evaluates(run, "--store")
-    missing(f"Run {run.name} has no stored verdict yet; in the Evidence room, sample it.", command)
+    missing(f"Run {run.name} has no stored verdict yet; on Evidence, a button makes one.", command)
     st.stop()
 
 

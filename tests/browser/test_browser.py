@@ -53,7 +53,7 @@ def test_a_move_of_the_cutoff_shows_its_stored_result_to_who_moved_it(
     }
     mover, other = new_tab(server), new_tab(server)
     for tab in (mover, other):
-        tab.open("move_the_cutoff?n=300")
+        tab.open("cutoff?n=300")
     slider = mover.page.get_by_role("slider", name="Cutoff")
     slider.press("Home")
     for cutoff in sorted(stored):

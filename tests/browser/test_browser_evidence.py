@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 
 from ambient.runs.folder import open_run
 from ui import data
-from ui.evidence_room import embedding, exhibit
-from ui.evidence_room.exhibit import Room
+from ui.evidence import embedding, exhibit
+from ui.evidence.exhibit import Room
 
 NAME = "emoji-300-standard"
 
@@ -29,7 +29,7 @@ def test_a_click_on_the_map_searches_and_is_in_the_address(tab: Any) -> None:
     # The training picture farthest to the left stands alone there.
     chosen = int(plane.train[:, 0].argmin())
     x, y = (plane.train[chosen] - low) / (high - low)
-    page = tab.open(f"evidence_room?run={NAME}&rule=Encoder&view=Search")
+    page = tab.open(f"evidence?run={NAME}&rule=Encoder&view=Search")
     plot = page.locator(".js-plotly-plot").nth(1).locator(".nsewdrag")
     expect(plot).to_be_visible()
     box = plot.bounding_box()
@@ -48,7 +48,7 @@ def test_an_upload_is_judged_and_outlasts_a_change_of_view(tab: Any, tmp_path: P
     good, bad = tmp_path / "mine.png", tmp_path / "broken.png"
     Image.fromarray(both.train[7]).resize((200, 200)).save(good)
     bad.write_bytes(b"\x89PNG and nothing else")
-    page = tab.open(f"evidence_room?run={NAME}&view=Your+pictures")
+    page = tab.open(f"evidence?run={NAME}&view=Your+pictures")
     dropped = page.get_by_role("tabpanel").locator('input[type="file"]')
     expect(dropped).to_be_attached()
     dropped.set_input_files([good, bad])
@@ -65,7 +65,7 @@ def test_an_upload_is_judged_and_outlasts_a_change_of_view(tab: Any, tmp_path: P
 
 
 def test_the_threshold_moves_by_keyboard_and_stays_with_its_run(tab: Any) -> None:
-    page = tab.open(f"evidence_room?run={NAME}")
+    page = tab.open(f"evidence?run={NAME}")
     page.get_by_role("slider").press("Home")
     page.wait_for_url(re.compile(rf"ratio-{NAME}=0\.05"))
     tab.rest()

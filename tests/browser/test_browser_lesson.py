@@ -112,12 +112,12 @@ def test_back_and_forward_between_pages(tab: Any) -> None:
     assert _chosen(tab, "Training images") == "300"
     _to(tab, "watch_it_memorize")
     assert _chosen(tab, "Training images") == "100"
-    _to(tab, "move_the_cutoff")
+    _to(tab, "cutoff")
     tab.sees("Copied at cutoff 1")
     _choose(tab, "Training images", "100")
     page.wait_for_url(re.compile("n=100"))
-    _to(tab, "evidence_room")
-    _travel(tab, page.go_back, "Move the cutoff", "100")
+    _to(tab, "evidence")
+    _travel(tab, page.go_back, "Cutoff", "100")
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Watch it memorize")
     _travel(tab, page.go_back, "New, or a copy?", "300")

@@ -20,7 +20,7 @@ from ambient.runs import folder as store
 from ambient.runs.folder import Run, open_run
 from tests.pages.driver import press, text, visit
 from ui import data, words
-from ui.evidence_room import (
+from ui.evidence import (
     agreement,
     embedding,
     encoded,
@@ -31,9 +31,9 @@ from ui.evidence_room import (
     search,
     twins,
 )
-from ui.evidence_room.encoded import Cloud
-from ui.evidence_room.exhibit import Exhibit, Room, Shelf
-from ui.evidence_room.subject import Subject
+from ui.evidence.encoded import Cloud
+from ui.evidence.exhibit import Exhibit, Room, Shelf
+from ui.evidence.subject import Subject
 
 ROOT = Path(__file__).resolve().parents[2]
 VIEWS = {  # and what only this view says
@@ -49,7 +49,7 @@ RUNS = [r.name for r in store.list_runs(store.BUNDLED_RUNS) if (r.path / "sample
 
 def _open(**address: str) -> AppTest:
     """The room as a link opens it, in a fresh session."""
-    return visit("evidence_room", **address)
+    return visit("evidence", **address)
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +345,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 for view, says in {VIEWS!r}.items():
     app = AppTest.from_file({str(ROOT / "app.py")!r}, default_timeout=120).run()
-    app.switch_page("pages/evidence_room.py")
+    app.switch_page("pages/evidence.py")
     app.query_params["view"], app.query_params["rule"] = view, "Encoder"
     app.run()
     assert not app.exception, app.exception[0].message

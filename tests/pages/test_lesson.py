@@ -159,7 +159,7 @@ def test_what_is_covered_waits_for_the_last_question_about_it() -> None:
 
 def test_no_earlier_step_tells_what_a_cutoff_does() -> None:
     last = max(s.number for s in STEPS if "ambient" in s.covers)
-    pages = {s.page for s in STEPS[:last]} - {"move_the_cutoff", "noise_microscope"}
+    pages = {s.page for s in STEPS[:last]} - {"cutoff", "noise_microscope"}
     assert pages == {"spot_the_copy", "watch_it_memorize"}
     for step in (s for s in STEPS if s.page in pages):
         app = _at(step)
@@ -180,7 +180,7 @@ def test_the_odd_one_is_guessed_before_the_gallery_shows_it() -> None:
 
 
 def test_the_visitors_own_changes_stay_and_the_address_comes_before_a_steps_state() -> None:
-    app = visit("move_the_cutoff", **{"lesson": "7", "cutoff-300": "4"})
+    app = visit("cutoff", **{"lesson": "7", "cutoff-300": "4"})
     assert app.select_slider(key="cutoff-300").value == 4.0
     assert f"7 of {len(STEPS)}" in text(app)
     ran(app.select_slider(key="cutoff-300").set_value(2.0).run())
@@ -251,7 +251,7 @@ def test_who_wanders_off_finds_the_way_back() -> None:
     assert app.title[0].value == HOME
     assert app.query_params["lesson"] == "5"
     press(app, "Go to its page")
-    assert app.title[0].value == "Move the cutoff"
+    assert app.title[0].value == "Cutoff"
 
 
 @pytest.mark.parametrize("bad", ["99", "x", ""])

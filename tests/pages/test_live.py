@@ -17,8 +17,8 @@ from ambient.copies import features
 from ambient.files import InputError
 from ambient.runs.folder import Run, open_run
 from ui import data, live
-from ui.evidence_room import encoded, sampling
-from ui.evidence_room.exhibit import Exhibit
+from ui.evidence import encoded, sampling
+from ui.evidence.exhibit import Exhibit
 from ui.noise_microscope import microscope
 from ui.noise_microscope.answers import Answer, remembered
 from ui.noise_microscope.specimens import Specimen

@@ -178,7 +178,7 @@ def test_home_deals_others_and_answers_a_guess(visit: Callable[[str], AppTest]) 
 def test_moving_the_cutoff_changes_numbers_and_gallery(
     visit: Callable[[str], AppTest], planted: Path
 ) -> None:
-    app = visit("move_the_cutoff")
+    app = visit("cutoff")
     before = _pictures(app)
     for cutoff, name in ((0.5, "ambient-0.5"), (0.0, "standard")):
         driver.ran(app.select_slider[0].set_value(cutoff).run())
@@ -196,7 +196,7 @@ def test_microscope_names_the_widest_gap(visit: Callable[[str], AppTest], plante
 
 
 def test_threshold_moves_both_rates(visit: Callable[[str], AppTest], planted: Path) -> None:
-    app = visit("evidence_room")
+    app = visit("evidence")
     report = _report(planted, f"digits-{N}-standard")
     ratios, unseen = _scores(report)
     rule = report.copies.ratio.rated
@@ -218,7 +218,7 @@ def _scores(report: Report) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_what_cannot_be_opened_is_one_clear_line(visit: Callable[[str], AppTest]) -> None:
-    app = visit("evidence_room")
+    app = visit("evidence")
     app.text_input[0].set_value("/nowhere")
     driver.press(app, "Open folder")
     assert [e.value for e in app.error] and "/nowhere" in app.error[0].value

@@ -9,18 +9,18 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.driver import press, ran, visit
 from ui import pages
-from ui.evidence_room import ruling
+from ui.evidence import ruling
 
 KINDS = ("button_group", "selectbox", "select_slider", "slider", "number_input", "toggle")
 # Where to look for controls: each page as it opens, and where others appear.
 STARTS: list[tuple[str, dict[str, str]]] = [
     *((name, {}) for name, *_ in pages.PAGES),
     ("spot_the_copy", {"n": "300"}),
-    ("move_the_cutoff", {"n": "100"}),
+    ("cutoff", {"n": "100"}),
     ("noise_microscope", {"clone": "generated"}),
-    ("evidence_room", {"rows": "One seed"}),
-    ("evidence_room", {"rule": "Encoder"}),
-    ("evidence_room", {"view": "Search"}),
+    ("evidence", {"rows": "One seed"}),
+    ("evidence", {"rule": "Encoder"}),
+    ("evidence", {"view": "Search"}),
     ("lesson_sheet", {}),
 ]
 
@@ -135,9 +135,9 @@ def test_other_samples_and_hands_have_links() -> None:
     ("page", "query"),
     [
         ("spot_the_copy", {"n": "7"}),
-        ("move_the_cutoff", {"n": "x", "cutoff-300": "99", "switch-300": ""}),
+        ("cutoff", {"n": "x", "cutoff-300": "99", "switch-300": ""}),
         ("noise_microscope", {"run": "no-such-run", "sigma": "x"}),
-        ("evidence_room", {"run": "no-such-run", "rows": "x", "ratio-emoji-100-standard": "9"}),
+        ("evidence", {"run": "no-such-run", "rows": "x", "ratio-emoji-100-standard": "9"}),
         ("train_your_own", {"replayed": "no-such-run", "train-steps": "x"}),
     ],
 )

@@ -28,7 +28,7 @@ def _results(app: AppTest) -> list[object]:
 
 @pytest.mark.parametrize(
     ("page", "query"),
-    [(page, {}) for page in PAGES] + [("evidence_room", {"view": "Search"})],
+    [(page, {}) for page in PAGES] + [("evidence", {"view": "Search"})],
     ids=str,
 )
 def test_hiding_everything_hides_no_result(page: str, query: dict[str, str]) -> None:
@@ -42,7 +42,7 @@ def test_hiding_everything_hides_no_result(page: str, query: dict[str, str]) -> 
 
 
 def test_what_a_hidden_control_stands_at_comes_from_the_address_and_lasts_over_pages() -> None:
-    app = visit("move_the_cutoff", hide="settings", **AT_4)
+    app = visit("cutoff", hide="settings", **AT_4)
     for _ in range(2):
         assert app.metric[0].label == "Copied at cutoff 4"
         assert not app.get("select_slider")
@@ -61,13 +61,13 @@ def test_only_the_named_groups_go() -> None:
 
 
 def test_a_step_of_the_lesson_keeps_the_control_it_points_at() -> None:
-    app = visit("move_the_cutoff", lesson="5", hide="settings,data")
+    app = visit("cutoff", lesson="5", hide="settings,data")
     assert app.select_slider(key="cutoff-300").value == 0.5
     assert not app.get("download_button")
 
 
 def test_the_menu_builds_the_link_of_the_page_as_it_stands() -> None:
-    app = visit("move_the_cutoff", **AT_4)
+    app = visit("cutoff", **AT_4)
     app.session_state["teach"] = True
     ran(app.run())
     ran(app.button_group(key="teach-hide").set_value(["settings"]).run())

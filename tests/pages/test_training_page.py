@@ -233,7 +233,7 @@ def test_a_stranger_is_not_shown_around_the_machine(
     for public in ("1", "0"):
         monkeypatch.setenv("AMBIENT_PUBLIC", public)
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page("pages/evidence_room.py")
+        app.switch_page("pages/evidence.py")
         app.query_params["run"] = finished.name
         (finished.path / "report.json").write_text("{")
         _ran(app.run())
@@ -252,7 +252,7 @@ def test_a_link_to_a_run_that_is_gone_says_so_once(finished: Run, runs: Path) ->
     app = _open(mine=finished.name)
     next(b for b in app.button if b.label == "Yes, delete it").click().run()
     assert not app.exception and not app.warning and not finished.path.exists()
-    _ran(app.switch_page("pages/evidence_room.py").run())
+    _ran(app.switch_page("pages/evidence.py").run())
     assert not app.warning
 
 

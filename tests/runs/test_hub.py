@@ -453,7 +453,7 @@ def _room(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setenv("AMBIENT_RUNS", str(runs))
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    app.switch_page("pages/evidence_room.py").run()
+    app.switch_page("pages/evidence.py").run()
     assert not app.exception, app.exception[0].message
     return app
 

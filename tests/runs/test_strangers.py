@@ -36,8 +36,8 @@ def evil(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "address"),
     [
-        ("evidence_room", {"run": "emoji-300-standard", "view": "Two rules"}),
-        ("evidence_room", {"run": "emoji-300-standard", "view": "Search", "image": "training-3"}),
+        ("evidence", {"run": "emoji-300-standard", "view": "Two rules"}),
+        ("evidence", {"run": "emoji-300-standard", "view": "Search", "image": "training-3"}),
         ("noise_microscope", {"run": "emoji-300-standard"}),
     ],
 )
@@ -122,7 +122,7 @@ def test_how_a_run_ended_names_no_folder(failed: Run) -> None:
     assert str(failed.path.parent) not in said
 
 
-@pytest.mark.parametrize("page", ["evidence_room", "noise_microscope"])
+@pytest.mark.parametrize("page", ["evidence", "noise_microscope"])
 def test_commands_name_runs_and_no_folders(failed: Run, page: str) -> None:
     at = opened(page, run="tiny")
     assert [c.value for c in at.code if "ambient" in c.value]
@@ -148,7 +148,7 @@ def test_texts_for_strangers_name_no_folders(
     assert words.unplaced("2 runs of yours") == "2 runs of yours"  # no folder, a word
 
 
-@pytest.mark.parametrize("page", ["evidence_room", "noise_microscope", "audit", "train_your_own"])
+@pytest.mark.parametrize("page", ["evidence", "noise_microscope", "audit", "train_your_own"])
 def test_no_uploader_takes_more_than_the_server_allows(
     page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -166,7 +166,7 @@ def test_a_run_too_large_is_refused_in_one_line(
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     monkeypatch.setenv("AMBIENT_MAX_UPLOAD", "1000000")
-    at = opened("evidence_room")
+    at = opened("evidence")
     assert at.file_uploader(key="run-zip").proto.max_upload_size_mb == 1
     zipped = ("run.zip", b"PK" + bytes(2_000_000), "application/zip")
     at.file_uploader(key="run-zip").set_value(zipped).run()

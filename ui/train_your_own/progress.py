@@ -276,7 +276,7 @@ def _links(run: Run) -> None:
         if pair.other(run) is None:
             verdict.compare_link(run)
         st.page_link(
-            "pages/evidence_room.py",
+            "pages/evidence.py",
             label="Open in the evidence room",
             icon=":material/frame_inspect:",
             query_params={"run": run.name},

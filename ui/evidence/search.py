@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ambient.images.corpus import to_rows
 from ui import charts, words
-from ui.evidence_room import embedding, encoded, own_pictures
-from ui.evidence_room.exhibit import Room, Shelf
-from ui.evidence_room.ruling import Ruling
-from ui.evidence_room.subject import Subject, choose, look_for
+from ui.evidence import embedding, encoded, own_pictures
+from ui.evidence.exhibit import Room, Shelf
+from ui.evidence.ruling import Ruling
+from ui.evidence.subject import Subject, choose, look_for
 from ui.pictures import Images, captioned, enlarge, png
 
 HEADS = {"training": "Training images", "unseen": "Unseen images", "generated": "Generated images"}

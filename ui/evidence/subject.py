@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ui.evidence_room.exhibit import Exhibit, Room, Shelf
+from ui.evidence.exhibit import Exhibit, Room, Shelf
 from ui.pictures import Images
 from ui.teacher import control
 

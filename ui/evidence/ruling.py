@@ -20,8 +20,8 @@ from ambient.copies.rules import (
 from ui import charts, words
 from ui.charts.verdicts import histogram
 from ui.controls import pick
-from ui.evidence_room import encoded
-from ui.evidence_room.exhibit import Room
+from ui.evidence import encoded
+from ui.evidence.exhibit import Room
 from ui.teacher import control
 
 RULES = {"ratio": "Pixels", "similarity": "Encoder"}

@@ -11,7 +11,7 @@ from ambient.copies.records import Report
 from ambient.diffusion.schedule import SAMPLER_NAMES
 from ambient.runs.folder import Run
 from ui import data, words
-from ui.evidence_room.exhibit import Exhibit
+from ui.evidence.exhibit import Exhibit
 from ui.pictures import grid
 from ui.teacher import hidden
 

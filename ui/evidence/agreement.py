@@ -8,7 +8,7 @@ import streamlit as st
 
 from ambient.copies.records import JudgedImage
 from ui import words
-from ui.evidence_room.exhibit import Room
+from ui.evidence.exhibit import Room
 from ui.pictures import row
 
 KINDS = (

@@ -14,9 +14,9 @@ from ambient.images.corpus import digest
 from ambient.runs.folder import Run
 from ui import data, galleries, uploads, words
 from ui.data import Shown
-from ui.evidence_room import encoded, evidence, ruling
-from ui.evidence_room.exhibit import Exhibit, Room, Shelf
-from ui.evidence_room.ruling import Ruling
+from ui.evidence import encoded, evidence, ruling
+from ui.evidence.exhibit import Exhibit, Room, Shelf
+from ui.evidence.ruling import Ruling
 from ui.pictures import Images
 from ui.teacher import hidden
 

@@ -17,9 +17,9 @@ from ambient.images.corpus import to_rows
 from ui import charts, words
 from ui.charts.embedding import Layer, image_map
 from ui.controls import pick
-from ui.evidence_room import evidence
-from ui.evidence_room.exhibit import Exhibit, Room, Shelf
-from ui.evidence_room.ruling import Ruling
+from ui.evidence import evidence
+from ui.evidence.exhibit import Exhibit, Room, Shelf
+from ui.evidence.ruling import Ruling
 from ui.pictures import Images
 
 UNSEEN_SHOWN = 400

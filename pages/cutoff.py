@@ -3,12 +3,12 @@
 import streamlit as st
 
 from ui import covers, data, galleries, words
+from ui.cutoff import another, frozen, splicing, trade
 from ui.frame import enter, errors_in_words
-from ui.move_the_cutoff import another, frozen, splicing, trade
 from ui.teacher import control, hidden
 
 bar = enter(
-    "Move the cutoff",
+    "Cutoff",
     "Above the cutoff the network never sees a clean image, only one fixed noisy copy of each. "
     "What does that do to copies, and to quality?",
 )

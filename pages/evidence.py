@@ -3,16 +3,16 @@
 import streamlit as st
 
 from ui import words
-from ui.evidence_room import agreement, evidence, exhibit, own_pictures, ruling, search, twins
-from ui.evidence_room.exhibit import Room
-from ui.evidence_room.open_run import choose_run
-from ui.evidence_room.sampling import draw_now
+from ui.evidence import agreement, evidence, exhibit, own_pictures, ruling, search, twins
+from ui.evidence.exhibit import Room
+from ui.evidence.open_run import choose_run
+from ui.evidence.sampling import draw_now
 from ui.frame import enter, errors_in_words
 
 VIEWS = ("Rows", "Two rules", "Search", "Twins", "Your pictures")
 
 bar = enter(
-    "Evidence room",
+    "Evidence",
     "Judge for yourself: every generated image beside the training images nearest to it, and the "
     "nearest image the model never saw.",
 )

@@ -13,8 +13,8 @@ from ambient.images.corpus import digest
 from ambient.runs.folder import Run
 from ui import data
 from ui.data import Sets
-from ui.evidence_room import encoded
-from ui.evidence_room.encoded import Cloud, Features
+from ui.evidence import encoded
+from ui.evidence.encoded import Cloud, Features
 from ui.pictures import Images
 
 

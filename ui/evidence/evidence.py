@@ -13,10 +13,10 @@ from ambient.copies.rules import choose
 from ambient.runs.folder import Run
 from ui import deal, words
 from ui.controls import pick
-from ui.evidence_room.encoded import Cloud, Features
-from ui.evidence_room.exhibit import Room
-from ui.evidence_room.ruling import Ruling
-from ui.evidence_room.subject import look_for
+from ui.evidence.encoded import Cloud, Features
+from ui.evidence.exhibit import Room
+from ui.evidence.ruling import Ruling
+from ui.evidence.subject import look_for
 from ui.pictures import compared
 from ui.teacher import control, hidden
 

@@ -1,0 +1,1 @@
+"""What `pages/cutoff.py` shows."""

@@ -1,1 +1,0 @@
-"""What `pages/evidence_room.py` shows."""

@@ -1,1 +1,0 @@
-"""What `pages/move_the_cutoff.py` shows."""
