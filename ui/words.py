@@ -249,21 +249,22 @@ def bar(
 def under(
     name: str, caption: str, sources: Sequence[str], rows: Callable[[], data.Rows], command: str
 ) -> None:
-    """Under every figure: what to see, where it comes from, its data, the command that redraws it.
+    """Under every figure: what to see, and one quiet mark that opens the rest.
+
+    The rest: where the figure comes from, its data, and the command that redraws it.
 
     Args:
         name: of the figure, for file name and widget keys.
         rows: makes the figure's data when someone asks for it.
     """
-    st.caption(caption, width=760)
-    st.caption("  \n".join(f":small[{line}]" for line in sources))
-    if hidden("data"):
-        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        about = "The data of this figure"
-        download("CSV", lambda: data.csv_bytes(rows()), f"{name}.csv", "text/csv", about)
-        with st.popover("Command", icon=":material/terminal:", type="tertiary"):
-            st.caption("Redraws the numbers of this figure")
+        st.caption(caption, width="content")
+        if hidden("data"):
+            return
+        with st.popover("Source", icon=":material/info:", type="tertiary"):
+            st.caption("  \n".join(sources))
+            about = "The data of this figure"
+            download("CSV", lambda: data.csv_bytes(rows()), f"{name}.csv", "text/csv", about)
             st.code(unplaced(command), language=None, wrap_lines=True)
 
 

@@ -104,7 +104,7 @@ def test_no_page_has_a_barrier(scheme: str, server: str, new_tab: Any) -> None:
 
 def test_no_barrier_in_what_opens(tab: Any) -> None:
     page = _ready(tab, "")
-    for name in ("Teach", "Terms", "Command"):
+    for name in ("Teach", "Terms", "Source"):
         popover = page.get_by_test_id("stPopover").filter(has_text=name).first
         popover.get_by_role("button").click()
         expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
