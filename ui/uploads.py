@@ -16,7 +16,7 @@ from ambient.config import Config
 from ambient.files import InputError
 from ambient.images.corpus import archive_among
 from ambient.images.read import plain, read_croppable
-from ambient.images.squares import crop
+from ambient.images.readings import crop
 from ambient.images.zips import holds_arrays
 from ambient.runs.limits import Limits
 from ui import words

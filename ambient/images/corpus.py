@@ -19,8 +19,10 @@ from PIL import Image, ImageOps
 
 from ambient.files import ASSETS, InputError, Tell, silent
 from ambient.images.read import MAX_SIDE, MIN_SIDE, guarded, kind, plain
+from ambient.images.readings import USUAL, Reading
 from ambient.images.squares import (
     Pictures,
+    See,
     check_count,
     folder_pictures,
     read_squares,
@@ -140,7 +142,14 @@ def split_corpus(
     return Split(train=train.astype(np.int64), heldout=held.astype(np.int64))
 
 
-def load_corpus(spec: str | Path, *, side: int | None = None, tell: Tell = silent) -> Corpus:
+def load_corpus(
+    spec: str | Path,
+    *,
+    side: int | None = None,
+    tell: Tell = silent,
+    reading: Reading = USUAL,
+    see: See | None = None,
+) -> Corpus:
     """Load images by name or path.
 
     Args:
@@ -151,6 +160,8 @@ def load_corpus(spec: str | Path, *, side: int | None = None, tell: Tell = silen
             all pictures share one that the network accepts, else 32. Bundled images and those of
             an npz are never resized: another `side` than theirs is refused.
         tell: progress in pictures.
+        reading: how files are read that are transparent or no squares.
+        see: is shown each of these files as a picture, before it is read so.
 
     Raises:
         InputError: nothing there, not images, too small, or no network for a first download.
@@ -172,10 +183,12 @@ def load_corpus(spec: str | Path, *, side: int | None = None, tell: Tell = silen
         path = Path(spec).expanduser().resolve()  # a run must find it from any working folder
         suffix = "folder" if path.is_dir() else path.suffix.lower() if path.is_file() else ""
     if suffix == "folder":
-        return _from_pictures(str(path), folder_pictures(path), side, MAX_IMAGES, tell)
+        found = folder_pictures(path)
+        return _from_pictures(str(path), found, side, MAX_IMAGES, tell, reading, see)
     if suffix == ".zip":
         with open_zip(path, path.name, MAX_PICTURES_BYTES) as archive:
-            return _from_pictures(str(path), zip_pictures(archive), side, MAX_IMAGES, tell)
+            found = zip_pictures(archive)
+            return _from_pictures(str(path), found, side, MAX_IMAGES, tell, reading, see)
     if suffix == ".npz":
         return _from_npz(path, str(path), side)
     raise InputError(unknown)
@@ -306,9 +319,16 @@ def _check_shape(label: str, images: NDArray[np.uint8]) -> None:
 
 
 def _from_pictures(
-    name: str, pictures: Pictures, side: int | None, most: int, tell: Tell
+    name: str,
+    pictures: Pictures,
+    side: int | None,
+    most: int,
+    tell: Tell,
+    reading: Reading = USUAL,
+    see: See | None = None,
 ) -> Corpus:
-    return _labeled(name, *read_squares(Path(name).name, pictures, side, most, tell))
+    squares = read_squares(Path(name).name, pictures, side, most, tell, reading, see)
+    return _labeled(name, *squares)
 
 
 def _labeled(

@@ -100,7 +100,12 @@ def guarded(complaint: str) -> Iterator[None]:
 
 
 def read_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> Image.Image:
-    """One picture, upright, transparency on white, as RGB or gray (L); of many frames, the first.
+    """A picture, as `open_picture`, transparency on white, as RGB or gray (L)."""
+    return flatten(open_picture(data, label, formats))
+
+
+def open_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> Image.Image:
+    """One picture, upright, of 8 bits, perhaps transparent; of many frames, the first.
 
     Raises:
         InputError: too large in bytes or pixels (before anything is decoded), not one of
@@ -129,7 +134,7 @@ def read_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> 
             if opened.width * opened.height > MAX_PIXELS:
                 raise InputError(_too_many(label, f"{opened.width}x{opened.height}"))
             ImageOps.exif_transpose(opened, in_place=True)
-            return _flat(_eight_bits(opened))
+            return _eight_bits(opened)
 
 
 def _too_many(label: str, size: str) -> str:
@@ -146,21 +151,28 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(picture) / 257).round().clip(0, 255).astype(np.uint8))
 
 
-def _flat(picture: Image.Image) -> Image.Image:
+def flatten(picture: Image.Image, clear: str = "white") -> Image.Image:
+    """A picture as RGB or gray (L); where it is transparent, a color shows, or what it `kept`."""
     mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
     if not picture.has_transparency_data:
         return picture.convert(mode)
-    clear = picture if picture.mode == "RGBA" else picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert(mode)
+    over = picture.convert("RGBA")
+    if clear == "kept":
+        return over.convert("RGB").convert(mode)
+    return Image.alpha_composite(Image.new("RGBA", over.size, clear), over).convert(mode)
 
 
 def read_croppable(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> Image.Image:
-    """A picture, as `read_picture`, that a square can be cropped from.
+    """A picture, as `read_picture`, that a square can be cropped from (see `check_croppable`)."""
+    return flatten(check_croppable(open_picture(data, label, formats), label))
+
+
+def check_croppable(picture: Image.Image, label: str) -> Image.Image:
+    """The same picture.
 
     Raises:
-        InputError: as `read_picture`, or a side under 8 pixels, or a mere strip.
+        InputError: a side under 8 pixels, or a mere strip.
     """
-    picture = read_picture(data, label, formats)
     short, long = sorted(picture.size)
     size = f"'{plain(label)}' is {picture.width}x{picture.height} pixels"
     if short < MIN_SIDE:

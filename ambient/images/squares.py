@@ -9,15 +9,23 @@ from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ambient.files import InputError, Tell
-from ambient.images.read import KEPT_SIDE, MAX_PICTURE_BYTES, guarded, plain, read_croppable
+from ambient.images.read import (
+    MAX_PICTURE_BYTES,
+    check_croppable,
+    guarded,
+    open_picture,
+    plain,
+)
+from ambient.images.readings import USUAL, Reading, crop
 
 DEFAULT_SIDE = 32
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
 Pictures = Sequence[tuple[str, Callable[[], bytes]]]  # the name of each, and what reads it
+See = Callable[[Image.Image], object]  # is shown each picture as its file has it
 
 
 def is_picture(name: PurePath) -> bool:
@@ -43,15 +51,23 @@ def _file_bytes(path: Path) -> bytes:
 
 
 def read_squares(
-    label: str, pictures: Pictures, side: int | None, most: int, tell: Tell
+    label: str,
+    pictures: Pictures,
+    side: int | None,
+    most: int,
+    tell: Tell,
+    reading: Reading = USUAL,
+    see: See | None = None,
 ) -> tuple[NDArray[np.uint8], list[str], tuple[str, ...]]:
-    """All pictures that can be read, cropped to squares of one size.
+    """All pictures that can be read, as squares of one size.
 
     Args:
         label: what to call all of them.
         side: see `square`.
         most: pictures that are looked at.
         tell: progress in pictures.
+        reading: how they are read.
+        see: is shown each of them, upright, before that.
 
     Returns:
         uint8 (n, side, side, c), the names of these pictures, and a note each on what was resized,
@@ -68,13 +84,15 @@ def read_squares(
     for count, (name, content) in enumerate(pictures):
         tell("reading pictures", count, len(pictures))
         try:
-            picture = read_croppable(content(), name)
+            picture = check_croppable(open_picture(content(), name), name)
         except InputError as e:
             refused.append(str(e))
             continue
         names.append(name)
-        met.append((*picture.size, picture.mode))
-        squares.append(square(picture, side))
+        if see:
+            see(picture)
+        squares.append(square(picture, side, reading))
+        met.append((*picture.size, squares[-1].mode))
     if refused and not squares:
         only = "" if len(refused) == 1 else f"none of {len(refused)} pictures can be used: "
         raise InputError(only + refused[0])
@@ -82,7 +100,7 @@ def read_squares(
         expected = ", ".join(sorted(SUFFIXES))
         raise InputError(f"'{plain(label)}' holds no pictures; expected files with {expected}.")
     images = stack(squares)
-    return images, names, tuple(_notes(images.shape[1], met, refused))
+    return images, names, tuple(_notes(images.shape[1], reading.form, met, refused))
 
 
 def check_count(count: int, most: int) -> None:
@@ -91,13 +109,15 @@ def check_count(count: int, most: int) -> None:
         raise InputError(f"more than {most} pictures were given; use fewer.")
 
 
-def _notes(side: int, met: Sequence[tuple[int, int, str]], refused: Sequence[str]) -> Iterator[str]:
+def _notes(
+    side: int, form: str, met: Sequence[tuple[int, int, str]], refused: Sequence[str]
+) -> Iterator[str]:
     """What was done to pictures of these widths, heights and modes, and what was left out."""
     if resized := [(w, h) for w, h, _ in met if (w, h) != (side, side)]:
         small, large = ("x".join(map(str, f(resized, key=math.prod))) for f in (min, max))
         sizes = small if small == large else f"{small} to {large}"
         yield (
-            f"{len(resized)} of {len(met)} pictures ({sizes} pixels) cropped to a square and "
+            f"{len(resized)} of {len(met)} pictures ({sizes} pixels) {form} to a square and "
             f"resized to {side}x{side}."
         )
     if 0 < (gray := sum(mode == "L" for *_, mode in met)) < len(met):
@@ -107,20 +127,11 @@ def _notes(side: int, met: Sequence[tuple[int, int, str]], refused: Sequence[str
         yield f"{len(refused)} of {len(met) + len(refused)} pictures left out: {refused[0]}{more}"
 
 
-def crop(picture: Image.Image, side: int) -> Image.Image:
-    """The middle of a picture at `side` x `side` pixels."""
-    if max(picture.size) > KEPT_SIDE:
-        picture = ImageOps.contain(picture, (KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
-    if picture.size == (side, side):
-        return picture
-    return ImageOps.fit(picture, (side, side), Image.Resampling.LANCZOS)
-
-
-def square(picture: Image.Image, side: int | None) -> Image.Image:
-    """Its middle at `side` pixels; without a side, a size that the network accepts is kept."""
+def square(picture: Image.Image, side: int | None, reading: Reading = USUAL) -> Image.Image:
+    """A picture at `side` pixels; without a side, a size that the network accepts is kept."""
     width, height = picture.size
     accepted = width == height and width <= 64 and width % 4 == 0
-    return crop(picture, side or (width if accepted else DEFAULT_SIDE))
+    return reading.square(picture, side or (width if accepted else DEFAULT_SIDE))
 
 
 def stack(squares: Sequence[Image.Image]) -> NDArray[np.uint8]:
