@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ambient.copies.intervals import clopper_pearson
 from ambient.files import InputError, Tell, silent
+from ambient.images.arrays import Given, as_images
 from ambient.images.neighbors import (
     Table,
     nearest,
     nearest_of_two_groups,
     values,
 )
+from ambient.images.twins import twin_groups
 
 RATIO_CAP = 1 / 3  # d1/d2 below this is the field's usual rule (Yoon et al. 2023)
 ORDERS = ("worst", "median", "random")
@@ -227,26 +229,43 @@ def verdict_at(
 
 
 def find_copies(
-    samples: Flat, train: Flat, heldout: Flat, groups: NDArray[np.int64] | None = None
+    samples: Given,
+    train: Given,
+    heldout: Given | None = None,
+    groups: ArrayLike | None = None,
 ) -> tuple[Verdict, Neighbors]:
     """The pixel verdict on any images: who is a copy of a training image, and of which one.
 
     Args:
-        samples, train, heldout: float32 (n, ...), images in [-1, 1] of one shape.
-        groups: twin groups of the training images (`Corpus.groups`); default: all distinct.
+        samples, train, heldout: images of one shape, each in any form of `as_images`. Without
+            held-out ones the rule is calibrated on training images, each against the others.
+        groups: twin groups of the training images; default: near-duplicates (`twin_groups`).
 
     Returns:
         The verdict by the d1/d2 rule, and each sample's neighbors.
+
+    Raises:
+        InputError: images that `as_images` refuses, of different shapes, or too few.
 
     Example:
         >>> verdict, neighbors = find_copies(samples, train, heldout)
         >>> verdict.rate, verdict.ci95, verdict.heldout_rate
     """
-    groups = np.arange(len(train)) if groups is None else groups
-    flat = [
-        np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)
-        for x in (samples, train, heldout)
-    ]
-    neighbors = find_neighbors(flat[0], flat[1], groups)
-    null = find_neighbors(flat[2], flat[1], groups)
+    made, known = as_images(samples, "samples"), as_images(train, "train")
+    unseen = known if heldout is None else as_images(heldout, "heldout")
+    for name, images in (("samples", made), ("heldout", unseen)):
+        if images.shape[1:] != known.shape[1:]:
+            raise InputError(
+                f"{name} are {images.shape[1:]} and train {known.shape[1:]} (height, width, "
+                "channels); give all in one form."
+            )
+    twins = twin_groups(known) if groups is None else np.asarray(groups)
+    if twins.shape != (len(known),) or twins.dtype.kind not in "iu":
+        raise InputError(
+            f"groups are {twins.dtype.name} {twins.shape}; expected one whole number for each of "
+            f"{len(known)} training images."
+        )
+    rows = [x.reshape(len(x), -1) for x in (made, known, unseen)]
+    neighbors = find_neighbors(rows[0], rows[1], twins)
+    null = find_neighbors(rows[2], rows[1], twins, own=twins if heldout is None else None)
     return judge(neighbors.ratio, null.ratio, "ratio"), neighbors
