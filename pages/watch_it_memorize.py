@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from ui import covers, scrubber, stages, words
+from ui import covers, film, stages, words
+from ui.film.training import scrub_training
 from ui.frame import enter, errors_in_words
-from ui.scrubber.training import scrub_training
 from ui.watch_it_memorize import forming, guess, watch
 
 bar = enter(
@@ -30,7 +30,7 @@ if covered:
 
 with errors_in_words():
     steps = stages.steps(runs)
-    step = steps[scrubber.chosen("step", steps)]
+    step = steps[film.chosen("step", steps)]
     words.bar(bar, list(runs.values()), step)
     watch.headline(runs, step, numbers)
     if said is not None:

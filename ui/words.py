@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ambient.config import Config
-from ambient.copies.records import Judged, RatedRule, Report, Verdicts
+from ambient.copies.records import Judged, JudgedImage, RatedRule, Report, Verdicts
 from ambient.copies.rules import LEFT_OUT, halves
 from ambient.files import InputError
 from ambient.runs import folder as store
@@ -41,6 +41,11 @@ def copies_of(copies: Sequence[bool]) -> str:
     if len(copies) == 1:
         return "this one is a copy" if count else "this one is not a copy"
     return f"{count} of these {len(copies)} {'is a copy' if count == 1 else 'are copies'}"
+
+
+def mark(row: JudgedImage) -> Literal["copy", "resembles", "new"]:
+    """Which of the three marks a judged picture gets."""
+    return "copy" if row.copy else "resembles" if getattr(row, "resembles", False) else "new"
 
 
 def resembling(threshold: float) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from ambient.config import CHOICES
 from ambient.runs.folder import Run
-from ui import charts, data, scrubber, words
+from ui import charts, data, words
 from ui import stages as judged
 from ui.charts import training as training_charts
-from ui.scrubber.training import scrub_training
-
-SHOWN = 12
+from ui.film.training import scrub_training
 
 
 def show(run: Run) -> None:
@@ -20,21 +16,12 @@ def show(run: Run) -> None:
     if not steps:
         return
     stages = judged.copies(run)
-    step = steps[scrubber.chosen("step", steps)]
-    left, right = st.columns(2, gap="large")
-    with left:
-        scrub_training({run.config.arm: run}, steps, SHOWN)
-    with right:
-        if stages:
-            figure = training_charts.copied_along(stages, run.config.arm, run.config.steps, step)
-            last = stages[-1]
-            alt = f"Copies against step, {words.percent(last['rate'])} at step {last['step']:,}."
-            charts.show(figure, f"copied-{run.name}", alt)
-        lines = run.metrics()
-        if lines:
-            figure = training_charts.loss(lines, run.config.arm, run.config.steps, step)
-            alt = f"Training loss, {lines[-1]['loss']:.3f} at step {lines[-1]['step']:,}."
-            charts.show(figure, f"loss-{run.name}", alt)
+    step = steps[scrub_training({run.config.arm: run}, steps).frame]
+    lines = run.metrics()
+    if lines:
+        figure = training_charts.loss(lines, run.config.arm, run.config.steps, step)
+        alt = f"Training loss, {lines[-1]['loss']:.3f} at step {lines[-1]['step']:,}."
+        charts.show(figure, f"loss-{run.name}", alt)
     words.under(
         "training",
         "Move the step: the noise stays the same, the network learns. Loss alone does not tell "

@@ -14,11 +14,10 @@ from PIL import Image
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
 from ui import data, words
+from ui.film import show
+from ui.film.parts import Film, Row
 from ui.pictures import Images
-from ui.scrubber import scrub
-from ui.scrubber.film import Film
-from ui.scrubber.training import run_panel
-from ui.stages import Runs, judge
+from ui.stages import TONES, Runs, judge, panel_name
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,28 @@ def _read(path: str, changed: int) -> Forming:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _film(paths: tuple[str, ...], changed: tuple[int, ...]) -> Film:
-    panels = []
+    """From pure noise down, the clean picture that each network guesses at every step."""
+    rows, sigmas = [], ()
     for run in map(store.open_run, paths):
         if found := forming(run):
-            moments = (
-                (f"{len(images)} denoised pictures at noise level {sigma:.3g}", images)
-                for sigma, images in zip(found.sigmas, found.images, strict=True)
-            )
-            panels.append(run_panel(run, moments, above=False))
-    return Film.of(panels)
+            sigmas = found.sigmas
+            rows.append(_row(run, found))
+    frames = [f"{i} of {len(sigmas)}, noise level {s:.2g}" for i, s in enumerate(sigmas, 1)]
+    return Film(rows, "Sampling step", frames)
+
+
+def _row(run: Run, found: Forming) -> Row:
+    judged = [judge(run, images).copies for images in found.images]
+    said = [words.copies_of(copies) for copies in judged]
+    return Row(
+        title=panel_name(run),
+        tone=TONES.get(run.config.arm, "gray"),
+        images=found.images,
+        marks=[["copy" if c else "new" for c in copies] for copies in judged],
+        captions=said,
+        alts=[f"{panel_name(run)}: {text} at noise level {sigma:.3g}."
+              for text, sigma in zip(said, found.sigmas, strict=True)],
+    )  # fmt: skip
 
 
 def show_forming(runs: Runs) -> None:
@@ -77,16 +89,14 @@ def show_forming(runs: Runs) -> None:
     sigmas = next(iter(have.values())).sigmas
     count, kept = len(sigmas), [runs[arm] for arm in have]
     options = list(range(1, count + 1))
-    scrub(
+    show(
         _film(
             tuple(str(run.path) for run in kept),
             tuple(data.stamp(run.path / "trajectory.png") for run in kept),
         ),
+        f"forming-{'-'.join(run.name for run in kept)}",
         "sampling",
         options,
-        [f"{i} of {count}, noise {s:.2g}" for i, s in zip(options, sigmas, strict=True)],
-        f"forming-{'-'.join(run.name for run in kept)}",
-        "Sampling step",
     )
     words.under(
         "forming",

@@ -1,4 +1,4 @@
-// Holds a film's strip for the scrubbers of this tab (scrubber.js); it shows nothing itself.
+// Holds a film's pictures for the films of this tab (film.js); it shows nothing itself.
 
 const KEPT = 8 // films; a tab forgets the oldest
 

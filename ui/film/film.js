@@ -1,0 +1,327 @@
+// Rows of pictures over one slider: a drag draws from memory, only a release goes to the server.
+
+const PLAY = "M8 5v14l11-7z"
+const PAUSE = "M6 5h4v14H6zM14 5h4v14h-4z"
+const NEXT = "M6 5l9 7-9 7zM16 5h3v14h-3z"
+const SMALLEST = 46 // CSS pixels a picture is wide before its row breaks
+const AROUND = 4 // CSS pixels around each picture, for its frame
+const PAUSE_AFTER_KEYS = 300 // milliseconds: several presses are one move
+const A_DRAG = 6 // CSS pixels a finger moves before it is no tap
+
+const films = new WeakMap()
+const strips = (globalThis.ambientStrips ??= new Map()) // filled by strip.js
+
+// What a list says at a frame; a list of one holds for all frames.
+const at = (list, i) => list?.[Math.min(i, list.length - 1)]
+
+function make(tag, props = {}, ...children) {
+  const { data, ...rest } = props
+  const node = Object.assign(document.createElement(tag), rest)
+  Object.assign(node.dataset, data)
+  node.append(...children)
+  return node
+}
+
+class Film {
+  constructor(root) {
+    this.root = root
+    for (const part of ["rows", "control", "play", "ticks", "said", "near", "legend"]) {
+      this[part] = root.querySelector(`.${part}`)
+    }
+    this.chart = new Chart(root.querySelector(".chart"))
+    this.input = root.querySelector("input")
+    this.label = root.querySelector("label")
+    this.output = root.querySelector("output")
+    this.still = matchMedia("(prefers-reduced-motion: reduce)")
+    this.parts = []
+    this.resized = new ResizeObserver(() => { this.fit(); this.draw() })
+    this.resized.observe(root)
+    this.still.onchange = () => this.face()
+    this.arrived = () => this.load()
+    addEventListener("ambient-strip", this.arrived)
+    this.input.onpointerdown = () => { this.held = true; this.stop() }
+    this.input.onpointerup = this.input.onpointercancel = () => { this.held = false }
+    this.input.onkeydown = () => { this.keys = true; this.stop() }
+    this.input.oninput = () => this.draw()
+    this.input.onchange = () => this.release(this.keys ? PAUSE_AFTER_KEYS : 0)
+    this.play.onclick = () => this.press()
+    this.drags(this.chart.svg, (event) => this.chart.frameAt(event), 0)
+    const moved = (event, from) => (this.last * (event.clientX - from.x)) / this.rows.clientWidth
+    this.drags(this.rows, (event, from) => from.index + moved(event, from), A_DRAG)
+  }
+
+  get index() { return Number(this.input.value) }
+  get last() { return this.data.frames.length - 1 }
+  get playing() { return this.clock !== undefined }
+
+  update(data, send) {
+    this.send = send
+    const fresh = this.data?.version !== data.version
+    const moved = fresh || this.data.index !== data.index
+    this.data = data
+    this.label.textContent = data.label
+    this.control.hidden = !this.last
+    this.control.classList.toggle("still", !data.controls)
+    this.root.classList.toggle("beside", data.pool.length > 0 && this.last > 0)
+    this.input.max = this.last
+    if (fresh) { this.stop(); this.build() }
+    // What Python says holds, unless the visitor is just moving on.
+    if (moved && (fresh || !(this.held || this.playing || this.waiting))) this.input.value = data.index
+    if (!this.waiting) this.cell = data.cell
+    this.face()
+    this.fit()
+    this.draw()
+    this.load()
+  }
+
+  // The pictures come once, on their own: a release sends only what changes.
+  load() {
+    const address = strips.get(this.data.film)
+    if (!address || this.shown === this.data.film) return
+    const strip = Object.assign(new Image(), { src: address })
+    const { film } = this.data
+    strip.decode().then(() => {
+      if (this.data.film !== film) return
+      ;[this.strip, this.shown] = [strip, film]
+      this.draw()
+    })
+  }
+
+  build() {
+    this.parts = this.data.rows.map((row, r) => this.row(row, r))
+    this.rows.replaceChildren(...this.parts.map((part) => part.figure))
+    this.ticks.replaceChildren(...this.data.ticks.map(([i, text]) => {
+      const tick = make("span", { textContent: text })
+      tick.style.setProperty("--at", this.last ? i / this.last : 0)
+      return tick
+    }))
+    this.legend.replaceChildren(...this.data.legend.map(([mark, text]) =>
+      make("span", {}, make("i", { data: { mark } }), text)))
+    this.view = undefined
+    this.near.hidden = !this.data.pool.length
+  }
+
+  row(row, r) {
+    const number = make("b"), caption = make("span")
+    const head = make("figcaption", {},
+      make("span", { className: "title", textContent: row.title }),
+      make("span", { className: "caption" }, number, " ", caption))
+    const cells = at(row.tiles, 0).map((_, c) => {
+      const canvas = make("canvas")
+      const box = this.data.taps
+        ? make("button", { type: "button", className: "cell", onclick: () => this.choose(r, c) }, canvas)
+        : make("span", { className: "cell" }, canvas)
+      const whole = make("span", { className: "place" }, box)
+      if (row.labels.length) whole.append(make("small", { textContent: row.labels[c] }))
+      return { whole, box, canvas }
+    })
+    const grid = make("div", { className: "cells" }, ...cells.map((cell) => cell.whole))
+    if (!this.data.taps) grid.setAttribute("role", "img")
+    const figure = make("figure", { data: { tone: row.tone } }, head, grid)
+    return { ...row, figure, head, number, caption, grid, cells }
+  }
+
+  // As many columns as stay large enough to see; a picture's pixels become whole ones where they can.
+  fit() {
+    const room = this.rows.clientWidth
+    if (!this.data || !room) return
+    const side = this.data.side
+    const ratio = devicePixelRatio
+    for (const part of this.parts) {
+      const n = part.cells.length
+      const fitting = Math.max(1, Math.floor(room / (SMALLEST + 2 * AROUND)))
+      const columns = Math.ceil(n / Math.ceil(n / fitting))
+      const most = Math.min(room / columns - 2 * AROUND, this.data.largest)
+      const crisp = (Math.floor((most * ratio) / side) * side) / ratio
+      part.size = crisp > 0.84 * most ? crisp : most
+      part.grid.style.setProperty("--columns", columns)
+      part.grid.style.setProperty("--size", `${part.size}px`)
+    }
+    this.chart.lay(this.data.chart, this.last, this.input.clientWidth)
+  }
+
+  draw() {
+    if (!this.data) return
+    const i = this.index
+    this.output.textContent = this.data.frames[i]
+    this.said.textContent = at(this.data.said, i) ?? ""
+    const words = []
+    for (const part of this.parts) {
+      const [number, caption] = [at(part.numbers, i) ?? "", at(part.captions, i) ?? ""]
+      part.number.textContent = number
+      part.caption.textContent = caption
+      if (caption) words.push(`${part.title}: ${number} ${caption}`)
+      if (!this.data.taps) part.grid.setAttribute("aria-label", at(part.alts, i) ?? part.title)
+      part.cells.forEach((cell, c) => this.show(part, cell, c, i))
+    }
+    this.input.setAttribute("aria-valuetext", [this.data.frames[i], ...words].join(", "))
+    this.input.style.setProperty("--share", `${(100 * i) / Math.max(this.last, 1)}%`)
+    this.chart.point(i)
+    this.inspect(i)
+  }
+
+  mark(part, c, i) {
+    if (!part.scores.length) return { "=": "copy", "~": "resembles", ".": "new" }[at(part.marks, i)?.[c]] ?? ""
+    const score = part.scores[c]
+    if (score === null) return "new"
+    return score < this.data.lines[i] ? "copy" : score < (this.data.resembles ?? 0) ? "resembles" : "new"
+  }
+
+  show(part, { box, canvas }, c, i) {
+    const mark = this.mark(part, c, i)
+    box.dataset.mark = mark
+    this.paint(canvas, at(part.tiles, i)[c], part.size)
+    if (!this.data.taps) return
+    const chosen = this.cell?.[0] === this.parts.indexOf(part) && this.cell[1] === c
+    box.setAttribute("aria-pressed", chosen)
+    box.setAttribute("aria-label", [part.title, part.labels[c] ?? `picture ${c + 1}`, mark].filter(Boolean).join(", "))
+  }
+
+  paint(canvas, tile, size) {
+    const { side, columns, film } = this.data
+    canvas.style.width = canvas.style.height = `${size}px`
+    if (this.shown !== film || !size || tile < 0) return
+    const whole = side * Math.max(1, Math.ceil((size * devicePixelRatio) / side - 0.01))
+    if (canvas.width !== whole || canvas.height !== whole) canvas.width = canvas.height = whole
+    const pen = canvas.getContext("2d")
+    pen.imageSmoothingEnabled = false
+    pen.clearRect(0, 0, whole, whole)
+    pen.drawImage(this.strip, (tile % columns) * side, Math.floor(tile / columns) * side, side, side, 0, 0, whole, whole)
+  }
+
+  // The chosen picture, larger, beside the training images nearest to it at this frame.
+  inspect(i) {
+    if (this.near.hidden) return
+    const [r, c] = this.cell ?? [0, 0]
+    const part = this.parts[r]
+    if (!part) return
+    const found = at(part.near, i)?.[c] ?? []
+    if (this.view?.others.length !== found.length) this.view = this.lens(found.length)
+    const { title, verdict, big, box, others } = this.view
+    const mark = this.mark(part, c, i)
+    this.near.dataset.tone = part.tone
+    title.textContent = `${part.title}, ${part.labels[c] ?? `picture ${c + 1}`}`
+    verdict.textContent = this.data.verdicts[mark] ?? ""
+    box.dataset.mark = mark
+    const large = this.near.clientWidth < 400 ? 96 : 128
+    this.paint(big, at(part.tiles, i)[c], large)
+    others.forEach((other, k) => {
+      const [tile, name] = this.data.pool[found[k]]
+      this.paint(other.canvas, tile, k ? 64 : large)
+      other.name.textContent = name
+    })
+  }
+
+  lens(count) {
+    const [title, verdict, big] = [make("b"), make("span", { className: "verdict" }), make("canvas")]
+    const box = make("span", { className: "cell" }, big)
+    const others = Array.from({ length: count }, () => ({ canvas: make("canvas"), name: make("small") }))
+    const place = ({ canvas, name }) => make("span", { className: "place" }, canvas, name)
+    const pictures = make("div", { className: "pictures" },
+      make("span", { className: "place" }, box, make("small", { textContent: "generated" })),
+      ...others.map(place))
+    this.near.replaceChildren(make("p", {}, title, " ", verdict), pictures)
+    return { title, verdict, big, box, others }
+  }
+
+  choose(r, c) {
+    if (this.dragged) return
+    this.cell = [r, c]
+    this.draw()
+    this.tell(this.cell)
+  }
+
+  // A finger on the chart or on the pictures moves the slider too.
+  drags(node, frame, least) {
+    node.onpointerdown = (event) => {
+      const from = { x: event.clientX, index: this.index }
+      this.dragged = false
+      const move = (e) => {
+        if (!this.dragged && Math.abs(e.clientX - from.x) < least) return
+        if (!this.dragged) { this.stop(); node.setPointerCapture(e.pointerId) }
+        this.dragged = this.held = true
+        this.input.value = Math.round(frame(e, from))
+        this.draw()
+      }
+      const end = () => {
+        this.held = node.onpointermove = node.onpointerup = node.onpointercancel = null
+        if (this.dragged) this.release(0)
+      }
+      Object.assign(node, { onpointermove: move, onpointerup: end, onpointercancel: end })
+      if (!least) move(event)
+    }
+  }
+
+  release(after) {
+    clearTimeout(this.waiting)
+    this.waiting = setTimeout(() => {
+      this.waiting = undefined
+      this.keys = false
+      if (this.index !== this.data.index) this.tell()
+    }, after)
+  }
+
+  tell(cell = null) { this.send("moved", { frame: this.index, cell }) }
+
+  press() {
+    if (this.playing) {
+      this.stop()
+      this.release(0)
+      return
+    }
+    if (this.still.matches) { // no motion: one frame a press
+      this.input.value = this.index === this.last ? 0 : this.index + 1
+      this.draw()
+      this.release(PAUSE_AFTER_KEYS)
+      return
+    }
+    this.input.value = this.index === this.last ? 0 : this.index
+    this.draw()
+    this.clock = setInterval(() => this.tick(), this.data.period)
+    this.face()
+  }
+
+  tick() {
+    if (this.index < this.last) {
+      this.input.value = this.index + 1
+      this.draw()
+    }
+    if (this.index === this.last) {
+      this.stop()
+      this.release(0)
+    }
+  }
+
+  stop() {
+    clearInterval(this.clock)
+    this.clock = undefined
+    if (this.data) this.face()
+  }
+
+  face() {
+    const [shape, name] = this.playing ? [PAUSE, "Pause"]
+      : this.still.matches ? [NEXT, "Next"] : [PLAY, "Play"]
+    this.play.querySelector("path").setAttribute("d", shape)
+    this.play.setAttribute("aria-label", name)
+    this.play.title = name
+  }
+
+  end() {
+    this.stop()
+    clearTimeout(this.waiting)
+    this.resized.disconnect()
+    removeEventListener("ambient-strip", this.arrived)
+    this.still.onchange = null
+  }
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".film")
+  const film = films.get(root) ?? new Film(root)
+  films.set(root, film)
+  film.update(data, setTriggerValue)
+  return () => {
+    film.end()
+    films.delete(root)
+  }
+}
