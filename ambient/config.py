@@ -61,6 +61,7 @@ class Field:
         help: what it is, where the title does not say all.
         default: how the usual value is told, where it is not simply that value.
         among: the names it may take, with their meaning.
+        offered: whether a form for visitors asks for it, beside the images.
         named: whether it stands in the name of a run for which it was chosen.
         compared: whether a difference in it makes two runs different; else it follows from other
             fields, or only orders sums.
@@ -71,6 +72,7 @@ class Field:
     help: str = ""
     default: str = ""
     among: dict[str, str] | None = None
+    offered: bool = False
     named: bool = False
     compared: bool = True
 
@@ -99,24 +101,34 @@ class Config(Record, frozen=True, kw_only=True):
 
     corpus: Annotated[str, Field("images", "emoji", "see `corpora`", compared=False)]
     corpus_sha256: Annotated[str, Field("hash of the images")]
-    n_train: Annotated[int, Meta(ge=2, le=MAX_IMAGES), Field("number of training images", 100)]
+    n_train: Annotated[
+        int, Meta(ge=2, le=MAX_IMAGES), Field("number of training images", 100, offered=True)
+    ]
     split_seed: Annotated[Seed, Field("which images are trained on", 0)]
-    arm: Annotated[str, _one_of(ARMS), Field("way of training", "standard", among=ARMS)]
-    cutoff: Annotated[float, Meta(ge=0, lt=100), Field("cutoff", 0.0, _SIGMA)]
-    steps: Annotated[Steps, Field("training steps", 3000)]
+    arm: Annotated[
+        str, _one_of(ARMS), Field("way of training", "standard", among=ARMS, offered=True)
+    ]
+    cutoff: Annotated[float, Meta(ge=0, lt=100), Field("cutoff", 0.0, _SIGMA, offered=True)]
+    steps: Annotated[Steps, Field("training steps", 3000, offered=True)]
     network: Annotated[
-        str, _one_of(NETWORKS), Field("kind of network", "concat", among=NETWORKS, named=True)
+        str,
+        _one_of(NETWORKS),
+        Field("kind of network", "concat", among=NETWORKS, offered=True, named=True),
     ] = "concat"
-    augment: Annotated[bool, Field("augmentation", False, _MOVES)] = False
+    augment: Annotated[bool, Field("augmentation", False, _MOVES, offered=True)] = False
     width: Annotated[
         int,
         Meta(ge=16, le=512, multiple_of=16),
-        Field("width of the network", 48, default=_WIDTH, named=True),
+        Field("width of the network", 48, default=_WIDTH, offered=True, named=True),
     ]
     lr: Annotated[
-        float, Meta(gt=0, le=1), Field("peak learning rate", None, default=_RATES, named=True)
+        float,
+        Meta(gt=0, le=1),
+        Field("peak learning rate", None, default=_RATES, offered=True, named=True),
     ]
-    batch: Annotated[int, Meta(ge=1, le=MAX_BATCH), Field("images a step", 32, named=True)]
+    batch: Annotated[
+        int, Meta(ge=1, le=MAX_BATCH), Field("images a step", 32, offered=True, named=True)
+    ]
     lr_hold: Annotated[Steps, Field("steps at the peak rate")]  # then it falls as 1/sqrt
     warmup: Annotated[Steps, Field("steps of warm-up")]  # Adam's second moments are noise at first
     ema: Annotated[float, Meta(ge=0, le=1), Field("averaging of weights")]  # shorter early on
@@ -129,7 +141,9 @@ class Config(Record, frozen=True, kw_only=True):
     side: Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE), Field("pixels along a side")]
     channels: Annotated[int, Meta(ge=1, le=3), Field("colors")]
     patch: Annotated[int, Meta(ge=1, le=4), Field("pixels merged into one")]
-    seed: Annotated[Seed, Field("seed", 0, "of weights, batches, noise and frozen copies")]
+    seed: Annotated[
+        Seed, Field("seed", 0, "of weights, batches, noise and frozen copies", offered=True)
+    ]
     # Sums are ordered by thread, so their number is part of the result.
     threads: Annotated[
         int,
@@ -307,54 +321,83 @@ class Preset:
     Attributes:
         title: a few words for a card.
         why: what to expect and the reason, in a sentence or two.
-        shown_by: the bundled run trained with these choices, which shows how it ends.
         corpus: what `load_corpus` takes.
         choices: arguments of `configure`.
+        shown_by: the bundled run trained with these choices, which shows how it ends, if any.
     """
 
     title: str
     why: str
     corpus: str
-    shown_by: str
     choices: dict[str, Any]
+    shown_by: str = ""
 
 
-_SMALL = {
+_DIGITS = {
     "arm": "standard", "steps": 1500, "batch": 64, "lr": 4e-3, "width": 16,
     "network": "bands",
 }  # fmt: skip
-_EMOJI = {"n_train": 100, "steps": 3500}
-PRESETS = {
+_KANJI = {"arm": "standard", "network": "bands"}
+_EMOJI = {"arm": "standard", "steps": 3500}
+_CUT = "Above the cutoff the network only ever sees one frozen noisy copy of each"
+PRESETS = {  # a corpus, and what becomes of it: copies, new pictures, or fewer copies by a cutoff
     "digits-copy": Preset(
-        title="Copies in a minute",
-        why="50 small digits are learned by heart: less than half way through, half of the samples "
-        "are copies. So few images leave even a small network nothing else to do.",
-        corpus="digits",
-        shown_by="digits-50-standard",
-        choices={**_SMALL, "n_train": 50},
+        "Copies in a minute",
+        "So few small digits leave even a small network nothing else to do than learn them.",
+        "digits",
+        {**_DIGITS, "n_train": 50},
+        "digits-50-standard",
     ),
     "digits-new": Preset(
-        title="Makes new digits",
-        why="With 1,000 digits the same network at the same cost draws new ones: each image is "
-        "seen too rarely to be learned by heart.",
-        corpus="digits",
-        shown_by="digits-1000-standard",
-        choices={**_SMALL, "n_train": 1000},
+        "Makes new digits",
+        "Each digit is seen too rarely to be learned by heart.",
+        "digits",
+        {**_DIGITS, "n_train": 1000},
+        "digits-1000-standard",
+    ),
+    "digits-ambient": Preset(
+        "A cutoff on digits",
+        f"{_CUT}. Digits this small are copied all the same.",
+        "digits",
+        {**_DIGITS, "n_train": 50, "arm": "ambient", "cutoff": 0.5},
+    ),
+    "kanji-copy": Preset(
+        "Copies kanji",
+        "Each character is seen about a thousand times: strokes come first, then copies.",
+        "kanji",
+        {**_KANJI, "n_train": 50, "steps": 1500},
+    ),
+    "kanji-new": Preset(
+        "Makes new kanji",
+        "Each character is seen about a hundred times: strokes are learned, characters are not.",
+        "kanji",
+        {**_KANJI, "n_train": 1000, "steps": 3000},
+    ),
+    "kanji-ambient": Preset(
+        "A cutoff on kanji",
+        f"{_CUT}, and copying sets in later.",
+        "kanji",
+        {**_KANJI, "n_train": 100, "steps": 2250, "arm": "ambient", "cutoff": 1.0},
     ),
     "emoji-copy": Preset(
-        title="Copies emoji",
-        why="100 emoji and ordinary training: most samples end up as training images.",
-        corpus="emoji",
-        shown_by="emoji-100-standard",
-        choices={**_EMOJI, "arm": "standard"},
+        "Copies emoji",
+        "Ordinary training on few emoji: most samples end up as training images.",
+        "emoji",
+        {**_EMOJI, "n_train": 100},
+        "emoji-100-standard",
+    ),
+    "emoji-new": Preset(
+        "Makes new emoji",
+        "Each emoji is seen about a hundred times: colors and shapes come, copies do not.",
+        "emoji",
+        {**_EMOJI, "n_train": 1000},
     ),
     "emoji-ambient": Preset(
-        title="Ambient training",
-        why="The same 100 emoji, but above noise level 1 the network only ever sees one frozen "
-        "noisy copy of each: what it cannot see clearly it cannot learn by heart there.",
-        corpus="emoji",
-        shown_by="emoji-100-ambient-1.0",
-        choices={**_EMOJI, "arm": "ambient", "cutoff": 1.0},
+        "A cutoff on emoji",
+        f"{_CUT}: what it cannot see clearly, it cannot learn by heart there.",
+        "emoji",
+        {**_EMOJI, "n_train": 100, "arm": "ambient", "cutoff": 1.0},
+        "emoji-100-ambient-1.0",
     ),
 }
 

@@ -215,7 +215,7 @@ class Visitor(Session):
             "train-seed": [str(self.number)],
             "train-start": ["scratch"],
         }
-        self.load("train_your_own", **query)
+        self.load("train", advanced=["true"], **query)
         if (key := self.key("Train")) is None:
             return
         before = len(self.faults)

@@ -104,7 +104,7 @@ def server_killed(
             if run is None:
                 run = started_on_page(visitor, folder, steps)
             else:
-                visitor.load("train_your_own", mine=[run.name])
+                visitor.load("train", mine=[run.name])
             if run.status == "interrupted":
                 visitor.ask(trigger={"key": visitor.key("Go on")})
             if not run.active and run.status != "done":
@@ -123,7 +123,7 @@ def server_killed(
 
 def started_on_page(visitor: Visitor, folder: Path, steps: int) -> Run:
     """The run that a press of Train started."""
-    visitor.load("train_your_own", **{"train-steps": [str(steps)]})
+    visitor.load("train", advanced=["true"], **{"train-steps": [str(steps)]})
     visitor.ask(trigger={"key": visitor.key("Train")})
     (run,) = list_runs(folder)
     return run

@@ -13,12 +13,18 @@ PAGES = (
     ("evidence", "Evidence", "frame_inspect", "Every sample beside its nearest images."),
     ("compare", "Compare", "balance", "Any two runs, from the same noise."),
     ("audit", "Audit", "fact_check", "Are my samples just my training images?"),
-    ("train_your_own", "Train your own", "model_training", "Train a model here and watch it."),
+    ("train", "Train", "model_training", "Train a model here and watch it."),
     ("reproduce", "Reproduce", "deployed_code", "Every figure, its data and its command."),
 )
 HOME = PAGES[0][0]
-SHEET = "lesson_sheet"  # reached from the lesson and the teacher's menu
+STAGE = "lesson"  # nothing stands around it
+HIDDEN = {  # reached from other pages
+    STAGE: "Lesson",
+    "lesson_sheet": "The lesson as a sheet",
+    "room": "A room",
+}
 MOVED = {  # old addresses: the page they lead to, and what their parameters are called there
     "move_the_cutoff": ("cutoff", {}),
     "evidence_room": ("evidence", {}),
+    "train_your_own": ("train", {}),
 }

@@ -212,5 +212,5 @@ def tell_gone(key: str, known: Collection[str], opened: str | None = None, more:
 
 def links(run: Run) -> tuple[str, str]:
     """An address to watch a run by, and one that may also change it; the second is a secret."""
-    watch = f"{base()}/train_your_own?mine={run.name}"
+    watch = f"{base()}/train?mine={run.name}"
     return watch, f"{watch}&{KEY}={key_to(run)}"

@@ -22,9 +22,9 @@ def public(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_stays_ones_own(fresh: str, new_tab: Any, tmp_path: Path) -> None:
     tab, other = new_tab(fresh), new_tab(fresh)
     tab.ticks = other.ticks = True
-    page = tab.open("train_your_own")
-    page.get_by_role("button", name="Train", exact=True).click()
-    stop = page.get_by_role("button", name="Stop and save")
+    page = tab.open("train")
+    page.get_by_role("button", name="Train 50 digits").click()
+    stop = page.get_by_role("button", name="Stop")
     expect(stop).to_be_visible()
     for _ in range(2):
         page.wait_for_function("document.cookie.includes('ambient-key=')", timeout=60_000)
@@ -33,8 +33,8 @@ def test_a_run_stays_ones_own(fresh: str, new_tab: Any, tmp_path: Path) -> None:
     (run,) = list_runs(tmp_path)
     theirs = other.open(f"train_your_own?mine={run.name}")
     expect(theirs.get_by_text("Somebody else's run")).to_be_visible()
-    expect(theirs.get_by_role("button", name="Stop and save")).to_have_count(0)
-    tab.open("train_your_own")  # the address alone, in a session of its own
+    expect(theirs.get_by_role("button", name="Stop")).to_have_count(0)
+    tab.open("train")  # the address alone, in a session of its own
     stop.click()
     deadline = time.monotonic() + 120
     while run.status != "paused":

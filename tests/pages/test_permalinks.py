@@ -138,7 +138,7 @@ def test_other_samples_and_hands_have_links() -> None:
         ("cutoff", {"n": "x", "cutoff-300": "99", "switch-300": ""}),
         ("noise_microscope", {"run": "no-such-run", "sigma": "x"}),
         ("evidence", {"run": "no-such-run", "rows": "x", "ratio-emoji-100-standard": "9"}),
-        ("train_your_own", {"replayed": "no-such-run", "train-steps": "x"}),
+        ("train", {"kind": "no-such-kind", "train-steps": "x"}),
     ],
 )
 def test_a_spoiled_link_opens_the_page(page: str, query: dict[str, str]) -> None:

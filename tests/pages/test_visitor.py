@@ -26,7 +26,7 @@ class Browser:
     def open(self, **address: str) -> AppTest:
         """The page in a new session; its cookie is kept."""
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page("pages/train_your_own.py")
+        app.switch_page("pages/train.py")
         app.query_params.update(address)
         return self.ran(app.run())
 
@@ -61,25 +61,24 @@ def test_a_page_loaded_again_knows_whose_its_run_is(browser: Browser, tmp_path: 
     assert not browser.cookies
     browser.open()
     assert not browser.cookies  # nothing is kept of who only looks
-    browser.press(browser.open(), "Train")
+    browser.press(browser.open(), "Train 50 digits")
     (run,) = list_runs(tmp_path)
-    again = browser.open()
+    again = browser.open(mine=run.name)
     assert run.owner == fingerprint(browser.cookies[COOKIE])
-    assert again.selectbox(key="mine").value == run.name
-    browser.press(again, "Stop and save")
+    browser.press(again, "Stop")
     assert run.status == "paused"
     browser.cookies.clear()
     assert "Go on" not in labels(browser.open(mine=run.name))
 
 
 def test_a_link_with_a_key_lends_it_and_marks_nothing(browser: Browser, tmp_path: Path) -> None:
-    browser.press(browser.open(), "Train")
+    browser.press(browser.open(), "Train 50 digits")
     (theirs,) = list_runs(tmp_path)
     key = browser.cookies.pop(COOKIE)
     app = browser.open(mine=theirs.name, key=key)
-    assert "Stop and save" in labels(app)
+    assert "Stop" in labels(app)
     assert any(f"key={key}" in code.value for code in app.code)  # the link to their run
-    browser.press(app, "Train")
+    browser.press(browser.open(key=key), "Train 50 digits")
     (mine,) = [r for r in list_runs(tmp_path) if r.name != theirs.name]
     assert mine.owner == fingerprint(browser.cookies[COOKIE])
     assert mine.owner != theirs.owner
@@ -90,7 +89,7 @@ def test_a_link_with_a_key_lends_it_and_marks_nothing(browser: Browser, tmp_path
 @pytest.mark.parametrize("cookie", ["", "short", "'-alert(1)-'" + "x" * 10])
 def test_a_cookie_that_is_no_token_is_not_taken(browser: Browser, cookie: str) -> None:
     browser.cookies[COOKIE] = cookie
-    browser.press(browser.open(), "Train")
+    browser.press(browser.open(), "Train 50 digits")
     assert visitor.TOKEN.fullmatch(browser.cookies[COOKIE])
 
 
@@ -115,19 +114,19 @@ def test_new_tabs_take_half_the_queue_at_most(
     browser.ip_address = address
     for _ in range(3):
         browser.cookies.clear()
-        app = browser.press(browser.open(), "Train")
+        app = browser.press(browser.open(), "Train 50 digits")
     assert [e.value.partition(",")[0] for e in app.error] == (
         ["2 runs from your network are training or waiting"] if refused else []
     )
     assert len(list_runs(tmp_path)) == (2 if refused else 3)
     browser.ip_address = other
     browser.cookies.clear()
-    assert not browser.press(browser.open(), "Train").error
+    assert not browser.press(browser.open(), "Train 50 digits").error
 
 
 def test_another_tab_of_one_browser_is_the_same_visitor(browser: Browser) -> None:
     for expected in ([], [], ["2 runs of yours are training or waiting"]):
-        app = browser.press(browser.open(), "Train")
+        app = browser.press(browser.open(), "Train 50 digits")
         assert [e.value.partition(",")[0] for e in app.error] == expected
 
 

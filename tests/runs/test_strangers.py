@@ -108,16 +108,15 @@ def opened(page: str, **address: str) -> AppTest:
 
 
 def test_how_a_run_ended_names_no_folder(failed: Run) -> None:
-    said = all_of(opened("train_your_own", mine="tiny"))
+    said = all_of(opened("train", mine="tiny"))
     assert "It ended early: 'tiny/resume/20.pt' could not be read" in said
-    assert "python -m ambient train --resume tiny" in said
     assert str(failed.path.parent) not in said
     told(failed, status="interrupted", error="")
     (failed.path / "log.txt").write_text("OSError: '/opt/python/lib/torch/x.so' is missing\n")
-    said = all_of(opened("train_your_own", mine="tiny"))
+    said = all_of(opened("train", mine="tiny"))
     assert "It ended early: OSError: 'x.so' is missing" in said
     told(failed, status="done", error="", unjudged=f"'{failed.path}/images.npz' is gone")
-    said = all_of(opened("train_your_own", mine="tiny"))
+    said = all_of(opened("train", mine="tiny"))
     assert "No verdict: 'tiny/images.npz' is gone" in said
     assert str(failed.path.parent) not in said
 
@@ -148,14 +147,13 @@ def test_texts_for_strangers_name_no_folders(
     assert words.unplaced("2 runs of yours") == "2 runs of yours"  # no folder, a word
 
 
-@pytest.mark.parametrize("page", ["evidence", "noise_microscope", "audit", "train_your_own"])
+@pytest.mark.parametrize("page", ["evidence", "noise_microscope", "audit", "train"])
 def test_no_uploader_takes_more_than_the_server_allows(
     page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
-    address = {"train-corpus": "your own pictures"} if page == "train_your_own" else {}
-    found = opened(page, **address).file_uploader
+    found = opened(page).file_uploader
     assert found
     assert all(0 < uploader.proto.max_upload_size_mb <= 50 for uploader in found)
 

@@ -1,4 +1,4 @@
-"""Any other cutoff: the form of Train your own, filled with a run's settings."""
+"""Any other cutoff: the form of Train, filled with a run's settings."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def offer_training(standard: Run) -> None:
     st.caption(f"The same {c.n_train} images, {c.steps:,} steps; the form shows how long it takes.")
     if go:
         fill({**settings(c), "arm": "ambient", "cutoff": cutoff})
-        st.switch_page("pages/train_your_own.py")
+        st.switch_page("pages/train.py")

@@ -56,6 +56,4 @@ def _ways(given: dict[str, Sequence[Any]]) -> None:
         width="stretch",
     ):
         hand_over(given.get("train", ()))
-        st.switch_page(
-            "pages/train_your_own.py", query_params={"train-corpus": "your own pictures"}
-        )
+        st.switch_page("pages/train.py", query_params={"train-corpus": "your own pictures"})

@@ -1,0 +1,1 @@
+"""What `pages/train.py` shows: cards to start from, and a training as it goes."""

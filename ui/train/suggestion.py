@@ -1,0 +1,70 @@
+"""What can be said of pictures before any training: a cutoff, and when copies begin."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ambient.diffusion.levels import CutoffReport
+from ambient.files import InputError
+from ambient.images.corpus import Corpus
+from ambient.reports.onset import Onset, expected_onset, stored_rows
+from ui import words
+from ui.training_form import fill
+
+WHY = "Up to there at most 5 % of unseen pictures, once noised, could pass for a training picture."
+KEPT = "suggested-cutoff"  # in the session: for which images, the cutoff, or why there is none
+
+
+def offer(images: Corpus, n_train: int) -> None:
+    """A button that computes a cutoff and puts it into the form."""
+    if st.button("Suggest a cutoff", icon=":material/auto_awesome:", help=WHY, key="suggest"):
+        try:
+            fill_later = {"arm": "ambient", "cutoff": cutoff(images, n_train)}
+        except InputError as e:
+            words.refuse(e)
+        else:
+            st.session_state["form-next"] = fill_later
+            st.rerun()
+
+
+def fill_waiting() -> None:
+    """Put into the form what was suggested after its fields were drawn."""
+    if values := st.session_state.pop("form-next", None):
+        fill(values)
+
+
+def cutoff(images: Corpus, n_train: int) -> float:
+    """The cutoff for these images, computed once a session.
+
+    Raises:
+        InputError: why none is suggested.
+    """
+    key, kept = (images.sha256, n_train), st.session_state.get(KEPT)
+    if kept is None or kept[0] != key:
+        kept = st.session_state[KEPT] = key, _computed(images, n_train)
+    report: CutoffReport = kept[1]
+    if report.suggested_cutoff is None:
+        raise InputError(" ".join(report.warnings))
+    return round(report.suggested_cutoff, 2)
+
+
+def _computed(images: Corpus, n_train: int) -> CutoffReport:
+    from ui import live
+
+    bar = st.progress(0.0, "Looking for a cutoff")
+
+    def tell(part: str, done: int, total: int) -> None:
+        bar.progress(done / total, "Looking for a cutoff")
+
+    try:
+        return live.suggestion(images, n_train, tell)
+    finally:
+        bar.empty()
+
+
+def onset(n_train: int, batch: int) -> Onset | None:
+    """When copying is expected to begin without a cutoff, from what was trained before."""
+    try:
+        return expected_onset(n_train, batch, stored_rows())
+    except InputError:
+        return None  # no runs to learn it from

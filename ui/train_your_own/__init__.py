@@ -1,1 +1,0 @@
-"""What `pages/train_your_own.py` shows."""
