@@ -109,6 +109,23 @@ def row(images: Sequence[Images], gap: int = 20, tile: int = TILE) -> bytes:
 
 
 @drawn_once
+def group(original: Images, made: Sequence[Images], color: str, tile: int = TILE) -> bytes:
+    """An original and beside it, framed and joined to it by equals signs, the copies of it."""
+    tiles = [enlarge(x, tile) for x in (original, *made)]
+    gap, margin, side = 40, FRAME, max(t.height for t in tiles)
+    sheet = _blank(sum(t.width + gap for t in tiles) - gap + 2 * margin, side + 2 * margin)
+    pen, x = ImageDraw.Draw(sheet), margin
+    for i, picture in enumerate(tiles):
+        sheet.paste(picture, (x, margin))
+        if i:
+            box = (x - margin + 2, 1, x + picture.width + margin - 3, picture.height + 2 * margin)
+            pen.rounded_rectangle(box, 8, outline=color, width=6)
+            equals(pen, (x - gap // 2, margin + side // 2), color)
+        x += picture.width + gap
+    return png(sheet)
+
+
+@drawn_once
 def compared(images: Sequence[Images], gap: int = 20) -> bytes:
     """Images side by side, and the difference of the first two; equal ones are said to be."""
     tiles = [enlarge(x) for x in images]

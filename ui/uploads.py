@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -14,7 +14,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from ambient.config import Config
 from ambient.files import InputError
-from ambient.images.corpus import archive_among
+from ambient.images.corpus import MAX_IMAGES, archive_among, read_uploads
 from ambient.images.read import plain, read_croppable
 from ambient.images.readings import crop
 from ambient.images.zips import holds_arrays
@@ -28,6 +28,8 @@ FORMATS = ("PNG", "JPEG", "WEBP")  # the same, by content
 PICTURE_BYTES = 10 * 2**20
 SET_BYTES = 1e9  # that a browser may hand over at once to a server of one's own
 MAX_PICTURES = 300  # single ones that are read at once
+GLANCED = 30e6  # bytes of a set that is looked at as it arrives
+SHOWN = 8  # pictures of it that are shown
 
 
 def ask(
@@ -113,8 +115,40 @@ def _squares(
     return np.stack(images) if images else none, tuple(names), tuple(refused)
 
 
+@dataclass(frozen=True)
+class Glance:
+    """What arrived: in words, and the first pictures of it."""
+
+    said: str
+    first: list[Images]
+
+
+def glance(files: Sequence[UploadedFile], label: str) -> Glance:
+    """A look at a set as it arrives; of one too large for that, at its first file alone.
+
+    Raises:
+        InputError: it cannot be used, by the name that the visitor's file has.
+    """
+    if sum(file.size for file in files) > GLANCED:
+        archive_among([(file.name, file.getvalue()) for file in files])
+        return Glance(f"{files[0].name}: {files[0].size / 1e6:.0f} MB, looked at later.", [])
+    return _glance(tuple(file.file_id for file in files), label, files)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Looking at them")
+def _glance(ids: tuple[str, ...], label: str, _files: Sequence[UploadedFile]) -> Glance:
+    given = [(file_name(file.name), file.getvalue()) for file in _files]
+    try:
+        found = read_uploads(given, label, most=int(min(Limits.here().pictures, MAX_IMAGES)))
+    except InputError as e:
+        raise InputError(f"{label}: {e}") from e
+    size = "x".join(map(str, found.images.shape[1:3]))
+    said = " ".join([f"{len(found):,} pictures of {size} pixels.", *found.notes])
+    return Glance(said, list(found.images[:SHOWN]))
+
+
 def store(folder: Path, which: str, files: Sequence[Any]) -> Path:
-    """Write a set to a new folder as one file: the zip or npz that it is, or a zip of its pictures.
+    """Write a set to a new folder: the zip or npz that it is, or a folder of its pictures.
 
     Args:
         which: what to call the set where it is refused.
@@ -127,18 +161,17 @@ def store(folder: Path, which: str, files: Sequence[Any]) -> Path:
         archive = archive_among(given)
     except InputError as e:
         raise InputError(f"{which}: {e}") from e
-    folder.mkdir(parents=True)
     if archive:
+        folder.mkdir(parents=True)
         name, data = archive
         path = folder / PurePath(name).with_suffix(_suffix(name, data))
         path.write_bytes(data)
         return path
-    path = folder / f"{len(files)}-pictures.zip"
-    names: set[str] = set()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as together:
-        for number, (name, data) in enumerate(given):
-            together.writestr(f"{number}-{name}" if name in names else name, data)
-            names.add(name)
+    path = folder / (f"{len(files):,} pictures" if len(files) > 1 else given[0][0])
+    path.mkdir(parents=True)
+    for number, (name, data) in enumerate(given):
+        to = path / name
+        (path / f"{number}-{name}" if to.exists() else to).write_bytes(data)
     return path
 
 

@@ -20,7 +20,7 @@ class File:
     """What Streamlit hands over, as far as it is used."""
 
     def __init__(self, name: str, data: bytes) -> None:
-        self.name, self.data, self.file_id = name, data, name
+        self.name, self.data, self.file_id, self.size = name, data, name, len(data)
 
     def getvalue(self) -> bytes:
         return self.data
@@ -52,7 +52,7 @@ def test_pictures_are_stored_together_and_read_again(tmp_path: Path) -> None:
     files = [File(name, picture(i)) for i, name in enumerate(names)]
     found = load_corpus(uploads.store(tmp_path / "train", "train", files))
     assert found.names == ("1-a.png", "2-a.png", "a.png", "b.png", "c_.png")
-    assert [p.name for p in tmp_path.rglob("*.*")] == ["5-pictures.zip"]
+    assert [p.name for p in (tmp_path / "train").iterdir()] == ["5 pictures"]
 
 
 def test_an_archive_is_stored_by_its_content_and_alone(tmp_path: Path) -> None:
@@ -79,3 +79,12 @@ def test_more_pictures_than_are_read_are_said(monkeypatch: pytest.MonkeyPatch) -
     assert images.shape == (2, 32, 32, 3)
     assert names == ("0.png", "1.png")
     assert refused == ("3 files; the first 2 were read.",)
+
+
+def test_a_set_is_looked_at_as_it_arrives_by_its_own_name() -> None:
+    files = [File(f"{i}.png", picture(i)) for i in range(4)]
+    seen = uploads.glance(files, "Mine")  # type: ignore[arg-type]
+    assert seen.said == "4 pictures of 16x16 pixels." and len(seen.first) == 4
+    bad = [File("cat.png", b"MZ" + bytes(99))]
+    with pytest.raises(InputError, match="Mine: 'cat.png' is not a readable picture"):
+        uploads.glance(bad, "Mine")  # type: ignore[arg-type]

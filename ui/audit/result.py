@@ -1,8 +1,10 @@
-"""The answer of an audit: in words, in numbers, and image by image."""
+"""The answer of an audit: a sentence, then pairs by original, then the files that leaked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -11,24 +13,22 @@ from ambient.files import encode_record
 from ambient.reports import answer as answers
 from ambient.reports.page import page
 from ambient.reports.pictures import unstrip
-from ambient.reports.records import Audit, AuditedImage, Evidence
-from ui import charts, words
+from ambient.reports.records import Audit, AuditedImage, Original
+from ui import charts, pictures, words
 from ui.charts.verdicts import histogram
-from ui.controls import pick
 from ui.jobs import outcome
-from ui.pictures import WARM, compared, gallery
+from ui.pictures import WARM
 from ui.teacher import hidden
 
-RULES = {"Pixels": "ratio", "Features": "similarity"}
-ORDERS = ("Worst", "Median", "Random")
-SCORE = {"ratio": "d1/d2", "similarity": "similarity"}
 ICONS = {
     "copies": ("warning", "orange"),
     "none": ("check_circle", "blue"),
     "unclear": ("help", "gray"),
     "unknown": ("hourglass_empty", "gray"),
 }
-COLUMNS = 8  # of copies
+GROUPS = 8  # originals with their copies, at once
+BESIDE = 3  # copies of one original, at once
+TILE = 160
 TABLE = 2000  # images in the table on the page; all are in the CSV
 
 
@@ -39,25 +39,123 @@ def show_audit(report: Audit, key: str, forget: Callable[[], None] | None = None
         key: tells its widgets from those of another audit.
         forget: deletes it, where that is the visitor's to do.
     """
-    kind = answers.answer(report)
-    icon, color = ICONS[kind]
-    st.header(f":{color}[:material/{icon}:] {answers.ANSWERS[kind]}", anchor=False)
-    st.markdown(" ".join(answers.sentences(report)), width=760)
-    _numbers(report)
+    show_answer(report)
+    show_groups(report, key)
+    _leaked(report, key)
     with st.container(horizontal=True, gap="small"):
         if not hidden("data"):
             _downloads(report, key)
         if forget:
             outcome.delete("Delete this audit", f"audit-delete-{key}", forget)
-    _histogram(report, key)
-    st.subheader("Look for yourself", anchor=False)
-    _rows(report, key)
-    _copies(report, key)
-    _table(report)
-    _caveats(report)
+    with st.expander("How sure is that?", key=f"audit-sure-{key}", on_change="rerun") as sure:
+        if sure.open:
+            _rates(report)
+            _histogram(report, key)
+            _table(report)
+    for note in report.warnings:
+        st.caption(f":material/info: {words.unmarked(note[:1].upper() + note[1:])}", width=860)
 
 
-def _numbers(report: Audit) -> None:
+def show_answer(report: Audit) -> None:
+    """The answer in one sentence, with what it counts."""
+    kind = answers.answer(report)
+    icon, color = ICONS[kind]
+    st.header(f":{color}[:material/{icon}:] {answers.ANSWERS[kind]}", anchor=False)
+    st.markdown(answers.sentences(report)[0], width=860)
+
+
+def leaked(report: Audit) -> dict[str, list[AuditedImage]]:
+    """The named samples by the training file that they are a copy of, most often copied first."""
+    found: dict[str, list[AuditedImage]] = {}
+    for sample in report.samples:
+        if sample.named:
+            found.setdefault(original_of(sample), []).append(sample)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+
+def original_of(sample: AuditedImage) -> str:
+    """The training file that a sample is a copy of, by the rule that names it."""
+    if sample.copy or sample.most_similar_file is None:
+        return sample.nearest_file
+    return sample.most_similar_file
+
+
+def _grouped(pairs: Sequence[Original]) -> dict[str, list[Original]]:
+    groups: dict[str, list[Original]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.files[1], []).append(pair)
+    return groups
+
+
+def show_groups(report: Audit, key: str, most: int = GROUPS) -> None:
+    """Originals beside the copies of them, as the report keeps them."""
+    groups = _grouped(report.originals)
+    counts = {name: len(samples) for name, samples in leaked(report).items()}
+    names = sorted(groups, key=lambda name: -counts.get(name, 1))
+    if not names:
+        return
+    _draw_groups(groups, counts, names[:most])
+    if rest := names[most:]:
+        label = f"{len(rest)} more of your pictures, with their copies"
+        with st.expander(label, key=f"audit-groups-{key}", on_change="rerun") as place:
+            if place.open:
+                _draw_groups(groups, counts, rest)
+
+
+def _draw_groups(
+    groups: Mapping[str, list[Original]], counts: Mapping[str, int], names: Sequence[str]
+) -> None:
+    grid = st.grid(4, min_column_width=150, gap="small")
+    for name in names:
+        pairs = groups[name][:BESIDE]
+        made = [unstrip(pair.strip, 2)[0] for pair in pairs]
+        original = unstrip(pairs[0].strip, 2)[1]
+        count = counts.get(name, len(pairs))
+        files = ", ".join(pair.files[0] for pair in pairs)
+        with grid.cell(), st.container(border=True, gap="xsmall"):
+            st.image(
+                pictures.group(original, made, WARM, TILE),
+                width="stretch",
+                alt=f"{name}, and as a copy of it: {files}",
+            )
+            times = "once" if count == 1 else f"{count} times"
+            st.caption(f"**{words.unmarked(name)}** came back {times}: {words.unmarked(files)}")
+
+
+def _leaked(report: Audit, key: str) -> None:
+    """The visitor's own files that came back, to look up and to take along."""
+    rows = [
+        {
+            "your file": name,
+            "times": len(samples),
+            "how": ", ".join(Counter(s.likeness or "nearly the same" for s in samples)),
+            "came back as": ", ".join(s.file for s in samples[:20]),
+        }
+        for name, samples in leaked(report).items()
+    ]
+    if not rows:
+        return
+    n = report.corpus.n_train
+    st.subheader(f"{len(rows):,} of {n:,} training pictures came back", anchor=False)
+    st.dataframe(rows, hide_index=True, height=min(38 * (len(rows) + 1), 300), key=f"leaked-{key}")
+
+
+def _downloads(report: Audit, key: str) -> None:
+    for label, make, file, mime, icon in (
+        ("Report to hand on", partial(page, report), "audit.html", "text/html", "description"),
+        (
+            "JSON",
+            partial(encode_record, report),
+            "audit.json",
+            "application/json",
+            "data_object",
+        ),
+    ):
+        words.download(label, make, file, mime, None, icon, f"{file}-{key}")
+
+
+def _rates(report: Audit) -> None:
+    st.markdown(" ".join(answers.sentences(report)[1:]), width=860)
     judged = answers.rules(report)
     if not judged:
         return
@@ -68,35 +166,6 @@ def _numbers(report: Audit) -> None:
             words.copied_metric(f"{title}: copies", report, "standard", name, fine=True)
         with next(columns):
             words.alarm_metric(f"{title}: false alarms", report, name, fine=True)
-    if more := [rule.rated for rule in report.copies.others if rule.rate is not None]:
-        said = [
-            f"**{r.features}** {words.percent(r.rate)} ({words.interval(r.ci95)}), "
-            f"false alarms {words.percent(r.heldout_rate)}"
-            for r in more
-        ]
-        st.caption(f"By the cosine similarity of other features: {'; '.join(said)}.")
-
-
-def _downloads(report: Audit, key: str) -> None:
-    about = "One page with everything on it, to hand on"
-    words.download(
-        "Report (HTML)",
-        lambda: page(report),
-        "audit.html",
-        "text/html",
-        about,
-        "description",
-        f"audit-html-{key}",
-    )
-    words.download(
-        "JSON",
-        lambda: encode_record(report),
-        "audit.json",
-        "application/json",
-        None,
-        "data_object",
-        f"audit-json-{key}",
-    )
 
 
 def _histogram(report: Audit, key: str) -> None:
@@ -113,8 +182,7 @@ def _histogram(report: Audit, key: str) -> None:
     )
     charts.show(figure, f"audit-histogram-{key}", alt)
     words.under(
-        "audit",
-        "Each image's distance to its nearest training image over that to the second nearest. "
+        f"audit-{key}",
         f"Above the axis what was generated, below it {report.calibrated_on}: the part of them "
         "left of the line are false alarms.",
         [outcome.provenance(report)],
@@ -123,96 +191,30 @@ def _histogram(report: Audit, key: str) -> None:
     )
 
 
-def _rows(report: Audit, key: str) -> None:
-    known = {found.rule for found in report.evidence}
-    rules = [name for name, rule in RULES.items() if rule in known]
-    if not rules:
-        return
-    with st.container(horizontal=True, gap="medium"):
-        rule = RULES[pick("shuffle", "Nearest by", rules, key=f"audit-rule-{key}")]
-        order = pick("shuffle", "Rows", ORDERS, key=f"audit-order-{key}").lower()
-    rows = [e for e in report.evidence if (e.rule, e.order) == (rule, order)]
-    if not rows:
-        return
-    last = "difference of the first two, three times as bright"
-    st.caption(f"From left to right: {' · '.join([*rows[0].roles, last])}.", width=760)
-    for found in rows:
-        _row(report.samples[found.sample], found)
-
-
-def _row(record: AuditedImage, found: Evidence) -> None:
-    """One image: its pictures, the verdict and the files."""
-    rule, names = found.rule, found.files
-    left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
-    pairs = zip(found.roles, names, strict=True)
-    left.image(
-        compared(unstrip(found.strip, len(names))),
-        width="stretch",
-        alt="; ".join(f"{role}: {name}" for role, name in pairs),
-    )
-    with right:
-        copied = record.is_copy(rule)
-        mark = ":orange[**= copy**]" if copied else f"**{answers.elsewhere(record, rule)}**"
-        what = f", {record.likeness}" if copied and record.likeness else ""
-        st.markdown(f"{mark}{what} · {SCORE[rule]} **{getattr(record, rule):.4g}**")
-        st.caption(f"*{words.unmarked(names[0])}* → *{words.unmarked(names[1])}*")
-
-
-def _copies(report: Audit, key: str) -> None:
-    """Every copy above its original, once somebody asks for them."""
-    found = report.originals
-    if not found:
-        return
-    label = f"Copies and their originals ({len(found):,} pairs)"
-    place = st.expander(label, key=f"audit-copies-{key}", on_change="rerun")
-    if not place.open:
-        return
-    with place:
-        st.caption(answers.paired(report), width=760)
-        made, known = zip(*(unstrip(row.strip, 2) for row in found), strict=True)
-        st.image(
-            gallery(np.stack(made), np.stack(known), [True] * len(made), WARM, COLUMNS),
-            width="stretch",
-            alt="; ".join(" beside ".join(row.files) for row in found),
-        )
-
-
 def _table(report: Audit) -> None:
     """Every image, the most suspicious first."""
-    records = sorted(report.samples, key=lambda r: r.ratio)
-    with st.expander(f"Every image and the files nearest to it ({len(records):,})"):
-        st.dataframe(
-            [
-                {
-                    "generated": r.file,
-                    "nearest training image": r.nearest_file,
-                    "d1/d2": r.ratio,
-                    "copy by pixels": r.copy,
-                    "most similar": r.most_similar_file,
-                    "similarity": r.similarity,
-                    "copy by features": r.copy_by_similarity,
-                    "what it is": r.likeness,
-                }
-                for r in records[:TABLE]
-            ],
-            hide_index=True,
-            height=360,
-        )
-        if len(records) > TABLE:
-            st.caption(f"The first {TABLE:,}; all of them are in the CSV.")
-
-
-def _caveats(report: Audit) -> None:
-    notes = [
-        *report.warnings,
-        "This says what these images show. It is no proof of privacy: a generator may have learned "
-        "images that it did not show here.",
-    ]
-    st.subheader("What to keep in mind", anchor=False)
-    for note in notes:
-        st.caption(f"- {_note(note)}", width=760)
-
-
-def _note(text: str) -> str:
-    """A warning as a sentence; names of files in it are no markup."""
-    return words.unmarked(text[:1].upper() + text[1:])
+    records = sorted(report.samples, key=lambda r: r.ratio)[:TABLE]
+    st.caption(
+        f"Every image, the nearest first; of {report.n_samples:,} the first {len(records):,}."
+    )
+    st.dataframe(
+        [
+            {
+                "generated": r.file,
+                "nearest training image": r.nearest_file,
+                "d1/d2": r.ratio,
+                "most similar": r.most_similar_file,
+                "similarity": r.similarity,
+                "copy": r.named,
+                "what it is": r.likeness,
+            }
+            for r in records
+        ],
+        hide_index=True,
+        height=300,
+    )
+    st.caption(
+        "This says what these pictures show. It is no proof of privacy: a generator may have "
+        "learned pictures that it did not show here.",
+        width=860,
+    )

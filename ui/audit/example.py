@@ -1,0 +1,50 @@
+"""A stored audit, shown until a visitor has one of their own."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from ambient.reports.pictures import unstrip
+from ambient.reports.records import Audit
+from ui import data, pictures, words
+from ui.audit.result import show_audit
+from ui.jobs import outcome
+
+STRIP = 8
+
+
+def _stored() -> Audit | None:
+    found = data.audit_example()
+    return outcome.read(str(found), data.stamp(found)) if found else None
+
+
+def show_strip() -> None:
+    """Some of its copies above their originals: what an answer looks like."""
+    report = _stored()
+    if report is None or not report.originals:
+        return
+    pairs = {row.files[1]: row for row in report.originals}  # one an original
+    some = list(pairs.values())[:STRIP]
+    made, known = zip(*(unstrip(row.strip, 2) for row in some), strict=True)
+    draw = partial(pictures.gallery, np.stack(made), np.stack(known), [True] * len(made))
+    st.image(
+        draw(pictures.WARM, len(made)),
+        width="stretch",
+        alt="; ".join(" above ".join(row.files) for row in some),
+    )
+    st.caption("Above what a generator made, below what it had learned from: copies.")
+
+
+def show() -> None:
+    """The whole of it, folded."""
+    report = _stored()
+    if report is None:
+        words.missing("No example is stored yet.", "make planted")
+        return
+    label = f"An example: {report.n_samples:,} samples of one of the models here"
+    with st.expander(label, key="audit-example", on_change="rerun") as place:
+        if place.open:
+            show_audit(report, "example")
