@@ -1,27 +1,31 @@
-"""The lesson on paper: every step with room to write; with `?answers=true`, what is stored."""
+"""The lesson on paper: every step with its picture and room to write."""
 
 from functools import partial
 
 import streamlit as st
 
-from ui import teacher, words
+from ui import words
 from ui.frame import enter
 from ui.lesson import sheet
+from ui.lesson.figures import picture
+from ui.lesson.steps import steps
 from ui.teacher import hidden
 
 enter(
     "The lesson as a sheet",
-    "For the class: each step with its question and room to write. Print this page, or download "
-    "it; with the answers it is a sheet for the teacher.",
+    "For the class: each question with its picture and room to write, to print or to hand out.",
 )
+answers = False
 if not hidden("teacher"):
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         answers = st.toggle("With the answers", key="answers", bind="query-params")
         for label, kind in (("HTML", "html"), ("Markdown", "md")):
             make = partial(sheet.rendered, kind, answers)
             words.download(label, make, f"lesson.{kind}", f"text/{label.lower()}")
-    teacher.warn_if_local()
-else:
-    answers = False
-_, _, steps = sheet.rendered("md", answers).partition("\n\n")
-st.markdown(steps, width=760)
+for step in steps():
+    st.subheader(f"{step.number}. {step.question}", anchor=False)
+    if found := picture(step):
+        st.image(found, width=520, alt=step.text)
+    st.markdown("\n".join(f"- ☐ {option}" for option in step.options.values()))
+    if answers:
+        st.caption(sheet.answer(step))

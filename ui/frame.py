@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from streamlit.navigation.page import StreamlitPage
 
 from ambient.files import InputError
 from ambient.runs import queue
-from ui import covers, data, teacher, terms, visitor, words
+from ui import data, teacher, terms, visitor, words
 from ui.jobs import desk
-from ui.pages import HOME, MOVED, PAGES, SHEET
+from ui.pages import HIDDEN, HOME, MOVED, PAGES, STAGE
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
-FRAMED = "framed"  # in the session: what app.py shows above every page
+FRAMED = "framed"  # in the session: app.py has named the pages
 PAGE = "page"  # the name of the page at hand
+LESSON = "lesson"  # in addresses of before: a step above some page
 
 
 def _pages() -> list[StreamlitPage]:
@@ -37,8 +38,11 @@ def _pages() -> list[StreamlitPage]:
     ]
     # The home page lives at "/"; its own name stays a working address too.
     also = st.Page(f"pages/{HOME}.py", url_path=HOME, title=PAGES[0][1], visibility="hidden")
-    sheet = st.Page(f"pages/{SHEET}.py", title="The lesson as a sheet", visibility="hidden")
-    return [*pages, also, sheet, *(_old(name) for name in MOVED)]
+    hidden = [
+        st.Page(f"pages/{name}.py", title=title, visibility="hidden")
+        for name, title in HIDDEN.items()
+    ]
+    return [*pages, also, *hidden, *(_old(name) for name in MOVED)]
 
 
 def _old(name: str) -> StreamlitPage:
@@ -56,25 +60,21 @@ def _settings() -> None:
     st.set_page_config(page_title="Ambient Explorer", page_icon=str(ICON), layout="wide")
 
 
-def navigate(above: Callable[[str], None]) -> StreamlitPage:
-    """Called by app.py: page settings, top navigation, and the page to run.
-
-    Args:
-        above: shows what stands above every page, given the page's name.
-    """
+def navigate() -> StreamlitPage:
+    """Called by app.py: page settings, top navigation, and the page to run."""
     _settings()
-    st.session_state[FRAMED] = above
-    return st.navigation(_pages(), position="top")
+    st.session_state[FRAMED] = True
+    page = st.navigation(_pages(), position="top")
+    if page.url_path == STAGE:
+        page = st.navigation(_pages(), position="hidden")
+    return page
 
 
 def onward() -> None:
-    """Under every page the next one: on a phone the navigation is folded away.
-
-    A lesson has its own way on.
-    """
+    """Under every page the next one: on a phone the navigation is folded away."""
     names = [name for name, *_ in PAGES]
     here = st.session_state.get(PAGE)
-    if here not in names or covers.is_on():
+    if here not in names:
         return
     name, title, *_ = PAGES[(names.index(here) + 1) % len(PAGES)]
     label = f"Back to {title}" if name == HOME else f"Next: {title}"
@@ -83,34 +83,21 @@ def onward() -> None:
 
 
 def _calling() -> str:
-    """The name of the page that called the caller of this: its file's."""
+    """The name of the page whose call led here: its file's."""
     here = inspect.currentframe()
-    assert here and here.f_back and here.f_back.f_back
-    return Path(here.f_back.f_back.f_code.co_filename).stem
+    while here and Path(here.f_code.co_filename).parent.name != "pages":
+        here = here.f_back
+    assert here
+    return Path(here.f_code.co_filename).stem
 
 
 def enter(title: str, lead: str) -> DeltaGenerator:
-    """The first call of every page: what stands above it, its title and one sentence.
+    """The first call of every page: its title and one sentence.
 
     Returns:
         A place under the title for the line that names the page's runs (`words.bar`).
-
-    With a `pages/` folder, the first visitor of a fresh server who opens a deep link runs the page
-    without app.py. Registering the pages and running again goes through app.py.
     """
-    above = st.session_state.get(FRAMED)
-    if above is None:
-        _settings()
-        st.navigation(_pages(), position="hidden")
-        st.rerun()
-    _start()
-    st.set_page_config(page_title=f"{title} · Ambient Explorer")
-    page, before = _calling(), st.session_state.get(PAGE)
-    if page != before:
-        st.session_state[PAGE] = page
-        st.session_state.pop(visitor.GONE, None)
-    teacher.keep()
-    above(page)
+    page = _arrive(title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(title, anchor=False, width="stretch")
         if page == HOME:
@@ -123,21 +110,43 @@ def enter(title: str, lead: str) -> DeltaGenerator:
     return st.empty()
 
 
+def enter_stage(title: str) -> None:
+    """The first call of a page that draws all of itself."""
+    _arrive(title)
+
+
+def _arrive(title: str) -> str:
+    """What comes before a page draws; returns its name.
+
+    With a `pages/` folder, the first visitor of a fresh server who opens a deep link runs the page
+    without app.py. Registering the pages and running again goes through app.py.
+    """
+    if FRAMED not in st.session_state:
+        _settings()
+        st.navigation(_pages(), position="hidden")
+        st.rerun()
+    _start()
+    st.set_page_config(page_title=f"{title} · Ambient Explorer")
+    if LESSON in st.query_params:
+        st.switch_page(f"pages/{STAGE}.py")
+    page, before = _calling(), st.session_state.get(PAGE)
+    if page != before:
+        st.session_state[PAGE] = page
+        st.session_state.pop(visitor.GONE, None)
+    teacher.keep()
+    return page
+
+
 def _offer_lesson() -> None:
-    if not covers.is_on() and not teacher.hidden("lesson"):
-        st.button(
-            "Ten-minute lesson",
-            icon=":material/menu_book:",
-            help="Over these pages, step by step: say what you expect, then see.",
-            on_click=covers.begin,
-        )
+    if not teacher.hidden("lesson"):
+        label = "Ten-minute lesson"
+        st.page_link(f"pages/{STAGE}.py", label=label, icon=":material/menu_book:")
 
 
 def _next_class() -> None:
-    """Whoever sits here next finds nothing of the last one, and the lesson's first step."""
+    """Whoever sits here next finds nothing of the last one."""
     desk.end_all(visitor.browser())
     teacher.reset()
-    covers.begin()
 
 
 def to_top() -> None:

@@ -26,7 +26,6 @@ GROUPS = {
 }
 HIDDEN = "hide"  # in the address, and in the session: a click in the navigation drops the address
 LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
-NEEDED = "lesson-needs"  # groups that the lesson's step points at
 
 
 def _names() -> set[str]:
@@ -44,15 +43,15 @@ def keep() -> None:
 
 
 def hidden(group: str) -> bool:
-    """Whether this link hides a group of controls; one that the lesson's step needs stays."""
-    return group in _names() and group not in st.session_state.get(NEEDED, ())
+    """Whether this link hides a group of controls."""
+    return group in _names()
 
 
 @contextmanager
 def control(group: str) -> Iterator[None]:
     """Around a control: not drawn where this link hides its group, yet it keeps its value.
 
-    It runs as always, so what the address or the lesson says of it holds; only then is its place
+    It runs as always, so what the address says of it holds; only then is its place
     emptied. A control that computes something when pressed needs no value: ask `hidden` instead.
     """
     if not hidden(group):
@@ -99,13 +98,13 @@ def _menu(again: Callable[[], None]) -> None:
     st.code(link(names), language=None, wrap_lines=True)
     warn_if_local()
     st.caption("What a hidden control had chosen stays in view.")
-    st.page_link(
-        "pages/lesson_sheet.py", label="The lesson as a sheet", icon=":material/print:", help=""
-    )
+    for page, label, icon in (
+        ("room", "A room: a class's guesses, live", "groups"),
+        ("lesson_sheet", "The lesson as a sheet", "print"),
+    ):
+        st.page_link(f"pages/{page}.py", label=label, icon=f":material/{icon}:", help="")
     st.button("Reset for the next class", icon=":material/restart_alt:", on_click=again)
-    st.caption(
-        "Forgets choices and answers in this tab, and this browser's audits; begins the lesson."
-    )
+    st.caption("Forgets what was chosen in this tab, and this browser's audits.")
 
 
 def base() -> str:
@@ -118,7 +117,8 @@ def warn_if_local() -> None:
     if urlsplit(base()).hostname in LOCAL:
         st.caption(
             ":material/warning: This address works on this computer only. For a class, start the "
-            "app with *--server.address 0.0.0.0* and open it by this computer's own address."
+            "app with *--server.address 0.0.0.0*, open it by this computer's own address, and set "
+            "*AMBIENT_PUBLIC=1*: else everybody may stop and delete everybody's trainings."
         )
 
 

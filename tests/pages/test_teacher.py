@@ -60,12 +60,6 @@ def test_only_the_named_groups_go() -> None:
     assert not any("Your turn" in h.value for h in app.subheader)
 
 
-def test_a_step_of_the_lesson_keeps_the_control_it_points_at() -> None:
-    app = visit("cutoff", lesson="5", hide="settings,data")
-    assert app.select_slider(key="cutoff-300").value == 0.5
-    assert not app.get("download_button")
-
-
 def test_the_menu_builds_the_link_of_the_page_as_it_stands() -> None:
     app = visit("cutoff", **AT_4)
     app.session_state["teach"] = True

@@ -1,1 +1,1 @@
-"""A lesson over the pages: nine steps, answered from stored reports."""
+"""The lesson: eight questions, a figure each, answered from stored reports."""

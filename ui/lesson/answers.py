@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from ambient.copies.records import Report
 from ambient.runs.folder import Run
-from ui import cutoffs, data, stages, surgery, words
-from ui.spot_the_copy import game
+from ui import data, stages, words
 
 
 class Finding(NamedTuple):
@@ -44,29 +45,58 @@ def copied(run: str) -> Finding | None:
     found = _judged(run)
     if found is None:
         return None
-    c, report, rule = found[0].config, found[1], found[1].copies.ratio.rated
+    report, rule = found[1], found[1].copies.ratio.rated
     return Finding(
         rule.rate,
-        f"{_measured(rule.rate, rule.ci95)} of {report.n_samples:,} samples are copies, after "
-        f"{c.steps:,} steps on {c.n_train} images, each seen {c.steps * c.batch / c.n_train:,.0f} "
-        "times. Of real images the network never saw, the same rule calls "
-        f"{words.percent(rule.heldout_rate)} copies.",
+        f"{_measured(rule.rate, rule.ci95)} of {report.n_samples:,} are copies. Of real pictures "
+        f"it never saw, the same rule calls {words.percent(rule.heldout_rate)} copies.",
+    )
+
+
+def some_copies(run: str) -> Finding | None:
+    """Whether some samples are copies: more than the rule says of images that are none."""
+    found = _judged(run)
+    if found is None:
+        return None
+    rule = found[1].copies.ratio.rated
+    right = "some" if rule.ci95[0] > rule.heldout_rate else "new"
+    return Finding(
+        right,
+        f"{_measured(rule.rate, rule.ci95)} of this one's pictures are copies of one training "
+        "picture; the others look new.",
     )
 
 
 def odd_one(run: str) -> Finding | None:
-    """The answer of the first deal of the guessing game."""
+    """Which of six samples is the new one."""
     found = _judged(run)
-    dealt = game.dealt(*found, hand=0) if found else None
-    if found is None or dealt is None:
+    six = dealt(*found) if found else None
+    if found is None or six is None:
         return None
-    report, rule = found[1], found[1].copies.ratio.rated
     return Finding(
-        None,
-        f"In the first deal, **{dealt.answer} is {dealt.kind}**: {dealt.why} Of all "
-        f"{report.n_samples:,} samples of this model, {_measured(rule.rate, rule.ci95)} are "
-        "copies.",
+        six.letter, f"{six.letter} is new: even its nearest training picture is another one."
     )
+
+
+class Deal(NamedTuple):
+    """Six samples, five of them copies; `letter` names the other one."""
+
+    seeds: list[int]
+    letter: str
+
+
+def dealt(run: Run, report: Report) -> Deal | None:
+    """Five copies of different images and one sample that is surely none, in an order of chance."""
+    stored = set(data.samples(run)[1].tolist())
+    rows = [row for row in report.samples if row.seed in stored]
+    copies = list({row.nearest: row for row in rows if row.copy}.values())
+    new = sorted((row for row in rows if not row.copy), key=lambda row: row.ratio)
+    if len(copies) < 5 or not new:
+        return None
+    chance = np.random.default_rng(0)
+    some = [copies[i].seed for i in chance.choice(len(copies), 5, replace=False)]
+    place = int(chance.integers(6))
+    return Deal([*some[:place], new[-1].seed, *some[place:]], "ABCDEF"[place])
 
 
 def onset(run: str) -> Finding | None:
@@ -112,64 +142,29 @@ def compared(first: str, second: str) -> Finding | None:
         f"{words.arm_name(run.config).capitalize()}: {_measured(rule.rate, rule.ci95)}."
         for (run, _), rule in ((a, old), (b, new))
     ]
-    before, after = (data.frechet(found) for _, found in (a, b))
-    if before and after:
-        shares.append(f"Fréchet distance {before:.3g} and {after:.3g} (larger is worse).")
     return Finding("more" if more else "fewer" if fewer else "same", " ".join(shares))
 
 
-def stopping_early(n: int, cutoff: float) -> Finding | None:
-    """Is an earlier stage of the standard run as good on both numbers?"""
-    table, name = data.with_cutoffs().get(n, {}), f"ambient-{cutoff:g}"
-    if cutoff not in table:
+def stop_at(first: str, second: str) -> Finding | None:
+    """The last stage of a run that copies no more often than another one at its end."""
+    a, b = _bundled(first), _judged(second)
+    rows = stages.copies(a) if a else []
+    if not rows or b is None:
         return None
-    measured = cutoffs.field(table, n, next(iter(cutoffs.MEASURES)))
-    found = cutoffs.rivals(measured, name)
-    if found is None:
+    rule = b[1].copies.ratio.rated
+    rare = [row for row in rows if row["rate"] <= rule.rate]
+    if not rare:
         return None
-    return Finding("yes" if found[1] else "no", cutoffs.against_stopping_early(measured, name))
-
-
-def decided(n: int, switch: float) -> Finding | None:
-    """Whose copied share does a splice have: that of the network above the switch, or below?"""
-    found = surgery.stored(data.with_cutoffs().get(n, {}), n)
-    if found is None or switch not in found.switches:
-        return None
-    standard, ambient = found.at(switch)
-    below = standard["copies"] > ambient["copies"]
-    clear = standard["ci95"][0] > ambient["ci95"][1] or ambient["ci95"][0] > standard["ci95"][1]
-    turned = []
-    for other in found.switches:
-        a, b = found.at(other)
-        if (a["copies"] > b["copies"]) != below:
-            turned.append(f"{other:g}")
-    aside = f" At a switch of {' or '.join(turned)} it is the other way round." if turned else ""
+    last = rare[-1]
     return Finding(
-        ("below" if below else "above") if clear else "neither",
-        f"With the standard network below {switch:g} and the ambient one above: "
-        f"{_measured(standard['copies'], standard['ci95'])} copies. The other way round: "
-        f"{_measured(ambient['copies'], ambient['ci95'])}.{aside}",
-    )
-
-
-def line_drawn(run: str) -> Finding | None:
-    """Where the stored rule draws its line, and what it lets through on both sides."""
-    found = _judged(run)
-    if found is None:
-        return None
-    rule = found[1].copies.ratio.rated
-    return Finding(
-        rule.threshold,
-        f"The stored line is at d1/d2 = **{rule.threshold:.3f}**: "
-        f"{_measured(rule.rate, rule.ci95)} of samples lie left of it, and "
-        f"{words.percent(rule.heldout_rate)} of unseen images "
-        f"({words.interval(rule.heldout_ci95)}).",
+        float(last["step"]),
+        f"At step **{last['step']:,}** it copies {_measured(last['rate'], last['ci95'])}; with "
+        f"the cutoff the copied share is {_measured(rule.rate, rule.ci95)} at the very end.",
     )
 
 
 ANSWERS: dict[str, Callable[..., Finding | None]] = {
-    f.__name__: f
-    for f in (copied, odd_one, onset, widest_gap, compared, stopping_early, decided, line_drawn)
+    f.__name__: f for f in (some_copies, odd_one, copied, onset, widest_gap, compared, stop_at)
 }
 
 

@@ -1,14 +1,16 @@
-"""The lesson as a sheet of paper: the same steps as Markdown, and as HTML to print."""
+"""The lesson as a sheet of paper: the same steps as Markdown, and as HTML with pictures."""
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup, escape
 
-from ui.lesson.panel import NOT_STORED
+from ui.lesson.figures import picture
+from ui.lesson.stage import NOT_STORED
 from ui.lesson.steps import Step, steps
 from ui.teacher import base
 
@@ -28,19 +30,23 @@ def rendered(kind: str, answers: bool) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(inline=inline, answer=answer)
+    environment.filters.update(inline=inline, answer=answer, figure=figure)
     template = environment.get_template(f"sheet.{kind}")
     return template.render(title=TITLE, steps=steps(), base=base(), answers=answers)
 
 
+def figure(step: Step) -> str:
+    """The picture of a step as an address that holds it; empty where its run is not stored."""
+    found = picture(step)
+    return f"data:image/png;base64,{base64.b64encode(found).decode()}" if found else ""
+
+
 def answer(step: Step) -> str:
-    """The right option and the numbers behind it, without the colors that a page has."""
+    """The right option and the numbers behind it."""
     found, right = step.found(), step.right()
-    if found is None:
+    if found is None or right is None:
         return NOT_STORED
-    text = re.sub(r":\w+\[(.*?)\]", r"\1", found.text)
-    text = f"{text} {step.why}".strip()
-    return f"**{step.options[right]}.** {text}" if right else text
+    return f"**{step.options[right]}.** {found.text} {step.why}".strip()
 
 
 def inline(text: str) -> Markup:

@@ -1,8 +1,8 @@
-"""The steps of the lesson (`assets/lesson.json`), and what the visitor did or said at each."""
+"""The steps of the lesson (`assets/lesson.json`), and what was said at each, in the address."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -12,44 +12,30 @@ import streamlit as st
 from ambient.files import ASSETS, Record
 from ui.lesson import answers
 
-DONE = "lesson-done"  # in the session: what was said, by the step's name
+SAID = "said"  # in the address: a letter a step, the place of its option; "-" where it is open
+AT = "at"  # in the address: the number of the step
+LETTERS = "abcdef"
+OPEN = "-"
 
 
 class Step(Record, frozen=True, kw_only=True):
     """Attributes:
-    name: names its answer in the session.
-    page: file name of its page, without ending.
-    state: parameters of the address, by name: what the step is shown with.
-    control: label of the control it points at; `groups` are those it belongs to (`teacher.GROUPS`).
-    finding: the name of a function in `answers.ANSWERS` and what it is given.
-    done: the name of a test in `TESTS`.
-    options: of the question, by key; `reveal` is the state that shows the answer on the page.
-    covers: parts of pages that would tell the answer (`ui.covers.PARTS`).
-    why: what may be behind the answer, said after it.
-    place: the anchor of what it is about, where that is far below, and its name.
+    figure, finding: the name of a function in `figures.FIGURES` or `answers.ANSWERS`, and what it
+        is given.
+    shows: the runs whose film reveals the answer, where it is another figure.
+    options: of the question, by key; a number is the lower bound of what it stands for.
+    why: said after the answer.
     """
 
     name: str
-    title: str
+    question: str
     text: str
-    minutes: int
-    page: str
-    state: dict[str, Any]
-    control: str
-    groups: list[str]
+    options: dict[str, str]
+    figure: dict[str, Any]
     finding: dict[str, Any]
     number: int = 0
-    done: str = "answered"
-    question: str = ""
-    options: dict[str, str] = {}
-    reveal: dict[str, Any] = {}
-    covers: list[str] = []
+    shows: list[str] = []
     why: str = ""
-    place: dict[str, str] = {}
-
-    @property
-    def answer_key(self) -> str:
-        return f"lesson-answer-{self.name}"
 
     def found(self) -> answers.Finding | None:
         """What is stored about it."""
@@ -57,8 +43,8 @@ class Step(Record, frozen=True, kw_only=True):
         return answers.ANSWERS[given.pop("by")](**given)
 
     def right(self) -> str | None:
-        """The key of the right option; None without a question or a stored answer."""
-        found = self.found() if self.question else None
+        """The key of the right option; None without a stored answer."""
+        found = self.found()
         return answers.option(list(self.options), found.right) if found else None
 
 
@@ -69,49 +55,34 @@ def steps() -> tuple[Step, ...]:
     return tuple(msgspec.structs.replace(step, number=i) for i, step in enumerate(loaded, 1))
 
 
-def _answered(step: Step) -> str | None:
-    chosen = st.session_state.get(step.answer_key)
-    return step.options[chosen].lower() if chosen else None
+def at() -> int:
+    """The step that the address names; one more than the last is the end."""
+    asked = st.query_params.get(AT, "1")
+    number = int(asked) if asked.isdecimal() and len(asked) < 3 else 1
+    return min(max(number, 1), len(steps()) + 1)
 
 
-def _guessed(step: Step) -> str | None:
-    """In the guessing game: the letter of the first deal, or that another one was played."""
-    letters = {k: v for k, v in st.session_state.items() if str(k).startswith("guess-") and v}
-    return str(letters.get(f"guess-{step.state['n']}-0", "another deal")) if letters else None
+def said() -> dict[str, str]:
+    """What was said at each step, as the key of an option, by the step's name."""
+    letters = st.query_params.get(SAID, "")
+    found = {}
+    for step, letter in zip(steps(), letters, strict=False):
+        place = LETTERS.find(letter)
+        if 0 <= place < len(step.options):
+            found[step.name] = list(step.options)[place]
+    return found
 
 
-def _revealed(step: Step) -> str | None:
-    told = [v for k, v in st.session_state.items() if str(k).startswith("onset-told-")]
-    return (f"step {told[0]:,}" if told[0] else "never") if told else None
+def say(step: Step, option: str) -> None:
+    """Put an answer into the address; the first one is the prediction, and stays."""
+    known = said()
+    st.query_params[SAID] = written({step.name: option} | known)
 
 
-def _redrawn(step: Step) -> str | None:
-    """Where a line stands that the visitor moved away from where the stored rule has it."""
-    found, line = step.found(), st.session_state.get(f"ratio-{step.finding['run']}")
-    if found is None or not isinstance(found.right, float) or line is None:
-        return None
-    return f"{line:g}" if abs(line - found.right) > 0.001 else None
-
-
-# What the visitor did or said at a step, in words; None until then.
-TESTS: dict[str, Callable[[Step], str | None]] = {
-    "guessed": _guessed,
-    "answered": _answered,
-    "revealed": _revealed,
-    "redrawn": _redrawn,
-}
-
-
-def said(step: Step) -> str | None:
-    """What the visitor said or did at a step; once said, it is remembered."""
-    known: dict[str, str] = st.session_state.setdefault(DONE, {})
-    now = TESTS[step.done](step)
-    if now and not (step.question and step.name in known):  # a prediction is the first answer
-        known[step.name] = now
-    return known.get(step.name)
-
-
-def waits(here: Step, part: str) -> int:
-    """The last step, this one or later, whose question about a part of a page is open; else 0."""
-    asking = [s for s in steps()[here.number - 1 :] if part in s.covers]
-    return max((s.number for s in asking if not said(s)), default=0)
+def written(answers_: Mapping[str, str]) -> str:
+    """Answers as the address has them."""
+    places = [
+        LETTERS[list(step.options).index(answers_[step.name])] if step.name in answers_ else OPEN
+        for step in steps()
+    ]
+    return "".join(places).rstrip(OPEN)
