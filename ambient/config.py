@@ -289,10 +289,10 @@ def configure(corpus: Corpus, **choices: Any) -> Config:
     chosen = {name: choice.usual for name, choice in CHOICES.items()} | given
     split = split_corpus(corpus, chosen["n_train"], chosen["split_seed"])
     height, side, channels = corpus.images.shape[1:]
-    if height != side:
+    if height != side or side % 4:
         raise InputError(
-            f"the images are {height}x{side} pixels; expected squares to train on. Give them as a "
-            "folder or zip, which is cropped."
+            f"the images are {height}x{side} pixels; expected squares to train on, of a multiple "
+            "of 4. Read them at another side."
         )
     follows = {
         "corpus": corpus.name,

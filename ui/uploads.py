@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from ambient.files import InputError
 from ambient.images.corpus import MAX_IMAGES, archive_among, read_uploads
 from ambient.images.read import plain, read_croppable
 from ambient.images.readings import crop
-from ambient.images.zips import holds_arrays
 from ambient.runs.limits import Limits
 from ui import words
 from ui.pictures import Images
@@ -164,7 +163,7 @@ def store(folder: Path, which: str, files: Sequence[Any]) -> Path:
     if archive:
         folder.mkdir(parents=True)
         name, data = archive
-        path = folder / PurePath(name).with_suffix(_suffix(name, data))
+        path = folder / name
         path.write_bytes(data)
         return path
     path = folder / (f"{len(files):,} pictures" if len(files) > 1 else given[0][0])
@@ -173,11 +172,3 @@ def store(folder: Path, which: str, files: Sequence[Any]) -> Path:
         to = path / name
         (path / f"{number}-{name}" if to.exists() else to).write_bytes(data)
     return path
-
-
-def _suffix(name: str, data: bytes) -> str:
-    """That of a zip or npz by its content; the audit says what is wrong with a damaged one."""
-    try:
-        return ".npz" if holds_arrays(data, name) else ".zip"
-    except InputError:
-        return ".zip"

@@ -74,10 +74,10 @@ def _channels_last(array: NDArray[Any], label: str) -> NDArray[Any]:
     elif array.ndim == 4 and shape[1] in CHANNELS and shape[3] not in CHANNELS:
         array = rearrange(array, "n c h w -> n h w c")
     if array.ndim != 4 or array.shape[3] not in CHANNELS:
-        raise InputError(f"{label} have the shape {plain(shape)}; {FORMS}.")
+        raise InputError(f"{label}: the shape {plain(shape)}; {FORMS}.")
     if min(array.shape[1:3]) < MIN_SIDE:
         raise InputError(
-            f"{label} have the shape {shape}; {FORMS}, and sides of at least {MIN_SIDE} pixels."
+            f"{label}: the shape {shape}; {FORMS}, and sides of at least {MIN_SIDE} pixels."
         )
     return array
 
@@ -98,7 +98,7 @@ def _bytes(images: NDArray[Any], label: str) -> NDArray[np.uint8]:
         return images.astype(np.uint8)
     if whole or low < -1 - OVERSHOOT or high > 1 + OVERSHOOT:
         raise InputError(
-            f"{label} hold values from {low:g} to {high:g}; expected bytes from 0 to 255, or "
+            f"{label}: values from {low:g} to {high:g}; expected bytes from 0 to 255, or "
             "floats in [-1, 1] or [0, 1]."
         )
     from_zero = low >= NO_NEGATIVES

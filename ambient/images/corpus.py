@@ -1,4 +1,4 @@
-"""Images to learn from: bundled corpora, folders, zips, npz files, uploads and torchvision sets.
+"""Images to learn from: bundled corpora, folders, zips, npz files, uploads, arrays in memory.
 
 A corpus is plain numpy, so that pages show training images without loading torch.
 """
@@ -6,42 +6,33 @@ A corpus is plain numpy, so that pages show training images without loading torc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ambient.files import ASSETS, InputError, Tell, silent
-from ambient.images.read import MAX_SIDE, MIN_SIDE, guarded, kind, plain
+from ambient.images.arrays import Given, as_images
+from ambient.images.npz import arrays_of, is_npz, read_images, stored_array
+from ambient.images.read import HEAD, MAX_SIDE, MIN_SIDE, guarded, kind, plain
 from ambient.images.readings import USUAL, Reading
-from ambient.images.squares import (
-    Pictures,
-    See,
-    check_count,
-    folder_pictures,
-    read_squares,
-    square,
-    stack,
-)
+from ambient.images.sources import Choice, folder_sources, upload_sources, zip_sources
+from ambient.images.squares import See, Squares, accepted, read_squares
 from ambient.images.twins import twin_groups
-from ambient.images.zips import (
-    MAX_PICTURES_BYTES,
-    holds_arrays,
-    open_zip,
-    read_npz,
-    zip_pictures,
-)
+from ambient.images.zips import MAX_PICTURES_BYTES, open_zip
 
 BUNDLED = ("emoji", "digits", "kanji")
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 MAX_IMAGES = 60_000
-MAX_ARRAY_BYTES = 1_000_000_000  # of a file on this machine
+Notes = tuple[str, ...]
+MEMORY = "own images"  # the name of a corpus that was in memory
 
 
 def digest(images: NDArray[np.uint8]) -> str:
@@ -143,55 +134,55 @@ def split_corpus(
 
 
 def load_corpus(
-    spec: str | Path,
+    spec: str | Path | Corpus | Given,
     *,
     side: int | None = None,
     tell: Tell = silent,
     reading: Reading = USUAL,
     see: See | None = None,
+    without: Sequence[Path] = (),
 ) -> Corpus:
-    """Load images by name or path.
+    """Load images by name or path, or take those that are in memory.
 
     Args:
         spec: `emoji`, `digits`, `kanji`; `mnist`, `fashion-mnist`, `cifar10` (downloaded by
-            torchvision on first use); a folder or zip of pictures; or an npz with `images` uint8
-            (n, h, w[, c]).
-        side: crop pictures to a square and resize to this many pixels. Default: keep the size when
-            all pictures share one that the network accepts, else 32. Bundled images and those of
-            an npz are never resized: another `side` than theirs is refused.
+            torchvision on first use); a folder or zip of pictures; an npz with `images`, or with
+            one array of images alone; or images in memory (`ambient.images.arrays.as_images`).
+        side: crop images to a square and resize to this many pixels. Default: keep the size when
+            all share one that the network accepts, else 32.
         tell: progress in pictures.
         reading: how files are read that are transparent or no squares.
         see: is shown each of these files as a picture, before it is read so.
+        without: folders below a folder that are left out.
 
     Raises:
         InputError: nothing there, not images, too small, or no network for a first download.
     """
-    if side is not None and (not MIN_SIDE <= side <= MAX_SIDE or side % 4):
-        raise InputError(
-            f"side is {side}; expected {MIN_SIDE} to {MAX_SIDE} pixels, a multiple of 4."
-        )
+    if side is not None and not MIN_SIDE <= side <= MAX_SIDE:
+        raise InputError(f"side is {side}; expected {MIN_SIDE} to {MAX_SIDE} pixels.")
+    squares = Squares(side, reading, see)
+    if isinstance(spec, Corpus):
+        images, notes = _fitted(spec.images, squares)
+        return replace(spec, images=images, notes=(*spec.notes, *notes))
+    if not isinstance(spec, (str, Path)):
+        return _of_images(MEMORY, MEMORY, as_images(spec, MEMORY), {}, squares)
     name = str(spec)
+    if name in (*BUNDLED, *TORCHVISION):
+        return _named(name, squares)
     unknown = (
         f"'{plain(name)}' is no corpus: expected one of {', '.join([*BUNDLED, *TORCHVISION])}, or "
         "an existing folder, .zip or .npz of images."
     )
-    if name in BUNDLED:
-        return _from_npz(ASSETS / "corpora" / f"{name}.npz", name, side)
-    if name in TORCHVISION:
-        return _from_torchvision(name, side)
     with guarded(unknown):
         path = Path(spec).expanduser().resolve()  # a run must find it from any working folder
-        suffix = "folder" if path.is_dir() else path.suffix.lower() if path.is_file() else ""
-    if suffix == "folder":
-        found = folder_pictures(path)
-        return _from_pictures(str(path), found, side, MAX_IMAGES, tell, reading, see)
-    if suffix == ".zip":
-        with open_zip(path, path.name, MAX_PICTURES_BYTES) as archive:
-            found = zip_pictures(archive)
-            return _from_pictures(str(path), found, side, MAX_IMAGES, tell, reading, see)
-    if suffix == ".npz":
-        return _from_npz(path, str(path), side)
-    raise InputError(unknown)
+        if not path.exists():
+            raise InputError(unknown)
+    if path.is_dir():
+        inner = [place for place in without if path in place.parents]
+        choice = Choice.among(folder_sources(path, inner), MAX_IMAGES, tell)
+        choice.inner = [place.relative_to(path).as_posix() for place in inner]
+        return _from_choice(str(path), choice, squares, tell)
+    return _from_file(path, path.name, str(path), squares, MAX_IMAGES, tell)
 
 
 def read_uploads(
@@ -204,8 +195,6 @@ def read_uploads(
 ) -> Corpus:
     """Images that were handed over: pictures, or one zip of pictures, or one npz.
 
-    The content decides what a file is; its name is for captions.
-
     Args:
         files: the name and the bytes of each.
         name: of the corpus.
@@ -216,17 +205,10 @@ def read_uploads(
     Raises:
         InputError: nothing to use, too much, or what `load_corpus` would refuse.
     """
-    archive = archive_among(files)
-    if archive is None:
-        pictures: Pictures = [(label, partial(bytes, data)) for label, data in sorted(files)]
-        return _from_pictures(name, pictures, side, most, tell)
-    label, data = archive
-    if holds_arrays(data, label):
-        corpus = _from_npz(data, name, side, label, 2 * most * 3 * MAX_SIDE**2)
-        check_count(len(corpus), most)
-        return corpus
-    with open_zip(data, label, MAX_PICTURES_BYTES) as opened:
-        return _from_pictures(name, zip_pictures(opened), side, most, tell)
+    squares = Squares(side)
+    if archive := archive_among(files):
+        return _from_file(archive[1], archive[0], name, squares, most, tell)
+    return _from_choice(name, Choice.among(upload_sources(files), most, tell), squares, tell)
 
 
 def archive_among(files: Sequence[tuple[str, bytes]]) -> tuple[str, bytes] | None:
@@ -244,111 +226,92 @@ def archive_among(files: Sequence[tuple[str, bytes]]) -> tuple[str, bytes] | Non
     return archives[0] if archives else None
 
 
-def _from_npz(
+def _named(name: str, squares: Squares) -> Corpus:
+    """A corpus that everybody knows; a folder of that name is told apart from it."""
+    if name in TORCHVISION:
+        found = _from_torchvision(name, squares)
+    else:
+        found = _from_file(ASSETS / "corpora" / f"{name}.npz", name, name, squares)
+    if not Path(name).is_dir():
+        return found
+    note = f"'{name}' is the corpus of that name; for the folder '{name}' here write ./{name}."
+    return replace(found, notes=(note, *found.notes))
+
+
+def _from_file(
     source: bytes | Path,
+    label: str,
     name: str,
-    side: int | None,
-    label: str = "",
-    max_bytes: int = MAX_ARRAY_BYTES,
+    squares: Squares,
+    most: int = MAX_IMAGES,
+    tell: Tell = silent,
 ) -> Corpus:
-    label = plain(label or Path(name).name)
-    optional = ["names", "categories", "groups", "license"]
-    fields = read_npz(source, label, ["images"], optional, max_bytes)
-    images = fields["images"]
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise InputError(
-            f"'{label}': 'images' is {fields['images'].dtype.name} "
-            f"{plain(fields['images'].shape)}; expected uint8 (n, h, w), (n, h, w, 1) or "
-            "(n, h, w, 3)."
-        )
-    _check_shape(label, images)
-    height, width = images.shape[1:3]
-    if side not in (None, height):
-        raise InputError(
-            f"'{label}' has {height}x{width} images where {side}x{side} are wanted; only a folder "
-            "or zip of pictures is resized."
-        )
-    names = _texts(label, fields, "names", [str(i) for i in range(len(images))])
-    categories = _texts(label, fields, "categories", [""] * len(images))
-    groups = fields.get("groups")
-    if groups is None:
-        groups = twin_groups(images)
-    _check_field(label, "groups", groups, "iu", len(images))
-    return Corpus(
-        name=name,
-        images=np.ascontiguousarray(images),
-        names=names,
-        categories=categories,
-        groups=groups.astype(np.int64),
-        license=plain(fields.get("license", "yours"), 500),
-    )
+    """A zip, an npz or one array, by its content."""
+    label = plain(label)
+
+    def opened() -> IO[bytes]:
+        return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+    with guarded(f"'{label}' cannot be read; allow reading it."), opened() as content:
+        found = kind(content.read(HEAD))
+        size = content.seek(0, io.SEEK_END)
+    if found == "a numpy array":
+        arrays = {"images": stored_array(opened, size, label)}
+        return _of_images(name, label, *read_images(arrays, label, most), squares)
+    form = "npz" if label.lower().endswith(".npz") else "zip"
+    with open_zip(source, label, MAX_PICTURES_BYTES, form) as archive:
+        if is_npz(archive):
+            arrays = arrays_of(archive, label)
+            return _of_images(name, label, *read_images(arrays, label, most), squares)
+        return _from_choice(name, Choice.among(zip_sources(archive), most, tell), squares, tell)
 
 
-def _texts(
-    label: str, fields: dict[str, NDArray[Any]], field: str, default: list[str]
-) -> tuple[str, ...]:
-    """One harmless text for each image."""
-    if field not in fields:
-        return tuple(default)
-    _check_field(label, field, fields[field], "iuU", len(default))
-    with guarded(f"'{label}' holds letters that do not exist; save it again."):
-        return tuple(map(plain, fields[field].tolist()))
+def _from_choice(name: str, choice: Choice, squares: Squares, tell: Tell) -> Corpus:
+    """The pictures among files; the folder of each is its category."""
+    label = plain(Path(name).name)
+    images = read_squares(choice, squares, label, tell)
+    folders = [str(Path(place).parent) for place in squares.names]
+    fields = {
+        "names": tuple(map(plain, squares.names)),
+        "categories": tuple("" if f == "." else plain(f) for f in folders),
+        "notes": (*squares.notes(images.shape[1]), *choice.notes()),
+    }
+    return _of_images(name, label, images, fields, squares)
 
 
-def _check_field(label: str, field: str, found: NDArray[Any], kinds: str, n: int) -> None:
-    if found.shape != (n,) or found.dtype.kind not in kinds:
-        raise InputError(
-            f"'{label}': '{field}' is {found.dtype.name} {plain(found.shape)}; expected one for "
-            f"each of {n} images, or leave it out."
-        )
-
-
-def _check_shape(label: str, images: NDArray[np.uint8]) -> None:
-    n, h, w, _ = images.shape
+def _of_images(
+    name: str,
+    label: str,
+    images: NDArray[np.uint8],
+    fields: Mapping[str, Any],
+    squares: Squares,
+) -> Corpus:
+    """Images with what is said of each."""
+    n = len(images)
     if n < 4:
         raise InputError(f"'{label}' has {n} images; at least 4 are needed.")
-    if n > MAX_IMAGES:
-        raise InputError(f"'{label}' has {n} images; at most {MAX_IMAGES} are read at once.")
-    if min(h, w) < MIN_SIDE or max(h, w) > MAX_SIDE or h % 4 or w % 4:
-        raise InputError(
-            f"'{label}' has {h}x{w} images; expected sides from {MIN_SIDE} to {MAX_SIDE} pixels, "
-            "multiples of 4. Pass a folder or zip to have them resized."
-        )
+    images, notes = _fitted(images, squares)
+    usual = {"names": tuple(map(str, range(n))), "categories": ("",) * n, "license": "yours"}
+    found = {**usual, "notes": notes, **fields}
+    groups = found.pop("groups", None)
+    groups = twin_groups(images) if groups is None else groups.astype(np.int64)
+    return Corpus(name=name, images=images, groups=groups, **found)
 
 
-def _from_pictures(
-    name: str,
-    pictures: Pictures,
-    side: int | None,
-    most: int,
-    tell: Tell,
-    reading: Reading = USUAL,
-    see: See | None = None,
-) -> Corpus:
-    squares = read_squares(Path(name).name, pictures, side, most, tell, reading, see)
-    return _labeled(name, *squares)
+def _fitted(images: NDArray[np.uint8], squares: Squares) -> tuple[NDArray[np.uint8], Notes]:
+    """Images at a size that was asked for or that networks take, and what that changed."""
+    height, width = images.shape[1:3]
+    asked = squares.side in (None, height)
+    if height == width and asked and (squares.side or accepted(height, width)):
+        return images, ()
+    for number, image in enumerate(images):
+        pixels = image[..., 0] if image.shape[2] == 1 else image
+        squares.add(str(number), Image.fromarray(pixels))
+    images = squares.images()
+    return images, tuple(squares.notes(images.shape[1]))
 
 
-def _labeled(
-    name: str, images: NDArray[np.uint8], places: Sequence[str], notes: tuple[str, ...] = ()
-) -> Corpus:
-    """A corpus of pictures by their places; the folder of each is its category."""
-    _check_shape(plain(Path(name).name), images)
-    folders = [str(Path(place).parent) for place in places]
-    return Corpus(
-        name=name,
-        images=images,
-        names=tuple(map(plain, places)),
-        categories=tuple("" if f == "." else plain(f) for f in folders),
-        groups=twin_groups(images),
-        license="yours",
-        notes=notes,
-    )
-
-
-def _from_torchvision(name: str, side: int | None) -> Corpus:
+def _from_torchvision(name: str, squares: Squares) -> Corpus:
     from torchvision import datasets
 
     root = Path.home() / ".cache" / "ambient"
@@ -359,10 +322,9 @@ def _from_torchvision(name: str, side: int | None) -> Corpus:
             f"corpus '{name}' is not in {root} and could not be downloaded ({type(e).__name__}); "
             f"connect to the network once, or use one of {', '.join(BUNDLED)}, which are bundled."
         ) from e
-    classes = [data.classes[int(t)] for t in data.targets]
-    pictures = [Image.fromarray(np.asarray(x)) for x in data.data]
-    labels = [f"{c} {i}" for i, c in enumerate(classes)]
-    if pictures[0].size == (28, 28):  # two halvings need a multiple of 4 behind the unshuffle
-        side = side or 32
-        pictures = [ImageOps.expand(p, border=2) for p in pictures] if side == 32 else pictures
-    return _labeled(name, stack([square(p, side) for p in pictures]), labels)
+    images = as_images(np.asarray(data.data), name)
+    if images.shape[1] == 28 and squares.side in (None, 32):  # a border, where others are resized
+        images = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    classes = tuple(data.classes[int(t)] for t in data.targets)
+    names = tuple(f"{c} {i}" for i, c in enumerate(classes))
+    return _of_images(name, name, images, {"names": names, "categories": classes}, squares)

@@ -23,13 +23,16 @@ from safetensors import safe_open
 
 from ambient.files import InputError, decode_record
 
-PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+HEAD = 200  # bytes that tell what a file is
 MAX_PIXELS = 40_000_000  # of one picture
 MAX_PICTURE_BYTES = 4 * MAX_PIXELS  # an uncompressed one of that size
 MIN_SIDE, MAX_SIDE = 8, 128  # pixels of the images that networks see
 KEPT_SIDE = 2 * MAX_SIDE  # of a picture before it is cropped
 MAX_TENSOR_HEADER = 1_000_000  # bytes; our own need 10,000
 MAX_TEXT = 500  # characters
+BITS = (8, 10, 12, 14, 16)  # of a pixel's gray in 16
+TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks of a PNG: texts and the color profile
 
 R = TypeVar("R")
 
@@ -38,7 +41,6 @@ MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
-    b"BM": "BMP",
     b"PK": "a zip archive",
     b"%PDF": "a PDF document",
     b"\x7fELF": "a program",
@@ -49,8 +51,8 @@ MAGIC = {
     b"Rar!": "a rar archive",
     b"\x93NUMPY": "a numpy array",
     b"\x80": "a Python pickle",
-    b"II*\0": "a TIFF picture",
-    b"MM\0*": "a TIFF picture",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
 }
 MARKUP = {
     b"<svg": "an SVG drawing",
@@ -68,7 +70,9 @@ def kind(data: bytes) -> str:
         return "WEBP"
     if data[4:8] == b"ftyp":
         return "a HEIC, AVIF or video file"
-    words = data[:200].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if data[:2] == b"BM" and data[6:10] == bytes(4):
+        return "BMP"
+    words = data[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     binary = (name for magic, name in MAGIC.items() if data.startswith(magic))
     markup = (name for magic, name in MARKUP.items() if words.startswith(magic))
     return next(binary, next(markup, ""))
@@ -99,13 +103,21 @@ def guarded(complaint: str) -> Iterator[None]:
 # Pictures
 
 
+def check_count(count: int, most: int) -> None:
+    """Refuse more than `most` pictures."""
+    if count > most:
+        raise InputError(f"more than {most} pictures were given; use fewer.")
+
+
 def read_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> Image.Image:
     """A picture, as `open_picture`, transparency on white, as RGB or gray (L)."""
-    return flatten(open_picture(data, label, formats))
+    return _eight_bits(flatten(open_picture(data, label, formats)))
 
 
 def open_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> Image.Image:
-    """One picture, upright, of 8 bits, perhaps transparent; of many frames, the first.
+    """One picture, upright, perhaps transparent; of many frames, the first.
+
+    Gray of more than 8 bits is of mode F, with fractions of 255 (see `gain`).
 
     Raises:
         InputError: too large in bytes or pixels (before anything is decoded), not one of
@@ -124,17 +136,27 @@ def open_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> 
         raise InputError(
             f"'{label}' is not a readable picture{other}; expected {names}. Remove or replace it."
         )
-    damaged = f"'{label}' is not a readable picture: a damaged or cut {found}. Replace it."
-    with guarded(damaged):
+    with guarded(f"'{label}' is not a readable picture: a damaged or cut {found}. Replace it."):
         try:
-            opened = Image.open(io.BytesIO(data), formats=[found])
-        except Image.DecompressionBombError as e:
-            raise InputError(_too_many(label, "far too many")) from e
-        with opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise InputError(_too_many(label, f"{opened.width}x{opened.height}"))
-            ImageOps.exif_transpose(opened, in_place=True)
-            return _eight_bits(opened)
+            return _decoded(data, found, label)
+        except InputError:
+            raise
+        except Exception:
+            if found != "PNG":
+                raise
+            return _decoded(_without_texts(data), found, label)  # too long for Pillow, perhaps
+
+
+def _decoded(data: bytes, found: str, label: str) -> Image.Image:
+    try:
+        opened = Image.open(io.BytesIO(data), formats=[found])
+    except Image.DecompressionBombError as e:
+        raise InputError(_too_many(label, "far too many")) from e
+    with opened:
+        if opened.width * opened.height > MAX_PIXELS:
+            raise InputError(_too_many(label, f"{opened.width}x{opened.height}"))
+        ImageOps.exif_transpose(opened, in_place=True)
+        return _levels(opened)
 
 
 def _too_many(label: str, size: str) -> str:
@@ -144,16 +166,50 @@ def _too_many(label: str, size: str) -> str:
     )
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Pillow clips 16-bit gray at 255 where it should scale it."""
-    if not picture.mode.startswith("I"):
+def _without_texts(data: bytes) -> bytes:
+    """A PNG of pixels alone: what is not unpacked can be as long as it likes."""
+    parts, at = [data[:8]], 8
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] not in TEXTS:
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts)
+
+
+def _levels(picture: Image.Image) -> Image.Image:
+    """Gray of more than 8 bits as fractions of 255: Pillow would clip it where it should scale."""
+    if picture.mode[0] not in "IF":
         return picture
-    return Image.fromarray((np.asarray(picture) / 257).round().clip(0, 255).astype(np.uint8))
+    values = np.asarray(picture, np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("NaN or infinity")
+    if picture.mode != "F" or values.max() > 255:
+        values = values / 257
+    elif values.max() <= 1:
+        values = values * 255
+    return Image.fromarray(values.clip(0, 255))
+
+
+def gain(deepest: float) -> float:
+    """What brings pictures of fewer bits than 16 to 255, by the largest of their levels."""
+    bits = next(b for b in BITS if deepest * 257 < 2**b)
+    return (2**16 - 1) / (2**bits - 1) if deepest else 1.0
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """A picture of mode F as gray (L)."""
+    if picture.mode != "F":
+        return picture
+    levels = np.asarray(picture) * gain(picture.getextrema()[1])
+    return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8))
 
 
 def flatten(picture: Image.Image, clear: str = "white") -> Image.Image:
-    """A picture as RGB or gray (L); where it is transparent, a color shows, or what it `kept`."""
+    """A picture in RGB or gray (L, F); where it is transparent a color shows, or what it `kept`."""
     mode = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
+    if picture.mode == "F":
+        return picture
     if not picture.has_transparency_data:
         return picture.convert(mode)
     over = picture.convert("RGBA")
@@ -164,7 +220,7 @@ def flatten(picture: Image.Image, clear: str = "white") -> Image.Image:
 
 def read_croppable(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> Image.Image:
     """A picture, as `read_picture`, that a square can be cropped from (see `check_croppable`)."""
-    return flatten(check_croppable(open_picture(data, label, formats), label))
+    return _eight_bits(flatten(check_croppable(open_picture(data, label, formats), label)))
 
 
 def check_croppable(picture: Image.Image, label: str) -> Image.Image:

@@ -1,11 +1,10 @@
-"""Many pictures of any size as one array of squares: what is read, left out and resized."""
+"""Many pictures of any size as one array of squares, and what was done to them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from pathlib import Path, PurePath
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,132 +13,120 @@ from PIL import Image
 from ambient.files import InputError, Tell
 from ambient.images.read import (
     MAX_PICTURE_BYTES,
+    MAX_SIDE,
+    PICTURES,
     check_croppable,
-    guarded,
+    gain,
     open_picture,
-    plain,
 )
-from ambient.images.readings import USUAL, Reading, crop
+from ambient.images.readings import USUAL, Reading
+from ambient.images.sources import Choice, Source
 
 DEFAULT_SIDE = 32
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+KEPT_UP_TO = 64  # pixels a side of files that are kept as they are
 
-Pictures = Sequence[tuple[str, Callable[[], bytes]]]  # the name of each, and what reads it
 See = Callable[[Image.Image], object]  # is shown each picture as its file has it
 
 
-def is_picture(name: PurePath) -> bool:
-    """Whether a name has the suffix of a picture and is not one that macOS leaves beside others."""
-    hidden = name.name.startswith(".") or "__MACOSX" in name.parts
-    return name.suffix.lower() in SUFFIXES and not hidden
+def accepted(height: int, width: int, most: int = MAX_SIDE) -> bool:
+    """Whether networks take images of this size as they are."""
+    return height == width <= most and width % 4 == 0
 
 
-def folder_pictures(folder: Path) -> Pictures:
-    """The pictures in a folder and below it, by name."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if is_picture(name) and path.is_file():
-            found.append((str(name), partial(_file_bytes, path)))
-    return found
+@dataclass
+class Squares:
+    """Pictures that are read one after the other.
+
+    Attributes:
+        side: pixels a side of all; None: their own where networks take it, else 32.
+        reading: how a square is made of a picture.
+        see: is shown each picture, upright, before that.
+        names, squares: those that could be read.
+        met: their widths, heights and modes.
+        refused: why the others could not.
+        deepest: the largest level of those with more than 8 bits, in levels of 8 bits.
+    """
+
+    side: int | None
+    reading: Reading = USUAL
+    see: See | None = None
+    names: list[str] = field(default_factory=list)
+    squares: list[Image.Image] = field(default_factory=list)
+    met: list[tuple[int, int, str]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    deepest: float = 0.0
+
+    def add(self, name: str, picture: Image.Image) -> None:
+        """One more picture."""
+        if self.see:
+            self.see(picture)
+        if picture.mode == "F":
+            self.deepest = max(self.deepest, picture.getextrema()[1])
+        width, height = picture.size
+        usual = width if accepted(height, width, KEPT_UP_TO) else DEFAULT_SIDE
+        self.names.append(name)
+        self.squares.append(self.reading.square(picture, self.side or usual))
+        self.met.append((width, height, self.squares[-1].mode))
+
+    def add_all(self, sources: Iterable[Source], total: int, tell: Tell) -> None:
+        """All files that can be read."""
+        for count, source in enumerate(sources):
+            tell("reading pictures", count, total)
+            try:
+                data = source.read(MAX_PICTURE_BYTES + 1)
+                picture = check_croppable(open_picture(data, source.name), source.name)
+            except InputError as e:
+                self.refused.append(str(e))
+            else:
+                self.add(source.name, picture)
+
+    def images(self) -> NDArray[np.uint8]:
+        """uint8 (n, side, side, c), of 32 pixels where sizes differ; gray if all are."""
+        sides = {p.width for p in self.squares}
+        side = sides.pop() if len(sides) == 1 else DEFAULT_SIDE
+        channels = 3 if any(p.mode == "RGB" for p in self.squares) else 1
+        images = np.zeros((len(self.squares), side, side, channels), np.uint8)
+        bright = gain(self.deepest)
+        for image, picture in zip(images, self.squares, strict=True):  # one by one: many
+            levels = np.asarray(USUAL.square(picture, side), np.float32)
+            levels = levels * bright if picture.mode == "F" else levels
+            image[:] = np.clip(np.rint(levels), 0, 255).reshape(side, side, -1)
+        return images
+
+    def notes(self, side: int) -> Iterator[str]:
+        """What was done to the pictures, and which of them were left out."""
+        met = self.met
+        if resized := [(w, h) for w, h, _ in met if (w, h) != (side, side)]:
+            small, large = ("x".join(map(str, f(resized, key=math.prod))) for f in (min, max))
+            sizes = small if small == large else f"{small} to {large}"
+            yield (
+                f"{len(resized)} of {len(met)} pictures ({sizes} pixels) {self.reading.form} to a "
+                f"square and resized to {side}x{side}."
+            )
+        if 0 < (gray := sum(mode != "RGB" for *_, mode in met)) < len(met):
+            count = f"{gray} of {len(met)}"
+            yield f"{count} pictures are gray; they are read as color, like the others."
+        if gain(self.deepest) > 1:
+            deep = sum(mode == "F" for *_, mode in met)
+            yield f"{deep} pictures hold fewer than 16 bits in 16; they are read as bright as that."
+        if refused := self.refused:
+            more = f" And {len(refused) - 1} more." if len(refused) > 1 else ""
+            count = f"{len(refused)} of {len(met) + len(refused)}"
+            yield f"{count} pictures left out: {refused[0]}{more}"
 
 
-def _file_bytes(path: Path) -> bytes:
-    closed = f"'{plain(path.name)}' cannot be read. Remove it, or allow reading."
-    with guarded(closed), path.open("rb") as f:
-        return f.read(MAX_PICTURE_BYTES + 1)
-
-
-def read_squares(
-    label: str,
-    pictures: Pictures,
-    side: int | None,
-    most: int,
-    tell: Tell,
-    reading: Reading = USUAL,
-    see: See | None = None,
-) -> tuple[NDArray[np.uint8], list[str], tuple[str, ...]]:
-    """All pictures that can be read, as squares of one size.
-
-    Args:
-        label: what to call all of them.
-        side: see `square`.
-        most: pictures that are looked at.
-        tell: progress in pictures.
-        reading: how they are read.
-        see: is shown each of them, upright, before that.
-
-    Returns:
-        uint8 (n, side, side, c), the names of these pictures, and a note each on what was resized,
-        made color or left out.
+def read_squares(choice: Choice, squares: Squares, label: str, tell: Tell) -> NDArray[np.uint8]:
+    """The pictures of a choice that can be read, uint8 (n, side, side, c).
 
     Raises:
-        InputError: too many pictures, none, or none that can be read.
+        InputError: there are none, or none that can be read.
     """
-    check_count(len(pictures), most)
-    names: list[str] = []
-    squares: list[Image.Image] = []
-    met: list[tuple[int, int, str]] = []
-    refused: list[str] = []
-    for count, (name, content) in enumerate(pictures):
-        tell("reading pictures", count, len(pictures))
-        try:
-            picture = check_croppable(open_picture(content(), name), name)
-        except InputError as e:
-            refused.append(str(e))
-            continue
-        names.append(name)
-        if see:
-            see(picture)
-        squares.append(square(picture, side, reading))
-        met.append((*picture.size, squares[-1].mode))
-    if refused and not squares:
-        only = "" if len(refused) == 1 else f"none of {len(refused)} pictures can be used: "
-        raise InputError(only + refused[0])
-    if not squares:
-        expected = ", ".join(sorted(SUFFIXES))
-        raise InputError(f"'{plain(label)}' holds no pictures; expected files with {expected}.")
-    images = stack(squares)
-    return images, names, tuple(_notes(images.shape[1], reading.form, met, refused))
-
-
-def check_count(count: int, most: int) -> None:
-    """Refuse more than `most` pictures."""
-    if count > most:
-        raise InputError(f"more than {most} pictures were given; use fewer.")
-
-
-def _notes(
-    side: int, form: str, met: Sequence[tuple[int, int, str]], refused: Sequence[str]
-) -> Iterator[str]:
-    """What was done to pictures of these widths, heights and modes, and what was left out."""
-    if resized := [(w, h) for w, h, _ in met if (w, h) != (side, side)]:
-        small, large = ("x".join(map(str, f(resized, key=math.prod))) for f in (min, max))
-        sizes = small if small == large else f"{small} to {large}"
-        yield (
-            f"{len(resized)} of {len(met)} pictures ({sizes} pixels) {form} to a square and "
-            f"resized to {side}x{side}."
-        )
-    if 0 < (gray := sum(mode == "L" for *_, mode in met)) < len(met):
-        yield f"{gray} of {len(met)} pictures are gray; they are read as color, like the others."
-    if refused:
-        more = f" And {len(refused) - 1} more." if len(refused) > 1 else ""
-        yield f"{len(refused)} of {len(met) + len(refused)} pictures left out: {refused[0]}{more}"
-
-
-def square(picture: Image.Image, side: int | None, reading: Reading = USUAL) -> Image.Image:
-    """A picture at `side` pixels; without a side, a size that the network accepts is kept."""
-    width, height = picture.size
-    accepted = width == height and width <= 64 and width % 4 == 0
-    return reading.square(picture, side or (width if accepted else DEFAULT_SIDE))
-
-
-def stack(squares: Sequence[Image.Image]) -> NDArray[np.uint8]:
-    """uint8 (n, side, side, c) at their own size, or 32 where they differ; gray if all are."""
-    sides = {p.width for p in squares}
-    side = sides.pop() if len(sides) == 1 else DEFAULT_SIDE
-    mode = "L" if all(p.mode == "L" for p in squares) else "RGB"
-    images = np.zeros((len(squares), side, side, len(mode)), np.uint8)
-    for image, picture in zip(images, squares, strict=True):  # one by one: they may be many
-        image[:] = np.atleast_3d(np.asarray(crop(picture, side).convert(mode)))
-    return images
+    squares.add_all(choice.pictures, len(choice.pictures), tell)
+    if squares.squares:
+        return squares.images()
+    refused = squares.refused
+    if not refused:
+        said = [f"'{label}' holds no pictures.", *choice.notes()]
+        raise InputError(f"{' '.join(said)} Expected {', '.join(PICTURES)}.")
+    only = "" if len(refused) == 1 else f"none of {len(refused)} pictures can be used: "
+    raise InputError(only + refused[0])

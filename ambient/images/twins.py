@@ -43,7 +43,7 @@ def twin_groups(images: NDArray[np.uint8], rms: float | None = None) -> NDArray[
     pixels.
 
     Args:
-        images: uint8 (N, h, w, c), h and w multiples of 4.
+        images: uint8 (N, h, w, c).
         rms: root-mean-square difference an element, in [-1, 1] units; default: `twin_radius`.
 
     Returns:
@@ -99,12 +99,15 @@ def apart(
 
 
 def block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """float32 (N, d): means of square blocks in [0, 2], up to some 8x8 of them an image."""
-    h, w = images.shape[1:3]
-    block = max(b for b in range(4, max(4, min(h, w) // 8) + 1) if h % b == w % b == 0)
+    """float32 (N, d): means of square blocks in [0, 2], some 8x8 of them an image.
+
+    What is left beside whole blocks counts nothing.
+    """
+    block = max(min(4, *images.shape[1:3]), min(images.shape[1:3]) // 8)
+    h, w = (block * (length // block) for length in images.shape[1:3])
     means = [
         reduce(
-            images[start : start + BLOCK].astype(np.float32) / np.float32(127.5),
+            images[start : start + BLOCK, :h, :w].astype(np.float32) / np.float32(127.5),
             "n (h i) (w j) c -> n (h w c)",
             "mean",
             i=block,

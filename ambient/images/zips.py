@@ -1,33 +1,24 @@
-"""Zips and npz files that others hand over, read without trust.
+"""Zips that others hand over, read without trust (see `ambient.images.read`).
 
-Sizes, names and links in the directory are checked before a member is unpacked; arrays that are
-pickles of Python objects are refused. See `ambient.images.read`.
+Sizes, names and links in the directory are checked before a member is unpacked.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import mmap
 import re
 import stat
 import zipfile
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ambient.files import InputError
-from ambient.images.read import MAX_PICTURE_BYTES, guarded, plain
-from ambient.images.squares import Pictures, is_picture
+from ambient.images.read import guarded, plain
 
 MAX_MEMBERS = 100_000
 MAX_PICTURES_BYTES = 8_000_000_000  # of all pictures in a zip, which are read one by one
 MAX_RATIO = 200  # deflate reaches 1,032 on zeros; pictures stay below 2, text below 20
-SMALL = 10_000_000  # bytes that may unpack from anything
+SPARSE = 1_000_000_000  # bytes that may unpack from anything: blank pictures are no bomb
 
 
 def open_zip(
@@ -60,7 +51,7 @@ def open_zip(
                 f"'{label}' unpacks to {unpacked // 1_000_000} MB; expected at most "
                 f"{max_bytes // 1_000_000} MB."
             )
-        if unpacked > max(SMALL, MAX_RATIO * size):
+        if unpacked > max(SPARSE, MAX_RATIO * size):
             raise InputError(
                 f"'{label}' unpacks to {unpacked // size} times its size, as a zip bomb does; "
                 f"expected at most {MAX_RATIO} times."
@@ -125,71 +116,7 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, max_bytes: in
     return data
 
 
-def read_npz(
-    source: bytes | Path,
-    label: str,
-    needed: Sequence[str],
-    optional: Sequence[str] = (),
-    max_bytes: int = 1_000_000_000,
-) -> dict[str, NDArray[Any]]:
-    """The arrays of an npz that are asked for; each header is believed only where the size fits.
-
-    Raises:
-        InputError: no npz or a damaged one, a `needed` array missing, or one of Python objects.
-    """
-    label = plain(label)
-    with open_zip(source, label, max_bytes, "npz") as archive:
-        members = {
-            m.filename.removesuffix(".npy"): m
-            for m in archive.infolist()
-            if m.filename.endswith(".npy")
-        }
-        for name in needed:
-            if name not in members:
-                found = plain(", ".join(sorted(members)) or "no arrays")
-                raise InputError(f"'{label}' holds {found}; expected an array named '{name}'.")
-        wanted = [name for name in (*needed, *optional) if name in members]
-        return {name: _read_array(archive, members[name], label) for name in wanted}
-
-
-def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, label: str) -> NDArray[Any]:
-    damaged = f"'{label}' is not a readable npz file (array '{member.filename}'); save it again."
-    with guarded(damaged):
-        with archive.open(member) as content:
-            version = np.lib.format.read_magic(content)
-            headers = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }
-            shape, _, dtype = headers[version](content)
-            body = member.file_size - content.tell()
-        if dtype.hasobject:
-            raise InputError(
-                f"'{label}' is not a readable npz file: '{member.filename}' is a pickle of Python "
-                "objects, which could run code; save plain numbers."
-            )
-        if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize != body:
-            raise InputError(damaged)
-        with archive.open(member) as content:
-            array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
-    return array
-
-
-def zip_pictures(archive: zipfile.ZipFile) -> Pictures:
-    """The pictures in a zip that `open_zip` opened, by name."""
-    members = sorted(archive.infolist(), key=lambda m: m.filename)
-    return [
-        (m.filename, partial(read_member, archive, m, MAX_PICTURE_BYTES))
-        for m in members
-        if is_picture(PurePosixPath(m.filename)) and not m.is_dir()
-    ]
-
-
-def holds_arrays(data: bytes, label: str) -> bool:
-    """Whether a zip is an npz.
-
-    Raises:
-        InputError: no zip, or one with a trap in it.
-    """
-    with open_zip(data, label, MAX_PICTURES_BYTES) as archive:
-        return any(name.endswith(".npy") for name in archive.namelist())
+def read_head(archive: zipfile.ZipFile, member: zipfile.ZipInfo, count: int) -> bytes:
+    """The first bytes of a member. Raises InputError where they are damaged."""
+    with guarded(f"'{plain(member.filename)}' is damaged."), archive.open(member) as content:
+        return content.read(min(count, member.file_size))

@@ -21,8 +21,9 @@ from ambient.diffusion.records import Curves
 from ambient.files import InputError, Record
 from ambient.images import read
 from ambient.images.corpus import BUNDLED, load_corpus
+from ambient.images.npz import read_npz
 from ambient.images.read import plain
-from ambient.images.zips import open_zip, read_member, read_npz
+from ambient.images.zips import open_zip, read_member
 from ambient.runs.folder import (
     IMAGES_FILE,
     OWN,

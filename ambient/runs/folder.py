@@ -194,7 +194,7 @@ class Run(Job):
         Raises:
             InputError: gone, or no longer the images the run was trained on.
         """
-        corpus = load_corpus(self.images, side=self._side())
+        corpus = load_corpus(self.images, side=self.config.side)
         if corpus.sha256 != self.config.corpus_sha256:
             raise InputError(
                 f"run '{self.name}' was trained on other images than '{self.config.corpus}' now "
@@ -207,9 +207,6 @@ class Run(Job):
     def images(self) -> str:
         """Where its images are: what `load_corpus` takes."""
         return str(self.path / IMAGES_FILE) if self.config.corpus == OWN else self.config.corpus
-
-    def _side(self) -> int | None:
-        return self.config.side if Path(self.images).suffix != ".npz" else None
 
     def split(self, corpus: Corpus) -> Split:
         return split_corpus(corpus, self.config.n_train, self.config.split_seed)
