@@ -21,7 +21,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ambient.copies.records import Report, Sample
-from ambient.copies.rules import RATIO_CAP
+from ambient.copies.rules import STRICT
 from ambient.diffusion.records import Curves, Level
 from ambient.files import ASSETS, InputError
 from ambient.images.corpus import Corpus, load_corpus
@@ -123,9 +123,9 @@ def report(run: Run, step: int | None = None) -> Report | None:
 
 
 def threshold(run: Run) -> float:
-    """Below which d1/d2 a picture of a run is a copy: its report's, else the most it may be."""
+    """Below which d1/d2 a picture of a run is a copy: its report's, else the field's usual one."""
     found = report(run)
-    return found.copies.ratio.threshold if found else RATIO_CAP
+    return found.copies.ratio.threshold if found else STRICT
 
 
 @st.cache_resource(max_entries=64)

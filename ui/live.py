@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 import torch
 
+from ambient.copies.guises import orbit_of
 from ambient.copies.judge import judge_images
 from ambient.copies.records import CorpusFacts, Report
 from ambient.copies.sets import ImageSets
@@ -125,7 +126,8 @@ def judged(run: Run, images: Images, seeds: tuple[int, ...], trained: int | None
     both, c = data.sets(run), run.config
     with turn():
         found = judge_images(
-            ImageSets(images, both.train, both.heldout, both.groups, both.heldout_groups)
+            ImageSets(images, both.train, both.heldout, both.groups, both.heldout_groups),
+            orbit=orbit_of(c),
         )
     corpus = CorpusFacts(
         name=c.corpus,

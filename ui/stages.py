@@ -7,10 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from ambient.copies.aligned import aligned_neighbors
+from ambient.copies.guises import orbit_of
 from ambient.copies.records import Report
-from ambient.copies.rules import are_copies, find_neighbors
+from ambient.copies.rules import are_copies
 from ambient.files import ASSETS, read_json
-from ambient.images.corpus import to_rows
 from ambient.reports.onset import ONSET
 from ambient.runs.folder import Run
 from ui import data, galleries, words
@@ -134,7 +135,7 @@ def rows(runs: Runs) -> Rows:
 def judge(run: Run, images: Images) -> Shown:
     """Pictures of a run beside its training images, by the rule of its report."""
     both = data.sets(run)
-    found = find_neighbors(to_rows(images), to_rows(both.train), both.groups)
+    found = aligned_neighbors(images, both.train, both.groups, orbit_of(run.config))
     names = tuple(both.train_names[i] for i in found.nearest)
     copies = tuple(are_copies("ratio", found.ratio, data.threshold(run)).tolist())
     return Shown(images, both.train[found.nearest], names, copies)

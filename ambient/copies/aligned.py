@@ -1,71 +1,51 @@
 """The aligned ratio: d1/d2 of what pictures show, wherever it stands in them and however lit.
 
-Pixels are taken mean-free and at unit length, so brightness and contrast are no difference, and
-every distance is the least over mirroring and shifts of up to 2 pixels. A training that moved its
-pictures is judged over its own moves too (`Orbit`): its copies are moved, and would hide.
+Every distance is that of unit vectors, the least over the guises of a training picture: mirrored
+and shifted by up to 2 pixels, and by whatever else its training moved it (`Orbit`), since copies of
+moved pictures are moved, and would hide. A training set may be read in several ways (`readings`);
+distances are the least over these too.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from einops import rearrange
 from numpy.typing import NDArray
 
-from ambient.copies.rules import RATIO_CAP, Neighbors
+from ambient.copies.candidates import Images, Index, candidates
+from ambient.copies.guises import STILL, Orbit, Rows, cosines, count_guises, directions, guises
+from ambient.copies.neighbors import Neighbors
 from ambient.files import InputError, Tell, silent
+from ambient.images.corpus import to_unit
+from ambient.images.neighbors import distances
 
-REACH = 2  # pixels that a copy may be shifted by
-CAP = 0.6  # a rule never calls more than this a copy, whatever unseen pictures allow
-FLAT = 0.02  # root mean square around its mean, in [-1, 1] units, below which a picture is flat
-BLOCK = 1024  # queries at once
-
-Pictures = Float[np.ndarray, "n c h w"]
-Rows = Float[np.ndarray, "n d"]
-
-# Orthonormal axes of color: gray, and two across it, in whose plane a turn of the hue is a turn.
-AXES = np.array([[1, 1, 1], [2, -1, -1], [0, math.sqrt(3), -math.sqrt(3)]], np.float32)
-AXES /= np.linalg.norm(AXES, axis=1, keepdims=True)
-
-
-@dataclass(frozen=True)
-class Orbit:
-    """What a training moved its pictures by, beside mirroring, which always counts.
-
-    Attributes:
-        shift: pixels of circular shifts along each axis.
-        hues: colors turned about the gray axis, by any angle.
-        turns: quarter turns, mirrored or not: all eight.
-    """
-
-    shift: int = 0
-    hues: bool = False
-    turns: bool = False
-
-
-AUGMENTED = Orbit(shift=4, hues=True)  # of `ambient.diffusion.augment`
+VALUES = 2**27  # numbers of queries at once: half a gigabyte
+TOGETHER = 2**23  # and of training pictures in all their guises
+NONE = -2.0  # a cosine of what is no candidate
 
 
 def aligned_neighbors(
-    queries: Pictures,
-    train: Pictures,
-    groups: NDArray[np.int64],
-    orbit: Orbit | None = None,
-    own: NDArray[np.int64] | None = None,
+    queries: Images,
+    train: Images,
+    groups: Index,
+    orbit: Orbit = STILL,
+    own: Index | None = None,
     tell: Tell = silent,
+    readings: Sequence[Images] = (),
 ) -> Neighbors:
     """Nearest training picture of each query, and nearest of another twin group, aligned.
 
+    Candidates come from a coarse view (`candidates`); they alone are compared pixel by pixel.
+
     Args:
-        queries: float32 (q, c, h, w) in [-1, 1].
-        train: float32 (n, c, h, w).
+        queries, train: uint8 (n, h, w, c), of one shape.
         groups: int64 (n,), the twin group of each training picture.
-        orbit: further moves of the training; None: none.
+        orbit: further moves of the training.
         own: int64 (q,), a group whose pictures each query does not see.
-        tell: progress in queries.
+        tell: progress in training pictures.
+        readings: the training pictures read in other ways, in the same order.
 
     Returns:
         Neighbors whose distances are those of unit vectors, in [0, 2].
@@ -73,9 +53,47 @@ def aligned_neighbors(
     Raises:
         InputError: different shapes, or fewer than 2 groups, or than 3 where `own` takes one away.
     """
+    return find_both(queries, train, groups, orbit, own, tell, readings)[0]
+
+
+def find_both(
+    queries: Images,
+    train: Images,
+    groups: Index,
+    orbit: Orbit = STILL,
+    own: Index | None = None,
+    tell: Tell = silent,
+    readings: Sequence[Images] = (),
+) -> tuple[Neighbors, Neighbors]:
+    """The neighbors of `aligned_neighbors`, and those by pixels as they are, in one search."""
+    _check(queries, train, groups, own)
+    index, alike, plain = [], [], np.full((len(queries), 1), -1)
+    for number, pictures in enumerate((train, *readings)):
+        some, near = candidates(queries, pictures, groups, orbit, own, tell)
+        index.append(some)
+        alike.append(_compared(queries, pictures, some, orbit, tell))
+        plain = plain if number else near
+    found = np.concatenate(alike, axis=1)
+    apart = np.sqrt(np.maximum(2 - 2 * found, 0))
+    apart[found == NONE] = np.inf
+    number = np.repeat(np.arange(len(index)), [some.shape[1] for some in index])
+    far = distances(as_rows(queries), as_rows(train), np.maximum(plain, 0))
+    far[plain < 0] = np.inf
+    return (
+        _best_two(apart, np.concatenate(index, axis=1), groups, number),
+        _best_two(far, plain, groups, np.zeros(plain.shape[1], np.int64)),
+    )
+
+
+def as_rows(images: Images) -> NDArray[np.uint8]:
+    """Images (n, h, w, c) flattened, (n, d)."""
+    return rearrange(images, "n h w c -> n (h w c)")
+
+
+def _check(queries: Images, train: Images, groups: Index, own: Index | None) -> None:
     if queries.shape[1:] != train.shape[1:]:
         raise InputError(
-            f"pictures of {queries.shape[1:]} and {train.shape[1:]} (channels, height, width) "
+            f"pictures of {queries.shape[1:]} and {train.shape[1:]} (height, width, channels) "
             "cannot be aligned; read both at one size."
         )
     needed, found = 2 if own is None else 3, len(np.unique(groups))
@@ -84,103 +102,59 @@ def aligned_neighbors(
             f"the training images form {found} groups of twins; at least {needed} are needed. "
             "Add images that differ."
         )
-    orbit = orbit or Orbit()
-    index = np.zeros((2, len(queries)), np.int64)
-    alike = np.zeros((2, len(queries)), np.float32)
-    for start in range(0, len(queries), BLOCK):
-        some = slice(start, start + BLOCK)
-        best = _likeness(queries[some], train, orbit)
-        if own is not None:
-            best[groups[None, :] == own[some, None]] = -2
-        for rank in range(2):
-            place = best.argmax(axis=1)
-            index[rank, some] = place
-            alike[rank, some] = np.take_along_axis(best, place[:, None], 1)[:, 0]
-            best[groups[None, :] == groups[place][:, None]] = -2
-        tell("comparing images", min(start + BLOCK, len(queries)), len(queries))
-    d1, d2 = np.sqrt(np.maximum(2 - 2 * alike, 0))
-    return Neighbors(index[0], index[1], d1, d2)
 
 
-def aligned_threshold(calibration: NDArray[np.float32], false_alarms: float = 0.01) -> float:
-    """The largest ratio that at most this share of unseen pictures fall below; `CAP` at most.
-
-    With m pictures it is the floor(false_alarms (m + 1))-th smallest, so a new one of the same
-    kind falls below it with that probability at most. Of fewer than 1 / false_alarms - 1 pictures
-    it is the smallest, with a probability of 1 / (m + 1); without any it is 1/3.
-    """
-    if not len(calibration):
-        return RATIO_CAP
-    allowed = int(false_alarms * (len(calibration) + 1))
-    return float(min(CAP, np.sort(calibration)[max(allowed - 1, 0)]))
-
-
-def _likeness(queries: Pictures, train: Pictures, orbit: Orbit) -> Float[np.ndarray, "q n"]:
-    """The largest cosine of each pair over all guises of the training picture."""
-    turned = orbit.hues and train.shape[1] == 3
-    asked = _split(_unit(queries)) if turned else [_unit(queries)]
-    best = np.full((len(queries), len(train)), -1, np.float32)
-    for guise in _guises(train, orbit):
-        keys = _unit(guise)
-        alike = _over_hues(asked, _split(keys)) if turned else asked[0] @ keys.T
-        np.maximum(best, alike, out=best)
-    return best
+def _compared(
+    queries: Images, train: Images, index: Index, orbit: Orbit, tell: Tell
+) -> NDArray[np.float32]:
+    """The largest cosine (q, k) of each query and candidate over all guises."""
+    alike = np.full(index.shape, NONE, np.float32)
+    size = max(1, VALUES // max(1, train[0].size))
+    for start in range(0, len(queries), size):
+        asked = directions(to_unit(queries[start : start + size]), orbit.hues)
+        pairs = _by_key(index[start : start + size])
+        for rows, columns, keys in _in_all_guises(pairs, train, orbit, tell):
+            alike[start + rows, columns] = _largest([part[rows] for part in asked], keys)
+    return alike
 
 
-def _guises(pictures: Pictures, orbit: Orbit) -> Iterator[Pictures]:
-    """The pictures mirrored, turned and shifted: the edge goes on outward, or comes round."""
-    h, w = pictures.shape[2:]
-    if orbit.turns and h != w:
-        raise InputError(f"pictures of {h}x{w} pixels have no quarter turns; crop them square.")
-    for quarter in range(4 if orbit.turns else 1):
-        upright = np.rot90(pictures, quarter, axes=(2, 3))
-        for picture in (upright, upright[..., ::-1]):
-            padded = np.pad(picture, ((0, 0), (0, 0), (REACH, REACH), (REACH, REACH)), mode="edge")
-            for dy in range(2 * REACH + 1):
-                for dx in range(2 * REACH + 1):
-                    yield padded[:, :, dy : dy + h, dx : dx + w]
-            for dy, dx in _around(orbit.shift):
-                yield np.roll(picture, (dy, dx), axis=(2, 3))
+def _largest(asked: list[Rows], keys: list[Rows]) -> NDArray[np.float32]:
+    return np.asarray(cosines(asked, keys).max(axis=1))
 
 
-def _around(shift: int) -> Iterator[tuple[int, int]]:
-    """Every shift of up to so many pixels along each axis, but none."""
-    for dy in range(-shift, shift + 1):
-        for dx in range(-shift, shift + 1):
-            if dy or dx:
-                yield dy, dx
+def _by_key(index: Index) -> list[tuple[int, Index, Index]]:
+    """Each key of a table (q, k) with the rows and columns where it stands."""
+    flat = index.ravel()
+    order = np.argsort(flat, kind="stable")
+    order = order[np.searchsorted(flat[order], 0) :]
+    keys, starts = np.unique(flat[order], return_index=True)
+    places = np.split(order, starts[1:]) if len(keys) else []
+    columns = index.shape[1]
+    return [(int(k), p // columns, p % columns) for k, p in zip(keys, places, strict=True)]
 
 
-def _unit(pictures: Pictures) -> Rows:
-    """Mean-free rows of unit length.
-
-    A flat picture has no direction: it gets one of its own in one more place, the same for all, so
-    that flat pictures are alike and unlike any other.
-    """
-    rows = np.zeros((len(pictures), pictures[0].size + 1 if len(pictures) else 1), np.float32)
-    x = rows[:, :-1]
-    x[:] = pictures.reshape(len(pictures), -1)
-    x -= x.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(x, axis=1)
-    flat = length < FLAT * math.sqrt(max(x.shape[1], 1))
-    x /= np.where(flat, np.inf, length)[:, None]
-    rows[flat, -1] = 1
-    return rows
+def _in_all_guises(
+    pairs: Sequence[tuple[int, Index, Index]], train: Images, orbit: Orbit, tell: Tell
+) -> Iterator[tuple[Index, Index, list[Rows]]]:
+    """Rows and columns of each key, and the key in all guises."""
+    size = max(1, TOGETHER // (count_guises(orbit) * train[0].size))
+    for start in range(0, len(pairs), size):
+        some = pairs[start : start + size]
+        pictures = to_unit(train[[key for key, _, _ in some]])
+        found = np.stack(list(guises(pictures, orbit)), axis=1)
+        for (_, rows, columns), shown in zip(some, found, strict=True):
+            yield rows, columns, directions(shown, orbit.hues)
+        tell("comparing images", min(start + size, len(pairs)), len(pairs))
 
 
-def _split(rows: Rows) -> list[Rows]:
-    """Unit rows of color pictures along the axes: gray (with the place of flat ones), across it."""
-    colors = rows[:, :-1].reshape(len(rows), 3, -1)
-    gray, *across = (np.einsum("k,nkp->np", axis, colors) for axis in AXES)
-    return [np.concatenate([gray, rows[:, -1:]], axis=1), *across]
-
-
-def _over_hues(a: list[Rows], b: list[Rows]) -> Float[np.ndarray, "q n"]:
-    """The largest product of each pair over all turns of b's colors, in closed form.
-
-    A turn by t leaves gray and multiplies u + iv by e^(it), so the product is
-    g.g' + Re(e^(-it) (u + iv).(u' - iv')), whose maximum is g.g' + |(u + iv).(u' - iv')|.
-    """
-    real = a[1] @ b[1].T + a[2] @ b[2].T
-    imaginary = a[2] @ b[1].T - a[1] @ b[2].T
-    return a[0] @ b[0].T + np.hypot(real, imaginary)
+def _best_two(apart: NDArray[np.float32], index: Index, groups: Index, number: Index) -> Neighbors:
+    """The nearest of each query's candidates, and the nearest of another group than its."""
+    q = np.arange(len(index))
+    first = apart.argmin(axis=1)
+    nearest = index[q, first]
+    same = groups[index] == groups[nearest][:, None]
+    others = np.where(same, np.inf, apart)
+    runner_up = others.argmin(axis=1)
+    return Neighbors(
+        nearest, index[q, runner_up], apart[q, first], others[q, runner_up], number[first]
+    )

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from ambient.copies.guises import Orbit
 from ambient.diffusion.records import Count, Interval, Share
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import InputError, Record, encode_record, write_atomically
@@ -55,6 +56,24 @@ class Rule(Record, frozen=True, kw_only=True):
         return msgspec.convert(self, RatedRule, from_attributes=True)
 
 
+class OperatingPoint(Record, frozen=True, kw_only=True):
+    """The aligned rule at a share of false alarms.
+
+    Attributes:
+        false_alarms: the share of unseen images that it may call copies.
+        promised: what calibration on so many unseen images can promise; more where they are few.
+        threshold, rate, ci95, heldout_rate, heldout_ci95: as in `Rule`.
+    """
+
+    false_alarms: Share
+    promised: Share
+    threshold: Distance
+    rate: Share | None
+    ci95: Interval | None
+    heldout_rate: Share | None
+    heldout_ci95: Interval | None
+
+
 class SimilarityRule(Rule, frozen=True, kw_only=True):
     """The rule of cosine similarity in a feature space."""
 
@@ -86,16 +105,27 @@ class Agreement(Record, frozen=True, kw_only=True):
 
 
 class Copies(Record, frozen=True, kw_only=True):
-    """The verdicts of all rules. `others`: the similarity rule in further feature spaces."""
+    """The verdicts of all rules.
+
+    Attributes:
+        ratio: the aligned ratio at 1 % false alarms, by which `JudgedImage.copy` is set.
+        operating: the same at other shares of false alarms.
+        strict: d1/d2 < 1/3 of pixels as they are.
+        orbit: moves of the training that count as copies; None: no more than of any copy.
+        similarity: the similarity rule; `others` in further feature spaces.
+    """
 
     ratio: Rule
+    operating: tuple[OperatingPoint, ...] = ()
+    strict: Rule | None = None
+    orbit: Orbit | None = None
     similarity: SimilarityRule | None = None
     agreement: Agreement | None = None
     others: tuple[SimilarityRule, ...] = ()
 
     @property
     def rate(self) -> float | None:
-        """Copied share by the rule of pixels; None where too few images allow a rate."""
+        """Copied share by the aligned ratio; None where too few images allow a rate."""
         return self.ratio.rate
 
     @property
@@ -144,10 +174,15 @@ class JudgedImage(Record, frozen=True, kw_only=True):
     """One sample beside the training and held-out images nearest to it.
 
     Attributes:
-        nearest, second: positions of training images, the second from another twin group.
-        d1, d2, ratio: their L2 distances over pixels in [-1, 1], and d1/d2.
+        nearest, second: positions of training images by the aligned rule, the second from another
+            twin group.
+        d1, d2: their L2 distances over pixels in [-1, 1], as they are.
+        ratio: the aligned ratio (`ambient.copies.aligned`).
         similarity: the largest cosine similarity of its features to a training image's.
         copy, copy_by_similarity: the verdicts of both rules.
+        resembles: no copy, but below the threshold of 5 % false alarms.
+        strict: a copy by d1/d2 < 1/3 of pixels as they are, to whichever images are nearest so.
+        reading: which reading of the training images the nearest is in, of several.
         nearest_heldout, d_heldout: position and distance of the nearest held-out image.
     """
 
@@ -159,6 +194,9 @@ class JudgedImage(Record, frozen=True, kw_only=True):
     similarity: float | None = None
     copy: bool
     copy_by_similarity: bool | None = None
+    resembles: bool = False
+    strict: bool | None = None
+    reading: Count | None = None
     nearest_heldout: Count | None
     d_heldout: Distance | None
 
@@ -183,7 +221,7 @@ class Verdicts(Record, frozen=True, kw_only=True):
 
     Attributes:
         calibrated_on: the images that no rule may call copies; None without enough of them.
-        heldout_ratios: d1/d2 of these.
+        heldout_ratios: aligned ratios of these.
         samples: in the order they were given.
         most_similar: the training image nearest to each sample in features; None without.
     """

@@ -12,48 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ambient.copies.aligned import aligned_neighbors
 from ambient.copies.intervals import clopper_pearson
-from ambient.files import InputError, Tell, silent
+from ambient.copies.neighbors import Neighbors
+from ambient.files import InputError
 from ambient.images.arrays import Given, as_images
-from ambient.images.neighbors import (
-    Table,
-    nearest,
-    nearest_of_two_groups,
-    values,
-)
 from ambient.images.twins import twin_groups
 
-RATIO_CAP = 1 / 3  # d1/d2 below this is the field's usual rule (Yoon et al. 2023)
+STRICT = 1 / 3  # plain d1/d2 below this is the field's usual rule (Yoon et al. 2023)
+CAP = 0.6  # no ratio above this makes a copy, whatever unseen pictures allow
 ORDERS = ("worst", "median", "random")
 FALSE_ALARMS = 0.01  # the share of unseen images a rule may call copies
+RESEMBLING = 0.05  # the same of what resembles a training image
+OPERATING = (0.001, 0.005, FALSE_ALARMS, 0.02, RESEMBLING)
 UNLIKE = "resembling"  # what a copy is to an original that no simple change explains
-MIN_SAMPLES = 100  # fewer samples or held-out images carry no verdict
+MIN_SAMPLES = 20  # fewer samples or held-out images carry no verdict
 UNSEEN = "held-out images"  # which a rule is calibrated on
+RATES = ("rate", "ci95", "heldout_rate", "heldout_ci95")  # what a verdict and a rule say alike
 LEFT_OUT = "training images, each judged against the others"  # where too few of those are given
 
 Flat = NDArray[np.float32]
 Scores = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class Neighbors:
-    """Each query's nearest training image, and the nearest one that is not its twin.
-
-    Attributes:
-        nearest, second: indices into the training images, int64 (q,).
-        d1, d2: their L2 distances, float32 (q,).
-    """
-
-    nearest: NDArray[np.int64]
-    second: NDArray[np.int64]
-    d1: NDArray[np.float32]
-    d2: NDArray[np.float32]
-
-    @property
-    def ratio(self) -> NDArray[np.float32]:
-        """d1/d2 in [0, 1]; 1 where both are 0."""
-        safe = np.where(self.d2 > 0, self.d2, 1)
-        return np.where(self.d2 > 0, self.d1 / safe, 1).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -73,58 +52,6 @@ class Verdict:
     ci95: tuple[float, float]
     heldout_rate: float
     heldout_ci95: tuple[float, float]
-
-
-def find_neighbors(
-    queries: Table,
-    train: Table,
-    groups: NDArray[np.int64],
-    own: NDArray[np.int64] | None = None,
-    tell: Tell = silent,
-) -> Neighbors:
-    """Nearest training image of each query, and nearest of another twin group.
-
-    With a doubled training image d1/d2 would be 1 for its perfect copy: the second neighbor must
-    come from another group.
-
-    Args:
-        queries: (q, d), images flattened: float32 in [-1, 1], or their bytes.
-        train: (n, d).
-        groups: int64 (n,), the twin group of each training image.
-        own: int64 (q,), a group whose images each query does not see: its own, where training
-            images are judged against the others.
-        tell: progress in queries.
-
-    Raises:
-        InputError: fewer than 2 groups, or than 3 where `own` takes one away.
-    """
-    distance, index = nearest_of_two_groups(queries, train, groups, own, tell)
-    return Neighbors(index[:, 0], index[:, 1], distance[:, 0], distance[:, 1])
-
-
-def similarities(
-    queries: Table,
-    train: Table,
-    groups: NDArray[np.int64] | None = None,
-    own: NDArray[np.int64] | None = None,
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Largest cosine similarity of each query's features to the training set's, and whose it is.
-
-    Args:
-        queries, train: (q, k) and (n, k), float32 or pixels.
-        groups, own: leave out each query's own group, as in `find_neighbors`.
-    """
-
-    def unit(table: Table) -> Flat:
-        x = values(table)
-        lengths = np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12).astype(np.float32)
-        return np.divide(x, lengths, dtype=np.float32)
-
-    if groups is None or own is None:
-        distance, index = nearest(unit(queries), unit(train), k=1)
-    else:
-        distance, index = nearest_of_two_groups(unit(queries), unit(train), groups, own)
-    return (1 - distance[:, 0] ** 2 / 2).astype(np.float32), index[:, 0]
 
 
 def choose(
@@ -155,17 +82,19 @@ def halves(n: int, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
 
 
-def ratio_threshold(calibration: NDArray[np.float32]) -> float:
-    """min(1/3, the largest t that at most 1 % of calibration ratios fall below).
+def ratio_threshold(calibration: NDArray[np.float32], false_alarms: float = FALSE_ALARMS) -> float:
+    """The largest aligned ratio that at most this share of unseen images fall below.
 
-    With m images the floor(m/100)-th smallest ratio is the limit: a new image of the same kind
-    falls below it with probability at most 1 %. Without any it is 1/3.
+    With m images it is the floor(false_alarms (m + 1))-th smallest ratio: a new image of the same
+    kind falls below it with that probability at most. Of fewer than 1 / false_alarms - 1 images it
+    is the smallest, with a probability of 1 / (m + 1) (`promised`). Without any it is 1/3. What is
+    to be called a copy has no ratio above `CAP`.
     """
     if not len(calibration):
-        return RATIO_CAP
-    allowed = int(FALSE_ALARMS * (len(calibration) + 1)) - 1
-    ordered = np.sort(calibration)
-    return float(min(RATIO_CAP, ordered[max(allowed, 0)]))
+        return STRICT
+    allowed = int(false_alarms * (len(calibration) + 1)) - 1
+    limit = float(np.sort(calibration)[max(allowed, 0)])
+    return min(CAP, limit) if false_alarms <= FALSE_ALARMS else limit
 
 
 def similarity_threshold(calibration: NDArray[np.float32]) -> float:
@@ -174,6 +103,11 @@ def similarity_threshold(calibration: NDArray[np.float32]) -> float:
         return 1.0
     allowed = int(FALSE_ALARMS * (len(calibration) + 1)) - 1
     return float(np.sort(calibration)[::-1][max(allowed, 0)])
+
+
+def promised(n_unseen: int, false_alarms: float = FALSE_ALARMS) -> float:
+    """The share of false alarms that calibration on one half of so many images can promise."""
+    return max(false_alarms, 1 / (n_unseen // 2 + 1))
 
 
 def judge(
@@ -191,7 +125,7 @@ def judge(
         seed: of the random halves.
 
     Raises:
-        InputError: fewer than 100 samples or held-out images: nothing can be concluded.
+        InputError: fewer than 20 samples or held-out images: nothing can be concluded.
     """
     for name, scores in (("samples", samples), ("held-out images", heldout)):
         if len(scores) < MIN_SAMPLES:
@@ -234,7 +168,7 @@ def find_copies(
     heldout: Given | None = None,
     groups: ArrayLike | None = None,
 ) -> tuple[Verdict, Neighbors]:
-    """The pixel verdict on any images: who is a copy of a training image, and of which one.
+    """The aligned verdict on any images: who is a copy of a training image, and of which one.
 
     Args:
         samples, train, heldout: images of one shape, each in any form of `as_images`. Without
@@ -242,7 +176,7 @@ def find_copies(
         groups: twin groups of the training images; default: near-duplicates (`twin_groups`).
 
     Returns:
-        The verdict by the d1/d2 rule, and each sample's neighbors.
+        The verdict by the aligned ratio, and each sample's neighbors.
 
     Raises:
         InputError: images that `as_images` refuses, of different shapes, or too few.
@@ -265,7 +199,6 @@ def find_copies(
             f"groups are {twins.dtype.name} {twins.shape}; expected one whole number for each of "
             f"{len(known)} training images."
         )
-    rows = [x.reshape(len(x), -1) for x in (made, known, unseen)]
-    neighbors = find_neighbors(rows[0], rows[1], twins)
-    null = find_neighbors(rows[2], rows[1], twins, own=twins if heldout is None else None)
+    neighbors = aligned_neighbors(made, known, twins)
+    null = aligned_neighbors(unseen, known, twins, own=twins if heldout is None else None)
     return judge(neighbors.ratio, null.ratio, "ratio"), neighbors

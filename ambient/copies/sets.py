@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ambient.copies.rules import FALSE_ALARMS, MIN_SAMPLES
+from ambient.copies.rules import FALSE_ALARMS, MIN_SAMPLES, promised
 from ambient.files import InputError
 
 Images = NDArray[np.uint8]
@@ -21,10 +21,12 @@ class ImageSets:
     """What a verdict compares.
 
     Attributes:
-        samples, train, heldout: uint8 (n, h, w, c), one shape. With fewer than 100 different
+        samples, train, heldout: uint8 (n, h, w, c), one shape. With fewer than 20 different
             held-out images the training images, each judged against the others, take their place.
         groups, heldout_groups: int64 (n,), twin groups (`twin_groups`); rules are
             calibrated on one image of each.
+        readings: the training images read in other ways, in the same order: what a copy of any of
+            them is near to.
 
     Raises:
         InputError: images of different sizes or channels.
@@ -35,6 +37,7 @@ class ImageSets:
     heldout: Images
     groups: Groups
     heldout_groups: Groups
+    readings: tuple[Images, ...] = ()
 
     def __post_init__(self) -> None:
         for name, images in (("samples", self.samples), ("held-out images", self.heldout)):
@@ -104,9 +107,9 @@ def warnings(sets: ImageSets, n_unseen: int) -> list[str]:
             f"{unseen} and {known:,} different training images are too few to calibrate a rule; at "
             f"least {MIN_SAMPLES} of either are needed."
         )
-    if n_unseen >= MIN_SAMPLES and n_unseen // 2 + 1 < 1 / FALSE_ALARMS:
+    if n_unseen >= MIN_SAMPLES and promised(n_unseen) > FALSE_ALARMS:
         found.append(
             f"the rule is calibrated on {n_unseen // 2} images, so it cannot promise fewer than "
-            f"{100 / (n_unseen // 2 + 1):.1f} % false alarms."
+            f"{100 * promised(n_unseen):.1f} % false alarms."
         )
     return found

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from ambient.copies.features import load_space
+from ambient.copies.guises import STILL, orbit_of
 from ambient.copies.judge import judge_images
 from ambient.copies.records import CorpusFacts, Report, Sample, Verdicts
 from ambient.copies.sets import Images, ImageSets
@@ -16,7 +17,7 @@ from ambient.diffusion.samplers import sample
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import Tell, silent
 from ambient.images.corpus import Corpus, Split, to_bytes
-from ambient.models.subject import Subject
+from ambient.models.subject import Subject, as_run
 
 
 def draw(
@@ -75,7 +76,10 @@ def draw_and_judge(
         drawn.append(batch)
         tell("sampling", sum(map(len, drawn)), n)
     images = np.concatenate(drawn)
-    found = judge_images(sets_of(corpus, split, images), features, seed)
+    sets = sets_of(corpus, split, images)
+    known = as_run(run)
+    orbit = orbit_of(known.config) if known else STILL
+    found = judge_images(sets, features, seed, orbit=orbit)
     facts = CorpusFacts(
         name=corpus.name,
         n_train=len(split.train),

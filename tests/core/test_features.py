@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ambient.copies.features import BATCH, DIM, WEIGHTS, encode, read_encoder
-from ambient.copies.rules import halves, similarities, similarity_threshold
+from ambient.copies.neighbors import similarities
+from ambient.copies.rules import halves, similarity_threshold
 from ambient.copies.spaces import FEATURES, SPACES, find_space
 from ambient.files import InputError
 from ambient.images.corpus import load_corpus, split_corpus, to_rows

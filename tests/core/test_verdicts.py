@@ -15,8 +15,9 @@ from PIL import Image
 
 from ambient.cli import main
 from ambient.copies.judge import judge_images
+from ambient.copies.neighbors import find_neighbors, similarities
 from ambient.copies.records import JudgedImage
-from ambient.copies.rules import LEFT_OUT, find_neighbors, similarities
+from ambient.copies.rules import LEFT_OUT
 from ambient.copies.sets import ImageSets, strangers
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus

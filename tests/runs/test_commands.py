@@ -75,12 +75,12 @@ def test_training_ends_with_a_verdict_where_asked(
 
 def test_too_few_samples_refuse_to_conclude(tiny_run: Run, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    assert main(["evaluate", str(tiny_run.path), "--n", "20", "--json", str(report)]) == 0
+    assert main(["evaluate", str(tiny_run.path), "--n", "15", "--json", str(report)]) == 0
     value = json.loads(report.read_text())
     assert value["copies"]["ratio"]["rate"] is None
     assert value["quality"] is None
-    assert value["warnings"] == ["20 samples are too few for a rate; take at least 100."]
-    assert len(value["samples"]) == 20
+    assert value["warnings"] == ["15 samples are too few for a rate; take at least 20."]
+    assert len(value["samples"]) == 15
 
 
 def folder_of(corpus: Corpus, count: int, folder: Path) -> Path:

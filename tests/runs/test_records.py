@@ -26,9 +26,9 @@ EXAMPLE = ASSETS / "audit" / "emoji-300-standard.json"
 
 
 def said(value: Any) -> Any:
-    """JSON without what it leaves open: a newer record writes null where an old file had no key."""
+    """JSON without what it leaves open: a newer record says null or no, an old one nothing."""
     if isinstance(value, dict):
-        return {k: said(v) for k, v in value.items() if v is not None and v != []}
+        return {k: said(v) for k, v in value.items() if v not in (None, []) and v is not False}
     return [said(v) for v in value] if isinstance(value, list) else value
 
 

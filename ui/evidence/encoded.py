@@ -12,7 +12,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.copies.rules import MIN_SAMPLES, similarities
+from ambient.copies.neighbors import similarities
+from ambient.copies.rules import MIN_SAMPLES
 from ambient.files import ASSETS
 from ambient.images.corpus import BUNDLED
 from ambient.runs.folder import Run

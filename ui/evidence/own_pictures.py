@@ -35,6 +35,7 @@ def kept(room: Room) -> Shelf | None:
 
 @st.cache_resource(max_entries=8, show_spinner="Judging your pictures")
 def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> Verdicts:
+    from ambient.copies.guises import orbit_of
     from ambient.copies.judge import judge_images
     from ambient.copies.sets import ImageSets
     from ui import live
@@ -42,7 +43,8 @@ def _judged(key: tuple[object, ...], _run: Run, _images: Images) -> Verdicts:
     both = data.sets(_run)
     with live.turn():
         return judge_images(
-            ImageSets(_images, both.train, both.heldout, both.groups, both.heldout_groups)
+            ImageSets(_images, both.train, both.heldout, both.groups, both.heldout_groups),
+            orbit=orbit_of(_run.config),
         )
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from ambient.copies.neighbors import similarities
 from ambient.copies.records import Rule
 from ambient.copies.rules import (
     MIN_SAMPLES,
     are_copies,
     judge,
-    similarities,
     similarity_threshold,
     verdict_at,
 )
@@ -179,7 +179,7 @@ def _threshold(rule: str, key: str, default: float) -> float:
         bind="query-params",
         width=480,
         help="The stored rule: at most 1 % of the images it was set on count as copies"
-        + (", and never above 1/3." if rule == "ratio" else "."),
+        + (", and never above 0.6." if rule == "ratio" else "."),
     )
 
 

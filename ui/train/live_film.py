@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from ambient.copies.aligned import aligned_neighbors
+from ambient.copies.guises import orbit_of
 from ambient.copies.intervals import clopper_pearson
-from ambient.copies.rules import find_neighbors
 from ambient.files import InputError
-from ambient.images.corpus import to_rows
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
 from ui import data, words
 from ui.film import show
 from ui.film.parts import Chart, Film, Line, Row
 from ui.pictures import Images
-from ui.stages import TONES, judge
+from ui.stages import TONES
 
 SHOWN = 12
 
@@ -50,9 +50,10 @@ def _stage(path: str, step: int, changed: int) -> Stage:
             f"the samples of '{run.name}' at step {step} were just removed; look again."
         )
     both = data.sets(run)
-    found = find_neighbors(to_rows(sheet), to_rows(both.train), both.groups)
+    found = aligned_neighbors(sheet, both.train, both.groups, orbit_of(run.config))
     near = np.stack([found.nearest, found.second], axis=1).tolist()
-    return Stage(sheet, judge(run, sheet).copies, near)
+    copies = tuple((found.ratio < data.threshold(run)).tolist())
+    return Stage(sheet, copies, near)
 
 
 def stage(run: Run, step: int) -> Stage:

@@ -1,0 +1,151 @@
+"""The guises that a training picture may come back in: mirrored, shifted, turned, recolored.
+
+Pictures are compared by direction: mean-free and at unit length, so that brightness and contrast
+are no difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+from einops import rearrange
+from jaxtyping import Float
+
+from ambient.config import Config
+from ambient.files import InputError, Record
+
+REACH = 2  # pixels that any copy may be shifted by
+FLAT = 0.02  # root mean square around its mean, in [-1, 1] units, below which a picture is flat
+
+Pictures = Float[np.ndarray, "n c h w"]
+Rows = Float[np.ndarray, "n d"]
+
+# Orthonormal axes of color: gray, and two across it, in whose plane a turn of the hue is a turn.
+AXES = np.array([[1, 1, 1], [2, -1, -1], [0, math.sqrt(3), -math.sqrt(3)]], np.float32)
+AXES /= np.linalg.norm(AXES, axis=1, keepdims=True)
+
+
+class Orbit(Record, frozen=True):
+    """What a training moved its pictures by, beside mirroring, which always counts.
+
+    Attributes:
+        shift: pixels of circular shifts along each axis.
+        hues: colors turned about the gray axis, by any angle.
+        turns: quarter turns, mirrored or not: all eight.
+    """
+
+    shift: int = 0
+    hues: bool = False
+    turns: bool = False
+
+
+STILL = Orbit()
+AUGMENTED = Orbit(shift=4, hues=True)  # of `ambient.diffusion.augment`
+
+
+def orbit_of(config: Config) -> Orbit:
+    """The moves of a training, which its copies may show too."""
+    return AUGMENTED if config.augment else STILL
+
+
+def guises(pictures: Pictures, orbit: Orbit, block: int = 1, step: int = 1) -> Iterator[Pictures]:
+    """The pictures mirrored, turned and shifted: the edge goes on outward, or comes round.
+
+    Args:
+        block: each guise is averaged over blocks of so many pixels.
+        step: only shifts by multiples of so many pixels.
+
+    Raises:
+        InputError: quarter turns of pictures that are not square.
+    """
+    h, w = pictures.shape[2:]
+    if orbit.turns and h != w:
+        raise InputError(f"pictures of {h}x{w} pixels have no quarter turns; crop them square.")
+    for quarter in range(4 if orbit.turns else 1):
+        upright = np.rot90(pictures, quarter, axes=(2, 3))
+        for picture in (upright, upright[..., ::-1]):
+            for mode, reach in (("edge", REACH), ("wrap", orbit.shift)):
+                edges = ((0, 0), (0, 0), (reach, reach), (reach, reach))
+                padded = _smoothed(np.pad(picture, edges, mode=mode), block)
+                for dy, dx in _shifts(reach, step):
+                    if mode == "edge" or dy or dx:
+                        yield _cut(padded, reach + dy, reach + dx, h, w, block)
+
+
+def count_guises(orbit: Orbit, step: int = 1) -> int:
+    """How many guises there are."""
+    shifts = len(list(_shifts(REACH, step))) + len(list(_shifts(orbit.shift, step))) - 1
+    return 2 * (4 if orbit.turns else 1) * shifts
+
+
+def _shifts(reach: int, step: int) -> Iterator[tuple[int, int]]:
+    most = reach // step
+    along = [step * i for i in range(-most, most + 1)]
+    return product(along, along)
+
+
+def means(pictures: Pictures, block: int) -> Pictures:
+    """Averages over blocks of pixels; what is left over at the edges is left out."""
+    return _cut(_smoothed(pictures, block), 0, 0, *pictures.shape[2:], block)
+
+
+def _smoothed(pictures: Pictures, block: int) -> Pictures:
+    """The average of the block that begins at each pixel."""
+    h, w = (side - block + 1 for side in pictures.shape[2:])
+    if block == 1:
+        return pictures
+    rows = np.add.reduce([pictures[:, :, i : i + h] for i in range(block)])
+    return np.add.reduce([rows[..., i : i + w] for i in range(block)]) / np.float32(block**2)
+
+
+def _cut(smoothed: Pictures, y: int, x: int, h: int, w: int, block: int) -> Pictures:
+    """The blocks of the window (h, w) at (y, x)."""
+    below, right = y + h // block * block, x + w // block * block
+    return smoothed[:, :, y : below - block + 1 : block, x : right - block + 1 : block]
+
+
+def directions(pictures: Pictures, hues: bool) -> list[Rows]:
+    """Unit rows; of color pictures whose hue does not count, their parts along the color axes."""
+    rows = _unit(pictures)
+    return _split(rows) if hues and pictures.shape[1] == 3 else [rows]
+
+
+def cosines(a: list[Rows], b: list[Rows]) -> Float[np.ndarray, "q n"]:
+    """The product of each pair of `directions`, the largest over all hues where these are split.
+
+    A turn of b's colors by t leaves gray and multiplies u + iv by e^(it), so the product is
+    g.g' + Re(e^(-it) (u + iv).(u' - iv')), whose maximum is g.g' + |(u + iv).(u' - iv')|.
+    """
+    gray = a[0] @ b[0].T
+    if len(a) == 1:
+        return gray
+    real = a[1] @ b[1].T + a[2] @ b[2].T
+    imaginary = a[2] @ b[1].T - a[1] @ b[2].T
+    return gray + np.hypot(real, imaginary)
+
+
+def _unit(pictures: Pictures) -> Rows:
+    """Mean-free rows of unit length.
+
+    A flat picture has no direction: it gets one of its own in one more place, the same for all, so
+    that flat pictures are alike and unlike any other.
+    """
+    given = rearrange(pictures, "n c h w -> n (c h w)")
+    rows = np.zeros((len(given), given.shape[1] + 1), np.float32)
+    x = rows[:, :-1]
+    np.subtract(given, given.mean(axis=1, keepdims=True), out=x)
+    length = np.sqrt(np.einsum("nd,nd->n", x, x))
+    flat = length < FLAT * math.sqrt(max(x.shape[1], 1))
+    x /= np.where(flat, np.inf, length)[:, None]
+    rows[flat, -1] = 1
+    return rows
+
+
+def _split(rows: Rows) -> list[Rows]:
+    """Unit rows of color pictures along the axes: gray (with the place of flat ones), across it."""
+    colors = rows[:, :-1].reshape(len(rows), 3, -1)
+    gray, *across = (np.einsum("k,nkp->np", axis, colors) for axis in AXES)
+    return [np.concatenate([gray, rows[:, -1:]], axis=1), *across]

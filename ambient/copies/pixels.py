@@ -1,0 +1,169 @@
+"""Verdicts by pixels: the aligned ratio at several shares of false alarms, the strict rule beside.
+
+The aligned ratio decides who is a copy. Its neighbors are those that a sample is shown with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ambient.copies.aligned import aligned_neighbors, as_rows, find_both
+from ambient.copies.guises import Orbit
+from ambient.copies.neighbors import Neighbors
+from ambient.copies.records import JudgedImage, Null, OperatingPoint, Rule
+from ambient.copies.rules import (
+    FALSE_ALARMS,
+    MIN_SAMPLES,
+    OPERATING,
+    RATES,
+    RESEMBLING,
+    STRICT,
+    Flat,
+    halves,
+    judge,
+    promised,
+    ratio_threshold,
+    verdict_at,
+)
+from ambient.copies.sets import ImageSets, leaves_out, one_of_each, stand_ins, strangers
+from ambient.files import Tell
+from ambient.images.neighbors import distances, nearest
+
+AT_ONCE = 256  # samples between two words on how far it is
+
+
+@dataclass(frozen=True)
+class ByPixels:
+    """What pixels say.
+
+    Attributes:
+        samples: in the order they were given.
+        ratio: the aligned ratio at the headline's false alarms; `operating` at more of them.
+        strict: the plain ratio below 1/3.
+        unseen: aligned ratios of images that are no copies.
+    """
+
+    samples: list[JudgedImage]
+    ratio: Rule
+    operating: tuple[OperatingPoint, ...]
+    strict: Rule
+    unseen: Flat
+
+
+def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
+    """Every sample beside its neighbors, and the verdicts of both ratios."""
+
+    def part(name: str) -> Tell:
+        return lambda _, done, total: tell(name, done, total)
+
+    aligned, plain = find_both(
+        sets.samples,
+        sets.train,
+        sets.groups,
+        orbit,
+        tell=part("comparing pixels"),
+        readings=sets.readings,
+    )
+    calm, calm_plain = _of_no_copies(sets, orbit, part("calibrating on pixels"))
+    enough = min(len(sets.samples), len(calm)) >= MIN_SAMPLES
+    limits = {share: ratio_threshold(_calibrating(calm), share) for share in OPERATING}
+    rated = {share: _rates(limits[share], aligned.ratio, calm, enough) for share in OPERATING}
+    null = _null(sets, orbit, part("comparing with unseen images"))
+    strict = _rates(STRICT, plain.ratio, calm_plain, enough)
+    return ByPixels(
+        samples=list(_records(sets, aligned, plain.ratio < STRICT, limits, tell)),
+        ratio=Rule(null=null, **rated[FALSE_ALARMS]),
+        operating=tuple(
+            OperatingPoint(false_alarms=share, promised=promised(len(calm), share), **rates)
+            for share, rates in rated.items()
+            if len(calm)
+        ),
+        strict=Rule(**strict),
+        unseen=calm,
+    )
+
+
+def _of_no_copies(sets: ImageSets, orbit: Orbit, tell: Tell) -> tuple[Flat, Flat]:
+    """Both ratios of held-out images, one a group, or of training images each by the others."""
+    if leaves_out(sets):
+        some = stand_ins(sets.groups)
+        images, own = sets.train[some], sets.groups[some]
+    else:
+        images, own = sets.heldout[one_of_each(sets.heldout_groups)], None
+    if not len(images):
+        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+    both = find_both(images, sets.train, sets.groups, orbit, own, tell, sets.readings)
+    return both[0].ratio, both[1].ratio
+
+
+def _calibrating(calm: Flat) -> Flat:
+    """The half that sets a rule; all of them where they are too few to check one on the rest."""
+    return calm if len(calm) < MIN_SAMPLES else calm[halves(len(calm))[0]]
+
+
+def _rates(threshold: float, samples: Flat, calm: Flat, enough: bool) -> dict[str, Any]:
+    """The fields of a ratio's rule; rates are None where there are too few images."""
+    found = verdict_at("ratio", threshold, samples, calm) if enough else None
+    return {"threshold": threshold, **{name: getattr(found, name, None) for name in RATES}}
+
+
+def _null(sets: ImageSets, orbit: Orbit, tell: Tell) -> Null | None:
+    """The disjoint-split null of the aligned ratio (`ambient.copies.sets.strangers`)."""
+    taken, rest = strangers(sets)
+    known, groups = sets.heldout[taken], sets.heldout_groups[taken]
+    if min(len(rest), len(sets.samples)) < MIN_SAMPLES or len(np.unique(groups)) < 2:
+        return None
+    samples, calm = (
+        aligned_neighbors(images, known, groups, orbit, tell=tell).ratio
+        for images in (sets.samples, sets.heldout[rest])
+    )
+    found = judge(samples, calm, "ratio")
+    return Null(n_train=len(taken), rate=found.rate, ci95=found.ci95)
+
+
+def _records(
+    sets: ImageSets,
+    found: Neighbors,
+    strict: NDArray[np.bool_],
+    limits: dict[float, float],
+    tell: Tell,
+) -> Iterator[JudgedImage]:
+    """The samples, each with its neighbors."""
+    apart = distances(
+        as_rows(sets.samples), as_rows(sets.train), np.stack([found.nearest, found.second], axis=1)
+    )
+    copies = found.ratio < limits[FALSE_ALARMS]
+    alike = found.ratio < limits[RESEMBLING]
+    for i, (position, distance) in enumerate(_nearest_unseen(sets, tell)):
+        yield JudgedImage(
+            nearest=int(found.nearest[i]),
+            second=int(found.second[i]),
+            d1=round(float(apart[i, 0]), 4),
+            d2=round(float(apart[i, 1]), 4),
+            ratio=round(float(found.ratio[i]), 4),
+            copy=bool(copies[i]),
+            resembles=bool(alike[i] and not copies[i]),
+            strict=bool(strict[i]),
+            reading=int(found.reading[i]) if sets.readings and found.reading is not None else None,
+            nearest_heldout=position,
+            d_heldout=distance,
+        )
+
+
+def _nearest_unseen(sets: ImageSets, tell: Tell) -> Iterator[tuple[int | None, float | None]]:
+    """Position and distance of each sample's nearest held-out image; None if there is none."""
+    made, unseen = as_rows(sets.samples), as_rows(sets.heldout)
+    for start in range(0, len(made), AT_ONCE):
+        some = made[start : start + AT_ONCE]
+        if not len(unseen):
+            yield from [(None, None)] * len(some)
+            continue
+        tell("looking for the nearest unseen images", start, len(made))
+        distance, index = nearest(some, unseen, k=1)
+        for i, d in zip(index[:, 0], distance[:, 0], strict=True):
+            yield int(i), round(float(d), 4)
