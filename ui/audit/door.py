@@ -23,9 +23,9 @@ ROUND = "audit-round"  # how often an audit was deleted: fresh drops have keys o
 COUNTS = (128, 256, 512)
 TICK = 1.0  # seconds between two looks
 SETS = {
-    "generated": ("What was generated", "100 pictures or more"),
-    "train": ("What it learned from", "all of the training pictures"),
-    "heldout": ("Unseen pictures, if there are some", "real ones that it never saw"),
+    "generated": ("What was generated", "100 or more"),
+    "train": ("What it learned from", "all of it"),
+    "heldout": ("Unseen pictures", "real ones, if there are some"),
 }
 MODEL_HELP = (
     "An unconditional pipeline in pixels: a UNet2DModel in safetensors and a DDPM, DDIM or EDM "
@@ -67,7 +67,7 @@ def _drop(name: str, given: Given) -> None:
     """One place to drop a set, and what arrived there; it is given if it can be used."""
     label, about = SETS[name]
     key = f"audit-{name}-{st.session_state.get(ROUND, 0)}"
-    files = uploads.ask(f"{label}: {about}", key, help=HELP)
+    files = uploads.ask(f"{label} ({about})", key, help=HELP)
     if not files:
         return
     try:

@@ -49,11 +49,11 @@ def show_audit(report: Audit, key: str, forget: Callable[[], None] | None = None
             outcome.delete("Delete this audit", f"audit-delete-{key}", forget)
     with st.expander("How sure is that?", key=f"audit-sure-{key}", on_change="rerun") as sure:
         if sure.open:
+            for note in report.warnings:
+                st.markdown(f"- {words.unmarked(note[:1].upper() + note[1:])}", width=860)
             _rates(report)
             _histogram(report, key)
             _table(report)
-    for note in report.warnings:
-        st.caption(f":material/info: {words.unmarked(note[:1].upper() + note[1:])}", width=860)
 
 
 def show_answer(report: Audit) -> None:
@@ -111,15 +111,17 @@ def _draw_groups(
         made = [unstrip(pair.strip, 2)[0] for pair in pairs]
         original = unstrip(pairs[0].strip, 2)[1]
         count = counts.get(name, len(pairs))
-        files = ", ".join(pair.files[0] for pair in pairs)
+        files = [pair.files[0] for pair in pairs]
         with grid.cell(), st.container(border=True, gap="xsmall"):
             st.image(
                 pictures.group(original, made, WARM, TILE),
                 width="stretch",
-                alt=f"{name}, and as a copy of it: {files}",
+                alt=f"{name}, and as copies of it: {', '.join(files)}",
             )
-            times = "once" if count == 1 else f"{count} times"
-            st.caption(f"**{words.unmarked(name)}** came back {times}: {words.unmarked(files)}")
+            times = {1: "once", 2: "twice"}.get(count, f"{count} times")
+            more = f" and {count - 1} more" if count > 1 else ""
+            said = f"**{words.unmarked(name)}** came back {times}: {words.unmarked(files[0])}{more}"
+            st.caption(said)
 
 
 def _leaked(report: Audit, key: str) -> None:

@@ -114,11 +114,11 @@ def picture(step: Step) -> bytes | None:
     return FIGURES[given.pop("by")](**given)
 
 
-def ask(step: Step) -> None:
-    """The figure before the answer."""
+def ask(step: Step, high: int = HIGH) -> None:
+    """The figure before the answer, at most so many pixels high."""
     if found := picture(step):
         with Image.open(io.BytesIO(found)) as size:
-            wide = min(WIDE, round(HIGH * size.width / size.height))
+            wide = min(WIDE, round(high * size.width / size.height))
         st.image(found, width=wide, alt=step.text)
 
 

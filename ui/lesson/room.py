@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import secrets
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
+import segno
 import streamlit as st
 
 from ui import charts, data, teacher, visitor, words
@@ -89,17 +91,32 @@ def show() -> None:
         )
         return
     _rooms().setdefault(code, {})
-    st.markdown(f"### {teacher.base()}/lesson?room={code}")
+    left, right = st.columns([1, 3], gap="large")
+    with left:
+        _invite(f"{teacher.base()}/lesson?room={code}")
+    with right:
+        names = {str(step.number): step for step in steps()}
+        number = st.segmented_control(
+            "Question", list(names), default="1", key="asked", bind="query-params", required=True
+        )
+        told = st.toggle("Show the answer", key="told")
+        st.fragment(run_every=TICK)(_guesses)(code, names[number], told)
+        words.download(
+            "All answers (CSV)",
+            lambda: data.csv_bytes(table(code)),
+            "room.csv",
+            "text/csv",
+            key="room-csv",
+        )
+
+
+def _invite(address: str) -> None:
+    """How to join: a code to point a phone at, and the address to type."""
+    drawn = io.BytesIO()
+    segno.make(address).save(drawn, kind="png", scale=10, border=2)
+    st.image(drawn.getvalue(), width="stretch", alt=f"A code for {address}")
+    st.markdown(f"**{address}**")
     teacher.warn_if_local()
-    names = {str(step.number): step for step in steps()}
-    number = st.segmented_control(
-        "Question", list(names), default="1", key="asked", bind="query-params", required=True
-    )
-    told = st.toggle("Show the answer", key="told")
-    st.fragment(run_every=TICK)(_guesses)(code, names[number], told)
-    words.download(
-        "All answers (CSV)", lambda: data.csv_bytes(table(code)), "room.csv", "text/csv", key="room"
-    )
 
 
 def _guesses(code: str, step: Step, told: bool) -> None:
@@ -107,7 +124,7 @@ def _guesses(code: str, step: Step, told: bool) -> None:
     seats = _rooms().get(code, {})
     counts = Counter(seat[step.name] for seat in seats.values() if step.name in seat)
     st.subheader(step.question, anchor=False)
-    figures.ask(step)
+    figures.ask(step, high=150)
     right = step.right() if told else None
     colors = [COOL if key == right else NEUTRAL for key in step.options]
     figure = go.Figure(
@@ -126,6 +143,6 @@ def _guesses(code: str, step: Step, told: bool) -> None:
     )
     figure.update_xaxes(visible=False, rangemode="tozero")
     said_ = "; ".join(f"{text}: {counts[key]}" for key, text in step.options.items())
-    charts.show(finish(figure, 90 + 62 * len(step.options)), f"room-{step.name}", said_)
+    charts.show(finish(figure, 70 + 52 * len(step.options)), f"room-{step.name}", said_)
     found = step.found() if told else None
     st.caption(f"{counts.total()} of {len(seats)} have answered. {found.text if found else ''}")

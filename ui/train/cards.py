@@ -189,7 +189,8 @@ def _started(run: Run) -> None:
 
 def _lead(run: Run) -> None:
     try:
-        status, name = run.status, words.run_name(run)
+        status, c = run.status, run.config
+        name = f"{c.n_train:,} {c.corpus}{f', cutoff {c.cutoff:g}' if c.cutoff else ''}"
     except InputError:
         status, name = "damaged", run.name
     icon = {"running": "play_arrow", "queued": "schedule", "done": "check"}.get(status, "pause")

@@ -18,7 +18,7 @@ from ui.training_form import HANDED
 FILES = "own-pictures"  # in the session alone: what was dropped
 KEPT = "own-pictures-read"  # in the session alone: of which files at which size, and their images
 DROPS = "own-pictures-drops"  # how often pictures were put away: each drop has a key of its own
-SIDES = {"as they come": None, "16x16": 16, "32x32": 32, "64x64": 64}
+SIDES = {"automatic": None, "16x16": 16, "32x32": 32, "64x64": 64}
 LOOK = 20  # pictures between two looks whether the visitor is still there
 
 
@@ -46,7 +46,7 @@ def choose_size() -> None:
         "Size of my pictures",
         list(SIDES),
         key="own-side",
-        help="A picture is cropped to a square and resized; small ones learn fast. As they come: "
+        help="A picture is cropped to a square and resized; small ones learn fast. Automatic: "
         "squares up to 64x64 stay, all others become 32x32.",
     )
 
@@ -60,7 +60,7 @@ def kept() -> Corpus | None:
     files = st.session_state.get(FILES)
     if not files:
         return None
-    side = SIDES[st.session_state.get("own-side", "as they come")]
+    side = SIDES[st.session_state.get("own-side", "automatic")]
     key = [file.file_id for file in files], side
     if st.session_state.get(KEPT, (None,))[0] != key:
         st.session_state[KEPT] = key, _read(files, side)
