@@ -31,7 +31,7 @@ def _pages() -> list[StreamlitPage]:
             title=title,
             icon=f":material/{icon}:",
             help=about,
-            url_path="home" if name == HOME else None,
+            url_path="front" if name == HOME else None,
             default=name == HOME,
         )
         for name, title, icon, about in PAGES
@@ -105,7 +105,7 @@ def enter(title: str, lead: str) -> DeltaGenerator:
         terms.popover()
         teacher.menu(_next_class)
     with st.container(gap=None):
-        st.markdown(lead, width=760)
+        st.markdown(lead, width=860)
         visitor.remember()
     return st.empty()
 
