@@ -138,7 +138,6 @@ def test_page_opens_complete(visit: Callable[[str], AppTest], page: str) -> None
     assert app.get("image") or app.get("plotly_chart") or app.get("bidi_component")
     assert all(e.proto.imgs[0].alt for e in app.get("image"))
     assert all(e.proto.alt for e in app.get("plotly_chart"))
-    assert "stored" in driver.text(app)  # the provenance line
 
 
 def test_moving_the_cutoff_changes_numbers_and_gallery(
@@ -248,4 +247,4 @@ def test_home_ends_in_a_link_to_the_next_page_but_not_in_a_lesson(
     assert link.label == f"Next: {pages.PAGES[1][1]}"
     app.query_params["lesson"] = "1"
     app.run()
-    assert not app.main.get("page_link")
+    assert not any(e.proto.label.startswith("Next") for e in app.main.get("page_link"))
