@@ -149,12 +149,6 @@ def _next_class() -> None:
     teacher.reset()
 
 
-def to_top() -> None:
-    """Bring the top of the page into view."""
-    script = "<script>document.querySelector('[data-testid=stMain]').scrollTo({top: 0})</script>"
-    st.html(script, unsafe_allow_javascript=True)
-
-
 @st.cache_resource
 def _start() -> None:
     """Once a server, with its first page: runs that died with the last one are said to be, and the
