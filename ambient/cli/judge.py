@@ -49,11 +49,14 @@ def sample(
     step: Step = None,
     sampler: Sampler = "heun",
     steps: Steps = 18,
+    prompt: Annotated[str | None, Parameter(help="what to draw, for a run with --text")] = None,
+    guidance: Annotated[float, Parameter(help="how closely to hold to the prompt, 0 to 20")] = 2.0,
 ) -> None:
     """Draw images; image i depends on seed + i alone."""
     import numpy as np
 
     from ambient.diffusion.samplers import sample as draw
+    from ambient.diffusion.words import told
     from ambient.images.corpus import to_bytes
     from ambient.models.splice import spliced
     from ambient.runs.samples import check_samples_path, write_samples
@@ -69,6 +72,8 @@ def sample(
     else:
         given = "--switch" if above is None else "--above"
         raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
+    if prompt is not None:
+        denoiser = told(denoiser, [prompt], guidance)
     batches = []
     with bar_of(n, "image") as bar:
         for batch in draw(denoiser, seeds, model.shape, how):
