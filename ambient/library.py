@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from ambient.config import CHOICES, configure, usual_threads
 from ambient.files import write_atomically
-from ambient.images.captions import captioned
-from ambient.images.corpus import Corpus, load_corpus, to_bytes
+from ambient.images.corpus import Corpus, load_corpus
 from ambient.runs.folder import Run
 from ambient.runs.start import start_run
 
 if TYPE_CHECKING:
-    from ambient.diffusion.denoiser import Denoiser
     from ambient.diffusion.levels import CutoffReport
     from ambient.models.subject import Subject
     from ambient.reports.records import Audit
@@ -29,7 +27,6 @@ def train(
     *,
     out: str | Path,
     side: int | None = None,
-    captions: str | Path | None = None,
     device: str = "auto",
     progress: bool = False,
     **choices: Any,
@@ -40,7 +37,6 @@ def train(
         corpus: what `load_corpus` takes: a name, a folder, a zip or an npz.
         out: the new folder.
         side: resize pictures to this many pixels.
-        captions: with text=True, a file of captions (see `images.captions.captioned`).
         progress: show a bar on stderr.
         choices: any of `config.CHOICES`, such as n_train, steps or seed. A cutoff alone asks for
             the arm `ambient`; dtype and threads are what is fastest here, unless given.
@@ -58,10 +54,7 @@ def train(
     usual = {"dtype": faster_dtype(place), "threads": usual_threads(images.images.shape[1])}
     if choices.get("cutoff"):
         usual["arm"] = "ambient"
-    if choices.get("text"):
-        images = captioned(images, captions)
-    config = configure(images, **usual | choices)
-    run = start_run(Path(out), config, captions=images.captions)
+    run = start_run(Path(out), configure(images, **usual | choices))
     steps = record(run, images, place)
     for _ in tqdm(steps, total=run.config.steps, unit="step", disable=not progress):
         pass
@@ -75,10 +68,12 @@ class Samples:
     Attributes:
         images: uint8 (n, h, w, c).
         seeds: int64 (n,); image i depends on seeds[i] alone.
+        draws: how many it took.
     """
 
     images: NDArray[np.uint8]
     seeds: NDArray[np.int64]
+    draws: int
 
     def save(self, path: str | Path) -> None:
         """Write them as npz, or as one picture (.png).
@@ -98,8 +93,7 @@ def sample(
     step: int | None = None,
     sampler: str = "heun",
     steps: int = 18,
-    prompt: str | None = None,
-    guidance: float = 2.0,
+    reject: bool = False,
 ) -> Samples:
     """Draw one image a seed.
 
@@ -107,22 +101,21 @@ def sample(
         run: a run, or another model.
         step: a stored step of the run; None: the last.
         sampler, steps: how (`diffusion.samplers`).
-        prompt: what to draw; for a run that was trained with text.
-        guidance: how closely to hold to the prompt, 0 to 20 (`diffusion.denoiser.Prompted`).
+        reject: draw an image again, from the next seed derived from its own, while it is a copy of
+            a training image (`reports.rejecting`).
 
     Raises:
-        InputError: unusable weights, no such step or sampler, a prompt of unknown words, or a run
-            without text.
+        InputError: unusable weights, or no such step or sampler; too few held-out images to
+            reject by.
     """
-    from ambient.diffusion.samplers import sample as draw
-    from ambient.diffusion.words import told
+    from ambient.reports.evaluate import draw, redraw
 
-    denoiser: Denoiser = run.denoiser(step)
-    if prompt is not None:
-        denoiser = told(denoiser, [prompt], guidance)
-    batches = draw(denoiser, seeds, run.shape, run.sampler(sampler, steps))
-    images = np.concatenate([to_bytes(batch.numpy()) for batch in batches])
-    return Samples(images, np.array(seeds, np.int64))
+    how = run.sampler(sampler, steps)
+    if reject:
+        found = redraw(run, seeds, how, step)
+        return Samples(found.images, found.seeds, found.rejection.draws)
+    images = np.concatenate(list(draw(run, seeds, how, step)))
+    return Samples(images, np.array(seeds, np.int64), len(images))
 
 
 def suggest_cutoff(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -42,10 +41,3 @@ def pick(
             bind="query-params",
             **more,
         )
-
-
-@contextmanager
-def more(label: str = "More", key: str = "more") -> Iterator[bool]:
-    """A folded part of a page; what it holds runs once it is opened, which the address keeps."""
-    with st.expander(label, key=key, on_change="rerun", bind="query-params") as place:
-        yield bool(place.open)

@@ -32,6 +32,7 @@ from ambient.runs.folder import Run, open_run
 if TYPE_CHECKING:
     from ambient.diffusion.denoiser import Denoiser
 
+Reject = Annotated[Flag, Parameter(help="draw a sample again while it is a copy")]
 Store = Annotated[Flag, Parameter(help="keep the results in the run folder")]
 
 
@@ -49,19 +50,21 @@ def sample(
     step: Step = None,
     sampler: Sampler = "heun",
     steps: Steps = 18,
-    prompt: Annotated[str | None, Parameter(help="what to draw, for a run with --text")] = None,
-    guidance: Annotated[float, Parameter(help="how closely to hold to the prompt, 0 to 20")] = 2.0,
+    reject: Reject = False,
+    train: TrainedOn = None,
+    heldout: NeverSeen = None,
 ) -> None:
     """Draw images; image i depends on seed + i alone."""
     import numpy as np
 
     from ambient.diffusion.samplers import sample as draw
-    from ambient.diffusion.words import told
     from ambient.images.corpus import to_bytes
     from ambient.models.splice import spliced
+    from ambient.reports.evaluate import redraw
+    from ambient.reports.rejecting import about
     from ambient.runs.samples import check_samples_path, write_samples
 
-    model, place = opened(run), check_samples_path(Path(out))
+    model, place = opened(run, train, heldout), check_samples_path(Path(out))
     how = model.sampler(sampler, steps)
     seeds = range(seed, seed + n)
     check("seed", seeds[-1], "the last image's seed")
@@ -72,8 +75,14 @@ def sample(
     else:
         given = "--switch" if above is None else "--above"
         raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
-    if prompt is not None:
-        denoiser = told(denoiser, [prompt], guidance)
+    if reject and above is not None:
+        raise InputError("--reject draws from one model; give it without --above and --switch.")
+    if reject:
+        with StopRequest() as stop, Parts(stop) as parts:
+            found = redraw(model, seeds, how, step, parts.tell)
+        write_samples(place, found.images, found.seeds)
+        say(f"{about(found.rejection, n)} They are in {place}.")
+        return
     batches = []
     with bar_of(n, "image") as bar:
         for batch in draw(denoiser, seeds, model.shape, how):
@@ -97,11 +106,14 @@ def evaluate(
     step: Step = None,
     sampler: Sampler = "heun",
     steps: Steps = 18,
+    reject: Reject = False,
 ) -> None:
     """Sample, judge every sample, and say how far the verdict can be trusted."""
     from ambient.reports.evaluate import draw_and_judge
     from ambient.reports.keeping import is_current, keep
 
+    if store and reject:
+        raise InputError("--store keeps what the run itself draws; give --json FILE with --reject.")
     model = opened(run, train, heldout)
     kept_in = keeper(run, model) if store else None
     how = model.sampler(sampler, steps)
@@ -112,7 +124,7 @@ def evaluate(
             "give as many, leave --store out, or delete that report."
         )
     with StopRequest() as stop, Parts(stop) as parts:
-        images, report = draw_and_judge(model, n, seed, step, how, features, parts.tell)
+        images, report = draw_and_judge(model, n, seed, step, how, features, parts.tell, reject)
     if kept_in:
         keep(kept_in, images, report, step)
     put_json(json, report)
@@ -130,8 +142,8 @@ def summary(report: Report | Audit) -> str:
     alike = f"by {similar.features} {similar.rate:.1%}; " if similar else ""
     distance = "no Frechet (see warnings)" if frechet is None else f"Frechet {frechet:.3f}"
     return (
-        f"{report.name}{at}: {rule.rate:.1%} copies (95 % {low:.1%} to {high:.1%}) by d1/d2 < "
-        f"{rule.threshold:.3f}, which flags {rule.heldout_rate:.1%} of unseen images; "
+        f"{report.name}{at}: {rule.rate:.1%} copies (95 % {low:.1%} to {high:.1%}) by an aligned "
+        f"ratio < {rule.threshold:.3f}, which flags {rule.heldout_rate:.1%} of unseen images; "
         f"{alike}{distance}."
     )
 

@@ -74,6 +74,23 @@ class OperatingPoint(Record, frozen=True, kw_only=True):
     heldout_ci95: Interval | None
 
 
+class Missed(Record, frozen=True, kw_only=True):
+    """Plants of one kind (`ambient.copies.missed`) that a rule does not call copies.
+
+    Attributes:
+        kind: what was done to training images.
+        false_alarms: the operating point of the aligned rule; None: the strict rule.
+        n: so many were planted.
+        rate, ci95: the share that is missed.
+    """
+
+    kind: str
+    false_alarms: Share | None
+    n: Count
+    rate: Share
+    ci95: Interval
+
+
 class SimilarityRule(Rule, frozen=True, kw_only=True):
     """The rule of cosine similarity in a feature space."""
 
@@ -110,6 +127,7 @@ class Copies(Record, frozen=True, kw_only=True):
     Attributes:
         ratio: the aligned ratio at 1 % false alarms, by which `JudgedImage.copy` is set.
         operating: the same at other shares of false alarms.
+        missed: what the rules miss of plants; empty where nobody planted any.
         strict: d1/d2 < 1/3 of pixels as they are.
         orbit: moves of the training that count as copies; None: no more than of any copy.
         similarity: the similarity rule; `others` in further feature spaces.
@@ -117,6 +135,7 @@ class Copies(Record, frozen=True, kw_only=True):
 
     ratio: Rule
     operating: tuple[OperatingPoint, ...] = ()
+    missed: tuple[Missed, ...] = ()
     strict: Rule | None = None
     orbit: Orbit | None = None
     similarity: SimilarityRule | None = None
@@ -235,6 +254,24 @@ class Verdicts(Record, frozen=True, kw_only=True):
     most_similar: tuple[int, ...] | None
 
 
+class Rejection(Record, frozen=True, kw_only=True):
+    """Samples that were drawn again while they were copies.
+
+    Attributes:
+        threshold: below which aligned ratio a sample was one.
+        false_alarms: of unseen images, that calibration on so many promises.
+        tries: draws of one sample at most.
+        draws: of all samples together.
+        left: samples that were copies at their last draw too.
+    """
+
+    threshold: Distance
+    false_alarms: Share
+    tries: Count
+    draws: Count
+    left: Count
+
+
 class Judged(Record, frozen=True, kw_only=True):
     """What the reports of models and of files have in common."""
 
@@ -261,6 +298,7 @@ class Report(Judged, frozen=True, kw_only=True):
 
     run: str
     step: Count | None = None
+    rejection: Rejection | None = None
     samples: tuple[Sample, ...]
 
     @property

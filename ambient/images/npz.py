@@ -24,7 +24,6 @@ from ambient.images.zips import open_zip
 
 MAX_BYTES = 1_000_000_000  # of an array on this machine
 TEXTS = ("names", "categories")
-KINDS = {"names": "iuU", "categories": "iuU", "captions": "U", "groups": "iu"}
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def read_images(
         most: images that may be in it.
 
     Returns:
-        uint8 (n, h, w, c), and what there is of names, categories, captions, groups and license.
+        uint8 (n, h, w, c), and those of names, categories, groups and license that there are.
 
     Raises:
         InputError: no such array, too many or too large images, or another number of names.
@@ -145,7 +144,7 @@ def read_images(
     images = as_images(read(key), f"'{label}'")
     check_count(len(images), most)
     fields: dict[str, Any] = {}
-    for name, kinds in KINDS.items():
+    for name, kinds in {"names": "iuU", "categories": "iuU", "groups": "iu"}.items():
         if name not in arrays or name == key:
             continue
         array = arrays[name]
@@ -156,10 +155,7 @@ def read_images(
             )
         with guarded(f"'{label}' holds letters that do not exist; save it again."):
             values = read(name)
-            if name == "captions":
-                fields[name] = tuple(values.tolist())  # `ambient.images.captions` tidies them
-            else:
-                fields[name] = tuple(map(plain, values.tolist())) if name in TEXTS else values
+            fields[name] = tuple(map(plain, values.tolist())) if name in TEXTS else values
     if "license" in arrays:
         fields["license"] = plain(read("license"), 500)
     return images, fields

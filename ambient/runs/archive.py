@@ -10,7 +10,7 @@ import weakref
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from msgspec import Meta
@@ -25,7 +25,6 @@ from ambient.images.npz import read_npz
 from ambient.images.read import plain
 from ambient.images.zips import open_zip, read_member
 from ambient.runs.folder import (
-    CAPTIONS_FILE,
     IMAGES_FILE,
     OWN,
     SLOWEST,
@@ -46,7 +45,6 @@ MAX_BYTES = {
     "curves.json": 1_000_000,
     "samples.npz": 200_000_000,
     IMAGES_FILE: 200_000_000,
-    CAPTIONS_FILE: 40_000_000,
     "sheets": 10_000_000,
     "checkpoints": 200_000_000,
 }
@@ -64,11 +62,7 @@ class Metric(Record, frozen=True, kw_only=True):
     seconds: Annotated[float, Meta(ge=0)]
 
 
-RECORDS: dict[str, Any] = {
-    "report.json": Report,
-    "curves.json": Curves,
-    CAPTIONS_FILE: tuple[str, ...],
-}
+RECORDS: dict[str, type[Record]] = {"report.json": Report, "curves.json": Curves}
 
 
 def export_run(run: Run, images: bool = False) -> bytes:

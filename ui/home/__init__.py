@@ -1,1 +1,0 @@
-"""What `pages/home.py` shows."""

@@ -1,0 +1,1 @@
+"""What `pages/spot_the_copy.py` shows."""

@@ -1,0 +1,1 @@
+"""What `pages/watch_it_memorize.py` shows."""
