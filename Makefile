@@ -87,7 +87,7 @@ $(VENV)/.run: requirements.txt
 	$(PY) -m pip install --quiet -r requirements.txt
 	@touch $@
 
-EXTRAS = requirements-models.txt requirements-ray.txt requirements-dev.txt
+EXTRAS = requirements-models.txt requirements-text.txt requirements-ray.txt requirements-dev.txt
 $(VENV)/.test: $(EXTRAS) $(VENV)/.run
 	$(PY) -m pip install --quiet -r requirements.txt $(EXTRAS:%=-r %)
 	@touch $@

@@ -20,6 +20,7 @@ from msgspec import UNSET, Meta
 
 from ambient import __version__
 from ambient.files import InputError, Record, read_json
+from ambient.images.captions import digest
 from ambient.images.corpus import MAX_IMAGES, Corpus, split_corpus, to_unit
 from ambient.images.read import MAX_SIDE, MIN_SIDE, plain
 
@@ -34,11 +35,20 @@ NETWORKS = {
     "concat": "pixels of a patch side by side, skipped levels concatenated: the bundled emoji runs",
     "bands": "frequency bands of a patch, each scaled by itself, skipped levels added: faster",
 }
+CAPTIONS = {
+    "name": "each image by its own caption",
+    "category": "each by its category alone",
+    "shuffled": "captions dealt out anew among the images, once: labels that mean nothing",
+    "redrawn": "its caption or its category, drawn anew at each visit",
+    "doubled": "one image in twenty shown five times as often, by its caption",
+    "paraphrased": "the same images as often, by one of five captions each time",
+}
 DTYPES = {
     "float32": "exact and everywhere fast",
     "bfloat16": "faster on machines that compute in it",
 }
 PEAK_RATES = {"concat": 1e-3, "bands": 8e-3}  # the usual learning rate of each network
+WORDS = (8, 256)  # words of a caption that a network reads, and numbers a word
 TOLD = 7  # numbers that tell a network how an image was moved (`ambient.diffusion.augment`)
 SHARED_SIDE = 32  # pixels along an image's side from which on two threads share a step well
 MAX_BATCH = 4096
@@ -85,6 +95,8 @@ _WIDTH = "48, 1.1 to 1.3 million parameters"
 _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in PEAK_RATES.items())
 _FASTER = "auto, the faster one here"
 _SIGMA = "noise level sigma_n of the frozen copies, in units of images in [-1, 1]"
+_TEXT = "train with captions, to sample by prompt (needs requirements-text.txt)"
+_DROPPED = "share of visits that tell an image without its caption, which guidance needs"
 _MOVES = (
     "train on mirrored, shifted and recolored images too; the network is told, so samples are not"
 )
@@ -116,6 +128,16 @@ class Config(Record, frozen=True, kw_only=True):
         Field("kind of network", "concat", among=NETWORKS, offered=True, named=True),
     ] = "concat"
     augment: Annotated[bool, Field("augmentation", False, _MOVES, offered=True)] = False
+    text: Annotated[bool, Field("captions", False, _TEXT)] = False
+    caption_control: Annotated[
+        str,
+        _one_of(CAPTIONS),
+        Field("what captions say", "name", among=CAPTIONS, named=True),
+    ] = "name"
+    caption_dropout: Annotated[
+        float, Meta(ge=0, le=1), Field("captions left out", 0.15, _DROPPED, named=True)
+    ] = 0.15
+    captions_sha256: Annotated[str, Field("hash of the captions")] = ""
     width: Annotated[
         int,
         Meta(ge=16, le=512, multiple_of=16),
@@ -172,6 +194,8 @@ class Config(Record, frozen=True, kw_only=True):
             )
         if self.arm not in ("standard", "ambient") and not self.cutoff:
             raise InputError(f"arm '{self.arm}' needs a cutoff above 0; pass one, such as 1.0.")
+        if not self.text and (self.caption_control, self.caption_dropout) != ("name", 0.15):
+            raise InputError("captions are told how, but not that they are used; give text too.")
 
     @classmethod
     def of(cls, **fields: Any) -> Config:
@@ -194,10 +218,10 @@ class Config(Record, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """A name for its folder: corpus, n, arm, cutoff and whether it is augmented."""
+        """A name for its folder: corpus, n, arm, cutoff, whether augmented or captioned."""
         cutoff = f"-{self.cutoff:g}" if self.cutoff else ""
-        augment = "-augment" if self.augment else ""
-        return f"{Path(self.corpus).stem or 'corpus'}-{self.n_train}-{self.arm}{cutoff}{augment}"
+        more = ("-augment" if self.augment else "") + ("-text" if self.text else "")
+        return f"{Path(self.corpus).stem or 'corpus'}-{self.n_train}-{self.arm}{cutoff}{more}"
 
     def to_json(self) -> str:
         usual = {f.name: f.default for f in msgspec.structs.fields(self)} | {"version": None}
@@ -294,9 +318,12 @@ def configure(corpus: Corpus, **choices: Any) -> Config:
             f"the images are {height}x{side} pixels; expected squares to train on, of a multiple "
             "of 4. Read them at another side."
         )
+    if chosen["text"] and not corpus.captions:
+        raise InputError(f"corpus '{corpus.name}' has no captions; load it with `captioned`.")
     follows = {
         "corpus": corpus.name,
         "corpus_sha256": corpus.sha256,
+        "captions_sha256": digest(corpus.captions) if chosen["text"] else "",
         "lr": chosen["lr"] or PEAK_RATES[chosen["network"]],
         "lr_hold": 1000,
         "warmup": 100,

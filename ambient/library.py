@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambient.config import CHOICES, configure, usual_threads
-from ambient.files import write_atomically
-from ambient.images.corpus import Corpus, load_corpus
+from ambient.files import InputError, write_atomically
+from ambient.images.captions import captioned
+from ambient.images.corpus import Corpus, load_corpus, to_bytes
 from ambient.runs.folder import Run
 from ambient.runs.start import start_run
 
 if TYPE_CHECKING:
+    from ambient.diffusion.denoiser import Denoiser
     from ambient.diffusion.levels import CutoffReport
     from ambient.models.subject import Subject
     from ambient.reports.records import Audit
@@ -27,6 +29,7 @@ def train(
     *,
     out: str | Path,
     side: int | None = None,
+    captions: str | Path | None = None,
     device: str = "auto",
     progress: bool = False,
     **choices: Any,
@@ -37,6 +40,7 @@ def train(
         corpus: what `load_corpus` takes: a name, a folder, a zip or an npz.
         out: the new folder.
         side: resize pictures to this many pixels.
+        captions: with text=True, a file of captions (see `images.captions.captioned`).
         progress: show a bar on stderr.
         choices: any of `config.CHOICES`, such as n_train, steps or seed. A cutoff alone asks for
             the arm `ambient`; dtype and threads are what is fastest here, unless given.
@@ -54,7 +58,10 @@ def train(
     usual = {"dtype": faster_dtype(place), "threads": usual_threads(images.images.shape[1])}
     if choices.get("cutoff"):
         usual["arm"] = "ambient"
-    run = start_run(Path(out), configure(images, **usual | choices))
+    if choices.get("text"):
+        images = captioned(images, captions)
+    config = configure(images, **usual | choices)
+    run = start_run(Path(out), config, captions=images.captions)
     steps = record(run, images, place)
     for _ in tqdm(steps, total=run.config.steps, unit="step", disable=not progress):
         pass
@@ -93,6 +100,8 @@ def sample(
     step: int | None = None,
     sampler: str = "heun",
     steps: int = 18,
+    prompt: str | None = None,
+    guidance: float = 2.0,
     reject: bool = False,
 ) -> Samples:
     """Draw one image a seed.
@@ -101,20 +110,30 @@ def sample(
         run: a run, or another model.
         step: a stored step of the run; None: the last.
         sampler, steps: how (`diffusion.samplers`).
+        prompt: what to draw; for a run that was trained with text.
+        guidance: how closely to hold to the prompt, 0 to 20 (`diffusion.denoiser.Prompted`).
         reject: draw an image again, from the next seed derived from its own, while it is a copy of
-            a training image (`reports.rejecting`).
+            a training image (`reports.rejecting`); not with a prompt.
 
     Raises:
-        InputError: unusable weights, or no such step or sampler; too few held-out images to
-            reject by.
+        InputError: unusable weights, no such step or sampler, a prompt of unknown words, or a run
+            without text; too few held-out images to reject by.
     """
-    from ambient.reports.evaluate import draw, redraw
+    from ambient.diffusion.samplers import sample as draw
+    from ambient.diffusion.words import told
+    from ambient.reports.evaluate import redraw
 
     how = run.sampler(sampler, steps)
+    if reject and prompt is not None:
+        raise InputError("samples of a prompt are not drawn again; leave out prompt or reject.")
     if reject:
         found = redraw(run, seeds, how, step)
         return Samples(found.images, found.seeds, found.rejection.draws)
-    images = np.concatenate(list(draw(run, seeds, how, step)))
+    denoiser: Denoiser = run.denoiser(step)
+    if prompt is not None:
+        denoiser = told(denoiser, [prompt], guidance)
+    batches = draw(denoiser, seeds, run.shape, how)
+    images = np.concatenate([to_bytes(batch.numpy()) for batch in batches])
     return Samples(images, np.array(seeds, np.int64), len(images))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -41,3 +42,10 @@ def pick(
             bind="query-params",
             **more,
         )
+
+
+@contextmanager
+def more(label: str = "More", key: str = "more") -> Iterator[bool]:
+    """A folded part of a page; what it holds runs once it is opened, which the address keeps."""
+    with st.expander(label, key=key, on_change="rerun", bind="query-params") as place:
+        yield bool(place.open)

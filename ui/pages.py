@@ -1,14 +1,8 @@
 """The pages in their order: file, title, icon, and what is on it. The frame shows what is here."""
 
 PAGES = (
-    ("spot_the_copy", "Spot the copy", "compare", "Which generated images are copies?"),
-    ("watch_it_memorize", "Watch it memorize", "timeline", "Step by step, samples become copies."),
-    (
-        "noise_microscope",
-        "Noise microscope",
-        "biotech",
-        "At which noise levels a network memorizes",
-    ),
+    ("home", "Copy or new?", "compare", "Step by step, new pictures become copies."),
+    ("noise", "Noise", "grain", "What comes back out of noise."),
     ("cutoff", "Cutoff", "tune", "What the cutoff costs and what it buys."),
     ("evidence", "Evidence", "frame_inspect", "Every sample beside its nearest images."),
     ("compare", "Compare", "balance", "Any two runs, from the same noise."),
@@ -24,6 +18,9 @@ HIDDEN = {  # reached from other pages
     "room": "A room",
 }
 MOVED = {  # old addresses: the page they lead to, and what their parameters are called there
+    "spot_the_copy": ("home", {}),
+    "watch_it_memorize": ("home", {}),
+    "noise_microscope": ("noise", {}),
     "move_the_cutoff": ("cutoff", {}),
     "evidence_room": ("evidence", {}),
     "train_your_own": ("train", {}),

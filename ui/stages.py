@@ -19,7 +19,7 @@ from ui.controls import pick
 from ui.data import Shown
 from ui.pictures import Images
 
-SHOWN = 8  # samples along training, seeds 0 to 7
+CORPORA = {"kanji": 0, "emoji": 1, "digits": 2}  # in the order they are shown
 NEVER = 0  # a step: that it never does
 ALONG = ASSETS / "results" / "along.json"
 TONES = {"standard": "orange", "ambient": "blue"}
@@ -57,16 +57,22 @@ def at_step(run: Run, step: int) -> dict[str, Any]:
     return next(row for row in copies(run) if row["step"] == step)
 
 
-def table() -> dict[int, dict[str, Run]]:
-    """Bundled runs with judged stages by number of training images: standard, and ambient beside.
+def pairs() -> dict[str, dict[str, Run]]:
+    """Bundled runs with judged stages by their training images: standard, and ambient beside.
 
-    Of several cutoffs, the usual one.
+    Kanji first, then emoji; of several cutoffs, the usual one.
     """
-    found: dict[int, dict[float, Run]] = {}
-    for run in data.bundled():
-        if run.config.arm in ("standard", "ambient") and len(copies(run)) > 1:
-            found.setdefault(run.config.n_train, {}).setdefault(run.config.cutoff, run)
-    return {n: _pair(runs) for n, runs in sorted(found.items()) if 0.0 in runs}
+    found: dict[str, dict[float, Run]] = {}
+    for run in sorted(data.bundled(), key=_order):
+        if run.config.arm in ("standard", "ambient") and copies(run):
+            found.setdefault(size_name(run), {}).setdefault(run.config.cutoff, run)
+    return {name: _pair(runs) for name, runs in found.items() if 0.0 in runs}
+
+
+def _order(run: Run) -> tuple[Any, ...]:
+    """The longest trained of a corpus first."""
+    c = run.config
+    return CORPORA.get(c.corpus, len(CORPORA)), c.corpus, -c.steps, c.n_train, c.augment, c.seed
 
 
 def _pair(runs: Mapping[float, Run]) -> dict[str, Run]:
@@ -79,10 +85,23 @@ def size_name(run: Run) -> str:
     return f"{run.config.n_train:,} {run.config.corpus}"
 
 
-def choose_size(runs: Mapping[int, Runs], usual: int) -> int:
-    first = usual if usual in runs else next(iter(runs))
-    about = "; ".join(f"{n}: {size_name(pair['standard'])}" for n, pair in runs.items())
-    return pick("settings", "Training images", runs, first, key="n", help=about)
+def _count(runs: Runs) -> int:
+    return runs["standard"].config.n_train
+
+
+def choose_pair(pairs: Mapping[str, Runs]) -> str:
+    """Which training images; an old address may name their number alone, as `n`."""
+    number = st.query_params.get("n")
+    if number and "set" not in st.query_params:
+        same = [name for name, runs in pairs.items() if number == str(_count(runs))]
+        st.session_state.update({"set": same[0]} if same else {})
+    return pick(
+        "settings",
+        "They learned from",
+        pairs,
+        key="set",
+        label_visibility="collapsed",
+    )
 
 
 def steps(runs: Runs) -> list[int]:

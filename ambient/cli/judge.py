@@ -50,6 +50,8 @@ def sample(
     step: Step = None,
     sampler: Sampler = "heun",
     steps: Steps = 18,
+    prompt: Annotated[str | None, Parameter(help="what to draw, for a run with --text")] = None,
+    guidance: Annotated[float, Parameter(help="how closely to hold to the prompt, 0 to 20")] = 2.0,
     reject: Reject = False,
     train: TrainedOn = None,
     heldout: NeverSeen = None,
@@ -58,6 +60,7 @@ def sample(
     import numpy as np
 
     from ambient.diffusion.samplers import sample as draw
+    from ambient.diffusion.words import told
     from ambient.images.corpus import to_bytes
     from ambient.models.splice import spliced
     from ambient.reports.evaluate import redraw
@@ -75,14 +78,18 @@ def sample(
     else:
         given = "--switch" if above is None else "--above"
         raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
-    if reject and above is not None:
-        raise InputError("--reject draws from one model; give it without --above and --switch.")
+    if reject and (above is not None or prompt is not None):
+        raise InputError(
+            "--reject draws from one model; give it without --above, --switch and --prompt."
+        )
     if reject:
         with StopRequest() as stop, Parts(stop) as parts:
             found = redraw(model, seeds, how, step, parts.tell)
         write_samples(place, found.images, found.seeds)
         say(f"{about(found.rejection, n)} They are in {place}.")
         return
+    if prompt is not None:
+        denoiser = told(denoiser, [prompt], guidance)
     batches = []
     with bar_of(n, "image") as bar:
         for batch in draw(denoiser, seeds, model.shape, how):

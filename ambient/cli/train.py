@@ -15,6 +15,7 @@ from ambient.cli.options import Choices, Count, Side
 from ambient.cli.output import Parts, StopRequest, bar_of, say
 from ambient.config import CHOICES, PRESETS, configure, preset, usual_threads
 from ambient.files import InputError
+from ambient.images.captions import captioned
 from ambient.images.corpus import load_corpus
 from ambient.runs.folder import STOP_FILE, Run, open_run
 from ambient.runs.job import PLACE_FILE, Status, is_alive
@@ -40,6 +41,12 @@ def train(
     from_step: Annotated[int | None, Parameter(help="its stored step [default: the last]")] = None,
     start: Annotated[str | None, Parameter("--preset", help=_TITLES)] = None,
     side: Side = None,
+    captions: Annotated[
+        str | None,
+        Parameter(
+            help='with --text: JSON lines of {"file_name": ..., "text": ...}, a picture each'
+        ),
+    ] = None,
     choices: Annotated[Choices | None, Parameter("*")] = None,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps")] = "auto",
     evaluate: Annotated[
@@ -57,14 +64,15 @@ def train(
                 follow(chosen)
         elif resume:
             new = {"out": out, "from": source, "from-step": from_step, "preset": start}
-            _refuse_new(new | {"side": side} | given)
+            _refuse_new(new | {"side": side, "captions": captions} | given)
             _carry_out(_resumed(resume, given.get("steps"), evaluate), None, chosen, evaluate)
         else:
             if not out:
                 raise InputError("train needs --out RUN (a new folder) or --resume RUN.")
             parent, usual = _basis(source, from_step, start)
-            config, corpus = _configured(parent, usual, given, side, chosen)
-            run = start_run(Path(out), config, (parent, from_step) if parent else None)
+            config, corpus = _configured(parent, usual, given, side, chosen, captions)
+            start_from = (parent, from_step) if parent else None
+            run = start_run(Path(out), config, start_from, captions=corpus.captions)
             _carry_out(run, corpus, chosen, evaluate)
 
 
@@ -129,6 +137,7 @@ def _configured(
     given: dict[str, Any],
     side: int | None,
     device: torch.device,
+    captions: str | None,
 ) -> tuple[Any, Corpus]:
     """The config of a new run and its images: the choices given, on top of the usual ones."""
     from ambient.diffusion import distributed, hardware
@@ -148,6 +157,10 @@ def _configured(
         corpus = parent.corpus()
     else:
         corpus = load_corpus(place, side=side)
+    if choices.get("text"):
+        corpus = captioned(corpus, captions)
+    elif captions:
+        raise InputError("--captions goes with --text, training with captions.")
     for note in corpus.notes:
         say(note)
     alone = distributed.size() == 1

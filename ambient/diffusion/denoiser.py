@@ -58,8 +58,9 @@ class EDM(nn.Module):
         x: Float[Tensor, "b c h w"],
         sigma: Float[Tensor, " b"],
         moves: Float[Tensor, "b m"] | None = None,
+        words: Float[Tensor, "b t v"] | None = None,
     ) -> Float[Tensor, "b c h w"]:
-        """D(x, sigma); `moves` tells a network that was trained so how x was augmented."""
+        """D(x, sigma). A network that was trained so is told how x was augmented, and a prompt."""
         s = expand(sigma)
         sd: Tensor | float = self.sigma_data
         if self.bands:
@@ -68,10 +69,45 @@ class EDM(nn.Module):
         c_skip, c_out, c_in = sd**2 / norm**2, s * sd / norm, 1 / norm
         low = self.dtype != torch.float32
         with torch.autocast(x.device.type, dtype=self.dtype if low else None, enabled=low):
-            given = (c_in * x, sigma.log() / 4)
-            out = self.network(*given) if moves is None else self.network(*given, moves)
+            told = {k: v for k, v in (("moves", moves), ("words", words)) if v is not None}
+            out = self.network(c_in * x, sigma.log() / 4, **told)
         denoised = c_skip * x + c_out * out.float()
         return self.bands.join(denoised) if self.bands else denoised
+
+
+class Prompted(nn.Module):
+    """A denoiser that holds to a prompt: D0 + g (Dc - D0), with and without its words.
+
+    That is classifier-free guidance (Ho and Salimans 2022, equation 6, with g = w + 1): g = 1 is
+    the network told the prompt, 0 the network told nothing.
+
+    Args:
+        denoiser: of a network that was trained with captions.
+        words: (1, t, v) for all images alike, or (b, t, v) for a batch of b.
+        guidance: g.
+    """
+
+    def __init__(
+        self, denoiser: nn.Module, words: Float[Tensor, "b t v"], guidance: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.denoiser, self.words, self.guidance = denoiser, words, guidance
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], sigma: Float[Tensor, " b"]
+    ) -> Float[Tensor, "b c h w"]:
+        if self.guidance == 0:
+            return self.denoiser(x, sigma)
+        told, untold = self.both(x, sigma, self.guidance != 1)
+        return told if untold is None else untold + self.guidance * (told - untold)
+
+    def both(
+        self, x: Float[Tensor, "b c h w"], sigma: Float[Tensor, " b"], untold: bool = True
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"] | None]:
+        """Dc and D0, the second only where it is wanted."""
+        words = self.words.to(x.device).expand(len(x), -1, -1)
+        told = self.denoiser(x, sigma, words=words)
+        return told, self.denoiser(x, sigma) if untold else None
 
 
 def edm_weight(sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, " b"]:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from ambient.config import TOLD, Config
+from ambient.config import TOLD, WORDS, Config
 from ambient.diffusion import distributed
 from ambient.diffusion.augment import draw_moves
 from ambient.diffusion.bands import Bands
@@ -36,18 +37,30 @@ class TrainStep:
 
 def build_denoiser(config: Config) -> EDM:
     """The untrained denoiser of a run; its weights depend on `config.seed` alone."""
-    told = TOLD if config.augment else 0
+    told, words = TOLD if config.augment else 0, WORDS[1] if config.text else 0
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(config.seed, 0x1417))
         if config.network == "bands":
             bands = Bands(config.channels, config.patch)
             pixels = config.channels * config.patch**2
-            network = UNet(pixels, config.widths, adds=True, told=told)
+            network = UNet(pixels, config.widths, adds=True, told=told, words=words)
         else:
             bands = None
-            network = UNet(config.channels, config.widths, config.patch, told=told)
+            network = UNet(config.channels, config.widths, config.patch, told=told, words=words)
     network = network.to(memory_format=torch.channels_last)
     return EDM(network, config.sigma_data, getattr(torch, config.dtype), bands)
+
+
+class Captions(NamedTuple):
+    """The captions that a run is trained with (`ambient.diffusion.words`).
+
+    Attributes:
+        words: of each of n images as many captions, of which a visit draws one.
+        visits: positions of images, drawn from at each step.
+    """
+
+    words: Float[Tensor, "n k t v"]
+    visits: Int[Tensor, " m"]
 
 
 @dataclass
@@ -63,6 +76,7 @@ class Trainer:
         images: its training images, float32 (n, c, h, w) in [-1, 1].
         indices: their indices in the corpus, which seed the frozen noisy copies.
         build: makes the untrained denoiser.
+        captions: of a run with text.
     """
 
     config: Config
@@ -71,6 +85,7 @@ class Trainer:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     step: int = 0
     build: Callable[[Config], EDM] = build_denoiser
+    captions: Captions | None = None
 
     def __post_init__(self) -> None:
         c = self.config
@@ -104,22 +119,30 @@ class Trainer:
         the moves have a seed of their own, so that all else is drawn as without them.
         """
         c, clean, frozen = self.config, self.images[pick], self.frozen[pick]
-        if not c.augment:
-            return self.forward, clean, frozen
-        seed = derive_seed(c.seed, self.step, 0xA06)
-        moves = draw_moves(c.batch, torch.Generator().manual_seed(seed))
-        told = moves.numbers(c.side, c.channels)[self.rows].to(self.device)
+        told: dict[str, Tensor] = {}
+        if c.augment:
+            seed = derive_seed(c.seed, self.step, 0xA06)
+            moves = draw_moves(c.batch, torch.Generator().manual_seed(seed))
+            told["moves"] = moves.numbers(c.side, c.channels)[self.rows].to(self.device)
+            clean, frozen = moves.apply(clean), moves.apply(frozen)
+        if self.captions:
+            told["words"] = self.words(pick, self.captions)[self.rows].to(self.device)
+        return partial(self.forward, **told), clean, frozen
 
-        def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
-            return self.forward(x, sigma, told)
-
-        return denoiser, moves.apply(clean), moves.apply(frozen)
+    def words(self, pick: Int[Tensor, " b"], captions: Captions) -> Float[Tensor, "b t v"]:
+        """What this step tells of each image: one of its captions or, at times, no words."""
+        c = self.config
+        generator = torch.Generator().manual_seed(derive_seed(c.seed, self.step, 0xCA9))
+        which = torch.randint(captions.words.shape[1], (c.batch,), generator=generator)
+        kept = torch.rand(c.batch, generator=generator) >= c.caption_dropout
+        return captions.words[pick.cpu(), which].float() * kept[:, None, None]
 
     def train_step(self) -> float:
         """One optimizer step; returns the batch's mean loss."""
         c, k = self.config, self.step
         generator = torch.Generator().manual_seed(derive_seed(c.seed, k, 0x57E9))
-        pick = torch.randint(len(self.images), (c.batch,), generator=generator).to(self.device)
+        visits = self.captions.visits if self.captions else torch.arange(len(self.images))
+        pick = visits[torch.randint(len(visits), (c.batch,), generator=generator)].to(self.device)
         above = c.cutoff if c.arm == "noisy-only" else 0.0
         sigma = lognormal_sigmas(c.batch, c.p_mean, c.p_std, generator, above)
         denoiser, clean, frozen = self.batch(pick)
@@ -199,7 +222,8 @@ def train(trainer: Trainer) -> Iterator[TrainStep]:
     """
     trainer.denoiser.train()
     if distributed.size() > 1:
-        distributed.begin((trainer.config, trainer.images, trainer.indices, trainer.state()))
+        t = trainer
+        distributed.begin((t.config, t.images, t.indices, t.captions, t.state()))
         trainer.join()
     while trainer.step < trainer.config.steps:
         start = time.perf_counter()
@@ -223,10 +247,10 @@ def follow(device: torch.device) -> None:
     task = distributed.hear()
     if task is None:
         return
-    config, images, indices, state = task
+    config, images, indices, captions, state = task
     torch.set_num_threads(config.threads)
     with enough_memory():
-        trainer = Trainer(config, images, indices, device)
+        trainer = Trainer(config, images, indices, device, captions=captions)
         trainer.load_state(state)
         trainer.denoiser.train()
         trainer.join()

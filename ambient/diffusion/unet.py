@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 GROUP = 16  # channels in one GroupNorm group
+READ = 96  # numbers that a word is read as
 
 
-def zeroed(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution, starting at zero: what it adds is nothing until it has learned."""
-    for parameter in conv.parameters():
+M = TypeVar("M", bound=nn.Module)
+
+
+def zeroed(module: M) -> M:
+    """The same module, starting at zero: what it adds is nothing until it has learned."""
+    for parameter in module.parameters():
         nn.init.zeros_(parameter)
-    return conv
+    return module
 
 
 class FourierFeatures(nn.Module):
@@ -77,6 +82,35 @@ class SelfAttention(nn.Module):
         return x + self.out(rearrange(y, "b k (h w) d -> b (k d) h w", h=height))
 
 
+class CrossAttention(nn.Module):
+    """Every position looks at the words of a prompt.
+
+    A word of zeros is none and is not seen. Beside the others stands a word that says nothing,
+    whose key and value are zero; so no words at all add nothing.
+    """
+
+    def __init__(self, channels: int, dim: int) -> None:
+        super().__init__()
+        self.heads = channels // GROUP
+        self.norm = nn.GroupNorm(self.heads, channels)
+        self.query = nn.Conv2d(channels, channels, 1)
+        self.key_value = nn.Linear(dim, 2 * channels, bias=False)
+        self.weights = nn.Identity()  # a forward hook on it sees (b, heads, positions, 1 + words)
+        self.out = zeroed(nn.Conv2d(channels, channels, 1, bias=False))
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], words: Float[Tensor, "b t d"], seen: Bool[Tensor, "b t"]
+    ) -> Float[Tensor, "b c h w"]:
+        height = x.shape[2]
+        q = rearrange(self.query(self.norm(x)), "b (k d) h w -> b k (h w) d", k=self.heads)
+        kv = self.key_value(F.pad(words, (0, 0, 1, 0)))
+        k, v = rearrange(kv, "b t (n k d) -> n b k t d", n=2, k=self.heads)
+        scores = q @ k.mT * q.shape[-1] ** -0.5
+        scores = scores.masked_fill(~F.pad(seen, (1, 0), value=True)[:, None, None], -math.inf)
+        y = self.weights(scores.softmax(-1).to(v.dtype)) @ v
+        return x + self.out(rearrange(y, "b k (h w) d -> b (k d) h w", h=height))
+
+
 class UNet(nn.Module):
     """Three resolutions, of growing numbers of channels.
 
@@ -92,6 +126,7 @@ class UNet(nn.Module):
             parameters and a quarter less time, and no worse.
         told: numbers that say how an image was moved (`ambient.diffusion.augment`); 0: no such
             input.
+        words: numbers a word of a prompt; 0: no such input.
     """
 
     def __init__(
@@ -101,6 +136,7 @@ class UNet(nn.Module):
         patch: int = 1,
         adds: bool = False,
         told: int = 0,
+        words: int = 0,
     ) -> None:
         super().__init__()
         width, emb, pixels = widths[0], 4 * widths[0], channels * patch**2
@@ -120,25 +156,40 @@ class UNet(nn.Module):
         self.head = zeroed(nn.Conv2d(width, pixels, 3, padding=1))
         # Last, so that all other weights begin as without it; no bias, so that zeros add nothing.
         self.moved = nn.Linear(told, emb, bias=False) if told else None
+        self.read = nn.Linear(words, READ, bias=False) if words else None
+        if words:
+            self.meant = zeroed(nn.Linear(READ, emb, bias=False))
+            self.look = nn.ModuleList(CrossAttention(w, READ) for w in widths[1:])
 
     def forward(
         self,
         x: Float[Tensor, "b c h w"],
         c_noise: Float[Tensor, " b"],
         moves: Float[Tensor, "b m"] | None = None,
+        words: Float[Tensor, "b t v"] | None = None,
     ) -> Float[Tensor, "b c h w"]:
-        emb = self.embed[:-1](c_noise)
+        """F(x, c_noise). A row of zeros among `words` is no word; no words are as None."""
+        emb, heard = self.embed[:-1](c_noise), None
         if self.moved is not None and moves is not None:
             emb = emb + self.moved(moves)
+        if self.read is not None and words is not None:
+            seen = (words != 0).any(-1)
+            heard = self.read(words), seen
+            emb = emb + self.meant(heard[0].sum(1) / seen.sum(1, keepdim=True).clamp(min=1))
         emb = self.embed[-1](emb)
         x = F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
         h, skips = self.stem(x), []
-        for encode, down in zip(self.encode, self.down, strict=False):
-            h = encode(h, emb)
+        for level, down in enumerate(self.down):
+            h = self._listen(self.encode[level](h, emb), level, heard)
             skips.append(h)
             h = down(h)
-        h = self.middle(self.attention(self.encode[-1](h, emb)), emb)
+        h = self._listen(self.encode[-1](h, emb), len(self.down), heard)
+        h = self.middle(self.attention(h), emb)
         for skip, up, decode in zip(skips[::-1], self.up[::-1], self.decode[::-1], strict=True):
             h = up(h)
             h = decode(h + skip if self.adds else torch.cat([h, skip], dim=1), emb)
         return F.pixel_shuffle(self.head(F.silu(self.norm(h))), self.patch)
+
+    def _listen(self, h: Tensor, level: int, heard: tuple[Tensor, Tensor] | None) -> Tensor:
+        """The coarse levels look at the words; the finest one never does."""
+        return h if heard is None or level == 0 else self.look[level - 1](h, *heard)

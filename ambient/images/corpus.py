@@ -54,6 +54,7 @@ class Corpus:
         groups: int64 (N,), equal for twins (see `twin_groups`).
         license: who made the images and what one may do with them.
         notes: what loading changed (cropped, resized, skipped), one line each.
+        captions: a text an image, or none at all (see `ambient.images.captions`).
     """
 
     name: str
@@ -63,6 +64,7 @@ class Corpus:
     groups: NDArray[np.int64]
     license: str
     notes: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

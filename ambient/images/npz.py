@@ -24,6 +24,7 @@ from ambient.images.zips import open_zip
 
 MAX_BYTES = 1_000_000_000  # of an array on this machine
 TEXTS = ("names", "categories")
+KINDS = {"names": "iuU", "categories": "iuU", "captions": "U", "groups": "iu"}
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def read_images(
         most: images that may be in it.
 
     Returns:
-        uint8 (n, h, w, c), and those of names, categories, groups and license that there are.
+        uint8 (n, h, w, c), and what there is of names, categories, captions, groups and license.
 
     Raises:
         InputError: no such array, too many or too large images, or another number of names.
@@ -144,7 +145,7 @@ def read_images(
     images = as_images(read(key), f"'{label}'")
     check_count(len(images), most)
     fields: dict[str, Any] = {}
-    for name, kinds in {"names": "iuU", "categories": "iuU", "groups": "iu"}.items():
+    for name, kinds in KINDS.items():
         if name not in arrays or name == key:
             continue
         array = arrays[name]
@@ -155,7 +156,10 @@ def read_images(
             )
         with guarded(f"'{label}' holds letters that do not exist; save it again."):
             values = read(name)
-            fields[name] = tuple(map(plain, values.tolist())) if name in TEXTS else values
+            if name == "captions":
+                fields[name] = tuple(values.tolist())  # `ambient.images.captions` tidies them
+            else:
+                fields[name] = tuple(map(plain, values.tolist())) if name in TEXTS else values
     if "license" in arrays:
         fields["license"] = plain(read("license"), 500)
     return images, fields

@@ -10,7 +10,7 @@ import weakref
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from msgspec import Meta
@@ -25,6 +25,7 @@ from ambient.images.npz import read_npz
 from ambient.images.read import plain
 from ambient.images.zips import open_zip, read_member
 from ambient.runs.folder import (
+    CAPTIONS_FILE,
     IMAGES_FILE,
     OWN,
     SLOWEST,
@@ -45,6 +46,7 @@ MAX_BYTES = {
     "curves.json": 1_000_000,
     "samples.npz": 200_000_000,
     IMAGES_FILE: 200_000_000,
+    CAPTIONS_FILE: 40_000_000,
     "sheets": 10_000_000,
     "checkpoints": 200_000_000,
 }
@@ -62,7 +64,11 @@ class Metric(Record, frozen=True, kw_only=True):
     seconds: Annotated[float, Meta(ge=0)]
 
 
-RECORDS: dict[str, type[Record]] = {"report.json": Report, "curves.json": Curves}
+RECORDS: dict[str, Any] = {
+    "report.json": Report,
+    "curves.json": Curves,
+    CAPTIONS_FILE: tuple[str, ...],
+}
 
 
 def export_run(run: Run, images: bool = False) -> bytes:

@@ -27,6 +27,7 @@ from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.diffusion.schedule import SamplerConfig, sampler_of, train_density
 from ambient.files import ASSETS, InputError, read_record, write_atomically
+from ambient.images.captions import captioned, digest
 from ambient.images.corpus import Corpus, Split, load_corpus, split_corpus
 from ambient.runs.job import STATE_FILE, Job, State, Status
 
@@ -39,6 +40,7 @@ YIELD = "yield"  # end as queued, because somebody else's run has waited long en
 START_FILE = "start.safetensors"  # the weights that a run with a parent starts from
 OWN = "pictures"  # the corpus of a run that keeps its images in its folder
 IMAGES_FILE = "images.npz"  # the whole corpus, unseen images and groups too
+CAPTIONS_FILE = "captions.json"  # of all images of the corpus, where a run keeps them itself
 UNPACKING = ".import-"  # begins the name of a folder that an upload is unpacked into
 SLOWEST = 0.1  # images a second, as metrics.jsonl rounds them; less says nothing of a machine
 LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels
@@ -201,7 +203,19 @@ class Run(Job):
                 f"holds (hash {self.config.corpus_sha256[:8]}, found {corpus.sha256[:8]}); "
                 "restore them."
             )
-        return replace(corpus, name=self.config.corpus)
+        corpus = replace(corpus, name=self.config.corpus)
+        return self._captioned(corpus) if self.config.text else corpus
+
+    def _captioned(self, corpus: Corpus) -> Corpus:
+        """With the captions that the run was trained with, kept in its folder or in the corpus."""
+        if kept := read_record(self.path / CAPTIONS_FILE, tuple[str, ...]):
+            corpus = replace(corpus, captions=kept)
+        else:
+            corpus = captioned(corpus)
+        whole = len(corpus.captions) == len(corpus)
+        if not whole or digest(corpus.captions) != self.config.captions_sha256:
+            raise InputError(f"run '{self.name}' was trained with other captions; restore them.")
+        return corpus
 
     @property
     def images(self) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import numpy as np
 from ambient.config import Config
 from ambient.files import InputError, is_full, unwritten, write_atomically
 from ambient.images.corpus import Corpus
-from ambient.runs.folder import IMAGES_FILE, OWN, START_FILE, Run, open_run
+from ambient.runs.folder import CAPTIONS_FILE, IMAGES_FILE, OWN, START_FILE, Run, open_run
 
 
 def start_run(
@@ -20,6 +22,7 @@ def start_run(
     config: Config,
     start: tuple[Run, int | None] | None = None,
     images: Corpus | None = None,
+    captions: Sequence[str] = (),
 ) -> Run:
     """Create a run folder for `config`.
 
@@ -27,6 +30,8 @@ def start_run(
         start: a run and one of its steps (None: the last), whose weights the new run starts
             from: they are copied, and named as `parent` in the new config.
         images: what a run on `OWN` images keeps in its folder; None: those that `start` keeps.
+        captions: of all images of its corpus, which a run with text keeps in its folder; none:
+            those that the corpus itself brings.
 
     Raises:
         InputError: the folder holds something already or cannot be created, or the weights to
@@ -45,6 +50,8 @@ def start_run(
             shutil.copyfile(weights, path / START_FILE)
         if config.corpus == OWN and images:
             write_atomically(path / IMAGES_FILE, packed(images))
+        if config.text and captions:
+            write_atomically(path / CAPTIONS_FILE, json.dumps(captions, indent=0) + "\n")
         write_atomically(path / "config.json", config.to_json())
     except OSError as e:
         shutil.rmtree(path, ignore_errors=True)
@@ -64,6 +71,7 @@ def packed(corpus: Corpus) -> bytes:
         categories=np.array(corpus.categories),
         groups=corpus.groups,
         license=np.array(corpus.license),
+        **({"captions": np.array(corpus.captions)} if corpus.captions else {}),
     )
     return buffer.getvalue()
 
@@ -96,10 +104,9 @@ def _descend(config: Config, parent: Run, step: int) -> Config:
     """The same config with its parent, if the parent's weights fit."""
 
     def shape(c: Config) -> str:
-        augmented = ", augmented" if c.augment else ""
+        more = (", augmented" if c.augment else "") + (", with captions" if c.text else "")
         return (
-            f"{c.channels} channels, width {c.width}, patch {c.patch} and network {c.network}"
-            f"{augmented}"
+            f"{c.channels} channels, width {c.width}, patch {c.patch} and network {c.network}{more}"
         )
 
     if shape(config) != shape(parent.config):

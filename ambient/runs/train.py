@@ -23,6 +23,7 @@ from ambient.config import Config
 from ambient.diffusion.denoiser import EDM
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.training import Trainer, TrainStep, enough_memory, train
+from ambient.diffusion.words import captions_of
 from ambient.files import InputError, unwritten, write_atomically
 from ambient.images.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.runs.folder import (
@@ -133,7 +134,8 @@ def _trainer(run: Run, corpus: Corpus, device: torch.device) -> Trainer:
     config = run.config
     split = split_corpus(corpus, config.n_train, config.split_seed)
     images = torch.from_numpy(to_unit(corpus.images[split.train]))
-    trainer = Trainer(config, images, split.train, device)
+    captions = captions_of(corpus, split, config)
+    trainer = Trainer(config, images, split.train, device, captions=captions)
     if config.parent:
         trainer.start_from(load_weights(run.path / START_FILE, config))
     return trainer

@@ -132,7 +132,7 @@ def test_what_moves_stands_still_for_who_asks(server: str, new_tab: Any) -> None
         text = path.read_text(encoding="utf-8")
         if "animation" in text or "transition" in text:
             assert "prefers-reduced-motion" in text, path
-    page = _ready(new_tab(server, reduced_motion="reduce"), "watch_it_memorize")
+    page = _ready(new_tab(server, reduced_motion="reduce"), "home")
     running = page.evaluate(
         "document.getAnimations().filter(a => a.playState === 'running' "
         "&& a.effect.getTiming().iterations === Infinity).length"

@@ -18,7 +18,7 @@ def test_a_click_on_a_curve_selects_its_level(server: str, fresh: str, new_tab: 
     assert curves is not None
     before, level = curves.levels[16:18]
     tab = new_tab(server)
-    page = tab.open(f"noise_microscope?run={RUN}")
+    page = tab.open(f"noise?run={RUN}")
     # Errors on unseen images are the first line of their panel, with a dot a level.
     dot = page.get_by_test_id("stPlotlyChart").locator(".x2y2 .scatterlayer .points path").nth(17)
     expect(dot).to_be_visible()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
@@ -36,3 +38,10 @@ def text(app: AppTest) -> str:
 def pictures(app: AppTest) -> dict[str, str]:
     """Addresses of all pictures, by their alternative text."""
     return {e.proto.imgs[0].alt: e.proto.imgs[0].url for e in app.get("image")}
+
+
+def film(app: AppTest, place: int = 0) -> dict[str, Any]:
+    """What a film of the page was sent, beside its pictures."""
+    sent = [json.loads(e.proto.json) for e in app.get("bidi_component") if "rows" in e.proto.json]
+    found: dict[str, Any] = sent[place]
+    return found

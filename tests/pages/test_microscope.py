@@ -46,7 +46,7 @@ def _asks(app: AppTest) -> list[str]:
 @pytest.fixture(scope="module")
 def page() -> AppTest:
     """As it opens; read, never moved."""
-    return visit("noise_microscope", run=RUN)
+    return visit("noise", run=RUN)
 
 
 # Closed forms
@@ -230,7 +230,7 @@ def test_zero_clicks_show_both_images_as_network_and_memory_see_them(page: AppTe
 
 def test_moving_the_level_changes_numbers_and_pictures(page: AppTest) -> None:
     level = _curves(RUN).levels[0]
-    app = visit("noise_microscope", run=RUN)
+    app = visit("noise", run=RUN)
     ran(app.select_slider(key="sigma").set_value(level.sigma).run())
     assert f"{level.gap_ratio:.3g} times" in app.subheader[0].value
     said = levels.returned(level)
@@ -241,16 +241,14 @@ def test_moving_the_level_changes_numbers_and_pictures(page: AppTest) -> None:
 
 
 def test_a_link_opens_run_level_and_images() -> None:
-    app = visit(
-        "noise_microscope", run="emoji-300-standard", sigma="1.34", training="llama", unseen="bread"
-    )
+    app = visit("noise", run="emoji-300-standard", sigma="1.34", training="llama", unseen="bread")
     assert "1.3, unseen" in app.subheader[0].value
     alts = "\n".join(pictures(app))
     assert "training image: llama" in alts and "unseen image: bread" in alts
 
 
 def test_an_earlier_network_is_asked_and_told_apart_from_the_curves() -> None:
-    app = visit("noise_microscope", run="emoji-300-standard", step="1800")
+    app = visit("noise", run="emoji-300-standard", step="1800")
     assert app.selectbox(key="step").value == 1800
     assert _asks(app) == ["ask-training", "ask-unseen"]
     assert "Curves and rates are of step 18,000, the pictures of step 1,800." in text(app)
@@ -260,7 +258,7 @@ def test_an_earlier_network_is_asked_and_told_apart_from_the_curves() -> None:
 def test_a_level_of_another_run_gives_way_to_the_nearest_or_the_widest_gap(
     asked: dict[str, str], first: float | None
 ) -> None:
-    app = visit("noise_microscope", run="emoji-100-ambient-1.0", **asked)
+    app = visit("noise", run="emoji-100-ambient-1.0", **asked)
     widest = [data.widest_gap(_curves(n)).sigma for n in ("emoji-100-ambient-1.0", RUN)]
     assert app.select_slider(key="sigma").value == (first or widest[0])
     ran(app.selectbox(key="run").set_value(RUN).run())
@@ -268,7 +266,7 @@ def test_a_level_of_another_run_gives_way_to_the_nearest_or_the_widest_gap(
 
 
 def test_the_network_is_asked_in_one_click() -> None:
-    app = visit("noise_microscope", run=SMALL, sigma="0.544", training="0 (no. 1002)")
+    app = visit("noise", run=SMALL, sigma="0.544", training="0 (no. 1002)")
     press(app, "ask-training")
     assert not _asks(app)
     run = open_run(SMALL)
@@ -283,19 +281,19 @@ def test_the_network_is_asked_in_one_click() -> None:
 
 @pytest.mark.parametrize(("kind", "sigma", "home"), [("training", "0.02", 6), ("unseen", "20", 0)])
 def test_clone_test_brings_back_what_it_must(kind: str, sigma: str, home: int) -> None:
-    app = visit("noise_microscope", run=SMALL, sigma=sigma, clone=kind)
+    app = visit("noise", run=SMALL, sigma=sigma, clone=kind)
     press(app, "Run the clone test")
     assert f"{home} of 6 came back" in text(app)
 
 
 def test_own_picture_takes_the_place_of_the_unseen_one_and_a_bad_one_loses_nothing() -> None:
-    app = visit("noise_microscope", run=SMALL)
+    app = visit("noise", run=SMALL)
     before = set(pictures(app))
     ran(app.file_uploader(key="own-picture").upload("me.png", b"no picture").run())
     assert len(app.error) == 1
     assert "PNG, JPEG or WebP" in app.error[0].value
     assert set(pictures(app)) == before
-    app = visit("noise_microscope", run=SMALL)
+    app = visit("noise", run=SMALL)
     ran(app.file_uploader(key="own-picture").upload("me.png", _encoded((50, 60), "PNG")).run())
     assert "unseen image: your image" in pictures(app)
     assert _asks(app) == ["ask-unseen"]

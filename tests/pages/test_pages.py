@@ -135,43 +135,9 @@ def test_page_opens_complete(visit: Callable[[str], AppTest], page: str) -> None
     app = visit(page)
     assert len(app.title) == 1
     assert not app.error
-    assert app.get("image") or app.get("plotly_chart")
+    assert app.get("image") or app.get("plotly_chart") or app.get("bidi_component")
     assert all(e.proto.imgs[0].alt for e in app.get("image"))
     assert all(e.proto.alt for e in app.get("plotly_chart"))
-    assert "stored" in driver.text(app)  # the provenance line
-
-
-def test_home_shows_the_stored_rates_and_counts_the_copies_on_view(
-    visit: Callable[[str], AppTest], planted: Path
-) -> None:
-    app = visit("spot_the_copy")
-    reports = [_report(planted, f"digits-{N}-{a}") for a in ("standard", "ambient-1")]
-    standard, ambient = (r.copies.ratio.rated for r in reports)
-    shown = {m.label: (m.value, m.delta) for m in app.metric}
-    expected = [
-        (standard.rate, standard.ci95, OF_SAMPLES),
-        (ambient.rate, ambient.ci95, OF_SAMPLES),
-        (standard.heldout_rate, standard.heldout_ci95, f" of {words.checked_on(reports[0])}"),
-    ]
-    for (value, delta), (rate, ci95, of) in zip(
-        (shown[label] for label in sorted(shown, key=_home_order)), expected, strict=True
-    ):
-        assert words.percent(rate) in value
-        assert delta == words.interval(ci95) + of
-    assert words.copies_of([r.copy for r in reports[0].samples[:12]]) in driver.text(app)
-
-
-def _home_order(label: str) -> int:
-    return [label.startswith(s) for s in ("Standard", "Ambient", "Unseen")].index(True)
-
-
-def test_home_deals_others_and_answers_a_guess(visit: Callable[[str], AppTest]) -> None:
-    app = visit("spot_the_copy")
-    before = _pictures(app)
-    driver.press(app, "Show other samples")
-    assert _pictures(app)[:2] != before[:2]
-    driver.ran(app.button_group(key=f"guess-{N}-0").set_value("A").run())
-    assert "**Yes, A" in driver.text(app) or "**No, " in driver.text(app)
 
 
 def test_moving_the_cutoff_changes_numbers_and_gallery(
@@ -190,7 +156,7 @@ def test_moving_the_cutoff_changes_numbers_and_gallery(
 def test_microscope_names_the_widest_gap(visit: Callable[[str], AppTest], planted: Path) -> None:
     curves = open_run(planted / f"digits-{N}-standard").curves()
     assert curves and curves.widest_gap
-    said = visit("noise_microscope").subheader[0].value
+    said = visit("noise").subheader[0].value
     assert f"{curves.widest_gap.gap_ratio:.3g} times" in said
 
 
@@ -281,4 +247,4 @@ def test_home_ends_in_a_link_to_the_next_page_but_not_in_a_lesson(
     assert link.label == f"Next: {pages.PAGES[1][1]}"
     app.query_params["lesson"] = "1"
     app.run()
-    assert not app.main.get("page_link")
+    assert not any(e.proto.label.startswith("Next") for e in app.main.get("page_link"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.driver import press, ran, visit
+from tests.pages.driver import film, press, ran, visit
 from ui import pages
 from ui.evidence import ruling
 
@@ -15,9 +15,8 @@ KINDS = ("button_group", "selectbox", "select_slider", "slider", "number_input",
 # Where to look for controls: each page as it opens, and where others appear.
 STARTS: list[tuple[str, dict[str, str]]] = [
     *((name, {}) for name, *_ in pages.PAGES),
-    ("spot_the_copy", {"n": "300"}),
     ("cutoff", {"n": "100"}),
-    ("noise_microscope", {"clone": "generated"}),
+    ("noise", {"clone": "generated"}),
     ("evidence", {"rows": "One seed"}),
     ("evidence", {"rule": "Encoder"}),
     ("evidence", {"view": "Search"}),
@@ -53,7 +52,7 @@ def _written(control: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
-TURNS = {"n", "run", "first", "second", "replayed", "rule", "view", "rows", "clone"}
+TURNS = {"n", "set", "run", "first", "second", "replayed", "rule", "view", "rows", "clone"}
 MOVES = {"train-network": "train-lr"}  # what moves another control: the address has both
 
 
@@ -120,23 +119,20 @@ def test_a_link_brings_every_control_back(page: str, query: dict[str, str]) -> N
 
 
 def test_other_samples_and_hands_have_links() -> None:
-    app = visit("spot_the_copy")
-    start = _state(app)
-    for label, name in (("Show other samples", "deal"), ("Deal again", "hand")):
-        press(app, label)
-        assert app.query_params[name] == "1"
-    here = _state(app)
-    assert here["pictures"] != start["pictures"] and here["words"] != start["words"]
-    assert _state(visit("spot_the_copy", **{"deal": "1", "hand": "1"})) == here
-    assert _state(visit("spot_the_copy", **{"deal": "x", "hand": "-7"})) == start
+    app = visit("home")
+    start = film(app, 1)["film"]
+    press(app, "Deal again")
+    assert app.query_params["hand"] == "1"
+    assert start != film(app, 1)["film"] == film(visit("home", hand="1"), 1)["film"]
+    assert film(visit("home", hand="-7"), 1)["film"] == start
 
 
 @pytest.mark.parametrize(
     ("page", "query"),
     [
-        ("spot_the_copy", {"n": "7"}),
+        ("home", {"n": "7", "set": "no such", "step": "x", "picture": "9-9"}),
         ("cutoff", {"n": "x", "cutoff-300": "99", "switch-300": ""}),
-        ("noise_microscope", {"run": "no-such-run", "sigma": "x"}),
+        ("noise", {"run": "no-such-run", "sigma": "x"}),
         ("evidence", {"run": "no-such-run", "rows": "x", "ratio-emoji-100-standard": "9"}),
         ("train", {"kind": "no-such-kind", "train-steps": "x"}),
     ],

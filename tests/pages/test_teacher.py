@@ -35,7 +35,7 @@ def test_hiding_everything_hides_no_result(page: str, query: dict[str, str]) -> 
     whole, bare = visit(page, **query), visit(page, hide=",".join(teacher.GROUPS), **query)
     assert _results(bare) == _results(whole)
     headings = {e.value for e in whole.subheader} - {e.value for e in bare.subheader}
-    controls = ("Your turn", "Train it", "Your own images")
+    controls = ("Five of these", "Train it", "Your own images")
     assert all(any(c in h for c in controls) for h in headings), headings
     assert _controls(bare) == [] and not bare.get("download_button")
     assert _controls(whole) != [] or page == "reproduce"
@@ -48,16 +48,16 @@ def test_what_a_hidden_control_stands_at_comes_from_the_address_and_lasts_over_p
         assert not app.get("select_slider")
         ran(app.run())
     app.query_params.clear()
-    ran(app.switch_page("pages/spot_the_copy.py").run())
-    assert "button_group: Training images" not in _controls(app)
+    ran(app.switch_page("pages/home.py").run())
+    assert "button_group: They learned from" not in _controls(app)
     assert app.query_params["hide"] == "settings"
 
 
 def test_only_the_named_groups_go() -> None:
-    app = visit("spot_the_copy", hide="game, shuffle,nonsense")
-    assert "button: Show other samples" not in _controls(app)
-    assert "button_group: Training images" in _controls(app)
-    assert not any("Your turn" in h.value for h in app.subheader)
+    app = visit("home", hide="game, shuffle,nonsense")
+    assert "button: Deal again" not in _controls(app)
+    assert "button_group: They learned from" in _controls(app)
+    assert not any("Five of these" in h.value for h in app.subheader)
 
 
 def test_the_menu_builds_the_link_of_the_page_as_it_stands() -> None:

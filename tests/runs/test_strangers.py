@@ -38,7 +38,7 @@ def evil(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         ("evidence", {"run": "emoji-300-standard", "view": "Two rules"}),
         ("evidence", {"run": "emoji-300-standard", "view": "Search", "image": "training-3"}),
-        ("noise_microscope", {"run": "emoji-300-standard"}),
+        ("noise", {"run": "emoji-300-standard"}),
     ],
 )
 def test_a_file_may_be_called_anything(page: str, address: dict[str, str], evil: None) -> None:
@@ -121,7 +121,7 @@ def test_how_a_run_ended_names_no_folder(failed: Run) -> None:
     assert str(failed.path.parent) not in said
 
 
-@pytest.mark.parametrize("page", ["evidence", "noise_microscope"])
+@pytest.mark.parametrize("page", ["evidence", "noise"])
 def test_commands_name_runs_and_no_folders(failed: Run, page: str) -> None:
     at = opened(page, run="tiny")
     assert [c.value for c in at.code if "ambient" in c.value]
@@ -147,7 +147,7 @@ def test_texts_for_strangers_name_no_folders(
     assert words.unplaced("2 runs of yours") == "2 runs of yours"  # no folder, a word
 
 
-@pytest.mark.parametrize("page", ["evidence", "noise_microscope", "audit", "train"])
+@pytest.mark.parametrize("page", ["evidence", "noise", "audit", "train"])
 def test_no_uploader_takes_more_than_the_server_allows(
     page: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -19,7 +19,6 @@ from ui.charts import (
     log_axis,
     percents,
     rgba,
-    text_color,
     upright,
     whole,
     write,
@@ -64,14 +63,11 @@ def copied_along(stages: Rows, arm: str, steps: int, mark: int | None = None) ->
 
 
 @drawn_once
-def copies_and_errors(
-    stages: Mapping[str, Rows], errors: Mapping[str, Rows], mark: int, guess: int | None = None
-) -> go.Figure:
+def copies_and_errors(stages: Mapping[str, Rows], errors: Mapping[str, Rows]) -> go.Figure:
     """Copied share above, errors below, of up to two runs over one axis of steps.
 
     Args:
         stages, errors: rows of a run's stages, by arm.
-        mark: the step the pictures are of. guess: the step a visitor said, if any.
     """
     count = 2 if any(errors.values()) else 1
     figure = make_subplots(rows=count, cols=1, shared_xaxes=True, vertical_spacing=0.09)
@@ -84,11 +80,6 @@ def copies_and_errors(
         for kind, (dash, text) in KINDS.items():
             _error(figure, rows, arm, kind, dash, text)
     _name_errors(figure, errors)
-    upright(figure, mark)
-    if guess:
-        upright(figure, guess, text_color(), "dot")
-        place = {"xanchor": "center", "yref": "y domain", "y": 1.0, "yanchor": "bottom"}
-        write(figure, "your guess", text_color(), x=guess, **place)
     figure.update_xaxes(range=[0, 1.42 * end], tickvals=_ticks(end), tickformat=",")
     figure.update_xaxes(title_text="training step", row=count, col=1)
     figure.update_yaxes(title_text="copies, %", rangemode="tozero", row=1, col=1)
@@ -177,9 +168,7 @@ def _name_errors(figure: go.Figure, errors: Mapping[str, Rows]) -> None:
 
 
 @drawn_once
-def copies_along(
-    lines: Sequence[tuple[str, str, Rows, bool]], mark: int | None = None
-) -> go.Figure:
+def copies_along(lines: Sequence[tuple[str, str, Rows, bool]]) -> go.Figure:
     """Copied share of runs against their training step.
 
     Args:
@@ -199,8 +188,6 @@ def copies_along(
             hover=f"{text}, step %{{x:,}}: %{{y:.1f}} % copies",
         )
         _name_run(figure, arm, text, rows[-1], on, top, ends)
-    if mark:
-        upright(figure, mark)
     reach = [math.log10(r[i]["step"]) for _, _, r, _ in lines for i in (0, -1)]
     ticks = [100, 300, 1000, 3000, 10000, 30000]
     figure.update_xaxes(

@@ -57,7 +57,7 @@ def chosen(name: str, options: Sequence[object], usual: int = -1) -> int:
     """
     known = {str(option): i for i, option in enumerate(options)}
     asked = str(st.query_params.get(name, st.session_state.get(name, "")))
-    if asked not in known:
+    if not asked or asked not in known:
         st.query_params.pop(name, None)
         st.session_state.pop(name, None)
         return range(len(options))[usual]
@@ -72,8 +72,16 @@ def _keep(name: str, value: str) -> None:
         st.query_params[name] = value
 
 
-def _cells(film: Film) -> list[str]:
-    return [f"{r}-{c}" for r, row in enumerate(film.rows) for c in range(row.images.shape[1])]
+def _named(cell: Sequence[int]) -> str:
+    return "{}-{}".format(*cell)
+
+
+def _tapped(film: Film, name: str, first: Cell | None) -> Cell | None:
+    """The picture that the address names, else the first one."""
+    cells = {_named((r, c)): (r, c) for r, row in enumerate(film.rows) for c in range(row.count)}
+    options = ["", *cells]
+    found = options[chosen(name, options, options.index(_named(first)) if first else 0)]
+    return cells.get(found)
 
 
 def show(
@@ -84,30 +92,25 @@ def show(
     *,
     usual: int = -1,
     cell: str = "",
-    first: Cell = (0, 0),
+    first: Cell | None = None,
 ) -> Place:
     """Show a film where the address says, and return where that is.
 
     Args:
-        name: of the frame in the address; `options` are its values, one a frame.
+        name: of the frame in the address, empty for a film of one; `options` are its values.
         usual: the frame shown where the address names none.
         cell: name of the tapped picture in the address; without, none can be tapped.
-        first: the picture that counts as tapped where the address names none.
+        first: the picture that counts as tapped where the address names none, if one does.
     """
-    index, tapped = chosen(name, options, usual), None
-    if cell:
-        names = _cells(film)
-        row, _, place = names[chosen(cell, names, names.index("{}-{}".format(*first)))].partition(
-            "-"
-        )
-        tapped = int(row), int(place)
+    index = chosen(name, options, usual) if name else 0
+    tapped = _tapped(film, cell, first) if cell else None
 
     def moved() -> None:
         to = st.session_state[key].moved
-        if to and 0 <= to["frame"] < len(options):
+        if to and name and 0 <= to["frame"] < len(options):
             _keep(name, str(options[to["frame"]]))
         if to and cell and to["cell"]:
-            _keep(cell, "{}-{}".format(*to["cell"]))
+            _keep(cell, _named(to["cell"]))
 
     packed = film.packed
     with st.container(gap=None):

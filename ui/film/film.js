@@ -14,6 +14,8 @@ const strips = (globalThis.ambientStrips ??= new Map()) // filled by strip.js
 // What a list says at a frame; a list of one holds for all frames.
 const at = (list, i) => list?.[Math.min(i, list.length - 1)]
 
+const named = (row, c) => row.labels[c] ?? `picture ${c + 1}`
+
 function make(tag, props = {}, ...children) {
   const { data, ...rest } = props
   const node = Object.assign(document.createElement(tag), rest)
@@ -45,6 +47,7 @@ class Film {
     this.input.oninput = () => this.draw()
     this.input.onchange = () => this.release(this.keys ? PAUSE_AFTER_KEYS : 0)
     this.play.onclick = () => this.press()
+    this.rows.onkeydown = (event) => this.walk(event)
     this.drags(this.chart.svg, (event) => this.chart.frameAt(event), 0)
     const moved = (event, from) => (this.last * (event.clientX - from.x)) / this.rows.clientWidth
     this.drags(this.rows, (event, from) => from.index + moved(event, from), A_DRAG)
@@ -98,25 +101,25 @@ class Film {
     this.legend.replaceChildren(...this.data.legend.map(([mark, text]) =>
       make("span", {}, make("i", { data: { mark } }), text)))
     this.view = undefined
-    this.near.hidden = !this.data.pool.length
   }
 
   row(row, r) {
     const number = make("b"), caption = make("span")
-    const head = make("figcaption", {},
+    const head = make("figcaption", { hidden: !row.title },
       make("span", { className: "title", textContent: row.title }),
       make("span", { className: "caption" }, number, " ", caption))
     const cells = at(row.tiles, 0).map((_, c) => {
       const canvas = make("canvas")
       const box = this.data.taps
-        ? make("button", { type: "button", className: "cell", onclick: () => this.choose(r, c) }, canvas)
+        ? make("button", { type: "button", className: "cell", role: "radio", onclick: () => this.choose(r, c) }, canvas)
         : make("span", { className: "cell" }, canvas)
       const whole = make("span", { className: "place" }, box)
       if (row.labels.length) whole.append(make("small", { textContent: row.labels[c] }))
       return { whole, box, canvas }
     })
     const grid = make("div", { className: "cells" }, ...cells.map((cell) => cell.whole))
-    if (!this.data.taps) grid.setAttribute("role", "img")
+    grid.setAttribute("role", this.data.taps ? "radiogroup" : "img")
+    if (this.data.taps) grid.setAttribute("aria-label", `Pictures ${row.title}`)
     const figure = make("figure", { data: { tone: row.tone } }, head, grid)
     return { ...row, figure, head, number, caption, grid, cells }
   }
@@ -173,8 +176,9 @@ class Film {
     this.paint(canvas, at(part.tiles, i)[c], part.size)
     if (!this.data.taps) return
     const chosen = this.cell?.[0] === this.parts.indexOf(part) && this.cell[1] === c
-    box.setAttribute("aria-pressed", chosen)
-    box.setAttribute("aria-label", [part.title, part.labels[c] ?? `picture ${c + 1}`, mark].filter(Boolean).join(", "))
+    box.setAttribute("aria-checked", chosen)
+    box.tabIndex = chosen || (!this.cell && part === this.parts[0] && c === 0) ? 0 : -1
+    box.setAttribute("aria-label", [part.title, named(part, c), mark].filter(Boolean).join(", "))
   }
 
   paint(canvas, tile, size) {
@@ -191,8 +195,9 @@ class Film {
 
   // The chosen picture, larger, beside the training images nearest to it at this frame.
   inspect(i) {
+    this.near.hidden = !this.data.pool.length || !this.cell
     if (this.near.hidden) return
-    const [r, c] = this.cell ?? [0, 0]
+    const [r, c] = this.cell
     const part = this.parts[r]
     if (!part) return
     const found = at(part.near, i)?.[c] ?? []
@@ -200,7 +205,7 @@ class Film {
     const { title, verdict, big, box, others } = this.view
     const mark = this.mark(part, c, i)
     this.near.dataset.tone = part.tone
-    title.textContent = `${part.title}, ${part.labels[c] ?? `picture ${c + 1}`}`
+    title.textContent = [part.title, named(part, c)].filter(Boolean).join(", ")
     verdict.textContent = this.data.verdicts[mark] ?? ""
     box.dataset.mark = mark
     const large = this.near.clientWidth < 400 ? 96 : 128
@@ -222,6 +227,16 @@ class Film {
       ...others.map(place))
     this.near.replaceChildren(make("p", {}, title, " ", verdict), pictures)
     return { title, verdict, big, box, others }
+  }
+
+  // Arrows move among pictures, which are one stop of the keyboard.
+  walk(event) {
+    const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key]
+    const cells = [...this.rows.querySelectorAll("button.cell")]
+    const now = cells.indexOf(event.target)
+    if (!by || now < 0) return
+    event.preventDefault()
+    cells[(now + by + cells.length) % cells.length].focus()
   }
 
   choose(r, c) {

@@ -57,6 +57,11 @@ class Row:
     near: Sequence[Sequence[Sequence[int]]] = ()
     alts: Sequence[str] = ()
 
+    @property
+    def count(self) -> int:
+        """How many pictures stand in it."""
+        return self.images.shape[1]
+
 
 @dataclass(frozen=True)
 class Line:
@@ -94,7 +99,7 @@ class Chart:
     say: Callable[[float], str] = lambda value: percent(value / 100)
     log: bool = False
     uprights: Sequence[tuple[float, str, str]] = ()
-    height: int = 120
+    height: int = 96
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def _chart(runs: Sequence[Run], at: Sequence[int]) -> Chart | None:
 
 
 def scrub_training(
-    runs: Runs, at: Sequence[int], count: int = SHOWN, first: Cell = (0, 0)
+    runs: Runs, at: Sequence[int], count: int = SHOWN, first: Cell | None = (0, 0)
 ) -> Place:
     """The training film; its step and the tapped picture go into the address."""
     film = training_film(runs, at, count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class Stage:
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def _stage(path: str, step: int, changed: int) -> Stage:
+def _stage(path: str, step: int, changed: tuple[int, int]) -> Stage:
     run = store.open_run(path)
     sheet = run.sheet(step)
     if sheet is None:  # it was listed a moment ago
@@ -63,7 +63,7 @@ def stage(run: Run, step: int) -> Stage:
         InputError: they were removed.
     """
     path = run.path / "sheets" / f"{store.step_name(step)}.png"
-    return _stage(str(run.path), step, data.stamp(path))
+    return _stage(str(run.path), step, (data.stamp(path), data.stamp(run.path / "report.json")))
 
 
 def steps_of(runs: Mapping[str, Run]) -> list[int]:
@@ -80,21 +80,26 @@ def rows(run: Run) -> list[dict[str, Any]]:
 
 def scrub(runs: Mapping[str, Run]) -> None:
     """The film of one run or of a pair, from the same noise; its step goes into the address."""
-    at = steps_of(runs)
-    with_stages = {arm: run for arm, run in runs.items() if run.sheet_steps}
-    both = data.sets(next(iter(with_stages.values())))
-    film = Film(
-        rows=[_row(arm, run, at) for arm, run in with_stages.items()],
+    at, some = steps_of(runs), [run for run in runs.values() if run.sheet_steps]
+    changed = tuple(data.stamp(run.path / f) for run in some for f in ("sheets", "report.json"))
+    film = _film(tuple(str(run.path) for run in some), tuple(at), changed)
+    show(film, f"live-{'-'.join(run.name for run in some)}", "step", at, cell="picture")
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _film(paths: tuple[str, ...], at: tuple[int, ...], changed: tuple[int, ...]) -> Film:
+    runs = {run.config.arm: run for run in map(store.open_run, paths)}
+    both = data.sets(next(iter(runs.values())))
+    return Film(
+        rows=[_row(arm, run, at) for arm, run in runs.items()],
         label="Training step",
         frames=[f"{step:,}" for step in at],
-        chart=_chart(with_stages, at) if len(at) > 1 else None,
+        chart=_chart(runs, at) if len(at) > 1 else None,
         pool=(both.train, both.train_names),
     )
-    key = "-".join(run.name for run in with_stages.values())
-    show(film, f"live-{key}", "step", at, cell="picture")
 
 
-def _row(arm: str, run: Run, at: list[int]) -> Row:
+def _row(arm: str, run: Run, at: Sequence[int]) -> Row:
     found = [stage(run, step) for step in at]
     count = len(found[0].copies)
     return Row(
@@ -108,7 +113,7 @@ def _row(arm: str, run: Run, at: list[int]) -> Row:
     )
 
 
-def _chart(runs: Mapping[str, Run], at: list[int]) -> Chart:
+def _chart(runs: Mapping[str, Run], at: Sequence[int]) -> Chart:
     lines, said = [], []
     for arm, run in runs.items():
         found = [stage(run, step) for step in at]

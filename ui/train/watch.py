@@ -98,13 +98,13 @@ def _standing(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{words.run_name(run)}**", width="content")
         st.badge(status, icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
+        if state.status in ACTIVE and visitor.may_change(run):
+            _act(run, "Stop", "stop", lambda key: queue.request_stop(run, key))
         if status == "running" and state.eta_seconds:
             st.caption(f"about {words.duration(state.eta_seconds)} left", width="content")
         if status == "queued":
             before = queue.position(run)
             st.caption(f"{before} before it. {desk.wait(run)}", width="content")
-        if state.status in ACTIVE and visitor.may_change(run):
-            _act(run, "Stop", "stop", lambda key: queue.request_stop(run, key))
     if far:
         st.progress(far.done / far.of, f"Judging: {far.done} of {far.of} samples drawn")
     elif status in ACTIVE:

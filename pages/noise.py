@@ -9,7 +9,7 @@ from ui.noise_microscope.specimens import choose_training, choose_unseen
 from ui.teacher import control
 
 bar = enter(
-    "Noise microscope",
+    "Noise",
     "A diffusion model is one denoiser for every noise level. Memory shows where it denoises its "
     "training images better than images it never saw.",
 )

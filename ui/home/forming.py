@@ -1,4 +1,4 @@
-"""How a picture forms within one sampling: a second scrubber, from noise to picture."""
+"""How a picture forms within one sampling, from noise to picture."""
 
 from __future__ import annotations
 
@@ -75,17 +75,12 @@ def _row(run: Run, found: Forming) -> Row:
 
 
 def show_forming(runs: Runs) -> None:
-    """The second scrubber: the same seeds from noise to picture, both models."""
+    """A second film: the same seeds from noise to picture, both models."""
     have = {arm: found for arm, run in runs.items() if (found := forming(run))}
     st.subheader("How a picture forms", anchor=False)
     if not have:
         words.missing("How these pictures form is not stored.", "make assets")
         return
-    st.markdown(
-        "Now within one sampling, after the whole training: from pure noise down, the clean "
-        "picture the network guesses at each step. Both models start from the same noise.",
-        width=760,
-    )
     sigmas = next(iter(have.values())).sigmas
     count, kept = len(sigmas), [runs[arm] for arm in have]
     options = list(range(1, count + 1))
@@ -100,9 +95,8 @@ def show_forming(runs: Runs) -> None:
     )
     words.under(
         "forming",
-        "At high noise the guess is a mean of many pictures; it becomes one picture, and sometimes "
-        "a training image, on the way down. A frame with an equals sign marks a guess that is "
-        "already a copy.",
+        "After training: the clean picture that the networks guess at each step from pure noise "
+        "down. At first it is a mean of many pictures.",
         [
             f"{words.provenance(run, None)} · seeds 0 to {max(found.seeds)} · weights "
             f"{found.checkpoint_sha256[:8]}"

@@ -1,1 +1,0 @@
-"""What `pages/spot_the_copy.py` shows."""

@@ -1,1 +1,0 @@
-"""What `pages/watch_it_memorize.py` shows."""
