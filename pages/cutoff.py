@@ -1,67 +1,46 @@
-"""What the cutoff costs and what it buys: galleries, noisy copies, quality against copies."""
+"""What the cutoff buys and what it costs, under the visitor's hand."""
 
 import streamlit as st
 
-from ui import covers, data, galleries, words
-from ui.cutoff import another, frozen, splicing, trade
+from ui import cutoffs, words
+from ui.controls import pick
+from ui.cutoff import slide, splicing, trade
 from ui.frame import enter, errors_in_words
-from ui.teacher import control, hidden
+from ui.teacher import hidden
+from ui.training_form import link, settings
 
-bar = enter(
+enter(
     "Cutoff",
-    "Above the cutoff the network never sees a clean image, only one fixed noisy copy of each. "
-    "What does that do to copies, and to quality?",
+    "Above the cutoff a network sees only one noisy copy of each picture. Drag it: what is copied?",
 )
-table = data.with_cutoffs()
-if not table:
+families = cutoffs.families()
+if not families:
     words.missing("No stored runs with a cutoff yet.", "make assets")
     st.stop()
-with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-    n = galleries.choose_size(table, max(table, key=lambda n: len(table[n])))
-    with control("settings"):
-        cutoff = st.select_slider(
-            "Cutoff (noise level)",
-            list(table[n]),
-            value=galleries.usual(list(table[n])),
-            format_func=lambda c: f"{c:g}" if c else "no cutoff",
-            key=f"cutoff-{n}",
-            bind="query-params",
-            width=520,
-            disabled=covers.waits("valley") > 0,
+family = next(iter(families))
+if len(families) > 1:
+    named = {name: words.family(runs[0.0]) for name, runs in families.items()}
+    if (asked := st.query_params.get("n", "")) in families:
+        st.query_params["n"] = named[asked]  # as links were once
+    family = pick("settings", "Learned from", families, key="n", name=named.__getitem__)
+runs = families[family]
+with errors_in_words():
+    cutoff = slide.slide(family, runs)
+    memory, valley = st.columns(2, gap="large")
+    with memory:
+        trade.show_memory(runs, cutoff)
+    with valley:
+        trade.show_valley(family, runs, cutoff)
+    trade.show_quality(family, runs, cutoff)
+    splicing.show_splices(family, runs)
+if not any(hidden(group) for group in ("train", "live", "settings")):
+    c = runs[0.0].config
+    st.subheader("Another cutoff?", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        asked = st.number_input("Cutoff to train", 0.05, 99.0, 0.7, 0.1, width=180)
+        st.page_link(
+            "pages/train.py",
+            label=f"Train with cutoff {asked:g}",
+            icon=":material/model_training:",
+            query_params=link({**settings(c), "arm": "ambient", "cutoff": asked}),
         )
-standard, run = table[n][0.0], table[n][cutoff]
-with errors_in_words():
-    words.bar(bar, [standard, run] if cutoff else [standard])
-    baseline = data.report(standard) or words.no_verdict(standard)
-    verdicts = data.report(run) or words.no_verdict(run)
-
-copied, without, unseen, quality = st.columns(4, gap="medium")
-if cutoff:
-    with copied:
-        words.copied_metric(f"Copied at cutoff {cutoff:g}", verdicts, "ambient")
-with without if cutoff else copied:
-    words.copied_metric("Copied without a cutoff", baseline, "standard")
-with unseen:
-    words.alarm_metric(words.called_copies(baseline), baseline)
-with quality:
-    words.quality_metric(verdicts, baseline)
-
-with errors_in_words():
-    seeds = range(galleries.SHOWN)
-    left, right = st.columns(2, gap="large")
-    with left:
-        galleries.show_gallery(standard, baseline, seeds)
-    with right:
-        if cutoff:
-            galleries.show_gallery(run, verdicts, seeds)
-        elif not hidden("settings"):
-            st.caption("Move the slider to put a model with a cutoff beside it.")
-    st.caption(words.resembling(baseline.copies.ratio.threshold), width=760)
-    if cutoff:
-        frozen.show_frozen(run)
-
-selected = f"ambient-{cutoff:g}" if cutoff else "standard-0"
-trade.show_valley(table[n], n, cutoff)
-trade.show_quality(table[n], n, selected)
-splicing.show_splices(table[n], n)
-another.offer_training(standard)

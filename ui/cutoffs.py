@@ -1,29 +1,56 @@
-"""What is stored about cutoffs: a sweep over seeds where there is one, else single runs."""
+"""What is stored about cutoffs: runs of a family, a sweep over seeds where there is one, splices.
+
+A family is the runs on the same images, as many of them, that differ in the cutoff alone.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from ambient.config import Config
 from ambient.copies.records import Report
 from ambient.files import ASSETS
 from ambient.reports.comparison import Mean
 from ambient.runs.folder import Run
 from ui import data, words
 
-# What quality is measured by: its name on the page, its field in reports and tables.
-MEASURES = {
-    "Fréchet distance": "frechet",
-    "fine detail (SWD)": "swd",
-    "kernel distance (KID)": "kid",
+Family = Mapping[float, Run]  # by cutoff; 0 is none
+Row = dict[str, Any]
+
+USUAL = 1.0  # the cutoff shown first, where it is stored
+MEASURES = {  # of quality: their names in reports and tables; smaller is better by all
+    "kid": "kernel distance (KID)",
+    "told_apart": "told apart from unseen pictures",
+    "frechet": "Fréchet distance",
 }
+
+
+def families() -> dict[str, Family]:
+    """Bundled runs by family: its name in addresses, "300" of emoji and "kanji-300" of others.
+
+    Only families with a run without a cutoff and at least one with. The largest first.
+    """
+    table: dict[str, dict[float, Run]] = {}
+    for run in data.bundled():
+        c = run.config
+        if c.arm in ("standard", "ambient") and not c.augment:
+            name = str(c.n_train) if c.corpus == "emoji" else f"{c.corpus}-{c.n_train}"
+            table.setdefault(name, {}).setdefault(c.cutoff, run)
+    known = [(name, dict(sorted(runs.items()))) for name, runs in table.items()]
+    known.sort(key=lambda item: -len(item[1]))
+    return {name: runs for name, runs in known if 0.0 in runs and len(runs) > 1}
+
+
+def usual(cutoffs: Iterable[float]) -> float:
+    return min((c for c in cutoffs if c), key=lambda c: abs(c - USUAL))
 
 
 @dataclass(frozen=True)
@@ -31,13 +58,15 @@ class Point:
     """A way of training at a step, as a place in the plane of quality and copies.
 
     Attributes:
+        label: the way of training, in a reader's words.
         rate, low, high: copied share and its 95 % interval, over samples of one run or over runs.
-        distance, near, far: quality, smaller is better, and its interval (nan where unknown).
+        distance, near, far: quality, smaller is better, and its interval; nan where unknown.
         runs: how many runs it is a mean of.
     """
 
     arm: str
     cutoff: float
+    label: str
     step: int
     rate: float
     low: float
@@ -48,49 +77,61 @@ class Point:
     runs: int
 
     @property
-    def label(self) -> str:
-        if self.arm == "ambient":
-            return f"cutoff {self.cutoff:g}"
-        return "no cutoff" if self.arm == "standard" else f"{self.arm} {self.cutoff:g}"
-
-    @property
     def name(self) -> str:
         return f"{self.arm}-{self.cutoff:g}"
 
 
+def label(run: Run) -> str:
+    """What is done beside ordinary training, in a reader's words."""
+    c = run.config
+    return _label({"arm": c.arm, "cutoff": c.cutoff, "augment": c.augment})
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    arm, cutoff = row["arm"], row["cutoff"]
+    parts = {"standard": [], "ambient": [f"cutoff {cutoff:g}"]}.get(arm, [f"{arm} {cutoff:g}"])
+    parts += [
+        text for key, text in (("augment", "augment"), ("reject", "draw again")) if row.get(key)
+    ]
+    return " + ".join(parts) or "no cutoff"
+
+
 @dataclass(frozen=True)
 class Field:
-    """All that can be compared at one number of training images.
+    """All ways of training that can be compared on one family's images.
 
     Attributes:
-        ends: each way of training at its last step.
-        paths: the judged stages of each, by `Point.name`.
+        paths: the judged stages of each way, by its label, in the order of training.
         about: one sentence on what the points and bars are.
         sources: which runs and samples they come from, a line each.
         command: makes the numbers again.
     """
 
-    ends: list[Point]
-    paths: dict[str, list[Point]]
+    paths: Mapping[str, list[Point]]
     about: str
     sources: list[str]
     command: str
-    n_samples: int
+
+    @property
+    def ends(self) -> list[Point]:
+        """Each way of training at its last step."""
+        return [path[-1] for path in self.paths.values()]
 
 
-def field(runs: Mapping[float, Run], n: int, measure: str | None = None) -> Field:
-    """The sweep at n training images; without one, the bundled runs.
+def field(runs: Family, measure: str = "") -> Field:
+    """The sweep on a family's images; without one, the bundled runs.
 
     Args:
-        measure: of quality, a name in `MEASURES`; without one, only copies are to be compared, and
-            bundled runs are shown by their final reports, which have the most samples.
+        measure: of quality, a key of `MEASURES`; '' where only copies are compared, which final
+            reports have the most samples for.
     """
-    return _sweep_field(n, measure or next(iter(MEASURES))) or _runs_field(runs, n, bool(measure))
+    found = _table(runs)
+    return _of_table(*found, measure) if found else _of_runs(runs, measure)
 
 
-def measures(n: int) -> list[str]:
-    """Names of the measures of quality that are stored for n."""
-    return list(MEASURES) if _table(n) else list(MEASURES)[:1]
+def measures(runs: Family) -> list[str]:
+    """The measures of quality that are stored."""
+    return [m for m in MEASURES if any(not math.isnan(p.distance) for p in field(runs, m).ends)]
 
 
 @st.cache_resource(max_entries=8)
@@ -105,156 +146,168 @@ def stored(name: str) -> dict[str, Any] | None:
     return _read(str(path), data.stamp(path)) if path.exists() else None
 
 
-def _table(n: int) -> tuple[Path, dict[str, Any]] | None:
+def _table(runs: Family) -> tuple[str, list[Row]] | None:
+    """A sweep's name and rows, a row a judged stage."""
+    c = runs[0.0].config
     for path in sorted((ASSETS / "sweeps").glob("*/table.json")):
-        table = _read(str(path), data.stamp(path))
-        if table["rows"] and table["rows"][0]["n_train"] == n:
-            return path, table
+        rows: list[Row] = _read(str(path), data.stamp(path))["rows"]
+        if rows and (rows[0]["corpus"], rows[0]["n_train"]) == (c.corpus, c.n_train):
+            return path.parent.name, rows
     return None
 
 
-def _sweep_field(n: int, measure: str) -> Field | None:
-    found = _table(n)
-    if found is None:
-        return None
-    path, table = found
-    by_stage: dict[tuple[str, float, int], list[dict[str, Any]]] = {}
-    for row in table["rows"]:
-        if row.get(MEASURES[measure]) is not None:
-            key = (row["arm"], row["cutoff"], row["step"])
-            by_stage.setdefault(key, []).append(row)
+def _of_table(name: str, rows: list[Row], measure: str) -> Field:
+    stages: dict[tuple[str, int], list[Row]] = {}
+    for row in rows:
+        stages.setdefault((_label(row), row["step"]), []).append(row)
     paths: dict[str, list[Point]] = {}
-    for (arm, cutoff, step), rows in sorted(by_stage.items()):
-        copies = Mean.of([r["copies"] for r in rows])
-        distance = Mean.of([r[MEASURES[measure]] for r in rows])
-        if copies and distance:
-            point = Point(
-                arm,
-                cutoff,
-                step,
-                copies.value,
-                max(copies.low, 0.0),
-                min(copies.high, 1.0),
-                distance.value,
-                distance.low,
-                distance.high,
-                copies.count,
-            )
-            paths.setdefault(point.name, []).append(point)
-    samples = table["rows"][0]["n_samples"]
-    seeds = len({r["seed"] for r in table["rows"]})
-    about = (
-        f"Means of {seeds} runs, each with its own split and seed, {samples:,} samples each; bars "
-        "are 95 % intervals over the runs (Student t)."
-    )
-    sources = [
-        f"assets/sweeps/{path.parent.name} · {len({r['run'] for r in table['rows']})} runs · seeds "
-        f"0 to {samples - 1} of each · stored"
-    ]
-    command = f"make sweep SPEC=assets/sweeps/{path.parent.name}/spec.json"
-    return Field([p[-1] for p in paths.values()], paths, about, sources, command, samples)
-
-
-def _runs_field(runs: Mapping[float, Run], n: int, along: bool) -> Field:
-    """Single runs, comparable: a Frechet distance falls with the number of samples.
-
-    So each is shown by the report of its last stage where all have one, as the stages are, and
-    otherwise by its final report.
-    """
-    arms = ("standard", "ambient")
-    controls = [r for r in data.bundled() if r.config.n_train == n and r.config.arm not in arms]
-    every = [*runs.values(), *controls]
-    staged = {r.name: [s for s in data.stages(r).values() if data.frechet(s)] for r in every}
-    whole = along and all(staged.values())
-    last = [(r, staged[r.name][-1] if whole else data.report(r)) for r in every]
-    judged = [(r, found) for r, found in last if found and data.frechet(found)]
-    samples = judged[0][1].n_samples if judged else 0
-    stages = [_point(runs[0.0], s) for s in staged[runs[0.0].name]] if whole else []
+    for (label, _), alike in sorted(stages.items(), key=lambda item: item[0][1]):
+        if point := _mean(label, alike, measure):
+            paths.setdefault(label, []).append(point)
+    samples, seeds = rows[0]["n_samples"], len({row["seed"] for row in rows})
     return Field(
-        [_point(r, found) for r, found in judged],
-        {"standard-0": stages} if stages else {},
-        f"One run each, judged on {samples:,} samples; bars are 95 % intervals over the samples, "
-        "and other seeds vary more.",
-        [words.provenance(r, found) for r, found in judged],
+        paths,
+        f"Means of {seeds} trainings with {samples:,} samples each; bars: 95 % over trainings.",
+        [f"assets/sweeps/{name} · {len({row['run'] for row in rows})} runs · stored"],
+        f"make sweep SPEC=assets/sweeps/{name}/spec.json",
+    )
+
+
+def _mean(label: str, rows: list[Row], measure: str) -> Point | None:
+    copies = Mean.of([row["copies"] for row in rows])
+    known = [row[measure] for row in rows if row.get(measure) is not None]
+    if copies is None or (measure and not known):
+        return None
+    distance = Mean.of(known) or Mean(math.nan, math.nan, math.nan, 0)
+    return Point(
+        rows[0]["arm"],
+        rows[0]["cutoff"],
+        label,
+        rows[0]["step"],
+        copies.value,
+        max(copies.low, 0.0),
+        min(copies.high, 1.0),
+        distance.value,
+        distance.low,
+        distance.high,
+        copies.count,
+    )
+
+
+def _of_runs(runs: Family, measure: str) -> Field:
+    """Single runs. A measure of quality may depend on the number of samples, so with one every run
+    is shown by its stages, which have equally many."""
+    c = runs[0.0].config
+    alike = (c.corpus, c.n_train)
+    every = [r for r in data.bundled() if (r.config.corpus, r.config.n_train) == alike]
+    paths: dict[str, list[Point]] = {}
+    samples = set()
+    for run in every:
+        final = data.report(run)
+        stages = [*data.stages(run).values()] if measure else [final] if final else []
+        known = [s for s in stages if not measure or _quality(s, measure) is not None]
+        if known:
+            point = [_point(run, s, measure) for s in known]
+            paths[point[0].label] = point
+            samples.add(known[-1].n_samples)
+    return Field(
+        paths,
+        f"One training each, {max(samples, default=0):,} samples; bars: 95 % over samples, other "
+        "trainings vary more.",
+        [words.provenance(r, data.report(r)) for r in every],
         "make assets",
-        samples,
     )
 
 
-def _point(run: Run, found: Report) -> Point:
-    c, rule = run.config, found.copies.ratio.rated
-    step, distance = found.step or c.steps, data.frechet(found) or math.nan
-    return Point(c.arm, c.cutoff, step, rule.rate, *rule.ci95, distance, math.nan, math.nan, runs=1)
+def _quality(report: Report, measure: str) -> float | None:
+    found: float | None = getattr(report.quality, measure, None)
+    return found
 
 
-def on_fresh_seeds(runs: Mapping[float, Run]) -> str:
-    """The same networks judged on other samples (`make protocol`), in a sentence; "" if they are
-    not."""
-    found = stored("protocol")
-    if found is None:
-        return ""
-    last = {r.name: (cutoff, r.last_step) for cutoff, r in runs.items()}
-    rates = {
-        last[row["run"]][0]: row["copies"]
-        for row in found["rows"]
-        if row["run"] in last and row["step"] == last[row["run"]][1]
-    }
-    if not rates:
-        return ""
-    first, end = found["seeds"]
-    said = [
-        f"{100 * rate:.1f}\u00a0% {f'at {c:g}' if c else 'without a cutoff'}"
-        for c, rate in sorted(rates.items())
-    ]
-    return (
-        f" On {found['n_samples']:,} samples of other seeds, {first:,} to {end:,}, which the "
-        f"README reports: {', '.join(said)}."
+def _point(run: Run, report: Report, measure: str) -> Point:
+    c, rule = run.config, report.copies.ratio.rated
+    near, far = getattr(report.quality, f"{measure}_ci95", None) or (math.nan, math.nan)
+    return Point(
+        c.arm,
+        c.cutoff,
+        label(run),
+        report.step or c.steps,
+        rule.rate,
+        *rule.ci95,
+        distance if (distance := _quality(report, measure)) is not None else math.nan,
+        near,
+        far,
+        runs=1,
     )
 
 
-def suggestion(n: int, corpus: str = "emoji") -> Mean | None:
-    """The cutoff suggested before any training, over three splits."""
+def suggestion(c: Config) -> Mean | None:
+    """The cutoff suggested before any training on a run's images, over three splits."""
     found = stored("suggestion")
     rows = found["rows"] if found else []
-    cutoffs = [r["cutoff"] for r in rows if (r["corpus"], r["n_train"]) == (corpus, n)]
-    return Mean.of([c for c in cutoffs if c is not None])
+    cutoffs = [r["cutoff"] for r in rows if (r["corpus"], r["n_train"]) == (c.corpus, c.n_train)]
+    return Mean.of([cutoff for cutoff in cutoffs if cutoff is not None])
 
 
-def rivals(field: Field, selected: str) -> tuple[Point, list[Point]] | None:
-    """A way of training, and the stages without a cutoff that copy no more at no worse a distance.
+def rivals(field: Field, label: str) -> tuple[Point, list[Point]] | None:
+    """A way of training, and the stages without a cutoff that copy no more and are no worse.
 
-    None where it is no cutoff that is selected, or where no stages are stored.
+    None where it is ordinary training that is asked for, or where no stages are stored.
     """
-    chosen = next((p for p in field.ends if p.name == selected), None)
-    stages = field.paths.get("standard-0", [])
-    if chosen is None or chosen.arm == "standard" or len(stages) < 2:
+    path, stages = field.paths.get(label), field.paths.get("no cutoff", [])
+    if not path or label == "no cutoff" or len(stages) < 2:
         return None
-    better = [p for p in stages if p.rate <= chosen.rate and p.distance <= chosen.distance]
-    return chosen, better
+    chosen = path[-1]
+    return chosen, [p for p in stages if p.rate <= chosen.rate and p.distance <= chosen.distance]
 
 
-def against_stopping_early(field: Field, selected: str) -> str:
-    """Does an earlier stage without a cutoff copy no more, at no worse a distance?"""
-    found = rivals(field, selected)
+def against_stopping_early(field: Field, label: str) -> str:
+    """Does an earlier stage without a cutoff copy no more, and is no worse?"""
+    found = rivals(field, label)
     if found is None:
         return ""
     chosen, better = found
-    here = f"{chosen.label.capitalize()}: {words.percent(chosen.rate)} copies at distance "
-    here += f"{chosen.distance:.3g}, of {field.n_samples:,} samples. "
+    here = f"{label.capitalize()}: {words.percent(chosen.rate)} copies at {chosen.distance:.3g}."
     if not better:
-        return here + "No earlier stage without a cutoff is as good on both counts."
-    best, nearest = better[-1], min(field.paths["standard-0"], key=lambda p: p.distance)
+        return f"{here} No earlier stage without a cutoff does as well on both counts."
+    best = better[-1]
     return (
-        f"{here}Stopping without a cutoff at step {best.step:,} does as well or better by these "
-        f"two numbers: {words.percent(best.rate)} copies at {best.distance:.3g}. The smallest "
-        f"distance of all stages, {nearest.distance:.3g}, is that of step {nearest.step:,}: this "
-        "distance forgives the vague pictures of a network that has learned little. Look at both "
-        "on Watch it memorize."
+        f"{here} Stopping without a cutoff at step {best.step:,} does as well or better: "
+        f"{words.percent(best.rate)} at {best.distance:.3g}."
     )
 
 
-def rows(field: Field) -> list[dict[str, Any]]:
+def rows(field: Field) -> list[Row]:
     """All points as a table."""
-    return [dataclasses.asdict(p) for path in field.paths.values() for p in path] or [
-        dataclasses.asdict(p) for p in field.ends
-    ]
+    return [dataclasses.asdict(point) for path in field.paths.values() for point in path]
+
+
+@dataclass(frozen=True)
+class Splices:
+    """Stored copies of two runs spliced at several noise levels, both ways."""
+
+    standard: Run
+    ambient: Run
+    rows: list[Row]
+    about: str
+
+    @property
+    def switches(self) -> list[float]:
+        return sorted({row["switch"] for row in self.rows if row["switch"]})
+
+    def at(self, switch: float) -> tuple[Row, Row]:
+        """The splices at a switch: standard below it, and ambient below it."""
+        by_name = {row["below"]: row for row in self.rows if row["switch"] == switch}
+        return by_name[self.standard.name], by_name[self.ambient.name]
+
+
+def splices(runs: Family) -> Splices | None:
+    """What is stored of a family's splices; None where nothing is."""
+    found, known = stored("surgery"), {run.name: run for run in runs.values()}
+    rows = [row for row in found["rows"] if row["below"] in known] if found else []
+    pair = sorted({row["below"] for row in rows}, key=lambda name: known[name].config.cutoff)
+    if found is None or len(pair) != 2:
+        return None
+    first, last = found["seeds"]
+    about = f"{' and '.join(pair)} · {found['n_samples']} samples each, seeds {first} to {last}"
+    return Splices(known[pair[0]], known[pair[1]], rows, f"{about} · stored")

@@ -76,22 +76,6 @@ def find(name: str) -> Run:
     return store.open_run(local if (local / "config.json").is_file() else name)
 
 
-def with_cutoffs(corpus: str | None = None) -> dict[int, dict[float, Run]]:
-    """Bundled runs to compare: by training-set size, then by cutoff (0 is standard).
-
-    Only sizes with a standard run and at least one ambient one.
-    """
-    table: dict[int, dict[float, Run]] = {}
-    for r in bundled():
-        if r.config.arm in ("standard", "ambient") and corpus in (None, r.config.corpus):
-            table.setdefault(r.config.n_train, {}).setdefault(r.config.cutoff, r)
-    return {
-        n: dict(sorted(cuts.items()))
-        for n, cuts in sorted(table.items())
-        if 0.0 in cuts and len(cuts) > 1
-    }
-
-
 def of_run(*files: str, entries: int = 32) -> Callable[[Callable[[Run], T]], Callable[[Run], T]]:
     """Keep what is read of a run for all visitors, until one of these files of it changes.
 

@@ -12,11 +12,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
+from ambient import __version__
 from ambient.files import InputError
 from ambient.runs import queue
 from ui import data, teacher, terms, visitor, words
 from ui.jobs import desk
-from ui.pages import HIDDEN, HOME, MOVED, PAGES, STAGE
+from ui.pages import HIDDEN, HOME, MOVED, PAGES, PAPER, STAGE
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
 FRAMED = "framed"  # in the session: app.py has named the pages
@@ -47,11 +48,11 @@ def _pages() -> list[StreamlitPage]:
 
 def _old(name: str) -> StreamlitPage:
     """An address of former days, which leads to a page of today with its parameters."""
-    to, names = MOVED[name]
+    to, names, also = MOVED[name]
 
     def lead() -> None:
         given = {names.get(k, k): st.query_params.get_all(k) for k in st.query_params}
-        st.switch_page(f"pages/{to}.py", query_params=given)
+        st.switch_page(f"pages/{to}.py", query_params={**also, **given})
 
     return st.Page(lead, title=to, url_path=name, visibility="hidden")
 
@@ -71,7 +72,7 @@ def navigate() -> StreamlitPage:
 
 
 def onward() -> None:
-    """Under every page the next one: on a phone the navigation is folded away."""
+    """Under every page the next one, since a phone folds the navigation away, and the footer."""
     names = [name for name, *_ in PAGES]
     here = st.session_state.get(PAGE)
     if here not in names:
@@ -80,6 +81,30 @@ def onward() -> None:
     label = f"Back to {title}" if name == HOME else f"Next: {title}"
     st.space("small")
     st.page_link(f"pages/{name}.py", label=label, icon=":material/arrow_forward:", help="")
+    _footer()
+
+
+def _footer() -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.page_link(f"pages/{PAPER}.py", label=HIDDEN[PAPER], help="")
+        if not teacher.hidden("data"):
+            st.download_button(
+                "All figures and data",
+                _archive,
+                "ambient-explorer.zip",
+                "application/zip",
+                type="tertiary",
+                icon=":material/folder_zip:",
+                on_click="ignore",
+            )
+        teacher.menu(_next_class)
+        st.caption(f"Ambient Explorer {__version__}, MIT license", width="content")
+
+
+def _archive() -> bytes:
+    from ui import figures  # all that pages draw: only for who asks
+
+    return figures.archive()
 
 
 def _calling() -> str:
@@ -103,7 +128,6 @@ def enter(title: str, lead: str) -> DeltaGenerator:
         if page == HOME:
             _offer_lesson()
         terms.popover()
-        teacher.menu(_next_class)
     with st.container(gap=None):
         st.markdown(lead, width=860)
         visitor.remember()

@@ -1,4 +1,4 @@
-"""What needs torch: sampling and frozen copies. Imported only when a visitor asks for it."""
+"""What needs torch: sampling and judging. Imported only when a visitor asks for it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ambient.copies.guises import orbit_of
 from ambient.copies.judge import judge_images
 from ambient.copies.records import CorpusFacts, Report
 from ambient.copies.sets import ImageSets
-from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser, splice
 from ambient.diffusion.levels import CutoffReport, cutoff_report
 from ambient.diffusion.samplers import trajectory
 from ambient.files import InputError, Tell
-from ambient.images.corpus import Corpus, to_bytes, to_unit
-from ambient.reports.evaluate import report_of
+from ambient.images.corpus import Corpus, to_bytes
+from ambient.reports import keeping
+from ambient.reports.evaluate import draw_and_judge, report_of
 from ambient.runs.folder import Run, open_run
 from ui import data
 from ui.frame import settle_again
@@ -138,6 +138,28 @@ def judged(run: Run, images: Images, seeds: tuple[int, ...], trained: int | None
     return report_of(run, corpus, found, seeds, trained, None)
 
 
+def judged_anew(run: Run, n: int, tell: Tell, keep: bool) -> tuple[Images, Report]:
+    """Samples of a run and their whole report.
+
+    Args:
+        tell: hears how far the work is.
+        keep: store both in the run's folder.
+
+    Raises:
+        InputError: no weights or images, or another visitor's work takes too long.
+    """
+    with turn() as look:
+
+        def heard(part: str, done: int, total: int) -> None:
+            look()
+            tell(part, done, total)
+
+        images, report = draw_and_judge(run, n, tell=heard)
+    if keep:
+        keeping.keep(run, images, report)
+    return images, report
+
+
 def suggestion(images: Corpus, n_train: int, tell: Tell) -> CutoffReport:
     """The cutoff for these images.
 
@@ -149,21 +171,3 @@ def suggestion(images: Corpus, n_train: int, tell: Tell) -> CutoffReport:
     """
     with turn():
         return cutoff_report(images, n_train, tell=tell)
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _frozen(
-    path: str, sha256: str, n_train: int, split_seed: int, seed: int, cutoff: float, count: int
-) -> Images:
-    run = open_run(path)
-    both = data.sets(run)
-    clean = torch.from_numpy(to_unit(both.train[:count]))
-    noisy = corrupt(clean, both.train_index[:count].tolist(), cutoff, seed)
-    return to_bytes(noisy.numpy())
-
-
-def frozen_copies(run: Run, count: int) -> Images:
-    """The noisy copies of a run's first training images, as training saw them."""
-    c = run.config
-    split = c.corpus_sha256, c.n_train, c.split_seed
-    return _frozen(str(run.path), *split, c.seed, c.cutoff, count)

@@ -34,6 +34,16 @@ def fill(values: Mapping[str, Any]) -> None:
     st.session_state.update({f"train-{name}": value for name, value in values.items()})
 
 
+def link(values: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters of an address at which the form, unfolded, holds these values."""
+    written = {
+        k: str(v).lower() if isinstance(v, bool) else v if isinstance(v, str) else f"{v:g}"
+        for k, v in values.items()
+        if k != "start"
+    }
+    return {"advanced": "true"} | {f"train-{name}": value for name, value in written.items()}
+
+
 def hand_over(files: Sequence[Any]) -> None:
     """Files that were dropped on another page, to be trained on until others are dropped here."""
     st.session_state[HANDED] = files

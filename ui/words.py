@@ -20,6 +20,9 @@ from ambient.runs.limits import is_public
 from ui import data
 from ui.teacher import hidden
 
+Tone = Literal["orange", "blue", "gray"]
+Mark = Literal["copy", "resembles", "new", ""]  # of a picture; none is drawn for ""
+TONES: dict[str, Tone] = {"standard": "orange", "ambient": "blue"}
 FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s'\"`/]+/)+")  # those of an absolute path
 
 
@@ -43,11 +46,6 @@ def copies_of(copies: Sequence[bool]) -> str:
     return f"{count} of these {len(copies)} {'is a copy' if count == 1 else 'are copies'}"
 
 
-def mark(row: JudgedImage) -> Literal["copy", "resembles", "new"]:
-    """Which of the three marks a judged picture gets."""
-    return "copy" if row.copy else "resembles" if getattr(row, "resembles", False) else "new"
-
-
 def resembling(threshold: float) -> str:
     """Why a picture may look like a training image and still not count as a copy."""
     return (
@@ -59,6 +57,11 @@ def resembling(threshold: float) -> str:
 
 def arm_name(config: Config) -> str:
     return "standard" if config.arm == "standard" else f"{config.arm}, cutoff {config.cutoff:g}"
+
+
+def family(run: Run) -> str:
+    """The images that a run learned from, in a word or two."""
+    return f"{run.config.n_train:,} {unmarked(Path(run.config.corpus).name)}"
 
 
 def run_name(run: Run) -> str:
@@ -80,10 +83,27 @@ def unmarked(name: str) -> str:
     return re.sub(r"[!-,:-@\[-`{-~]", r"\\\g<0>", name)
 
 
+def tone(arm: str) -> Tone:
+    """The color of an arm, as markdown and films call it."""
+    return TONES.get(arm, "gray")
+
+
+def mark(row: JudgedImage) -> Mark:
+    """Which of the three marks a judged picture gets."""
+    return "copy" if row.copy else "resembles" if row.resembles else "new"
+
+
+def judged(mark: str, original: str, arm: str) -> str:
+    """What a mark says of a sample, given the name of its nearest training image."""
+    named = f"*{unmarked(original)}*"
+    if mark == "copy":
+        return f"{tinted('**= copy**', arm)} of {named}"
+    return f"**resembles** {named}" if mark == "resembles" else f"**new**, nearest is {named}"
+
+
 def tinted(text: str, arm: str) -> str:
     """Text in the color of its arm."""
-    color = {"standard": "orange", "ambient": "blue"}.get(arm, "gray")
-    return f":{color}[{text}]"
+    return f":{tone(arm)}[{text}]"
 
 
 def address(run: Run) -> str:

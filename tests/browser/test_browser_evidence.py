@@ -1,4 +1,4 @@
-"""The evidence room in a real browser: links, the map's clicks, an upload, the address."""
+"""Evidence and Cutoff in a real browser: the line under the hand, old addresses, the map."""
 
 from __future__ import annotations
 
@@ -12,35 +12,70 @@ from playwright.sync_api import expect
 
 from ambient.runs.folder import open_run
 from ui import data
-from ui.evidence import embedding, exhibit
-from ui.evidence.exhibit import Room
+from ui.evidence import exhibit, map
 
 NAME = "emoji-300-standard"
 
 pytestmark = pytest.mark.browser
 
 
+def test_old_addresses_lead_to_their_places_with_what_they_named(tab: Any) -> None:
+    for old, new, named in (
+        (f"evidence_room?run={NAME}&view=Twins", "evidence", (NAME, "view=Twins")),
+        (
+            "compare?first=digits-50-standard&second=digits-1000-standard",
+            "evidence",
+            ("run=digits-50-standard", "beside=digits-1000-standard", "view=Another"),
+        ),
+        ("move_the_cutoff?n=100&cutoff-100=0", "cutoff", ("n=100", "cutoff-100=0")),
+        ("reproduce", "paper", ()),
+    ):
+        page = tab.open(old)
+        page.wait_for_url(re.compile(rf"/{new}\b"))
+        assert all(part in page.url for part in named), page.url
+
+
+def test_dragging_the_line_marks_samples_and_counts_before_it_is_released(tab: Any) -> None:
+    page = tab.open(f"evidence?run={NAME}")
+    slider = page.get_by_role("slider").first
+    number = page.locator("figcaption b").first
+    marked = page.locator('.cells [data-mark="copy"]')
+    expect(marked.first).to_be_visible()
+    before, copies, address = number.inner_text(), marked.count(), page.url
+    box = slider.bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.3 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], y, steps=8)
+    assert marked.count() > copies and number.inner_text() != before
+    assert page.url == address  # the server was not asked
+    page.mouse.up()
+    page.wait_for_url(re.compile(rf"ratio-{NAME}=0\.[78]"))
+    tab.rest()
+    stood = number.inner_text()
+    page.reload()
+    expect(number).to_have_text(stood)
+
+
 def test_a_click_on_the_map_searches_and_is_in_the_address(tab: Any) -> None:
-    run = open_run(NAME)
-    shown = exhibit.stored_exhibit(run)
+    shown = exhibit.stored(open_run(NAME))
     assert shown is not None
-    plane = embedding.plane(Room.of(run, shown), "similarity")
-    low, high = embedding.window(plane)
+    plane = map.plane(shown)
+    low, high = map.window(plane)
     # The training picture farthest to the left stands alone there.
-    chosen = int(plane.train[:, 0].argmin())
-    x, y = (plane.train[chosen] - low) / (high - low)
-    page = tab.open(f"evidence?run={NAME}&rule=Encoder&view=Search")
+    chosen = int(plane.at["training"][:, 0].argmin())
+    x, y = (plane.at["training"][chosen] - low) / (high - low)
+    page = tab.open(f"evidence?run={NAME}&view=Search")
     plot = page.locator(".js-plotly-plot").nth(1).locator(".nsewdrag")
-    expect(plot).to_be_visible()
+    plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
     assert box
     plot.click(position={"x": float(x * box["width"]), "y": float((1 - y) * box["height"])})
-    name = f"Searched by: {data.sets(run).train_names[chosen]}."
+    name = f"Searched by: {shown.sets.train_names[chosen]}."
     expect(page.get_by_role("img", name=name)).to_be_visible()
     tab.rest()
     assert f"image=training-{chosen}" in page.url
-    page.goto(page.url)
-    expect(page.get_by_role("img", name=name)).to_be_visible()
 
 
 def test_an_upload_is_judged_and_outlasts_a_change_of_view(tab: Any, tmp_path: Path) -> None:
@@ -48,7 +83,7 @@ def test_an_upload_is_judged_and_outlasts_a_change_of_view(tab: Any, tmp_path: P
     good, bad = tmp_path / "mine.png", tmp_path / "broken.png"
     Image.fromarray(both.train[7]).resize((200, 200)).save(good)
     bad.write_bytes(b"\x89PNG and nothing else")
-    page = tab.open(f"evidence?run={NAME}&view=Your+pictures")
+    page = tab.open(f"evidence?run={NAME}&view=Search")
     dropped = page.get_by_role("tabpanel").locator('input[type="file"]')
     expect(dropped).to_be_attached()
     dropped.set_input_files([good, bad])
@@ -56,24 +91,8 @@ def test_an_upload_is_judged_and_outlasts_a_change_of_view(tab: Any, tmp_path: P
     expect(verdict).to_be_visible()
     expect(page.get_by_text("'broken.png' is not a readable picture")).to_be_visible()
     tab.rest()
-    page.get_by_role("tab", name="Search").click()
-    page.get_by_text("Uploaded", exact=True).click()
+    page.get_by_text("Yours", exact=True).click()
     expect(page.get_by_role("img", name="Searched by: mine.png.")).to_be_visible()
-    tab.rest()
-    page.get_by_role("tab", name="Your pictures").click()
+    page.get_by_role("tab", name="Rows").click()
+    page.get_by_role("tab", name="Search").click()
     expect(verdict).to_be_visible()
-
-
-def test_the_threshold_moves_by_keyboard_and_stays_with_its_run(tab: Any) -> None:
-    page = tab.open(f"evidence?run={NAME}")
-    page.get_by_role("slider").press("Home")
-    page.wait_for_url(re.compile(rf"ratio-{NAME}=0\.05"))
-    tab.rest()
-    first = page.get_by_test_id("stMetricValue").first
-    expect(first).to_have_text(re.compile(r"^0.%$"))
-    box = page.get_by_role("combobox", name="Run")
-    box.fill("emoji-100-standard")
-    box.press("Enter")
-    expect(first).to_have_text(re.compile(r"^65.%$"))
-    tab.rest()
-    assert "0.05" not in page.url

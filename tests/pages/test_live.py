@@ -9,15 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import streamlit as st
 
-from ambient.copies import features
 from ambient.files import InputError
 from ambient.runs.folder import Run, open_run
 from ui import data, live
-from ui.evidence import encoded, sampling
+from ui.evidence import sampling
 from ui.evidence.exhibit import Exhibit
 from ui.noise_microscope import microscope
 from ui.noise_microscope.answers import Answer, remembered
@@ -39,25 +37,15 @@ def replaced(run: Run, **changes: object) -> Run:
     return open_run(run.path)
 
 
-@pytest.mark.parametrize("changes", [{"seed": 5}, {"split_seed": 5}])
-def test_noisy_copies_are_those_of_the_run_that_has_the_name_now(
-    run: Run, changes: dict[str, int]
-) -> None:
-    run = replaced(run, arm="ambient", cutoff=1.0)
-    before = live.frozen_copies(run, 4)
-    again = replaced(run, **changes)
-    after = live.frozen_copies(again, 4)
-    assert not np.array_equal(before, after)
-    assert np.array_equal(after, live.frozen_copies(again, 4))
-
-
 def test_samples_and_answers_are_of_the_weights_that_a_run_has_now(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session: dict[str, object] = {}
     monkeypatch.setattr(st, "session_state", session)
     images = data.sets(run).train[:2]
-    session[f"live-{run.path}"] = made = Exhibit.of(images, live.judged(run, images, (0, 1)), True)
+    session[f"live-{run.path}"] = made = Exhibit.of(
+        run, images, live.judged(run, images, (0, 1)), live=True
+    )
     specimen = Specimen(images[0], "a", "unseen", None)
     answer = Answer(images[0], 0.5)
     remembered("asked")[data.weights(run, 20), specimen.sha256] = {1.0: answer}
@@ -180,22 +168,3 @@ def test_judging_waits_for_its_turn_or_goes_on_in_it(
     visitors.may_end.set()
     visitors.threads["holder"].join(30)
     assert live.judged(run, images, (0, 1)).samples
-
-
-def test_pictures_are_encoded_while_somebody_waits_for_them(
-    visitors: Visitors, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = []
-
-    def encode(images: np.ndarray) -> np.ndarray:
-        calls.append(len(images))
-        visitors.moved.add(threading.current_thread().name)
-        return np.ones((len(images), 3), np.float32)
-
-    monkeypatch.setattr(features, "encode", encode)
-    monkeypatch.setattr(Visitors, "empty", lambda self: self.caption() or self)
-    images = np.zeros((300, 8, 8, 1), np.uint8)
-    visitors.come("one", lambda: encoded.computed("nothing known", images) and None)
-    visitors.threads["one"].join(30)
-    assert visitors.served == ["one moved on"]
-    assert calls == [encoded.TOGETHER]

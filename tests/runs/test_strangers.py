@@ -36,7 +36,7 @@ def evil(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "address"),
     [
-        ("evidence", {"run": "emoji-300-standard", "view": "Two rules"}),
+        ("evidence", {"run": "emoji-300-standard", "view": "Rows"}),
         ("evidence", {"run": "emoji-300-standard", "view": "Search", "image": "training-3"}),
         ("noise", {"run": "emoji-300-standard"}),
     ],

@@ -177,7 +177,7 @@ def _histogram(report: Audit, key: str) -> None:
     ratios = np.array([r.ratio for r in report.samples], np.float32)
     unseen = np.array(report.heldout_ratios, np.float32)
     below = words.innocent(report)
-    figure = histogram(ratios, unseen, rule.threshold, "ratio", "standard", below)
+    figure = histogram(ratios, unseen, rule.threshold, "standard", below)
     alt = (
         f"d1/d2 of generated images above, of {report.calibrated_on} below; "
         f"{words.percent(rule.rate)} of generated ones are on the side of copies."

@@ -1,4 +1,4 @@
-"""Where samples and unseen images lie by a rule for copies."""
+"""What a rule finds and what it lets through."""
 
 from __future__ import annotations
 
@@ -6,74 +6,104 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from ui.charts import drawn_once, finish, text_color, upright, write
+from ambient.copies.records import Copies
+from ui.charts import (
+    drawn_once,
+    finish,
+    line,
+    log_axis,
+    percents,
+    rgba,
+    text_color,
+    upright,
+    whole,
+    write,
+)
 from ui.pictures import NEUTRAL, arm_color
 
 BINS = 40
-AXES = {"ratio": "d1/d2", "similarity": "similarity to the nearest training image"}
+TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10]
+
+
+@drawn_once
+def roc(
+    copies: Copies,
+    samples: NDArray[np.float32],
+    unseen: NDArray[np.float32],
+    threshold: float,
+    arm: str,
+) -> go.Figure:
+    """Copied share against the share of unseen images that the same line would call copies.
+
+    Args:
+        samples, unseen: ratios; small ones are copies.
+        threshold: where a visitor has the line, ringed.
+    """
+    figure, color = go.Figure(), arm_color(arm)
+    lines = np.unique(np.concatenate([np.linspace(0.02, 1, 99), [threshold]]))
+    alarms = [100 * float((unseen < t).mean()) if len(unseen) else 0.0 for t in lines]
+    rates = [100 * float((samples < t).mean()) for t in lines]
+    line(figure, np.maximum(alarms, TICKS[0]), rates, rgba(color, 0.5))
+    points = copies.operating
+    line(
+        figure,
+        [100 * p.false_alarms for p in points],
+        [100 * p.rate for p in points],
+        rgba(color, 0),
+        marker={"size": 9, "color": color},
+        ends=[percents(p.ci95) for p in points],
+        hover="%{y:.1f} % copies at %{x:g} % false alarms",
+    )
+    here = int(np.abs(lines - threshold).argmin())
+    at = max(alarms[here], TICKS[0]), rates[here]
+    ring = {"size": 20, "color": "rgba(0,0,0,0)", "line": {"width": 3, "color": text_color()}}
+    line(figure, [at[0]], [at[1]], color, marker=ring)
+    write(figure, "your line", text_color(), x=np.log10(at[0]), y=at[1], xanchor="left", xshift=14)
+    figure.update_xaxes(
+        title_text="false alarms, % of unseen images",
+        **log_axis(TICKS),
+        range=[np.log10(0.08), np.log10(12)],
+    )
+    figure.update_yaxes(title_text="copies, %", range=[0, 104])
+    return finish(whole(figure), 340)
 
 
 @drawn_once
 def histogram(
     samples: NDArray[np.float32],
-    unseen: NDArray[np.float32] | None,
+    unseen: NDArray[np.float32],
     threshold: float,
-    rule: str,
     arm: str,
-    below: str = "unseen real images",
+    below: str,
 ) -> go.Figure:
-    """Scores of samples above the axis and of unseen images below it, the threshold through both.
+    """Ratios of samples above the axis and of images that are no copies below it, the line through
+    both.
 
     Args:
         below: what the images below the axis are.
-        rule: `ratio`, of which small ones are copies, or `similarity`, of which large ones are.
     """
-    ratio = rule == "ratio"
-    low = 0.0 if ratio else _floor(samples, unseen)
-    edges = np.linspace(low, 1, BINS + 1)
-    middle, color = (edges[:-1] + edges[1:]) / 2, arm_color(arm)
-    beyond = middle < threshold if ratio else middle > threshold
-    figure = go.Figure()
-    kinds = [(samples, 1, color, "generated")]
-    kinds += [(unseen, -1, NEUTRAL, below)] if unseen is not None else []
-    for values, sign, tone, name in kinds:
+    edges = np.linspace(0, 1, BINS + 1)
+    middle, figure = (edges[:-1] + edges[1:]) / 2, go.Figure()
+    for values, sign, tone, name in (
+        (samples, 1, arm_color(arm), "generated"),
+        (unseen, -1, NEUTRAL, below),
+    ):
         share = 100 * np.histogram(values, edges)[0] / max(len(values), 1)
         figure.add_bar(
             x=middle,
             y=sign * share,
-            width=0.92 * (edges[1] - edges[0]),
-            marker={"color": tone, "opacity": np.where(beyond, 1, 0.5)},
+            width=0.92 / BINS,
+            marker={"color": tone, "opacity": np.where(middle < threshold, 1, 0.5)},
             customdata=share,
-            hovertemplate=f"{name}: %{{customdata:.1f}} % at %{{x:.3f}}<extra></extra>",
+            hovertemplate=f"{name}: %{{customdata:.1f}} % at %{{x:.2f}}<extra></extra>",
         )
-        _text(figure, 0.38 if ratio else 0.02, sign, name, tone)
+        edge = {"xref": "paper", "yref": "paper", "xanchor": "left"}
+        edge |= {"y": 1, "yanchor": "top"} if sign > 0 else {"y": 0, "yanchor": "bottom"}
+        write(figure, name, tone, x=0.38, size=15, **edge)
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})
     upright(figure, threshold)
-    side = {"xanchor": "right" if ratio else "left", "yanchor": "bottom"}
-    word = "copies " if ratio else " copies"
-    write(figure, word, text_color(), x=threshold, y=1, yref="paper", **side)
-    figure.update_xaxes(title_text=AXES[rule], range=[low, 1])
-    top = max(float(np.abs(bar.y).max()) for bar in figure.data)
-    ticks = _ticks(top)
-    figure.update_yaxes(title_text="% of images", tickvals=ticks, ticktext=[abs(t) for t in ticks])
-    return finish(figure, 420, top=28, barmode="overlay", bargap=0)
-
-
-def _ticks(top: float) -> list[int]:
-    """Round shares on both sides of the axis, about four up to the largest."""
-    step = next((s for s in (1, 2, 5, 10, 20) if 4.5 * s >= top), 25)
-    most = int(top // step)
-    return [step * k for k in range(-most, most + 1)]
-
-
-def _floor(samples: NDArray[np.float32], unseen: NDArray[np.float32] | None) -> float:
-    """Where the axis of similarities begins: at the lowest tenth that all lie above."""
-    lowest = min([float(x.min()) for x in (samples, unseen) if x is not None and len(x)], default=0)
-    return max(-1.0, np.floor(10 * lowest) / 10)
-
-
-def _text(figure: go.Figure, x: float, side: int, text: str, tone: str) -> None:
-    """A label at the upper (1) or lower (-1) edge."""
-    anchors = {"xanchor": "left", "yanchor": "top" if side > 0 else "bottom"}
-    place = {"x": x, "y": (side + 1) / 2, "xref": "paper", "yref": "paper", **anchors}
-    write(figure, text, tone, size=15, **place)
+    place = {"yref": "paper", "y": 1, "xanchor": "right", "yanchor": "bottom"}
+    write(figure, "copies ", text_color(), x=threshold, **place)
+    figure.update_xaxes(title_text="ratio", range=[0, 1])
+    figure.update_yaxes(title_text="% of images", tickformat="~s")
+    return finish(figure, 380, top=28, barmode="overlay", bargap=0)

@@ -1,84 +1,95 @@
-"""What a cutoff buys and what it costs: copies against the cutoff, quality against copies."""
+"""What a cutoff does to a network's memory, and what it costs: curves below the film."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 
-from ambient.runs.folder import Run
-from ui import charts, covers, cutoffs, words
+from ui import charts, cutoffs, data, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
+from ui.charts.levels import gaps
 from ui.controls import pick
-from ui.frame import errors_in_words
+from ui.cutoffs import Family
 
 
-def show_valley(runs: Mapping[float, Run], n: int, cutoff: float) -> None:
+def show_memory(runs: Family, cutoff: float) -> None:
+    """How many times worse unseen pictures fare, level by level, without and with the cutoff."""
+    networks = [runs[0.0], *([runs[cutoff]] if cutoff else [])]
+    known = [(run, curves) for run in networks if (curves := data.curves(run))]
+    if not known:
+        return
+    st.subheader("What it remembers, by noise level", anchor=False)
+    peaks = [data.widest_gap(curves) for _, curves in known]
+    names = [cutoffs.label(run) for run, _ in known]
+    alt = "; ".join(
+        f"{name} at most {p.gap_ratio:.3g} times, at noise level {p.sigma:.2g}"
+        for name, p in zip(names, peaks, strict=True)
+    )
+    charts.show(
+        gaps([(c, run.config.arm, name) for (run, c), name in zip(known, names, strict=True)]),
+        f"memory-{runs[0.0].name}",
+        f"Error on unseen over error on training pictures against noise level: {alt}.",
+    )
+    words.under(
+        "memory",
+        "How many times larger its error is on pictures it never saw; 1 means no memory. At the "
+        "dashed cutoff it falls off a cliff; below it clean pictures are seen and remembered, so "
+        "this is no privacy guarantee.",
+        [words.provenance(run, None) for run, _ in known],
+        lambda: [
+            {"run": run.name, "sigma": p.sigma, "times": p.gap_ratio, "ci95": p.gap_ratio_ci95}
+            for run, curves in known
+            for p in curves.levels
+        ],
+        "\n".join(words.measures(run) for run, _ in known),
+    )
+
+
+def show_valley(family: str, runs: Family, cutoff: float) -> None:
     """Copies at every stored cutoff, with the one suggested before any training."""
     st.subheader("How much cutoff?", anchor=False)
-    if covers.covered("valley"):
-        return
-    with errors_in_words():
-        measured = cutoffs.field(runs, n)
-        suggested = cutoffs.suggestion(n)
+    measured, suggested = cutoffs.field(runs), cutoffs.suggestion(runs[0.0].config)
     charts.show(
         copies_against_cutoff(measured, suggested.value if suggested else None, cutoff),
-        f"valley-{n}",
+        f"valley-{family}",
         "Copies against the cutoff: "
         + "; ".join(f"{p.label} {words.percent(p.rate)}" for p in measured.ends),
     )
-    line = ""
-    if suggested:
-        line = (
-            "The dotted line is this tool's own suggestion, made from the images alone: the "
-            "largest noise level at which at most 5 % of unseen images pass for training images, "
-            f"{suggested.value:.2f} on average over three splits. "
-        )
+    c = runs[0.0].config
     words.under(
         "copies-against-cutoff",
-        "No cutoff and a very large one are the same ordinary training; the question is what lies "
-        f"between. {line}{measured.about}{cutoffs.on_fresh_seeds(runs)}",
-        measured.sources,
+        "None and a very large one are the same ordinary training."
+        + (" Dotted: this tool's suggestion from the pictures alone." if suggested else ""),
+        [measured.about, *measured.sources],
         lambda: cutoffs.rows(measured),
-        f"{measured.command}\npython -m ambient suggest-cutoff --corpus emoji --n-train {n}",
+        f"{measured.command}\n"
+        f"python -m ambient suggest-cutoff --corpus {c.corpus} --n-train {c.n_train}",
     )
 
 
-def show_quality(runs: Mapping[float, Run], n: int, selected: str) -> None:
-    """Every way of training in the plane of quality and copies, early stages included."""
-    st.subheader("Fewer copies, at which quality?", anchor="quality")
-    if covers.covered("quality"):
+def show_quality(family: str, runs: Family, cutoff: float) -> None:
+    """Every way of training as a path in the plane of quality and copies."""
+    names = cutoffs.measures(runs)
+    if not names:
         return
-    names = cutoffs.measures(n)
+    st.subheader("Fewer copies, at which quality?", anchor="quality")
     measure = names[0]
     if len(names) > 1:
-        about = (
-            "Fréchet distance and KID compare what is in the pictures and forgive grain; fine "
-            "detail compares 7x7 patches and sees grain and blur."
-        )
-        measure = pick("settings", "Quality by", names, key="quality", help=about)
-    with errors_in_words():
-        measured = cutoffs.field(runs, n, measure)
+        measure = pick("settings", "Quality by", names, key="quality", name=cutoffs.MEASURES.get)
+    measured = cutoffs.field(runs, measure)
+    selected = f"cutoff {cutoff:g}" if cutoff else "no cutoff"
     points = [f"{p.label} {words.percent(p.rate)} at {p.distance:.3g}" for p in measured.ends]
     charts.show(
-        quality_against_copies(measured, measure, selected),
-        f"quality-{n}",
-        f"Copies against {measure}: {'; '.join(points)}.",
+        quality_against_copies(measured, cutoffs.MEASURES[measure], selected),
+        f"quality-{family}",
+        f"Copies against {cutoffs.MEASURES[measure]}: {'; '.join(points)}.",
     )
     if rival := cutoffs.against_stopping_early(measured, selected):
         st.markdown(rival, width=760)
-    controls = ""
-    if any(p.arm in ("fresh", "reweight") for p in measured.ends):
-        controls = (
-            "*fresh* redraws the noise at every visit and *reweight* only lowers the weight: "
-            "controls. "
-        )
     words.under(
         "quality-against-copies",
-        "Down and left is better. Thin lines are the same training stopped earlier; without a "
-        "cutoff, at the steps written there, that is the cutoff's strongest rival. "
-        f"{controls}{measured.about}",
-        measured.sources,
+        "Down and left is better. Each line is one way of training, from its first judged step to "
+        "its last: stopping early is a cutoff's strongest rival.",
+        [measured.about, *measured.sources],
         lambda: cutoffs.rows(measured),
         measured.command,
     )

@@ -1,4 +1,4 @@
-"""What stands in the evidence room: a run, samples with their verdicts, features where known."""
+"""What stands on the page: samples of a run with their verdicts, and where the line is."""
 
 from __future__ import annotations
 
@@ -7,100 +7,106 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from ambient.copies.records import JudgedImage, Report, Sample, Verdicts
+from ambient.copies.guises import STILL, Orbit
+from ambient.copies.records import Report, Sample
+from ambient.copies.rules import halves
 from ambient.images.corpus import digest
 from ambient.runs.folder import Run
 from ui import data
 from ui.data import Sets
-from ui.evidence import encoded
-from ui.evidence.encoded import Cloud, Features
 from ui.pictures import Images
+from ui.words import Mark
+
+Scores = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """Samples of a run, stored or drawn just now, or a visitor's pictures, with their verdicts.
+    """Samples of a run, stored or drawn just now, with their verdicts.
 
     Attributes:
-        names: of each picture, as `seed 17`.
+        images: of the samples that the report judged and that are at hand, in its order.
+        report: of these samples.
+        line: below which ratio a sample is a copy; the report's, unless a visitor moved it.
     """
 
+    run: Run
     images: Images
-    verdicts: Report | Verdicts
-    names: tuple[str, ...]
-    live: bool
+    report: Report
+    line: float
+    live: bool = False
 
     @classmethod
-    def of(cls, images: Images, report: Report, live: bool) -> Exhibit:
-        return cls(images, report, tuple(f"seed {r.seed}" for r in report.samples), live)
+    def of(cls, run: Run, images: Images, report: Report, live: bool = False) -> Exhibit:
+        return cls(run, images, report, report.copies.ratio.threshold, live)
 
     @property
-    def rows(self) -> Sequence[JudgedImage]:
-        return self.verdicts.samples
+    def rows(self) -> Sequence[Sample]:
+        return self.report.samples
+
+    @property
+    def sets(self) -> Sets:
+        return data.sets(self.run)
+
+    @property
+    def arm(self) -> str:
+        return self.run.config.arm
+
+    @property
+    def moved(self) -> bool:
+        """Whether the line stands elsewhere than the report has it."""
+        return self.line != self.report.copies.ratio.threshold
 
     @cached_property
-    def sha256(self) -> str:
-        return digest(self.images)
+    def ratios(self) -> Scores:
+        return np.array([row.ratio for row in self.rows], np.float32)
+
+    @cached_property
+    def unseen(self) -> Scores:
+        """Ratios of images that are no copies, of the half that did not set the line."""
+        every = np.array(self.report.heldout_ratios, np.float32)
+        return every[halves(len(every))[1]]
 
     @cached_property
     def seeds(self) -> list[int]:
-        """Of every sample; none of a visitor's pictures."""
-        return [row.seed for row in self.rows if isinstance(row, Sample)]
+        return [row.seed for row in self.rows]
 
     @cached_property
     def at(self) -> dict[int, int]:
         """Positions by seed."""
         return {seed: i for i, seed in enumerate(self.seeds)}
 
-    def table(self) -> list[dict[str, object]]:
-        """A row a picture, with its name."""
-        rows = (msgspec.structs.asdict(row) for row in self.rows)
-        return [{"name": name, **row} for name, row in zip(self.names, rows, strict=True)]
+    @cached_property
+    def sha256(self) -> str:
+        return digest(self.images)
 
-
-@dataclass(frozen=True)
-class Shelf:
-    """Images of one kind with their names, and their features where they are known."""
-
-    images: Images
-    names: Sequence[str]
-    features: Features | None
-
-
-@dataclass(frozen=True)
-class Room:
-    """All that a view of the page shows.
-
-    Attributes:
-        real: features of the run's training and unseen images, where they are known.
-        made: features of the exhibit's, where those of the real ones are known too.
-    """
-
-    run: Run
-    exhibit: Exhibit
-    real: Cloud | None
-    made: Features | None
-
-    @classmethod
-    def of(cls, run: Run, exhibit: Exhibit) -> Room:
-        real = encoded.real(run)
-        made = encoded.made(run, exhibit.images, exhibit.sha256) if real else None
-        return cls(run, exhibit, real, made)
+    @cached_property
+    def copies(self) -> NDArray[np.bool_]:
+        """Which samples are copies by the line as it stands."""
+        return self.ratios < self.line
 
     @property
-    def sets(self) -> Sets:
-        return data.sets(self.run)
+    def lenient(self) -> float:
+        """Below which ratio a sample resembles a training image: at 5 % false alarms."""
+        points = self.report.copies.operating
+        return max((point.threshold for point in points), default=self.line)
 
-    def seen(self, rule: str) -> tuple[Cloud, Features] | None:
-        """The features to compare by; None under the rule of pixels, or where none are known."""
-        if rule == "ratio" or self.real is None or self.made is None:
-            return None
-        return self.real, self.made
+    @property
+    def orbit(self) -> Orbit:
+        """What the training moved its pictures by."""
+        return self.report.copies.orbit or STILL
+
+    def mark(self, ratio: float) -> Mark:
+        if ratio < self.line:
+            return "copy"
+        return "resembles" if ratio < self.lenient else "new"
 
 
 @data.of_run("report.json", "samples.npz", "sheets", entries=12)
-def stored_exhibit(run: Run) -> Exhibit | None:
+def stored(run: Run) -> Exhibit | None:
     """The run's stored samples and report, those that have both."""
     found = data.report(run)
     if found is None:
@@ -109,4 +115,4 @@ def stored_exhibit(run: Run) -> Exhibit | None:
     at = {int(s): i for i, s in enumerate(seeds)}
     rows = tuple(r for r in found.samples if r.seed in at)
     kept = msgspec.structs.replace(found, samples=rows)
-    return Exhibit.of(images[[at[r.seed] for r in rows]], kept, live=False)
+    return Exhibit.of(run, images[[at[r.seed] for r in rows]], kept)

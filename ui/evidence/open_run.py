@@ -30,9 +30,16 @@ def choose_run() -> Run:
     visitor.tell_gone("run", runs, chosen)
     if chosen in runs:
         st.session_state["run"] = chosen
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", width=560):
         with control("settings"):
-            name = st.selectbox("Run", list(runs), key="run", bind="query-params", width=420)
+            name = st.selectbox(
+                "Run",
+                list(runs),
+                key="run",
+                bind="query-params",
+                width="stretch",
+                label_visibility="collapsed",
+            )
         if not hidden("open"):
             with st.popover("Open another", icon=":material/folder_open:"):
                 _open_another()

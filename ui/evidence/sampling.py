@@ -1,22 +1,24 @@
-"""Live sampling with progress, beside the stored samples."""
+"""Sampling now: pictures appear in place as they come; and the verdict of a run that has none."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
-from ambient.copies.records import Report
 from ambient.diffusion.schedule import SAMPLER_NAMES
 from ambient.runs.folder import Run
-from ui import data, words
+from ui import data, visitor, words
 from ui.evidence.exhibit import Exhibit
-from ui.pictures import grid
+from ui.pictures import Images, grid
 from ui.teacher import hidden
 
 FRAME_SECONDS = 0.7  # a browser must have fetched a picture before the next one replaces it
 COUNTS = (16, 36, 64, 128)
+JUDGED = 200  # samples of a run that has no verdict yet
+ACROSS = 16
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,7 @@ class Order:
 def drawn(run: Run) -> Exhibit | None:
     """What this session drew from the run's weights; not from those of one that had its name."""
     found: Exhibit | None = st.session_state.get(_key(run))
-    made = found and found.verdicts
-    if not isinstance(made, Report) or data.weights(run, made.step) != made.checkpoint_sha256:
+    if found is None or data.weights(run, found.report.step) != found.report.checkpoint_sha256:
         return None
     return found
 
@@ -42,32 +43,29 @@ def _key(run: Run) -> str:
     return f"live-{run.path}"
 
 
-def draw_now(run: Run, expanded: bool) -> Exhibit | None:
-    """The samples drawn in this session for this run, or None: show the stored ones."""
-    if hidden("live"):
-        return drawn(run)
-    with st.expander("Sample this model now", icon=":material/play_arrow:", expanded=expanded):
-        if not run.steps:
-            st.caption("This run stores no weights, so there is nothing to sample from.")
-            return None
-        if order := _ordered(run, COUNTS[-1] if expanded else COUNTS[0]):
-            st.session_state[_key(run)] = _sampled(run, order)
-        if drawn(run):
-            st.button(
-                "Back to the stored samples",
-                icon=":material/undo:",
-                type="tertiary",
-                on_click=lambda: st.session_state.pop(_key(run), None),
-            )
-    return drawn(run)
+def show_sampling(run: Run) -> None:
+    """The form, and the samples as they form; then the page shows them."""
+    if hidden("live") or not run.steps:
+        st.caption("There are no weights to sample from here.")
+        return
+    if order := _ordered(run):
+        st.session_state[_key(run)] = _sampled(run, order)
+        st.rerun()
+    if drawn(run):
+        st.button(
+            "Back to the stored samples",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=lambda: st.session_state.pop(_key(run), None),
+        )
 
 
-def _ordered(run: Run, usual: int) -> Order | None:
+def _ordered(run: Run) -> Order | None:
     """The form; what it asks for, once its button is pressed."""
     with st.form("sample-now", border=False):
         a, b, c, d, e = st.columns(5)
         first = int(a.number_input("First seed", 0, 2**31 - 1, 0))
-        count = b.selectbox("Samples", COUNTS, COUNTS.index(usual))
+        count = b.selectbox("Samples", COUNTS, 1)
         sampler = c.selectbox("Sampler", SAMPLER_NAMES)
         steps = int(d.number_input("Steps", 2, 200, 18))
         known = run.steps[::-1]
@@ -77,7 +75,7 @@ def _ordered(run: Run, usual: int) -> Order | None:
 
 
 def _sampled(run: Run, order: Order) -> Exhibit:
-    """Samples made now, shown as they form."""
+    """Samples made now; those to come are gray."""
     bar, slot = st.progress(0.0, "Loading the network"), st.empty()
     from ui import live
 
@@ -86,11 +84,45 @@ def _sampled(run: Run, order: Order) -> Exhibit:
         for share, images in live.sampled(
             run, seeds, order.sampler, order.steps, None, order.trained
         ):
-            bar.progress(share, f"Denoising {len(seeds)} images: {share:.0%}")
+            bar.progress(share, f"Denoising {len(seeds)} pictures: {share:.0%}")
             if time.monotonic() - shown > FRAME_SECONDS:
-                slot.image(grid(images[-16:], 8, tile=96), alt="Samples as they form")
+                slot.image(_all(images, len(seeds)), alt="Samples as they form", width="stretch")
                 shown = time.monotonic()
-        verdicts = live.judged(run, images, seeds, order.trained)
-    bar.empty()
-    slot.empty()
-    return Exhibit.of(images, verdicts, live=True)
+        report = live.judged(run, images, seeds, order.trained)
+    return Exhibit.of(run, images, report, live=True)
+
+
+def _all(images: Images, count: int) -> bytes:
+    """The pictures so far in their places."""
+    gray = np.full((count - len(images), *images.shape[1:]), 128, np.uint8)
+    return grid(np.concatenate([images, gray]), ACROSS, gap=6, tile=64)
+
+
+def offer_verdict(run: Run) -> None:
+    """A button that samples and judges a run; what was found is kept in a run of one's own."""
+    if hidden("live") or not run.steps:
+        words.no_verdict(run)
+    st.markdown(f"**{words.unmarked(run.name)}** has no verdict yet.")
+    if not st.button(
+        f"Sample {JUDGED} pictures and judge them",
+        type=words.prominent(),
+        icon=":material/gavel:",
+        help="Takes a few minutes; keep this page open",
+    ):
+        return
+    bar = st.progress(0.0, "Loading the network")
+    from ui import live
+
+    images, report = live.judged_anew(
+        run,
+        JUDGED,
+        lambda part, done, total: (
+            bar.progress(
+                min(done / max(total, 1), 1.0), f"{part.capitalize()}: {done:,} of {total:,}"
+            )
+            and None
+        ),
+        keep=visitor.may_change(run),
+    )
+    st.session_state[_key(run)] = Exhibit.of(run, images, report, live=True)
+    st.rerun()

@@ -1,122 +1,145 @@
-"""Search by any image: its nearest training, unseen and generated images, and where it lies."""
+"""Search by any image: its nearest training, unseen and generated images."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.images.corpus import to_rows
-from ui import charts, words
-from ui.evidence import embedding, encoded, own_pictures
-from ui.evidence.exhibit import Room, Shelf
-from ui.evidence.ruling import Ruling
-from ui.evidence.subject import Subject, choose, look_for
+from ambient.copies.aligned import aligned_neighbors
+from ambient.copies.guises import STILL, Orbit, cosines, directions, guises
+from ambient.images.corpus import digest, to_unit
+from ambient.runs.folder import Run
+from ui import charts, data, uploads, words
+from ui.evidence import map as plane
+from ui.evidence.exhibit import Exhibit
+from ui.evidence.subject import Shelf, Subject, choose, shelves
 from ui.pictures import Images, captioned, enlarge, png
+from ui.teacher import hidden
 
 HEADS = {"training": "Training images", "unseen": "Unseen images", "generated": "Generated images"}
-WHAT = {
-    "generated": "generated",
-    "training": "a training image",
-    "unseen": "never seen by the model",
-    "uploaded": "yours",
-}
-SHOWN = 6
+OWN = "yours"
+KEY = "own-pictures"
+SHOWN = 5
+LISTED = 8  # own pictures with a line each; the others are in the CSV
 
 
-def shelves(room: Room) -> dict[str, Shelf]:
-    """The images that can be searched among, by kind."""
-    both, real, exhibit = room.sets, room.real, room.exhibit
-    every = {
-        "generated": Shelf(exhibit.images, exhibit.names, room.made),
-        "training": Shelf(both.train, both.train_names, real.train if real else None),
-        "unseen": Shelf(both.heldout, both.heldout_names, real.heldout if real else None),
-    }
-    return {kind: shelf for kind, shelf in every.items() if len(shelf.images)}
+@dataclass(frozen=True)
+class Hit:
+    """An image that was found: of which kind, where among its kind, and how far it is."""
+
+    kind: str
+    position: int
+    name: str
+    distance: float
 
 
-@st.cache_resource(max_entries=9, show_spinner=False)
-def _rows(key: str, _images: Images) -> NDArray[np.float32]:
-    return to_rows(_images)
+def nearest(subject: Subject, kind: str, shelf: Shelf, orbit: Orbit = STILL) -> list[Hit]:
+    """The nearest images of one kind, nearest first; the image itself left out.
+
+    Distances are those of the rule, in [0, 2]: mirrored and shifted images are near.
+    """
+    key = digest(subject.image[None]), digest(shelf.images)
+    distance = _distances(key, orbit, subject, shelf)
+    order = np.argsort(distance, kind="stable")
+    found = [int(i) for i in order if (kind, i) != (subject.kind, subject.position)]
+    return [Hit(kind, i, shelf.names[i], float(distance[i])) for i in found[:SHOWN]]
 
 
-def nearest(
-    subject: Subject, kind: str, shelf: Shelf, rows: NDArray[np.float32], rule: str
-) -> list[dict[str, Any]]:
-    """The nearest images of one kind, by the measure of the rule; the subject itself left out."""
-    distance = np.linalg.norm(rows - to_rows(subject.image[None]), axis=1)
-    similar = None
-    if subject.features is not None and shelf.features is not None:
-        similar = shelf.features @ subject.features
-    order = np.argsort(distance if rule == "ratio" or similar is None else -similar, kind="stable")
-    found = [int(i) for i in order if not (kind == subject.kind and i == subject.position)]
-    return [
-        {
-            "of": kind,
-            "position": i,
-            "name": shelf.names[i],
-            "distance": round(float(distance[i]), 3),
-            "similarity": None if similar is None else round(float(similar[i]), 4),
-        }
-        for i in found[:SHOWN]
-    ]
+@st.cache_data(max_entries=64, show_spinner=False)
+def _distances(
+    key: tuple[str, str], orbit: Orbit, _subject: Subject, _shelf: Shelf
+) -> NDArray[np.float32]:
+    every = np.concatenate(list(guises(to_unit(_subject.image[None]), orbit)))
+    rows = directions(to_unit(_shelf.images), orbit.hues)
+    alike = cosines(rows, directions(every, orbit.hues)).max(axis=1)
+    return np.asarray(np.sqrt(np.maximum(2 - 2 * alike, 0)))
 
 
-def _key(room: Room, kind: str) -> str:
-    c = room.run.config
-    split = f"{c.corpus_sha256}-{c.n_train}-{c.split_seed}"
-    return room.exhibit.sha256 if kind == "generated" else f"{kind}-{split}"
-
-
-def search_by_image(room: Room, ruling: Ruling) -> None:
-    """The searched image with its nearest ones, and the map it lies on."""
-    every, own = shelves(room), own_pictures.kept(room)
-    subject = choose(room, every | ({"uploaded": own} if own is not None else {}))
+def show_search(exhibit: Exhibit, own: Shelf | None) -> None:
+    """The searched image with its nearest ones, and the map that all lie on."""
+    every = shelves(exhibit)
+    subject = choose(exhibit, every | ({OWN: own} if own else {}))
     found = {
-        kind: nearest(subject, kind, shelf, _rows(_key(room, kind), shelf.images), ruling.rule)
-        for kind, shelf in every.items()
+        kind: nearest(subject, kind, every[kind], exhibit.orbit) for kind in HEADS if kind in every
     }
-    left, right = st.columns([5, 6], gap="large")
-    with left:
-        _neighbors(subject, every, found)
-        if room.made is None:
-            encoded.offer(room.run, sum(len(s.images) for s in every.values()))
-    with right:
-        embedding.show_map(room, ruling, every, (subject.kind, subject.position), look_for)
+    first, *columns = st.columns([2, *[4] * len(found)], gap="medium")
+    with first:
+        st.image(png(enlarge(subject.image)), alt=f"Searched by: {subject.name}.", width=150)
+        st.caption(f"*{words.unmarked(subject.name)}*")
+    for column, (kind, hits) in zip(columns, found.items(), strict=True):
+        with column:
+            _show(subject, kind, hits, every[kind])
+    plane.show_map(exhibit, every, subject)
     words.under(
         "search",
-        "*d* is the distance over pixels, *s* the similarity in the encoder; the rule above says "
-        "by which the images are ordered. The map is flat and the images are not: distances on it "
-        "only hint at the true ones, which stand under the pictures.",
-        [words.provenance(room.run, room.exhibit.verdicts, room.exhibit.live)],
-        lambda: [row for rows in found.values() for row in rows],
-        words.evaluates(room.run),
+        "The number under a picture is its distance by the rule, 0 for the same picture, mirrored "
+        "or shifted ones too. Click a picture of the map to search by it.",
+        [words.provenance(exhibit.run, exhibit.report, exhibit.live)],
+        lambda: [vars(hit) for hits in found.values() for hit in hits],
+        words.evaluates(exhibit.run),
     )
 
 
-def _neighbors(
-    subject: Subject, every: dict[str, Shelf], found: dict[str, list[dict[str, Any]]]
-) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.image(png(enlarge(subject.image, 128)), alt=f"Searched by: {subject.name}.")
-        st.markdown(f"**{words.unmarked(subject.name)}**  \n{WHAT[subject.kind]}", width="content")
-    for kind in HEADS:
-        rows = found.get(kind)
-        if not rows:
-            continue
-        first = rows[0]
-        st.caption(f"{HEADS[kind]}, nearest: *{words.unmarked(first['name'])}*")
-        marks = [
-            f"d {row['distance']:.1f}"
-            + ("" if row["similarity"] is None else f"\ns {row['similarity']:.2f}")
-            for row in rows
-        ]
-        images = every[kind].images[[row["position"] for row in rows]]
-        names = "; ".join(f"{r['name']}, distance {r['distance']:.2f}" for r in rows)
-        st.image(
-            captioned(images, tuple(marks), charts.text_color()),
-            width="stretch",
-            alt=f"{HEADS[kind]} nearest to {subject.name}: {names}.",
-        )
+def _show(subject: Subject, kind: str, hits: list[Hit], shelf: Shelf) -> None:
+    st.markdown(f"**{HEADS[kind]}**")
+    names = "; ".join(f"{hit.name}, distance {hit.distance:.2f}" for hit in hits)
+    st.image(
+        captioned(
+            shelf.images[[hit.position for hit in hits]],
+            tuple(f"{hit.distance:.2f}" for hit in hits),
+            charts.text_color(),
+        ),
+        width="stretch",
+        alt=f"{HEADS[kind]} nearest to {subject.name}: {names}.",
+    )
+    st.caption(f"Nearest: *{words.unmarked(hits[0].name)}*")
+
+
+def own_pictures(exhibit: Exhibit) -> Shelf | None:
+    """A place to drop pictures of one's own, a verdict on each; None without any."""
+    if hidden("open"):
+        return None
+    files = uploads.ask(
+        "Search by pictures of yours",
+        KEY,
+        uploads.PICTURES,
+        most=uploads.PICTURE_BYTES,
+        help=f"PNG, JPEG or WebP, up to {uploads.MAX_PICTURES}. Each is cropped and shrunk as the "
+        "training images were, and stays in this server's memory while the page is open.",
+    )
+    images, names, refused = uploads.squares(files, exhibit.run.config)
+    for line in refused:
+        words.refuse(line)
+    if not len(images):
+        return None
+    _judge(exhibit, images, names)
+    return Shelf(images, names, range(len(names)))
+
+
+def _judge(exhibit: Exhibit, images: Images, names: tuple[str, ...]) -> None:
+    """Which of them are copies of the run's training images, nearest to it first."""
+    ratios, originals = _judged(digest(images), exhibit.run, exhibit.orbit, images)
+    marks = [exhibit.mark(float(ratio)) for ratio in ratios]
+    st.markdown(f"**{words.copies_of([mark == 'copy' for mark in marks]).capitalize()}**")
+    rows = [
+        {
+            "picture": names[i],
+            "verdict": marks[i],
+            "nearest training image": exhibit.sets.train_names[originals[i]],
+            "ratio": round(float(ratios[i]), 3),
+        }
+        for i in np.argsort(ratios, kind="stable")
+    ]
+    st.dataframe(rows, hide_index=True, height=min(280, 38 * (len(rows) + 1)))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Judging your pictures")
+def _judged(
+    key: str, _run: Run, orbit: Orbit, _images: Images
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    both = data.sets(_run)
+    found = aligned_neighbors(_images, both.train, both.groups, orbit)
+    return found.ratio, found.nearest

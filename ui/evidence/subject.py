@@ -1,28 +1,46 @@
-"""The image that is searched by: in the address, chosen by hand, in a row or on the map."""
+"""What can be searched among, and the image that is searched by: in the address, or clicked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
-from ui.evidence.exhibit import Exhibit, Room, Shelf
+from ui.evidence.exhibit import Exhibit
 from ui.pictures import Images
 from ui.teacher import control
 
 
 @dataclass(frozen=True)
+class Shelf:
+    """Images of one kind, their names, and the numbers that the address knows them by."""
+
+    images: Images
+    names: Sequence[str]
+    keys: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Subject:
-    """The image that is searched by, its kind and position among its kind."""
+    """The image that is searched by: its kind, and its position among its kind."""
 
     kind: str
     position: int
     name: str
     image: Images
-    features: NDArray[np.float32] | None
+
+
+def shelves(exhibit: Exhibit) -> dict[str, Shelf]:
+    """The images of a run by kind; no shelf is empty."""
+    both = exhibit.sets
+    named = [f"seed {seed}" for seed in exhibit.seeds]
+    every = {
+        "generated": Shelf(exhibit.images, named, exhibit.seeds),
+        "training": Shelf(both.train, both.train_names, range(len(both.train))),
+        "unseen": Shelf(both.heldout, both.heldout_names, range(len(both.heldout))),
+    }
+    return {kind: shelf for kind, shelf in every.items() if len(shelf.images)}
 
 
 def look_for(kind: str, key: int) -> None:
@@ -30,23 +48,11 @@ def look_for(kind: str, key: int) -> None:
     st.query_params["image"] = f"{kind}-{key}"
 
 
-def _asked(exhibit: Exhibit, every: Mapping[str, Shelf]) -> tuple[str, int]:
-    """What the address searches by; the sample most of a copy where it names nothing known."""
-    kind, _, number = st.query_params.get("image", "").rpartition("-")
-    if kind in every and number.isdecimal() and len(number) < 10:
-        known = exhibit.at if kind == "generated" else range(len(every[kind].names))
-        if int(number) in known:
-            return kind, int(number)
-    ratios = [row.ratio for row in exhibit.rows]
-    return "generated", exhibit.seeds[ratios.index(min(ratios))]
-
-
-def choose(room: Room, every: Mapping[str, Shelf]) -> Subject:
+def choose(exhibit: Exhibit, every: Mapping[str, Shelf]) -> Subject:
     """Which image. The controls stand where the address does, and write what they are moved to."""
-    exhibit = room.exhibit
     kind, key = _asked(exhibit, every)
     shelf = every[kind]
-    drawn, kinds, images = kind == "generated", "search-in", f"search-{kind}-{room.run.name}"
+    kinds, images = "search-in", f"search-{kind}-{exhibit.run.name}"
     st.session_state[kinds], st.session_state[images] = kind, key
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     with row, control("shuffle"):
@@ -56,22 +62,28 @@ def choose(room: Room, every: Mapping[str, Shelf]) -> Subject:
             format_func=str.capitalize,
             key=kinds,
             required=True,
-            on_change=lambda: _turn_to(st.session_state[kinds], exhibit),
+            on_change=lambda: look_for(chosen := st.session_state[kinds], every[chosen].keys[0]),
         )
         st.selectbox(
             "Image",
-            list(exhibit.at) if drawn else range(len(shelf.names)),
-            format_func=lambda k: f"seed {k}" if drawn else f"{k}: {shelf.names[k]}",
+            list(shelf.keys),
+            format_func=dict(zip(shelf.keys, shelf.names, strict=True)).__getitem__,
             key=images,
             on_change=lambda: look_for(kind, st.session_state[images]),
-            width=340,
-            help="Type to find one, or click a point of the map.",
+            width=300,
         )
-    position = exhibit.at[key] if drawn else key
-    features = None if shelf.features is None else shelf.features[position]
-    return Subject(kind, position, shelf.names[position], shelf.images[position], features)
+    position = list(shelf.keys).index(key)
+    return Subject(kind, position, shelf.names[position], shelf.images[position])
 
 
-def _turn_to(kind: str, exhibit: Exhibit) -> None:
-    """The first image of another kind."""
-    look_for(kind, min(exhibit.at) if kind == "generated" else 0)
+def _asked(exhibit: Exhibit, every: Mapping[str, Shelf]) -> tuple[str, int]:
+    """What the address searches by; the sample most of a copy where it names nothing known."""
+    kind, _, number = st.query_params.get("image", "").rpartition("-")
+    if (
+        kind in every
+        and number.isdecimal()
+        and len(number) < 10
+        and int(number) in every[kind].keys
+    ):
+        return kind, int(number)
+    return "generated", exhibit.seeds[int(exhibit.ratios.argmin())]

@@ -23,7 +23,7 @@ class Chart {
     this.svg.setAttribute("aria-label", chart.alt)
     this.svg.style.height = `${chart.height}px`
     this.cursor = draw("g")
-    this.svg.replaceChildren(...this.scale(), ...this.uprights(), ...this.curves(), this.cursor)
+    this.svg.replaceChildren(...this.scale(), ...this.uprights(), ...this.curves(), ...this.names(), this.cursor)
   }
 
   x(i) { return THUMB + ((this.width - 2 * THUMB) * i) / this.last }
@@ -77,12 +77,21 @@ class Chart {
     })
   }
 
+  // Lines whose values are not said are named at their peaks.
+  names() {
+    return this.chart.lines.filter((line) => !line.value).map(({ name, tone, values }) => {
+      const peak = values.indexOf(Math.max(...values)), right = peak > 0.6 * this.last
+      const [x, y] = [this.x(peak) + (right ? -14 : 0), this.y(values[peak]) + (right ? 10 : -6)]
+      return draw("text", { class: `name ${right ? "before" : ""}`, "data-tone": tone, x, y }, name)
+    })
+  }
+
   // The cursor: a dot on every line, its name and value beside it.
   point(i) {
     if (!this.chart || !this.cursor) return
     const x = this.x(i), right = i > 0.6 * this.last
     const found = this.chart.lines
-      .filter(({ values }) => values[i] !== null)
+      .filter(({ value, values }) => value && values[i] !== null)
       .map((line) => ({ ...line, dot: this.y(line.values[i]) }))
       .sort((a, b) => a.dot - b.dot)
     let lowest = 0

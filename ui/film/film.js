@@ -131,8 +131,9 @@ class Film {
     const side = this.data.side
     const ratio = devicePixelRatio
     for (const part of this.parts) {
-      const n = part.cells.length
       const fitting = Math.max(1, Math.floor(room / (SMALLEST + 2 * AROUND)))
+      const n = this.data.one_line ? Math.min(part.cells.length, fitting) : part.cells.length
+      part.cells.forEach((cell, c) => { cell.whole.hidden = c >= n })
       const columns = Math.ceil(n / Math.ceil(n / fitting))
       const most = Math.min(room / columns - 2 * AROUND, this.data.largest)
       const crisp = (Math.floor((most * ratio) / side) * side) / ratio

@@ -10,17 +10,16 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ui.pictures import Images, png
-from ui.words import percent
+from ui.words import Mark, Tone, percent
 
 COLUMNS = 24  # of the strip
-Mark = Literal["copy", "resembles", "new", ""]
 SIGNS: dict[Mark, str] = {"copy": "=", "resembles": "~", "new": ".", "": " "}
 LEGEND: dict[Mark, str] = {"copy": "copy", "resembles": "resembles", "new": "new"}
 VERDICTS: dict[Mark, str] = {
@@ -47,7 +46,7 @@ class Row:
     """
 
     title: str
-    tone: Literal["orange", "blue", "gray"]
+    tone: Tone
     images: Images
     marks: Sequence[Sequence[Mark]] = ()
     scores: Sequence[float | None] = ()
@@ -71,14 +70,16 @@ class Line:
         values: one a frame, None where it is not known.
         ends: of an interval around each value, shaded.
         fill: shade what lies below it, as of a histogram.
+        value: said at the cursor; without, the line's name stands at its peak.
     """
 
     name: str
-    tone: Literal["orange", "blue", "gray"]
+    tone: Tone
     values: Sequence[float | None]
     ends: Sequence[tuple[float, float] | None] = ()
     dash: bool = False
     fill: bool = False
+    value: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class Film:
         pool: training images that rows name in `near`, each with its name.
         legend: of the marks; empty for none. `verdicts`: what each says of a chosen picture.
         largest: CSS pixels a picture is wide at most.
+        one_line: where there is little room, rows show as many pictures as one line takes.
     """
 
     rows: Sequence[Row]
@@ -128,6 +130,7 @@ class Film:
     legend: Mapping[Mark, str] = field(default_factory=lambda: LEGEND)
     verdicts: Mapping[Mark, str] = field(default_factory=lambda: VERDICTS)
     largest: int = 160
+    one_line: bool = False
 
     @cached_property
     def packed(self) -> Packed:
@@ -165,6 +168,7 @@ class Packed:
             "legend": list(film.legend.items()),
             "verdicts": dict(film.verdicts),
             "largest": film.largest,
+            "one_line": film.one_line,
         }
         address = f"data:image/png;base64,{base64.b64encode(strip).decode()}"
         version = hashlib.sha256(repr(data).encode()).hexdigest()
@@ -228,6 +232,7 @@ def _chart(chart: Chart) -> dict[str, Any]:
             "ends": list(line.ends),
             "dash": line.dash,
             "fill": line.fill,
+            "value": line.value,
         }
         for line in chart.lines
     ]

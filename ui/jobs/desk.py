@@ -75,6 +75,11 @@ def end_all(browser: str | None) -> None:
         end(audit.name, browser)
 
 
+def finished(browser: str | None) -> list[Audit]:
+    """The audits of a browser that have a result."""
+    return [audit for audit in _of(browser) if audit.status == "done"]
+
+
 def _of(browser: str | None) -> list[Audit]:
     """The audits of a browser, in the order they came."""
     if browser is None:

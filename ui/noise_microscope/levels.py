@@ -74,13 +74,12 @@ def in_theory(run: Run, curves: Curves) -> str:
 
 def _as_suggested(run: Run) -> str:
     """That the suggested cutoff is this same level, of several splits."""
-    c = run.config
-    suggested = cutoffs.suggestion(c.n_train, c.corpus)
-    if suggested is None or c.n_train not in data.with_cutoffs(c.corpus):
+    suggested = cutoffs.suggestion(run.config)
+    if suggested is None:
         return ""
     return (
-        f" The same level, averaged over {suggested.count} splits, is the cutoff that Move the "
-        f"cutoff suggests: {suggested.value:.2f}."
+        f" The same level, averaged over {suggested.count} splits, is the cutoff that this "
+        f"tool suggests: {suggested.value:.2f}."
     )
 
 

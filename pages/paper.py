@@ -1,0 +1,12 @@
+"""What agrees with the paper and at which scale, from the stored results."""
+
+import streamlit as st
+
+from ui import figures, words
+from ui.frame import enter
+
+enter("What agrees with the paper", "Measured here, at a scale that fits a laptop.")
+if agreed := figures.section("What agrees with the paper"):
+    st.markdown(agreed)
+else:
+    words.missing("No results are written yet.", "make results")

@@ -1,1 +1,0 @@
-"""What `pages/compare.py` shows."""

@@ -1,1 +1,0 @@
-"""What `pages/reproduce.py` shows."""
