@@ -15,7 +15,7 @@ _HOME = {
     "InputError": "files",
     "Model": "models.adapters",
     "audit": "library",
-    "corrupt": "diffusion.corruption",
+    "corrupt": "library",
     "evaluate": "reports.evaluate",
     "find_copies": "copies.rules",
     "load_corpus": "images.corpus",

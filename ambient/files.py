@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,18 @@ class InputError(ValueError):
 
     The command line prints it and exits with status 2; a page shows it in place.
     """
+
+
+def whole(value: Any, name: str, least: int = 1) -> int:
+    """A whole number of a caller's.
+
+    Raises:
+        InputError: anything else, or less than `least`.
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool) and value >= least:
+        return int(value)
+    given = " ".join(repr(value)[:40].split())
+    raise InputError(f"{name} is {given}; expected a whole number from {least}.")
 
 
 # Progress of work that returns one result: part, done, total. It may raise to end the work.

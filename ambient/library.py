@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ambient.config import CHOICES, configure, usual_threads
-from ambient.files import InputError, write_atomically
+from ambient.config import CHOICES, check, configure, usual_threads
+from ambient.files import InputError, whole, write_atomically
+from ambient.images.arrays import Given, as_unit
 from ambient.images.captions import captioned
-from ambient.images.corpus import Corpus, load_corpus, to_bytes
-from ambient.runs.folder import Run
+from ambient.images.corpus import MEMORY, Corpus, load_corpus, to_bytes
+from ambient.images.read import plain
+from ambient.models.subject import Subject, as_subject
+from ambient.runs.folder import OWN, Run
 from ambient.runs.start import start_run
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ambient.diffusion.denoiser import Denoiser
     from ambient.diffusion.levels import CutoffReport
-    from ambient.models.subject import Subject
     from ambient.reports.records import Audit
+
+Images = str | Path | Corpus | Given
 
 
 def train(
-    corpus: str | Path = CHOICES["corpus"].usual,
+    corpus: Images = CHOICES["corpus"].usual,
     *,
     out: str | Path,
     side: int | None = None,
@@ -37,7 +43,7 @@ def train(
     """Train into a new run folder, to the end.
 
     Args:
-        corpus: what `load_corpus` takes: a name, a folder, a zip or an npz.
+        corpus: what `load_corpus` takes: a name, a folder, a zip, an npz, or images in memory.
         out: the new folder.
         side: resize pictures to this many pixels.
         captions: with text=True, a file of captions (see `images.captions.captioned`).
@@ -55,13 +61,15 @@ def train(
     from ambient.runs.train import record
 
     place, images = choose_device(device), load_corpus(corpus, side=side)
+    if images.name == MEMORY:  # they are kept in the run's folder
+        images = replace(images, name=OWN)
     usual = {"dtype": faster_dtype(place), "threads": usual_threads(images.images.shape[1])}
     if choices.get("cutoff"):
         usual["arm"] = "ambient"
     if choices.get("text"):
         images = captioned(images, captions)
     config = configure(images, **usual | choices)
-    run = start_run(Path(out), config, captions=images.captions)
+    run = start_run(Path(out), config, images=images, captions=images.captions)
     steps = record(run, images, place)
     for _ in tqdm(steps, total=run.config.steps, unit="step", disable=not progress):
         pass
@@ -94,7 +102,7 @@ class Samples:
 
 
 def sample(
-    run: Subject,
+    run: Subject | str | Path,
     seeds: Sequence[int] = range(64),
     *,
     step: int | None = None,
@@ -107,7 +115,8 @@ def sample(
     """Draw one image a seed.
 
     Args:
-        run: a run, or another model.
+        run: a run, its folder or bundled name, or another model.
+        seeds: whole numbers from 0.
         step: a stored step of the run; None: the last.
         sampler, steps: how (`diffusion.samplers`).
         prompt: what to draw; for a run that was trained with text.
@@ -123,22 +132,52 @@ def sample(
     from ambient.diffusion.words import told
     from ambient.reports.evaluate import redraw
 
-    how = run.sampler(sampler, steps)
+    model = as_subject(run)
+    if not isinstance(seeds, Sequence | np.ndarray) or not len(seeds):
+        raise InputError(f"seeds is {plain(seeds, 40)}; expected one or more whole numbers.")
+    known = [whole(seed, "a seed", 0) for seed in seeds]
+    how = model.sampler(sampler, steps)
     if reject and prompt is not None:
         raise InputError("samples of a prompt are not drawn again; leave out prompt or reject.")
     if reject:
-        found = redraw(run, seeds, how, step)
+        found = redraw(model, known, how, step)
         return Samples(found.images, found.seeds, found.rejection.draws)
-    denoiser: Denoiser = run.denoiser(step)
+    denoiser: Denoiser = model.denoiser(step)
     if prompt is not None:
         denoiser = told(denoiser, [prompt], guidance)
-    batches = draw(denoiser, seeds, run.shape, how)
+    batches = draw(denoiser, known, model.shape, how)
     images = np.concatenate([to_bytes(batch.numpy()) for batch in batches])
-    return Samples(images, np.array(seeds, np.int64), len(images))
+    return Samples(images, np.array(known, np.int64), len(images))
+
+
+def corrupt(images: Given, indices: Sequence[int], cutoff: float, seed: int = 0) -> Tensor:
+    """The frozen noisy copies y_i = x_i + cutoff * z_i of images (`diffusion.corruption`).
+
+    Args:
+        images: n clean images, in any form of `ambient.images.arrays.as_images`.
+        indices: their n numbers in the corpus: z_i depends on these and the seed alone.
+        cutoff: sigma_n, in units of images in [-1, 1].
+        seed: the run's seed.
+
+    Returns:
+        float32 (n, c, h, w), where the images were if they were a tensor.
+
+    Raises:
+        InputError: no images, another number of indices, or a cutoff out of bounds.
+    """
+    import torch
+
+    from ambient.diffusion.corruption import corrupt as frozen
+
+    unit = torch.from_numpy(as_unit(images, "images")).to(getattr(images, "device", "cpu"))
+    known = [whole(index, "an index", 0) for index in indices]
+    if len(known) != len(unit):
+        raise InputError(f"{len(known)} indices for {len(unit)} images; give one for each.")
+    return frozen(unit, known, check("cutoff", cutoff), check("seed", seed))
 
 
 def suggest_cutoff(
-    corpus: str | Path | Corpus,
+    corpus: Images,
     n_train: int = CHOICES["n_train"].usual,
     *,
     split_seed: int = 0,
@@ -152,6 +191,7 @@ def suggest_cutoff(
     from ambient.diffusion.levels import cutoff_report
 
     images = corpus if isinstance(corpus, Corpus) else load_corpus(corpus)
+    whole(n_train, "n_train", 2)
     return cutoff_report(images, n_train, split_seed, seed)
 
 
@@ -176,11 +216,12 @@ class Audited:
         write_atomically(Path(path), page(self.report))
 
 
-def audit(generated: str | Path, train: str | Path, **choices: Any) -> Audited:
+def audit(generated: Images, train: Images, **choices: Any) -> Audited:
     """Are generated images copies of training images?
 
     Args:
-        generated, train: each a folder, zip or npz of images, or the name of a corpus.
+        generated, train: each what `load_corpus` takes: a folder, zip or npz of images, the name
+            of a corpus, or images in memory.
         choices: those of `reports.audit.audit`, such as heldout, side, features or quality.
 
     Raises:

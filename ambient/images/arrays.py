@@ -32,13 +32,27 @@ def as_images(given: Given, label: str) -> NDArray[np.uint8]:
     Raises:
         InputError: another shape or range, NaN or infinity, or sizes that differ.
     """
-    label = plain(label)
+    images = _read(given, plain(label))
+    if images.dtype != np.uint8:
+        images = np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(images)
+
+
+def as_unit(given: Given, label: str) -> NDArray[np.float32]:
+    """Pictures as `as_images`, as float32 (n, c, h, w) in [-1, 1]: floats are not rounded."""
+    images = _read(given, plain(label))
+    if images.dtype == np.uint8:
+        images = images.astype(np.float32) / 127.5 - 1
+    return np.ascontiguousarray(rearrange(images, "n h w c -> n c h w"), np.float32)
+
+
+def _read(given: Given, label: str) -> NDArray[Any]:
+    """(n, h, w, c) of bytes, or of floats in [-1, 1]."""
     if isinstance(given, Sequence) and not isinstance(given, str):
         array = _stacked([_array(picture, label) for picture in given], label)
     else:
         array = _array(given, label)
-    images = _channels_last(array, label)
-    return np.ascontiguousarray(_bytes(images, label))
+    return _in_range(_channels_last(array, label), label)
 
 
 def _array(given: Any, label: str) -> NDArray[Any]:
@@ -82,7 +96,7 @@ def _channels_last(array: NDArray[Any], label: str) -> NDArray[Any]:
     return array
 
 
-def _bytes(images: NDArray[Any], label: str) -> NDArray[np.uint8]:
+def _in_range(images: NDArray[Any], label: str) -> NDArray[Any]:
     if images.dtype == np.uint8 or not len(images):
         return images.astype(np.uint8)
     if images.dtype == bool:
@@ -101,6 +115,4 @@ def _bytes(images: NDArray[Any], label: str) -> NDArray[np.uint8]:
             f"{label}: values from {low:g} to {high:g}; expected bytes from 0 to 255, or "
             "floats in [-1, 1] or [0, 1]."
         )
-    from_zero = low >= NO_NEGATIVES
-    levels = images * 255.0 if from_zero else (images + 1.0) * 127.5
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return images * 2 - 1 if low >= NO_NEGATIVES else images

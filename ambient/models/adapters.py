@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,10 +19,13 @@ from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.noise import expand
 from ambient.diffusion.schedule import SamplerConfig, Shape
 from ambient.files import InputError
-from ambient.images.corpus import Corpus, Split, load_corpus
+from ambient.images.arrays import Given, as_images
+from ambient.images.corpus import MEMORY, Corpus, Split, load_corpus
+from ambient.images.read import MAX_SIDE, MIN_SIDE, plain
 from ambient.images.twins import apart
 
-Pictures = NDArray[np.uint8] | str | Path
+Pictures = Given | str | Path | Corpus
+T = TypeVar("T")
 PREDICTS = ("epsilon", "sample", "v_prediction")
 
 
@@ -29,14 +34,18 @@ class Model:
     """Any denoiser, for `evaluate`, `noise_level_curves` and `spliced` in the place of a run.
 
     Attributes:
-        network: denoiser(x, sigma) -> denoised (`denoiser`). A module may be on any
-            device: images go there and come back.
-        shape: (c, h, w) of its images, c 1 or 3.
+        network: denoiser(x, sigma) -> denoised (`denoiser`). A module may be on any device, of any
+            precision and in training: it is asked on its device, in float32 and evaluation.
+        shape: (c, h, w) of its images, c 1 or 3, sides from 8 to 128.
         name: what reports call it.
         levels: the lowest and the highest noise level it was trained for; nothing else is asked.
+            The lowest is below 40 and the highest above 0.01, between which samples are drawn.
         sha256: of its weights, where known.
         pictures: its training images and, behind them, images it never saw: see `beside`.
         n_train: how many of them it was trained on.
+
+    Raises:
+        InputError: another network, shape or levels.
 
     Example:
         >>> model = ambient.Model(denoiser, (3, 32, 32)).beside("pictures", "others")
@@ -53,6 +62,25 @@ class Model:
     n_train: int = 0
     last_step: ClassVar[None] = None
     cutoff: ClassVar[float] = 0.0
+
+    def __post_init__(self) -> None:
+        name, usual = plain(self.name), SamplerConfig()
+        if not callable(self.network):
+            raise InputError(
+                f"model '{name}' is a {type(self.network).__name__}; expected denoiser(x, sigma)."
+            )
+        c, h, w = _converted(self.shape, Shape, (0, 0, 0))
+        if c not in (1, 3) or not MIN_SIDE <= min(h, w) <= max(h, w) <= MAX_SIDE:
+            raise InputError(
+                f"model '{name}' makes images of {plain(self.shape)}; expected (c, h, w) of 1 or 3 "
+                f"channels and sides from {MIN_SIDE} to {MAX_SIDE} pixels."
+            )
+        low, high = _converted(self.levels, tuple[float, float], (0.0, 0.0))
+        if not (0 < low < high < math.inf and low < usual.sigma_max and high > usual.sigma_min):
+            raise InputError(
+                f"model '{name}' knows the levels {plain(self.levels)}; expected the lowest noise "
+                f"level, above 0 and below {usual.sigma_max:g}, and the highest, above that."
+            )
 
     def beside(self, train: Pictures, heldout: Pictures | None = None) -> Model:
         """The model with the images it was trained on, and others.
@@ -88,20 +116,20 @@ class Model:
     def _read(self, which: str, given: Pictures) -> tuple[NDArray[np.uint8], str, tuple[str, ...]]:
         """Images (n, h, w, c), their name, and what reading changed."""
         c, h, w = self.shape
-        images, name, notes = given, "own images", []
-        if not isinstance(images, np.ndarray):
-            try:
-                corpus = load_corpus(images, side=h if Path(images).suffix != ".npz" else None)
-            except InputError as e:
-                raise InputError(f"{which}: {e}") from e
-            images, name = corpus.images, corpus.name
-            notes = [f"{which}: {note}" for note in corpus.notes]
-        if images.dtype != np.uint8 or images.shape[1:] != (h, w, c):
+        images, name, notes = given, MEMORY, ()
+        try:
+            if isinstance(given, (str, Path, Corpus)):
+                found = load_corpus(given, side=h)
+                images, name, notes = found.images, found.name, found.notes
+            images = as_images(images, "images")
+        except InputError as e:
+            raise InputError(f"{which}: {e}") from e
+        if images.shape[1:] != (h, w, c):
             raise InputError(
-                f"{which}: images are {images.dtype.name} {images.shape}; '{self.name}' makes "
-                f"{h}x{w} images of {c} channels: expected uint8 (n, {h}, {w}, {c})."
+                f"{which}: images are {images.shape}; '{self.name}' makes {h}x{w} images of {c} "
+                f"channels: expected (n, {h}, {w}, {c})."
             )
-        return images, name, tuple(notes)
+        return images, name, tuple(f"{which}: {note}" for note in notes)
 
     def corpus(self) -> Corpus:
         """Its images.
@@ -140,11 +168,10 @@ class Model:
         """
         if step is not None:
             raise InputError(f"model '{self.name}' has no stored steps; leave --step out.")
-        parameters = getattr(self.network, "parameters", lambda: iter(()))()
-        device = next(iter(parameters), torch.zeros(0)).device
+        network, device = _asked(self.network)
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-            out = self.network(x.to(device), sigma.to(device))
+            out = network(x.to(device), sigma.to(device))
             if not isinstance(out, Tensor) or out.shape != x.shape:
                 found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
                 raise InputError(
@@ -166,6 +193,24 @@ class Model:
         return msgspec.structs.replace(
             usual, sigma_min=max(usual.sigma_min, low), sigma_max=min(usual.sigma_max, high)
         )
+
+
+def _converted(value: Any, kind: type[T], otherwise: T) -> T:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return otherwise
+
+
+def _asked(network: Denoiser) -> tuple[Denoiser, torch.device]:
+    """A network as it is asked, and where; of a module that would answer otherwise, a copy."""
+    if not isinstance(network, nn.Module):
+        return network, torch.device("cpu")
+    numbers = [*network.parameters(), *network.buffers()]
+    other = any(n.is_floating_point() and n.dtype != torch.float32 for n in numbers)
+    if other or network.training:
+        network = copy.deepcopy(network).float().eval()
+    return network, next(iter(numbers), torch.zeros(0)).device
 
 
 class Discrete(nn.Module):

@@ -5,21 +5,21 @@ Needs the optional packages of requirements-models.txt.
 
 from __future__ import annotations
 
-import hashlib
 import math
+import re
 import tempfile
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 import torch
-from msgspec import UNSET, Meta, UnsetType
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ambient.diffusion.denoiser import EDM
 from ambient.files import InputError, read_json
 from ambient.images import read
-from ambient.images.read import MAX_SIDE, MIN_SIDE, guarded, plain
+from ambient.images.read import MAX_SIDE, guarded, plain, tensor_shapes
 from ambient.images.zips import open_zip, read_member
 from ambient.models.adapters import PREDICTS, Discrete, Model
 
@@ -39,93 +39,41 @@ DISCRETE = (
 EDMS = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler")
 NO_SAMPLE = ("PNDMScheduler",)  # takes whatever is not v_prediction for epsilon
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
+# The network's files: perhaps a variant, such as fp16, perhaps in shards.
+WEIGHTS = re.compile(r"diffusion_pytorch_model(?:\.(\w+))?(?:-\d+-of-\d+)?\.safetensors")
+
+# What a zip may bring, beside or below its model_index.json; all else in it is ignored.
+CONFIGS = (INDEX, "config.json", "scheduler_config.json")
+FOLDERS = ("", "unet", "scheduler")
+MAX_CONFIG, MAX_WEIGHTS = 1_000_000, 1_000_000_000  # bytes
+
+# A network's own choices are numbers up to these, of others up to 16,384, in lists of up to 12.
+OLD = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+BOUNDS = {"sample_size": MAX_SIDE, "layers_per_block": 16, "num_train_timesteps": 100_000}
+MOST, LONGEST = 16_384, 12
 
 
 def is_pipeline(folder: Path) -> bool:
     return (folder / INDEX).is_file()
 
 
-# What a zip may bring, beside or below its model_index.json; all else in it is ignored.
-MAX_CONFIG, MAX_WEIGHTS = 1_000_000, 1_000_000_000  # bytes
-BRINGS = {
-    INDEX: MAX_CONFIG,
-    "config.json": MAX_CONFIG,
-    "unet/config.json": MAX_CONFIG,
-    "scheduler_config.json": MAX_CONFIG,
-    "scheduler/scheduler_config.json": MAX_CONFIG,
-    WEIGHTS: MAX_WEIGHTS,
-    f"unet/{WEIGHTS}": MAX_WEIGHTS,
-}
-
-
-Count = Annotated[int, Meta(ge=0, le=16_384)]
-Side = Annotated[int, Meta(ge=MIN_SIDE, le=MAX_SIDE)]
-Blocks = Annotated[list[str], Meta(max_length=12)]
-Number = int | float
-
-
-class UNetConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A UNet2DModel's own choices, in bounds; what else a config from elsewhere says is ignored."""
-
-    sample_size: Side | Annotated[list[Side], Meta(min_length=2, max_length=2)]
-    in_channels: Count | UnsetType = UNSET
-    out_channels: Count | UnsetType = UNSET
-    center_input_sample: bool | UnsetType = UNSET
-    time_embedding_type: str | UnsetType = UNSET
-    time_embedding_dim: Count | None | UnsetType = UNSET
-    freq_shift: Number | UnsetType = UNSET
-    flip_sin_to_cos: bool | UnsetType = UNSET
-    down_block_types: Blocks | UnsetType = UNSET
-    mid_block_type: str | None | UnsetType = UNSET
-    up_block_types: Blocks | UnsetType = UNSET
-    block_out_channels: Annotated[list[Count], Meta(max_length=12)] | UnsetType = UNSET
-    layers_per_block: Annotated[int, Meta(ge=1, le=16)] | UnsetType = UNSET
-    mid_block_scale_factor: Number | UnsetType = UNSET
-    downsample_padding: Count | UnsetType = UNSET
-    downsample_type: str | UnsetType = UNSET
-    upsample_type: str | UnsetType = UNSET
-    dropout: Number | UnsetType = UNSET
-    act_fn: str | UnsetType = UNSET
-    attention_head_dim: Count | None | UnsetType = UNSET
-    norm_num_groups: Count | UnsetType = UNSET
-    attn_norm_num_groups: Count | None | UnsetType = UNSET
-    norm_eps: Number | UnsetType = UNSET
-    resnet_time_scale_shift: str | UnsetType = UNSET
-    add_attention: bool | UnsetType = UNSET
-    class_embed_type: str | None | UnsetType = UNSET
-    num_class_embeds: Count | None | UnsetType = UNSET
-    num_train_timesteps: Annotated[int, Meta(ge=0, le=100_000)] | None | UnsetType = UNSET
-
-
-class SchedulerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a scheduler's config could exhaust this machine."""
-
-    num_train_timesteps: Annotated[int, Meta(ge=2, le=100_000)] | UnsetType = UNSET
-
-
 def load_zip(source: Path) -> Model:
     """A zip of a pipeline's folder, of which nothing is trusted, as a model without images.
 
-    Only the configs and the safetensors are taken out, into a folder that is gone afterwards. A
-    network that its config makes larger than its weights are is refused before memory is taken.
+    Only the configs and the safetensors are taken out, into a folder that is gone afterwards.
 
     Raises:
         InputError: as `load_pipeline`, or a zip that is none, too large, or holds something else.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        folder, name = Path(scratch), source.stem
-        _unpack(source, folder)
-        network = folder / "unet" if (folder / "unet").is_dir() else folder
-        if (network / WEIGHTS).is_file():  # else it is said what is missing
-            _check_network(network, name)
-        return load_pipeline(folder, name)
+        _unpack(source, Path(scratch))
+        return load_pipeline(scratch, source.stem)
 
 
 def _unpack(source: Path, folder: Path) -> None:
     """The parts of a pipeline, under names of our own."""
     with open_zip(source, source.name, MAX_WEIGHTS + 10 * MAX_CONFIG) as archive:
-        members = {PurePosixPath(m.filename): m for m in archive.infolist()}
+        members = {PurePosixPath(m.filename): m for m in archive.infolist() if not m.is_dir()}
         tops = [p.parent for p in members if p.name == INDEX]
         if not tops:
             raise InputError(
@@ -133,42 +81,15 @@ def _unpack(source: Path, folder: Path) -> None:
                 "pipeline as a zip, or a run's zip, as `python -m ambient export` writes it."
             )
         top = min(tops, key=lambda p: len(p.parts))
-        for part, most in BRINGS.items():
-            if member := members.get(top / part):
-                data = read_member(archive, member, most)
-                if part.endswith(".json"):
-                    data = _checked(data, part)
+        for path, member in members.items():
+            part = path.relative_to(top) if top in path.parents else path
+            is_text = part.name in CONFIGS
+            if str(part.parent).strip(".") in FOLDERS and (is_text or WEIGHTS.fullmatch(part.name)):
+                data = read_member(archive, member, MAX_CONFIG if is_text else MAX_WEIGHTS)
+                if is_text:  # without markup, nor numbers beyond all bounds
+                    read.read_json(data, dict[str, Any], part.name)
                 (folder / part).parent.mkdir(exist_ok=True)
                 (folder / part).write_bytes(data)
-
-
-def _checked(data: bytes, part: str) -> bytes:
-    """A config without markup, of bounded numbers; of a network's, the keys that are known."""
-    name = PurePosixPath(part).name
-    if name == "config.json":
-        return msgspec.json.encode(read.read_json(data, UNetConfig, part))
-    kind = SchedulerConfig if name == "scheduler_config.json" else dict[str, Any]
-    read.read_json(data, kind, part)
-    return data
-
-
-def _check_network(folder: Path, name: str) -> None:
-    """Whether a network of this config has as many weights as there are, before it is made."""
-    shapes = read.tensor_shapes(folder / WEIGHTS, WEIGHTS)
-    config = read_json(folder / "config.json")
-    if config is None:
-        raise InputError(f"'{plain(name)}' has no config.json beside its weights; zip it again.")
-    diffusers = _diffusers()
-    with guarded(f"'{plain(name)}' holds a UNet2DModel that cannot be loaded; save it again."):
-        with torch.device("meta"):
-            network = diffusers.UNet2DModel.from_config(config)
-        asked = sum(t.numel() for t in network.state_dict().values())
-        stored = sum(math.prod(shape) for _, shape in shapes.values())
-        if asked != stored:
-            raise InputError(
-                f"'{plain(name)}': its config asks for {asked:,} weights and it brings "
-                f"{stored:,}; save the pipeline again."
-            )
 
 
 class _Network(nn.Module):
@@ -195,6 +116,8 @@ def load_pipeline(folder: str | Path, name: str | None = None) -> Model:
         InputError: diffusers is not installed, or a folder of something else: another pipeline,
             weights in a pickle, a scheduler whose noise levels are not known here.
     """
+    if not isinstance(folder, (str, Path)):
+        raise InputError(f"a {type(folder).__name__} is no folder of a diffusers pipeline.")
     folder = Path(folder).expanduser()
     name = name or folder.resolve().name
     if not is_pipeline(folder):
@@ -207,18 +130,18 @@ def load_pipeline(folder: str | Path, name: str | None = None) -> Model:
             f"{plain(', '.join(parts) or 'nothing')}; expected an unconditional one of pixels: a "
             "diffusers UNet2DModel and a scheduler."
         )
-    unet, sha256 = _unet(_part(folder, "unet"), name)
+    unet, checksum = _unet(_part(folder, "unet"), name)
     kind = parts["scheduler"][-1] if isinstance(parts["scheduler"], list) else ""
     denoiser, levels = _denoiser(unet, kind, _part(folder, "scheduler"), name)
-    c = unet.config
-    side = (c.sample_size,) * 2 if isinstance(c.sample_size, int) else tuple(c.sample_size or ())
-    if len(side) != 2 or side[0] != side[1] or c.in_channels not in (1, 3):
-        raise InputError(
-            f"'{plain(name)}' makes images {side} of {c.in_channels} channels; expected squares of "
-            "1 or 3 channels."
-        )
-    shape = (c.in_channels, *side)
-    return Model(denoiser.requires_grad_(False).eval(), shape, name, levels, sha256)
+    channels, size = unet.config.in_channels, unet.config.sample_size
+    shape = (channels, *((size, size) if isinstance(size, int) else tuple(size or ())))
+    if len(shape) != 3 or shape[1] != shape[2]:
+        raise InputError(f"'{plain(name)}' makes images {shape}; expected (c, h, w) of squares.")
+    model = Model(denoiser.requires_grad_(False).eval(), shape, name, levels, checksum)
+    odd = f"'{plain(name)}' cannot make images of its own size, {shape[1]}x{shape[2]} pixels."
+    with guarded(odd), torch.inference_mode():
+        model.denoiser()(torch.zeros(1, *shape), torch.tensor([levels[1]]))
+    return model
 
 
 def _diffusers() -> Any:
@@ -237,39 +160,76 @@ def _part(folder: Path, part: str) -> Path:
     return folder / part if (folder / part).is_dir() else folder
 
 
-def _unet(folder: Path, name: str) -> tuple[Any, str]:
-    """The network, in float32, and the hash of its weights."""
-    weights = sorted(folder.glob("diffusion_pytorch_model*.safetensors"))
-    if not weights:
+def _weights(folder: Path, name: str) -> list[Path]:
+    """The files of the network, those of one variant."""
+    variants: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        if found := WEIGHTS.fullmatch(path.name):
+            variants.setdefault(found[1] or "", []).append(path)
+    if not variants:
         raise InputError(
             f"'{plain(name)}' has no weights in safetensors (diffusion_pytorch_model.safetensors); "
             "a .bin is a pickle, which could run code, and is not opened: save the pipeline again "
             "with `safe_serialization=True`."
         )
-    diffusers = _diffusers()
-    with guarded(f"'{plain(name)}' holds a UNet2DModel that cannot be loaded; save it again."):
-        unet, report = diffusers.UNet2DModel.from_pretrained(
-            str(folder),
-            use_safetensors=True,
-            local_files_only=True,
-            low_cpu_mem_usage=False,
-            torch_dtype=torch.float32,
-            output_loading_info=True,
+    if "" not in variants and len(variants) > 1:
+        raise InputError(
+            f"'{plain(name)}' has its weights as {plain(', '.join(variants))}; leave one of them."
         )
-        wrong = [k for part in report.values() for k in part]
-        if wrong:
+    return variants.get("") or next(iter(variants.values()))
+
+
+def _config(folder: Path, file: str, name: str) -> dict[str, Any]:
+    """A config of bounded numbers."""
+    found = read_json(folder / file)
+    if found is None:
+        raise InputError(f"'{plain(name)}' has no {file}; save the pipeline again.")
+    for key, value in found.items():
+        values = value if isinstance(value, list) else [value]
+        most, numbers = BOUNDS.get(key, MOST), [v for v in values if isinstance(v, (int, float))]
+        few = file != "config.json" or len(values) <= LONGEST
+        if not few or not all(v <= most for v in numbers):
             raise InputError(
-                f"'{plain(name)}': weights and config differ in {len(wrong)} tensors, first "
+                f"{file}: {plain(key)} is {plain(value, 40)}; expected at most {LONGEST} values, "
+                f"up to {most}."
+            )
+    return found
+
+
+def _unet(folder: Path, name: str) -> tuple[Any, str]:
+    """The network, in float32, and the hash of its weights.
+
+    What its config makes larger than its weights are is refused before memory is taken.
+    """
+    weights, config, digest = _weights(folder, name), _config(folder, "config.json", name), sha256()
+    kind = _diffusers().UNet2DModel
+    with guarded(f"'{plain(name)}' holds a UNet2DModel that cannot be loaded; save it again."):
+        with torch.device("meta"):
+            expected = {k: v.shape for k, v in kind.from_config(config).state_dict().items()}
+        stored = [tensor_shapes(path, path.name).items() for path in weights]
+        found = {_renamed(k): torch.Size(shape) for part in stored for k, (_, shape) in part}
+        if wrong := sorted(k for k, _ in expected.items() ^ found.items()):
+            raise InputError(
+                f"'{plain(name)}': weights and config differ in {len(set(wrong))} tensors, first "
                 f"{plain(wrong[0], 60)}; save the pipeline again."
             )
+        unet = kind.from_config(config)
+        for path in weights:
+            digest.update(path.read_bytes())
+            tensors = {_renamed(k): v.float() for k, v in load_file(path).items()}
+            unet.load_state_dict(tensors, strict=False)
     if unet.class_embedding is not None:
         raise InputError(
             f"'{plain(name)}' is conditioned on classes; expected an unconditional pipeline."
         )
-    digest = hashlib.sha256()
-    for path in weights:
-        digest.update(path.read_bytes())
     return unet, digest.hexdigest()
+
+
+def _renamed(tensor: str) -> str:
+    """What old pipelines call otherwise, as diffusers calls it now."""
+    for old, new in OLD.items():
+        tensor = tensor.replace(f".{old}.", f".{new}.") if ".attentions." in tensor else tensor
+    return tensor
 
 
 def _denoiser(
@@ -307,9 +267,8 @@ def _scheduler(kind: str, folder: Path, name: str) -> Any:
             f"{', '.join((*DISCRETE, *EDMS))}."
         )
     with guarded(f"'{plain(name)}' holds a {kind} that cannot be loaded; save it again."):
-        scheduler = getattr(_diffusers(), kind).from_config(
-            read_json(folder / "scheduler_config.json")
-        )
+        config = _config(folder, "scheduler_config.json", name)
+        scheduler = getattr(_diffusers(), kind).from_config(config)
     c = scheduler.config
     predicts = c.prediction_type
     unknown = [k for k in ("thresholding", "use_flow_sigmas") if c.get(k)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 
 from ambient.copies.records import Report
 from ambient.diffusion.schedule import SamplerConfig, Shape
+from ambient.files import InputError
 from ambient.images.corpus import Corpus, Split
-from ambient.runs.folder import Run
+from ambient.runs.folder import Run, open_run
 
 if TYPE_CHECKING:
     from ambient.diffusion.denoiser import Denoiser
@@ -69,6 +71,22 @@ class Subject(Protocol):
 
     def report(self) -> Report | None:
         """The stored verdict on those samples; None if there is none."""
+
+
+def as_subject(given: Subject | str | Path) -> Subject:
+    """What judges may ask: a run or model, or the run of a folder or bundled name.
+
+    Raises:
+        InputError: no run there, or something else.
+    """
+    if isinstance(given, (str, Path)):
+        return open_run(given)
+    if not all(hasattr(given, part) for part in ("denoiser", "corpus", "shape", "levels")):
+        raise InputError(
+            f"a {type(given).__name__} is no run and no model; give a run, its folder, or "
+            "ambient.Model(denoiser, shape)."
+        )
+    return given
 
 
 def as_run(subject: Subject) -> Run | None:

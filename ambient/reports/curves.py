@@ -15,6 +15,7 @@ from msgspec.structs import asdict, replace
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ambient.config import check
 from ambient.copies.intervals import clopper_pearson
 from ambient.diffusion.closed_forms import covariance_spectrum, noise_levels, squared_distances
 from ambient.diffusion.denoiser import Denoiser
@@ -22,9 +23,9 @@ from ambient.diffusion.levels import Queries, closed_levels, shuffled
 from ambient.diffusion.records import Curves, Level, Subset
 from ambient.diffusion.samplers import finish, sample
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.files import InputError, Tell, silent
+from ambient.files import InputError, Tell, silent, whole
 from ambient.images.corpus import Corpus, Split, to_bytes, to_unit
-from ambient.models.subject import Subject
+from ambient.models.subject import Subject, as_subject
 
 RETURN_RATIO = 1 / 3  # came back: that much nearer to its origin than to any other training image
 # Steps from sigma_max to 0; from a level, its share of them. On the bundled emoji runs 9 give the
@@ -203,6 +204,9 @@ def noise_level_curves(
     Raises:
         InputError: an unusable run or corpus.
     """
+    run, seed = as_subject(run), check("seed", seed)
+    for name, count in {"images": images, "noises": noises, "returns": returns}.items():
+        whole(count, name)
     corpus = run.corpus()
     split = run.split(corpus)
     if len(split.heldout) < 2:

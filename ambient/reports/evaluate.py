@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from msgspec.structs import replace
 
+from ambient.config import check
 from ambient.copies.features import load_space
 from ambient.copies.guises import STILL, Orbit, Pictures, orbit_of
 from ambient.copies.judge import judge_images
@@ -19,9 +20,9 @@ from ambient.copies.spaces import FEATURES
 from ambient.diffusion.noise import SeededNoise
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.files import Tell, silent
+from ambient.files import Tell, silent, whole
 from ambient.images.corpus import Corpus, Split, to_bytes, to_unit
-from ambient.models.subject import Subject, as_run
+from ambient.models.subject import Subject, as_run, as_subject
 from ambient.reports.rejecting import Filter, Redrawn, about, draw_again
 
 
@@ -75,6 +76,7 @@ def draw_and_judge(
 ) -> tuple[Images, Report]:
     """The samples, uint8 (n, h, w, c), and their report: see `evaluate`."""
     load_space(features)  # what cannot be had is said before the samples are drawn
+    run, n, seed = as_subject(run), whole(n, "n"), check("seed", seed)
     corpus = run.corpus()
     split = run.split(corpus)
     how = how or run.sampler()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import ambient
+from ambient.diffusion.corruption import corrupt as frozen
+from ambient.images.corpus import to_unit
 from ambient.runs.folder import Run
 
 
@@ -40,3 +46,81 @@ def test_what_could_not_be_trained_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ambient.InputError, match="'depth' is no choice; expected some of corpus"):
         ambient.train("digits", depth=3, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+class Net:
+    """No model: it has no shape and no images."""
+
+    def __call__(self, x: object, sigma: object) -> object:
+        return x
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+ASKED: list[tuple[str, dict[str, Any], str]] = [
+    ("evaluate", {"n": 0}, "n is 0; expected a whole number from 1"),
+    ("evaluate", {"n": 1.5}, "n is 1.5"),
+    ("evaluate", {"n": float("nan")}, "n is nan"),
+    ("evaluate", {"seed": -1}, "seed is -1"),
+    ("evaluate", {"run": Net()}, "a Net is no run and no model; give a run, its folder, or"),
+    ("evaluate", {"run": "nowhere"}, "'nowhere' does not exist"),
+    ("noise_level_curves", {"images": 0}, "images is 0"),
+    ("noise_level_curves", {"noises": True}, "noises is True"),
+    ("noise_level_curves", {"returns": None}, "returns is None"),
+    ("sample", {"seeds": []}, "seeds is []; expected one or more"),
+    ("sample", {"seeds": 5}, "seeds is 5"),
+    ("sample", {"seeds": [1.5]}, "a seed is 1.5"),
+    ("sample", {"steps": 0}, "steps is 0"),
+    ("corrupt", {"cutoff": float("nan")}, "cutoff is nan"),
+    ("corrupt", {"indices": [1]}, "1 indices for 60 images"),
+    ("corrupt", {"indices": [-1] * 60}, "an index is -1"),
+    ("corrupt", {"images": PIXELS / np.float32(0)}, "hold NaN or infinity"),
+    ("suggest_cutoff", {"n_train": float("nan")}, "n_train is nan"),
+    ("suggest_cutoff", {"corpus": None}, "own images: object is no number"),
+    ("train", {"cutoff": float("nan")}, "cutoff is nan"),
+    ("audit", {"train": PIXELS[:3]}, "train: 'own images' has 3 images; at least 4"),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "words"), ASKED)
+def test_what_cannot_be_done_is_one_line(
+    name: str, changes: dict[str, Any], words: str, tiny_run: Run, tmp_path: Path
+) -> None:
+    usual: dict[str, dict[str, Any]] = {
+        "evaluate": {"run": tiny_run, "n": 2},
+        "noise_level_curves": {"run": tiny_run},
+        "sample": {"run": tiny_run},
+        "corrupt": {"images": PIXELS, "indices": range(60), "cutoff": 1.0},
+        "suggest_cutoff": {"corpus": PIXELS, "n_train": 20},
+        "train": {"corpus": PIXELS, "n_train": 20, "out": tmp_path / "run"},
+        "audit": {"generated": PIXELS, "train": PIXELS},
+    }
+    with pytest.raises(ambient.InputError) as caught:
+        getattr(ambient, name)(**usual[name] | changes)
+    assert words in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_images_in_memory_are_trained_on_and_kept(tmp_path: Path) -> None:
+    run = ambient.train(list(PIXELS), n_train=20, steps=2, width=16, out=tmp_path / "run")
+    np.testing.assert_array_equal(ambient.open_run(run.path).corpus().images, PIXELS)
+
+
+def test_frozen_copies_are_those_of_a_training(tiny_run: Run) -> None:
+    corpus = tiny_run.corpus()
+    unit = torch.from_numpy(to_unit(corpus.images[:5]))
+    for images in (corpus.images[:5], list(corpus.images[:5]), unit.double()):
+        torch.testing.assert_close(
+            ambient.corrupt(images, range(5), 0.5, seed=3), frozen(unit, range(5), 0.5, 3)
+        )
+
+
+def test_a_denoiser_is_opened_where_no_gradient_is_kept() -> None:
+    """In a process of its own: what takes the time of an arithmetic runs once."""
+    lines = (
+        "import torch, ambient",
+        "with torch.no_grad():",
+        "    denoiser = ambient.open_run('digits-50-standard').denoiser()",
+        "    print(denoiser(torch.zeros(1, 1, 8, 8), torch.ones(1)).shape)",
+    )
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert done.stdout.strip() == "torch.Size([1, 1, 8, 8])", done.stderr
