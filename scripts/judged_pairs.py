@@ -1,0 +1,144 @@
+"""Does the line of copies agree with the eye? 40 pairs around it, judged by looking.
+
+`python -m scripts.judged_pairs --sheet pairs.png` draws samples beside their nearest training
+images, without their ratios and in random order: from bundled emoji runs, as many on either side of
+each run's line. Who looks says copy or new of each; `--answers` (a word of c and n, with `--by`)
+stores that as assets/results/judged_pairs.json. Without options it prints how many verdicts of the
+line, and of the strict rule, agree with the eye.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from ambient.copies.intervals import Interval, clopper_pearson
+from ambient.copies.records import Sample
+from ambient.files import ASSETS, Record, encode_record, read_record, write_atomically
+from ambient.runs.folder import Run, open_run
+
+RESULT = ASSETS / "results" / "judged_pairs.json"
+RUNS = (
+    "emoji-100-standard",
+    "emoji-100-ambient-1.0",
+    "emoji-300-standard",
+    "emoji-300-ambient-1.0",
+)
+EACH = 5  # pairs of a run on either side of its line
+REACH = 0.25  # how far from the line an aligned ratio may be
+SCALE, GAP, COLUMNS = 3, 16, 5
+
+
+class Pair(Record, frozen=True, kw_only=True):
+    """A sample and the training image nearest to it; `copy`: what the eye says."""
+
+    run: str
+    seed: int
+    nearest: int
+    copy: bool
+
+
+class Judged(Record, frozen=True, kw_only=True):
+    """Pairs that somebody looked at, without knowing their ratios."""
+
+    by: str
+    pairs: tuple[Pair, ...]
+
+
+class Agreement(Record, frozen=True, kw_only=True):
+    """How many verdicts of a rule are those of the eye."""
+
+    agree: int
+    n: int
+    ci95: Interval
+
+
+def chosen() -> list[tuple[Run, Sample]]:
+    """The pairs, in the order of the sheet."""
+    rng, found = np.random.default_rng(0x3A1E), []
+    for name in RUNS:
+        run = open_run(name)
+        report = run.report()
+        assert report is not None
+        line = report.copies.ratio.threshold
+        for low, high in ((line - REACH, line), (line, line + REACH)):
+            near = [s for s in report.samples if low <= s.ratio < high]
+            taken = rng.choice(len(near), EACH, replace=False)
+            found += [(run, near[i]) for i in taken]
+    return [found[i] for i in rng.permutation(len(found))]
+
+
+def sheet(pairs: Sequence[tuple[Run, Sample]]) -> Image.Image:
+    """Each pair by its number: the sample at the left, the training image at the right."""
+    side = 32 * SCALE
+    width, height = 2 * side + GAP, side + 2 * GAP
+    rows = -(-len(pairs) // COLUMNS)
+    page = Image.new("RGB", (COLUMNS * (width + GAP), rows * height), "white")
+    pen = ImageDraw.Draw(page)
+    for i, (run, sample) in enumerate(pairs):
+        stored, corpus = run.samples(), run.corpus()
+        assert stored is not None
+        images, seeds = stored
+        known = corpus.images[run.split(corpus).train[sample.nearest]]
+        x, y = i % COLUMNS * (width + GAP), i // COLUMNS * height
+        pen.text((x, y), str(i + 1), "black")
+        for k, picture in enumerate((images[np.flatnonzero(seeds == sample.seed)[0]], known)):
+            big = Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
+            page.paste(big, (x + k * (side + 4), y + GAP))
+    return page
+
+
+def record(answers: str, by: str) -> Judged:
+    """The answers, c or n for each pair of the sheet."""
+    pairs = chosen()
+    if len(answers) != len(pairs) or set(answers) - set("cn"):
+        raise SystemExit(f"expected {len(pairs)} letters, c or n; got {len(answers)}")
+    return Judged(
+        by=by,
+        pairs=tuple(
+            Pair(run=run.name, seed=s.seed, nearest=s.nearest, copy=answer == "c")
+            for (run, s), answer in zip(pairs, answers, strict=True)
+        ),
+    )
+
+
+def agreement(judged: Judged) -> dict[str, Agreement]:
+    """Of the headline's line, and of the strict rule, with the eye."""
+    said: dict[str, list[bool]] = {"aligned": [], "strict": []}
+    for pair in judged.pairs:
+        report = open_run(pair.run).report()
+        assert report is not None
+        sample = next(s for s in report.samples if s.seed == pair.seed)
+        said["aligned"].append(sample.copy == pair.copy)
+        said["strict"].append(bool(sample.strict) == pair.copy)
+    return {
+        rule: Agreement(agree=sum(same), n=len(same), ci95=clopper_pearson(sum(same), len(same)))
+        for rule, same in said.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sheet", help="draw the pairs into this PNG")
+    parser.add_argument("--answers", help="c or n for each pair, in one word")
+    parser.add_argument("--by", default="", help="who looked")
+    args = parser.parse_args()
+    if args.sheet:
+        sheet(chosen()).save(Path(args.sheet))
+        return
+    if args.answers:
+        write_atomically(RESULT, encode_record(record(args.answers, args.by)))
+    judged = read_record(RESULT, Judged)
+    if judged is None:
+        raise SystemExit(f"nobody has judged the pairs yet: {RESULT.name} is missing")
+    for rule, found in agreement(judged).items():
+        low, high = found.ci95
+        print(f"{rule}: {found.agree} of {found.n} agree ({low:.0%} to {high:.0%})")
+
+
+if __name__ == "__main__":
+    main()
