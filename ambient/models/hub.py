@@ -21,18 +21,14 @@ from ambient.files import InputError, is_full, unwritten, write_atomically
 from ambient.images.read import plain
 from ambient.models.pipelines import INDEX, is_pipeline, load_pipeline
 from ambient.models.subject import Subject
-from ambient.runs.archive import PARTS, export_run, import_run, model_card
+from ambient.runs.archive import PARTS, export_run, import_run
+from ambient.runs.card import model_card
 from ambient.runs.folder import Run
 
 PREFIX = "hub:"
 ORIGIN_FILE = "hub.json"  # repository and commit that a run was pulled from
 RUN_FILES = (*PARTS, "checkpoints/*.safetensors", "sheets/*.png")
 PIPELINE_FILES = (INDEX, "scheduler_config.json", "*/config.json", "*/scheduler_config.json")
-LICENSES = {  # the notice of a bundled corpus: the Hub's name for the license of its pictures
-    "Noto Emoji, Google, Apache-2.0; names from emoji-data, MIT": "apache-2.0",
-    "UCI optdigits, Alpaydin and Kaynak, CC BY 4.0": "cc-by-4.0",
-    "Noto Sans CJK JP, Adobe, OFL 1.1; meanings and strokes: Unicode": "ofl-1.1",
-}
 CLIENTS = ("httpx", "httpx2", "httpcore", "requests", "urllib3", "socket", "ssl")
 UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -102,7 +98,7 @@ def push(run: Run, repo: str, images: bool = False, public: bool = False) -> str
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(io.BytesIO(export_run(run, images))) as archive:
             archive.extractall(folder)
-        Path(folder, "README.md").write_text(card(run, repo, images), encoding="utf-8")
+        Path(folder, "README.md").write_text(model_card(run, repo, images), encoding="utf-8")
         with _said_of(repo):
             api = library.HfApi()
             api.create_repo(repo, private=not public, exist_ok=True)
@@ -113,26 +109,6 @@ def push(run: Run, repo: str, images: bool = False, public: bool = False) -> str
                 delete_patterns=list(RUN_FILES),  # older weights would be a second run
             )
     return str(done.oid)
-
-
-def card(run: Run, repo: str, images: bool = False) -> str:
-    """The model card of an export, with how to load it from the Hub and whose pictures it saw.
-
-    The license in its head is that of the pictures, of which samples can be copies; nobody here
-    knows one for pictures of one's own, so there the head names none.
-    """
-    where = "They are in this repository" if images else "They are not in this repository"
-    notice = run.corpus().license
-    head = f"---\nlicense: {LICENSES[notice]}\n" if notice in LICENSES else "---\n"
-    return model_card(run).replace("---\n", head, 1) + (
-        "\n## Load\n\n"
-        "With Ambient Explorer and `pip install -r requirements-models.txt`; `@COMMIT` behind the "
-        "name pins one state of it:\n\n"
-        f"```sh\npython -m ambient sample hub:{repo} --n 64 --out samples.png\n```\n\n"
-        "## Pictures\n\n"
-        f"Trained on pictures with this notice: {notice}. {where}. Samples can be copies of them, "
-        "and their license holds for copies.\n"
-    )
 
 
 def _zipped(folder: Path) -> bytes:

@@ -24,6 +24,7 @@ from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.images.npz import read_npz
 from ambient.images.read import plain
 from ambient.images.zips import open_zip, read_member
+from ambient.runs.card import model_card
 from ambient.runs.folder import (
     CAPTIONS_FILE,
     IMAGES_FILE,
@@ -107,50 +108,6 @@ def _enlarged(picture: Path, factor: int) -> bytes:
     size = (image.width * factor, image.height * factor)
     image.resize(size, Image.Resampling.NEAREST).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def model_card(run: Run) -> str:
-    """What the model is, what it copies and what it must not be used for, in Markdown."""
-    c, report = run.config, run.report()
-    lines = [
-        "---",
-        "library_name: ambient",
-        "tags: [diffusion, memorization, unconditional-image-generation]",
-        "---",
-        f"# {run.name}",
-        "",
-        f"A diffusion model of {c.side}x{c.side} images, trained on {c.n_train} images of "
-        f"`{Path(c.corpus).name}` (split {c.split_seed}) for {run.last_step} steps of {c.batch}, "
-        f"arm `{c.arm}`" + (f" with cutoff {c.cutoff:g}" if c.cutoff else "") + f", seed {c.seed}.",
-        "",
-    ]
-    if report and report.copies.rate is not None:
-        rule = report.copies.ratio.rated
-        low, high = rule.ci95
-        lines += [
-            f"**Copies**: {rule.rate:.1%} of {report.n_samples} samples (95 % interval "
-            f"{low:.1%} to {high:.1%}) are copies of a training image by the rule d1/d2 < "
-            f"{rule.threshold:.3f}; of unseen images the same rule flags {rule.heldout_rate:.1%}.",
-        ]
-        if (quality := report.quality) and quality.frechet is not None:
-            lines.append(
-                f"**Quality**: Frechet distance to held-out images {quality.frechet:.3f} "
-                f"({quality.features} features)."
-            )
-    else:
-        lines.append("**Copies**: not measured; run `python -m ambient evaluate` on this folder.")
-    lines += [
-        "",
-        "Trained on few images in order to study memorization. Nothing about it is a privacy "
-        "guarantee: it has seen every training image at low noise.",
-        "",
-        "Use: unpack, then `python -m ambient sample FOLDER --n 64 --out samples.png`.",
-        "",
-        "```json",
-        c.to_json().strip(),
-        "```",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def import_run(source: bytes | Path, into: Path, owner: str | None = None) -> Run:

@@ -28,6 +28,7 @@ from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.models import hub
 from ambient.models.adapters import Model
 from ambient.reports.evaluate import draw, sets_of
+from ambient.runs import card
 from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 
@@ -204,32 +205,32 @@ def test_repositories_are_private_unless_asked(fake: Hub, tiny_run: Run) -> None
 def test_the_card_says_what_was_measured_and_promises_nothing(fake: Hub) -> None:
     run = open_run("emoji-100-standard")
     commit = hub.push(run, "me/emoji")
-    card = (fake.root / "me/emoji" / commit / "README.md").read_text()
+    text = (fake.root / "me/emoji" / commit / "README.md").read_text()
     report = run.report()
     assert report is not None
-    assert f"**Copies**: {report.copies.ratio.rate:.1%}" in card
-    assert "python -m ambient sample hub:me/emoji" in card
-    assert run.corpus().license in card
-    assert "a privacy guarantee" in card
-    assert "not in this repository" in card
-    assert card.startswith("---\nlicense: apache-2.0\n")
+    assert f"**Copies**: {report.copies.ratio.rate:.1%}" in text
+    assert "python -m ambient sample hub:me/emoji" in text
+    assert run.corpus().license in text
+    assert "a privacy guarantee" in text
+    assert "not in this repository" in text
+    assert text.startswith("---\nlicense: apache-2.0\n")
 
 
 def test_the_card_names_the_license_of_every_bundled_corpus_and_of_no_other(
     tmp_path: Path, tiny_run: Run
 ) -> None:
     """As the Hub reads it: a field of the card's head, and one of the licenses it knows."""
-    assert set(hub.LICENSES) == {load_corpus(name).license for name in BUNDLED}
+    assert set(card.LICENSES) == {load_corpus(name).license for name in BUNDLED}
     for images in (False, True):
-        head = huggingface_hub.ModelCard(hub.card(tiny_run, "me/tiny", images)).data
+        head = huggingface_hub.ModelCard(card.model_card(tiny_run, "me/tiny", images)).data
         assert (head.license, head.library_name) == ("cc-by-4.0", "ambient")
     np.savez(tmp_path / "own.npz", images=tiny_run.corpus().images)
     run = tmp_path / "run"
     train = ["train", "--corpus", str(tmp_path / "own.npz"), "--n-train", "16", "--steps", "1"]
     assert main([*train, "--width", "16", "--out", str(run)]) == 0
-    card = hub.card(open_run(run), "me/own")
-    assert huggingface_hub.ModelCard(card).data.license is None
-    assert "with this notice: yours" in card
+    text = card.model_card(open_run(run), "me/own")
+    assert huggingface_hub.ModelCard(text).data.license is None
+    assert "with this notice: yours" in text
 
 
 def test_own_images_travel_only_when_asked(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
