@@ -18,7 +18,7 @@ Index = NDArray[np.int64]
 KEPT = 48  # candidates a query by direction, of different twin groups
 PLAIN = 8  # and by the distance of pixels as they are
 BUDGET = 1e12  # multiplications and additions of the coarse search at most: half a minute
-VALUES = 2**25  # numbers of training pictures in all guises at once: 134 MB
+VALUES = 2**25  # numbers of training pictures at once, also in all guises: 134 MB
 QUERIES = 512  # at once
 LEAST = 7  # blocks along a side of the coarsest view
 # Pixels a block and between the shifts tried: one coarser than the other.
@@ -51,7 +51,8 @@ def candidates(
     best = _Best(len(queries), min(KEPT, len(train)), groups)
     nearest = _Best(len(queries), min(PLAIN, len(train)), groups)
     order = np.argsort(groups, kind="stable")
-    size = max(1, VALUES // (count_guises(orbit, step) * max(plain.shape[1], 1)))
+    most = max(count_guises(orbit, step) * plain.shape[1], train[0].size)
+    size = max(1, VALUES // most)
     for start in range(0, len(order), size):
         some = order[start : start + size]
         pictures = to_unit(train[some])
