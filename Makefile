@@ -12,7 +12,7 @@ BIN = $(VENV)/bin
 PY  = $(BIN)/python
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test check lint tests assets corpora encoder sweep protocol measurements planted results \
+.PHONY: run test check lint tests assets corpora encoder sweep quality measurements planted results \
         performance screenshots docker soak size clean
 
 run: $(VENV)/.run                ## open the explorer
@@ -44,8 +44,8 @@ assets: $(VENV)/.run             ## train, judge and store the runs of assets/ru
 sweep: $(VENV)/.run              ## train and judge every run of SPEC into its table (hours; resumable)
 	$(PY) -m scripts.build_sweep $(SPEC) $(if $(RAY),--ray $(RAY))
 
-protocol: $(VENV)/.run           ## measure copies of the n = 300 runs by a protocol fixed beforehand
-	$(PY) -m scripts.protocol
+quality: $(VENV)/.run            ## which measures of quality may be believed, into docs/quality.md
+	$(PY) -m scripts.quality
 
 measurements: $(VENV)/.run       ## suggested cutoffs, surgery and onset, for docs/results.md
 	$(PY) -m scripts.measure

@@ -1,8 +1,8 @@
-"""Features of the bundled pictures in the bundled encoder, into assets/features: `make assets`.
+"""Features of the bundled pictures, into assets/features: `make assets`.
 
 With them runs are judged sooner, and the explorer compares pictures in the encoder without loading
-it. One file a corpus and one a run's stored samples; each names by their hashes the pictures and
-the weights it was made from.
+it. Two files a corpus, by the encoder and by the network that measures quality, and one a run's
+stored samples; each names by its hash the weights it was made from.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ambient.copies.features import WEIGHTS, encode
+from ambient.copies import imagenet
+from ambient.copies.features import FOLDER, WEIGHTS, encode
+from ambient.copies.quality import REFERENCE, order_of
 from ambient.copies.spaces import DEFAULT
-from ambient.copies.stored import FOLDER
 from ambient.files import ASSETS
 from ambient.images.corpus import BUNDLED, digest, load_corpus
 from ambient.runs.folder import BUNDLED_RUNS, list_runs
+
+# Of any split with up to 300 training images of these, enough for both halves of `reference_of`.
+COMPARED = 2 * REFERENCE + 300
 
 
 def write(path: Path, images: np.ndarray, kind: type[np.floating]) -> None:
@@ -29,11 +33,23 @@ def write(path: Path, images: np.ndarray, kind: type[np.floating]) -> None:
     print(f"{path.relative_to(ASSETS.parent)}: {len(images)} pictures")
 
 
+def write_imagenet(path: Path, images: np.ndarray) -> None:
+    """Those of the first pictures by `order_of`: the ones that quality compares with."""
+    places = np.sort(order_of(images)[:COMPARED])
+    weights = hashlib.sha256(imagenet.WEIGHTS.read_bytes()).hexdigest()
+    features = imagenet.packed(imagenet.compute(images[places]))
+    found = {"places": places, "features": features, "weights_sha256": weights}
+    np.savez_compressed(path, allow_pickle=False, **found)
+    print(f"{path.relative_to(ASSETS.parent)}: {len(places)} pictures")
+
+
 def main() -> None:
     torch.set_num_threads(1)
     FOLDER.mkdir(exist_ok=True)
     for name in BUNDLED:
-        write(FOLDER / f"{name}.npz", load_corpus(name).images, np.float32)
+        images = load_corpus(name).images
+        write(FOLDER / f"{name}.npz", images, np.float32)
+        write_imagenet(FOLDER / f"{name}-imagenet.npz", images)
     for run in list_runs(BUNDLED_RUNS):
         stored = run.samples()
         if stored is not None:

@@ -3,7 +3,9 @@
 Resumable: a run is trained in runs/bundled/NAME, goes on where it stands, and is copied to
 assets/runs/NAME when its report and curves are there. Finished runs are left alone; delete a
 folder (or just its reports) to make it again. With --weights runs are only trained: the workshop
-then holds the weights of every stage, which most stored runs leave out.
+then holds the weights of every stage, which most stored runs leave out. With --judge the stored
+samples are judged again, by rules and measures as they are now; of a stage whose weights are not
+stored, these are the 36 on its contact sheet.
 """
 
 from __future__ import annotations
@@ -17,15 +19,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ambient.cli.judge import summary
 from ambient.diffusion.corruption import corrupt
-from ambient.diffusion.samplers import trajectory
+from ambient.diffusion.samplers import sample, trajectory
 from ambient.files import ASSETS
 from ambient.images.corpus import to_bytes, to_unit
+from ambient.reports.evaluate import judge_samples, report_of, sets_of
 from ambient.runs.archive import PARTS
-from ambient.runs.folder import BUNDLED_RUNS, Run, as_picture, open_run, step_name
+from ambient.runs.folder import BUNDLED_RUNS, Run, as_picture, list_runs, open_run, step_name
 from ambient.sweeps import sweep
 
 SPEC = ASSETS / "runs.json"
@@ -116,6 +121,31 @@ def write_trajectory(run: Run, path: Path) -> None:
     as_picture(np.concatenate(rows)).save(path, optimize=True, pnginfo=about)
 
 
+def judge_again(run: Run) -> None:
+    """New reports in the place of those that are stored, on the same samples where they are."""
+    for step in (None, *run.sheet_steps):
+        old = run.report(step)
+        stored = run.samples() if step is None else None
+        if old is None or (step is None and stored is None):
+            continue
+        if stored:
+            images, seeds = stored
+        elif step in run.steps:
+            seeds = np.arange(STAGE_SAMPLES)
+            drawn = sample(run.denoiser(step), seeds.tolist(), run.shape, old.sampler)
+            images = np.concatenate([to_bytes(x.numpy()) for x in drawn])
+        else:
+            images = run.sheet(step)
+            seeds = np.arange(len(images))
+        corpus = run.corpus()
+        found = judge_samples(run, sets_of(corpus, run.split(corpus), images), old.step)
+        new = report_of(run, old.corpus, found, seeds.tolist(), None, old.sampler)
+        new = replace(new, step=old.step, checkpoint_sha256=old.checkpoint_sha256)
+        name = "report" if step is None else f"reports/{step_name(step)}"
+        new.save(run.path / f"{name}.json")
+        print(f"{name} of {summary(new)}", flush=True)
+
+
 def build(name: str, spec: dict[str, Any], weights_only: bool) -> None:
     keep_stages: list[int] = spec.pop("keep_stages", [])
     if weights_only:
@@ -137,8 +167,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=2, help="runs at once, one thread each")
     parser.add_argument("--only", nargs="*", help="names of runs (default: all)")
+    parser.add_argument("--judge", action="store_true", help="only judge again what is stored")
     parser.add_argument("--weights", action="store_true", help="only train, into runs/bundled")
     args = parser.parse_args()
+    if args.judge:
+        torch.set_num_threads(1)
+        for run in list_runs(BUNDLED_RUNS):
+            if not args.only or run.name in args.only:
+                judge_again(run)
+        return
     spec = json.loads(SPEC.read_text(encoding="utf-8"))
     wanted = {n: {**spec["common"], **s} for n, s in spec["runs"].items()}
     if args.only:

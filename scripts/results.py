@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from safetensors import safe_open
 
+from ambient.copies.records import Report
+from ambient.copies.spaces import QUALITY
 from ambient.files import ASSETS, write_atomically
-from ambient.reports.comparison import Mean, copies_at
-from ambient.runs.folder import BUNDLED_RUNS, list_runs, open_run
+from ambient.reports.comparison import Mean
+from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from scripts.page import Table, render
 
 PAGE = ASSETS.parent / "docs" / "results.md"
@@ -38,13 +40,6 @@ PLANTED = (
     "noisy",
     "resaved as JPEG",
 )
-# What a stage is compared at: smaller is better.
-QUALITY: dict[str, Callable[[Row], float]] = {
-    "Frechet": lambda row: float(row["frechet"]),
-    "KID": lambda row: float(row["kid"]),
-    "SWD": lambda row: float(row["swd"]),
-    "coverage": lambda row: -float(row["coverage"]),
-}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -70,8 +65,8 @@ def times(m: Mean | None) -> str:
     return "-" if m is None else written(m, lambda v: f"{math.exp(v):.2f}")
 
 
-def number(m: Mean | None, digits: int = 3) -> str:
-    return "-" if m is None else written(m, lambda v: f"{v:.{digits}f}")
+def number(m: Mean | None) -> str:
+    return "-" if m is None else written(m, lambda v: f"{v:.3f}")
 
 
 def written(m: Mean, form: Callable[[float], str]) -> str:
@@ -134,31 +129,6 @@ class Sweep:
         """Value of a minus that of b at the last step, paired by seed."""
         x, y = self.ends(a), self.ends(b)
         return Mean.of([value(x[s]) - value(y[s]) for s in sorted(set(x) & set(y))])
-
-    def at_equal_quality(
-        self, arm: Arm, control: Arm, quality: Callable[[Row], float], whole: bool
-    ) -> tuple[Mean | None, int, int]:
-        """Copies of the arm minus the fewest of the control at a quality at least as good.
-
-        Args:
-            whole: the mean over all stages of the arm; else its last stage.
-
-        Returns:
-            The difference, paired by seed; stages that the control matches; stages in all.
-        """
-        values, matched, total = [], 0, 0
-        for seed, stages in self.paths[arm].items():
-            rival = self.paths[control].get(seed)
-            if rival is None:
-                continue
-            path = [(quality(r), r["copies"]) for r in rival]
-            asked = stages if whole else stages[-1:]
-            found = [(r["copies"], copies_at(path, quality(r))) for r in asked]
-            gaps = [c - least for c, least in found if least is not None]
-            matched, total = matched + len(gaps), total + len(asked)
-            if gaps:
-                values.append(math.fsum(gaps) / len(gaps))
-        return Mean.of(values), matched, total
 
     def gap_above(self, arm: Arm, cutoff: float) -> dict[int, float]:
         """Mean ln(held-out error / train error) over the levels above a cutoff, by seed."""
@@ -230,31 +200,10 @@ def at_the_end(sweep: Sweep) -> Table:
         "unseen called copies %": lambda r: float(r["heldout"]),
         "null %": lambda r: float(r["null"]),
     }
-    rows = [["arm", *measures, "Frechet", "1000 KID", "SWD", "coverage"]]
+    rows = [["arm", *measures, "points more than standard"]]
     for arm in sweep.arms:
-        rows.append(
-            [
-                name(arm),
-                *(percent(sweep.at_end(arm, m)) for m in measures.values()),
-                number(sweep.at_end(arm, lambda r: r["frechet"])),
-                number(sweep.at_end(arm, lambda r: 1000 * r["kid"]), 2),
-                number(sweep.at_end(arm, lambda r: r["swd"])),
-                number(sweep.at_end(arm, lambda r: r["coverage"])),
-            ]
-        )
-    return rows
-
-
-def against_controls(sweep: Sweep) -> Table:
-    head = ["ambient 1 less", "same step"]
-    rows = [head + [f"{when}, equal {q}" for when in ("end", "path") for q in QUALITY]]
-    for control in CONTROLS:
-        cells = [points(sweep.difference(AMBIENT, control, copies))]
-        for whole in (False, True):
-            for quality in QUALITY.values():
-                found, matched, total = sweep.at_equal_quality(AMBIENT, control, quality, whole)
-                cells.append(f"{points(found)}, {matched} of {total}")
-        rows.append([name(control), *cells])
+        more = "-" if arm == CONTROLS[0] else points(sweep.difference(arm, CONTROLS[0], copies))
+        rows.append([name(arm), *(percent(sweep.at_end(arm, m)) for m in measures.values()), more])
     return rows
 
 
@@ -265,9 +214,8 @@ def paths(sweep: Sweep) -> Table:
         cells = []
         for arm in sweep.arms:
             stages = [r for p in sweep.paths[arm].values() for r in p if r["step"] == step]
-            a, b = (fmean(f(r) for r in stages) for f in (copies, QUALITY["Frechet"]))
             fewer = "" if len(stages) == len(sweep.paths[arm]) else f" ({len(stages)} runs)"
-            cells.append(f"{a:.1%} / {b:.3f}{fewer}")
+            cells.append(f"{fmean(map(copies, stages)):.1%}{fewer}")
         rows.append([str(step), *cells])
     return rows
 
@@ -315,36 +263,47 @@ def cut(rows: list[Row], samples: int) -> dict[str, Any]:
     }
 
 
-def of_300(protocol: Row) -> Iterator[tuple[str, Any]]:
-    """The protocol's tables."""
-    first = protocol["rows"][0]
-    ends = [r for r in protocol["rows"] if r["step"] == first["step"]]
-    yield "ends_300", ends
-    yield "least_300", min(ends, key=lambda r: float(r["copies"]))
-    cutoffs = [0.0 if r is first else float(r["run"].rsplit("-", 1)[1]) for r in ends]
-    cells = [["cutoff (n = 300, one run each)", "copies %", "Frechet"]]
-    for cutoff, r in zip(cutoffs, ends, strict=True):
-        cells.append([f"{cutoff:g}", share(r, "copies_ci95"), f"{r['frechet']:.3f}"])
-    yield "by_cutoff_300", cells
-    head = ["run", "step", "copies %", "unseen called copies %", "similar %", "Frechet"]
-    cells = [[*head, "points fewer than standard"]]
-    for r in protocol["rows"]:
-        gap, low, high = (-100 * v for v in r["difference"])
-        cells.append(
-            [
-                r["run"],
-                str(r["step"]),
-                share(r, "copies_ci95"),
-                f"{100 * r['heldout']:.1f}",
-                f"{100 * r['similar']:.1f}",
-                f"{r['frechet']:.3f}",
-                "-" if r is first else f"{gap:.1f} ({high:.1f} to {low:.1f})",
-            ]
-        )
-    yield "fresh_seeds", cells
-    stages = zip(*protocol["paths"].values(), strict=False)
-    each = [[str(s[0][0]), *(f"{r:.1%} / {f:.3f}" for _, r, f in s)] for s in stages]
-    yield "stages_300", [["step", *protocol["paths"]], *each]
+def judged(run: Run, report: Report) -> list[str]:
+    """A row of the table of bundled runs."""
+    rule, quality = report.copies.ratio.rated, report.quality
+    cells = [run.name, f"{report.step:,}", share({"copies": rule.rate, "ci95": rule.ci95})]
+    if quality is None or quality.features != QUALITY:
+        return [*cells, *["-"] * 4]
+    return [
+        *cells,
+        with_interval(quality.kid, quality.kid_ci95),
+        with_interval(quality.kid_noncopies, quality.kid_noncopies_ci95),
+        with_interval(quality.told_apart, quality.told_apart_ci95, 2),
+        "-" if quality.fld_gap is None else f"{quality.fld_gap:.2f}",
+    ]
+
+
+def with_interval(value: float | None, ci95: Sequence[float] | None, digits: int = 3) -> str:
+    if value is None or ci95 is None:
+        return "-"
+    return f"{value:.{digits}f} ({ci95[0]:.{digits}f} to {ci95[1]:.{digits}f})"
+
+
+HEAD = ["run", "step", "copies %", "KID", "KID of non-copies", "told apart", "FLD gap"]
+
+
+def bundled() -> Iterator[tuple[str, Any]]:
+    """Copies and quality of the bundled runs, and of their stages whose weights are stored."""
+    runs = [(run, report) for run in list_runs(BUNDLED_RUNS) if (report := run.report())]
+    yield "ends", [HEAD, *(judged(run, report) for run, report in runs)]
+    staged = [
+        [judged(run, report) for step in run.steps if (report := run.report(step))]
+        for run, _ in runs
+    ]
+    yield "stages", [HEAD, *(row for rows in staged if len(rows) > 1 for row in rows)]
+    known = [(run, r.quality) for run, r in runs if r.quality and r.quality.features == QUALITY]
+    yield (
+        "yardsticks",
+        [
+            ["run", "KID of unseen images", "KID of training images"],
+            *([run.name, f"{q.kid_heldout:.3f}", f"{q.kid_train:.3f}"] for run, q in known),
+        ],
+    )
 
 
 def false_alarms() -> Table:
@@ -397,12 +356,11 @@ def planted() -> dict[str, Any]:
     }
 
 
-def claims(sweep: Sweep, early: list[Mean | None], half: list[float]) -> Table:
+def claims(sweep: Sweep, half: list[float]) -> Table:
     """The paper's claims, each beside what was found here."""
     least = min(sweep.cutoffs, key=lambda a: mean(sweep.at_end(a, copies)))
     fall = sweep.difference(least, CONTROLS[0], copies)
     fresh, light = (sweep.difference(AMBIENT, c, copies) for c in CONTROLS[1:])
-    wins = sum(m is not None and m.high < 0 for m in early)
     peaks = [s for s, _ in sweep.peak(CONTROLS[0])]
     return [
         ["claim", "here", "scale"],
@@ -413,8 +371,8 @@ def claims(sweep: Sweep, early: list[Mean | None], half: list[float]) -> Table:
         ],
         [
             "at the same image quality",
-            f"shown by {wins} of {len(early)} measures against a standard run stopped early",
-            "the same; quality in small features and patches",
+            "open: the samples of this sweep were not kept",
+            "`make sweep` measures it anew",
         ],
         [
             "because the noise is frozen",
@@ -440,21 +398,14 @@ def figures() -> dict[str, Any]:
         size: Mean.of([r["cutoff"] for r in suggestion if (r["corpus"], r["n_train"]) == size])
         for size in sizes
     }
-    early = {
-        q: sweep.at_equal_quality(AMBIENT, CONTROLS[0], f, whole=False)[0]
-        for q, f in QUALITY.items()
-    }
     sides = sorted({r["n_train"] for r in found["rows"]})
     cuts = [cut([r for r in found["rows"] if r["n_train"] == n], found["n_samples"]) for n in sides]
     best = min(sweep.cutoffs, key=lambda a: mean(sweep.at_end(a, copies)))
-    protocol = load("protocol")
     return {
         "sweep": sweep,
         "parameters": parameters(),
         "at_the_end": at_the_end(sweep),
-        "against_controls": against_controls(sweep),
         "same_step": sweep.difference(AMBIENT, CONTROLS[0], copies),
-        "early": early,
         "paths": paths(sweep),
         "by_cutoff": by_cutoff(sweep),
         "suggested": [
@@ -474,11 +425,10 @@ def figures() -> dict[str, Any]:
         },
         "surgery": cuts,
         "cost": next(r for r in load("bench")["rows"] if r["name"] == "ambient_step_over_standard"),
-        "protocol": protocol,
-        **dict(of_300(protocol)),
+        **dict(bundled()),
         "false_alarms": false_alarms(),
         "planted": planted(),
-        "claims": claims(sweep, list(early.values()), [h for c in cuts for h in c["half"]]),
+        "claims": claims(sweep, [h for c in cuts for h in c["half"]]),
     }
 
 
@@ -493,19 +443,13 @@ def short(sweep: Sweep) -> Table:
 
 def pages() -> dict[Path, str]:
     """The texts of the two files."""
-    filters = {"verdict": verdict, "pair": lambda found: f"{found[0]:.1%}, {found[1]:.3f}"}
+    filters = {"verdict": verdict}
     found = figures()
     sweep = found["sweep"]
-    path = [
-        fmean(row["frechet"] for row in rows)
-        for rows in zip(*sweep.paths[CONTROLS[0]].values(), strict=True)
-    ]
     found |= {
         "short": short(sweep),
         "heldout_100": mean(sweep.at_end(CONTROLS[0], lambda r: r["heldout"])),
         "half": max(h for c in found["surgery"] for h in c["half"]),
-        "first_frechet": path[0],
-        "last_frechet": path[-1],
     }
     block = "\n" + render("readme", filters, found) + "\n"
     readme = BLOCK.sub(lambda _: block, README.read_text(encoding="utf-8"))

@@ -126,7 +126,8 @@ def field(runs: Family, measure: str = "") -> Field:
             reports have the most samples for.
     """
     found = _table(runs)
-    return _of_table(*found, measure) if found else _of_runs(runs, measure)
+    known = found and (not measure or any(row.get(measure) is not None for row in found[1]))
+    return _of_table(*found, measure) if found and known else _of_runs(runs, measure)
 
 
 def measures(runs: Family) -> list[str]:
@@ -220,13 +221,13 @@ def _of_runs(runs: Family, measure: str) -> Field:
 
 
 def _quality(report: Report, measure: str) -> float | None:
-    found: float | None = getattr(report.quality, measure, None)
+    found: float | None = getattr(data.quality(report), measure, None)
     return found
 
 
 def _point(run: Run, report: Report, measure: str) -> Point:
     c, rule = run.config, report.copies.ratio.rated
-    near, far = getattr(report.quality, f"{measure}_ci95", None) or (math.nan, math.nan)
+    near, far = getattr(data.quality(report), f"{measure}_ci95", None) or (math.nan, math.nan)
     return Point(
         c.arm,
         c.cutoff,
@@ -250,30 +251,32 @@ def suggestion(c: Config) -> Mean | None:
 
 
 def rivals(field: Field, label: str) -> tuple[Point, list[Point]] | None:
-    """A way of training, and the stages without a cutoff that copy no more and are no worse.
+    """A way of training, and the stages without a cutoff that copy no more at like quality.
 
-    None where it is ordinary training that is asked for, or where no stages are stored.
+    That is below the upper end of its interval, where it has one. None where it is ordinary
+    training that is asked for, or where no stages are stored.
     """
     path, stages = field.paths.get(label), field.paths.get("no cutoff", [])
     if not path or label == "no cutoff" or len(stages) < 2:
         return None
     chosen = path[-1]
-    return chosen, [p for p in stages if p.rate <= chosen.rate and p.distance <= chosen.distance]
+    reach = chosen.distance if math.isnan(chosen.far) else chosen.far
+    return chosen, [p for p in stages if p.rate <= chosen.rate and p.distance <= reach]
 
 
 def against_stopping_early(field: Field, label: str) -> str:
-    """Does an earlier stage without a cutoff copy no more, and is no worse?"""
+    """Does an earlier stage without a cutoff copy no more, at like quality?"""
     found = rivals(field, label)
     if found is None:
         return ""
-    chosen, better = found
+    chosen, alike = found
     here = f"{label.capitalize()}: {words.percent(chosen.rate)} copies at {chosen.distance:.3g}."
-    if not better:
-        return f"{here} No earlier stage without a cutoff does as well on both counts."
-    best = better[-1]
+    if not alike:
+        return f"{here} No earlier stage without a cutoff copies as little at such a distance."
+    best = min(alike, key=lambda p: p.distance)
     return (
-        f"{here} Stopping without a cutoff at step {best.step:,} does as well or better: "
-        f"{words.percent(best.rate)} at {best.distance:.3g}."
+        f"{here} Stopped without a cutoff at step {best.step:,}: {words.percent(best.rate)} at "
+        f"{best.distance:.3g}."
     )
 
 

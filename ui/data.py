@@ -20,8 +20,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.copies.records import Report, Sample
+from ambient.copies.records import Quality, Report, Sample
 from ambient.copies.rules import STRICT
+from ambient.copies.spaces import QUALITY
 from ambient.diffusion.records import Curves, Level
 from ambient.files import ASSETS, InputError
 from ambient.images.corpus import Corpus, load_corpus
@@ -278,6 +279,7 @@ def _unspelled(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def frechet(found: Report | None) -> float | None:
-    """A report's Frechet distance; None where too few images allowed none."""
-    return found.quality.frechet if found and found.quality else None
+def quality(found: Report | None) -> Quality | None:
+    """A report's quality; None where it was not measured, or as earlier versions did."""
+    known = found.quality if found else None
+    return known if known and known.features == QUALITY and known.kid is not None else None

@@ -193,34 +193,32 @@ def checked_on(judged: Judged | Verdicts) -> int:
 
 
 def _span(ci95: Sequence[float] | None) -> str:
-    return f"95\u00a0% interval: {ci95[0]:#.3g} to {ci95[1]:#.3g}" if ci95 else ""
+    return f"95\u00a0% interval: {ci95[0]:.3f} to {ci95[1]:.3f}" if ci95 else ""
 
 
 def distance(report: Report) -> str:
-    """A Fréchet distance with its interval and what it rests on."""
-    quality = report.quality
-    if quality is None or quality.frechet is None:
-        return "no Fréchet distance"
+    """The distance to unseen images with its interval and what it rests on."""
+    quality = data.quality(report)
+    if quality is None:
+        return "quality not measured"
     of = f"{report.n_samples:,} samples; lower is better"
-    behind = ", ".join(filter(None, [_span(quality.frechet_ci95), of]))
-    return f"Fréchet distance {quality.frechet:#.3g} ({behind})"
+    return f"KID {quality.kid:.3f} ({_span(quality.kid_ci95)}, {of})"
 
 
 def quality_metric(report: Report, baseline: Report | None) -> None:
-    """Frechet distance, with what it is without a cutoff and for real images."""
-    quality = report.quality
-    if quality is None or quality.frechet is None:
-        st.metric("Fréchet distance", "none", help=" ".join(report.warnings))
+    """The distance to unseen images, with what it is without a cutoff and for real images."""
+    quality, other = data.quality(report), data.quality(baseline)
+    if quality is None:
+        st.metric("KID", "none", help=" ".join(report.warnings))
         return
-    other, real = data.frechet(baseline), quality.frechet_heldout
     st.metric(
-        f"Fréchet distance, {report.n_samples:,} samples",
-        f"{quality.frechet:.3g}",
-        f"{other:.3g} without a cutoff" if other else _span(quality.frechet_ci95) or None,
+        f"KID, {report.n_samples:,} samples",
+        f"{quality.kid:.3f}",
+        f"{other.kid:.3f} without a cutoff" if other else _span(quality.kid_ci95),
         delta_color="off",
         delta_arrow="off",
-        help="Image quality, lower is better."
-        + (f" One half of the unseen images against the other: {real:.3g}." if real else ""),
+        help="Distance to unseen images, lower is better. Other unseen images have "
+        f"{quality.kid_heldout:.3f}, training images {quality.kid_train:.3f}.",
     )
 
 

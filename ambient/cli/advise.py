@@ -35,7 +35,11 @@ def suggest_cutoff(
     for warning in report.warnings:
         say(warning)
     if report.suggested_cutoff is not None:
-        say(f"suggested cutoff {report.suggested_cutoff:.3g}: {report.rule}.")
+        low, high = report.suggested_ci95 or (0.0, 0.0)
+        say(
+            f"suggested cutoff {report.suggested_cutoff:.3g} (95 % {low:.3g} to {high:.3g}): "
+            f"{report.rule}."
+        )
 
 
 def advise(
@@ -51,22 +55,29 @@ def advise(
 ) -> None:
     """Before training on few images: what they are, which cutoff, and when copying will begin."""
     from ambient.diffusion.levels import cutoff_report
-    from ambient.reports.onset import expected_onset, stored_rows, usual_n_train
+    from ambient.reports.onset import UntriedError, expected_onset, stored_rows, usual_n_train
 
     images = load_corpus(corpus, side=side)
     count, distinct = len(images), len(set(images.groups.tolist()))
     taken = n_train or usual_n_train(distinct)
-    onset = expected_onset(taken, batch, stored_rows())
+    onset, expected = None, ""
+    try:
+        onset = expected_onset(taken, batch, stored_rows())
+        expected = onset.in_words()
+    except UntriedError as e:
+        expected = str(e)
     with StopRequest() as stop, Parts(stop) as parts:
         report = cutoff_report(images, taken, seed, seed, tell=parts.tell)
     say(f"{count} images, {distinct} distinct; {taken} to train on.")
     for note in [*images.notes, *report.warnings]:
         say(note)
-    say(onset.in_words())
+    say(expected)
     cutoff = report.suggested_cutoff
     if cutoff is not None:
-        say(f"Suggested cutoff {cutoff:.2g}: {report.rule}.")
+        low, high = report.suggested_ci95 or (0.0, 0.0)
+        say(f"Suggested cutoff {cutoff:.2g} (95 % {low:.2g} to {high:.2g}): {report.rule}.")
         say(f"Use it with --arm ambient --cutoff {cutoff:.2g}.")
-    say(f"Without a cutoff, stop before step {onset.low:,} and judge the stages.")
+    if onset:
+        say(f"Without a cutoff, stop before step {onset.low:,} and judge the stages.")
     facts = {"images": count, "distinct": distinct, "notes": list(images.notes)}
     put_json(json, {**facts, "onset": onset, "cutoff": report})

@@ -30,7 +30,7 @@ def audit(
     heldout: Annotated[str | None, Parameter(help="real images the generator never saw")] = None,
     side: Side = None,
     features: Features = "encoder-64",
-    seed: Annotated[Seed, Parameter(help="of samples, and of what quality measures draw")] = 0,
+    seed: Annotated[Seed, Parameter(help="of samples")] = 0,
     json: JsonFile = None,
     html: Annotated[File, Parameter(help="one self-contained page to hand on")] = None,
     skip_quality: Annotated[Flag, Parameter(help="copies alone, in half the time")] = False,

@@ -144,10 +144,10 @@ def summary(report: Report | Audit) -> str:
         return "no verdict: " + " ".join(report.warnings)
     rule, similar, quality = report.copies.ratio.rated, report.copies.similarity, report.quality
     low, high = rule.ci95
-    frechet = quality.frechet if quality else None
+    kid = quality.kid if quality else None
     at = f", step {report.step}" if isinstance(report, Report) and report.step is not None else ""
     alike = f"by {similar.features} {similar.rate:.1%}; " if similar else ""
-    distance = "no Frechet (see warnings)" if frechet is None else f"Frechet {frechet:.3f}"
+    distance = "quality not measured" if kid is None else f"KID {kid:.4f}"
     return (
         f"{report.name}{at}: {rule.rate:.1%} copies (95 % {low:.1%} to {high:.1%}) by an aligned "
         f"ratio < {rule.threshold:.3f}, which flags {rule.heldout_rate:.1%} of unseen images; "

@@ -80,7 +80,7 @@ Step = Annotated[int | None, Parameter(help="a stored step [default: the last]")
 Steps = Annotated[int, Parameter(help="sampling steps")]
 Sampler = Annotated[str, Parameter(help="heun, euler, dpmpp-2m or ancestral")]
 FirstSeed = Annotated[Seed, Parameter(help="of the first image; image i has seed + i")]
-Features = Annotated[str, Parameter(help="space of the similarity rule and of quality")]
+Features = Annotated[str, Parameter(help="space of the similarity rule")]
 Side = Annotated[int | None, Parameter(help="resize pictures to this many pixels")]
 Images = Annotated[str, Parameter(help=f"{CHOICES['corpus'].title}, {CHOICES['corpus'].help}")]
 MODEL = (

@@ -13,16 +13,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ambient.copies.features import features_of
 from ambient.copies.guises import STILL, Orbit
 from ambient.copies.neighbors import similarities
 from ambient.copies.pixels import by_pixels
-from ambient.copies.quality import quality, texture
+from ambient.copies.quality import quality
 from ambient.copies.records import (
     Agreement,
     Copies,
     JudgedImage,
     Null,
-    Quality,
     SimilarityRule,
     Verdicts,
 )
@@ -45,11 +45,9 @@ from ambient.copies.sets import (
     warnings,
 )
 from ambient.copies.spaces import find_space
-from ambient.copies.stored import features_of
 from ambient.files import InputError, Tell, silent
 from ambient.images.neighbors import Table
 
-MIN_QUALITY = 100  # fewer images carry no measure of quality
 AT_ONCE = 256  # pictures encoded between two words on how far it is
 MANY_VALUES = 250_000_000  # of features at most: a gigabyte, and as much again while they are read
 
@@ -70,7 +68,6 @@ class Rows:
 def judge_images(
     sets: ImageSets,
     features: str | None = None,
-    seed: int = 0,
     measure_quality: bool = True,
     tell: Tell = silent,
     others: Sequence[str] = (),
@@ -83,9 +80,8 @@ def judge_images(
 
     Args:
         sets: the images.
-        features: a name in `ambient.copies.spaces.SPACES`, for the similarity rule and quality;
-            without one only pixels are compared, which is much faster.
-        seed: of what quality draws.
+        features: a name in `ambient.copies.spaces.SPACES`, for the similarity rule; without one
+            only pixels are compared, which is much faster.
         measure_quality: where there are features and enough images, measure `quality` too.
         tell: hears how far the work is.
         others: more feature spaces to apply the similarity rule in; one that can't be loaded or
@@ -107,10 +103,9 @@ def judge_images(
         null = _null(sets, cloud)
         similarity = msgspec.structs.replace(similarity, null=null)
         samples = _compared(samples, similar, similarity.threshold, calibrated=len(unseen) > 0)
-        if measure_quality and min(len(sets.samples), len(sets.heldout)) >= MIN_QUALITY:
-            tell("measuring quality", 0, 1)
-            distances = _quality(sets, cloud, features, seed)
-            notes += _about_quality(distances, len(cloud.samples), cloud.samples.shape[1])
+        if measure_quality:
+            copies = np.array([sample.copy for sample in samples], bool)
+            distances = quality(sets.samples, sets.train, sets.heldout, copies, tell)
     further, left_out = _in_others(sets, others, tell)
     return Verdicts(
         copies=Copies(
@@ -143,12 +138,6 @@ def _compared(
         )
         for sample, value in zip(samples, similar, strict=True)
     ]
-
-
-def _quality(sets: ImageSets, cloud: Rows, features: str, seed: int) -> Quality:
-    found = quality(cloud.samples, cloud.train, cloud.heldout, features, seed)
-    found |= texture(sets.samples, sets.train, sets.heldout, seed)
-    return msgspec.convert(found, Quality)
 
 
 def agreement(samples: Sequence[JudgedImage]) -> Agreement:
@@ -239,13 +228,3 @@ def _null(sets: ImageSets, cloud: Rows) -> Null | None:
     samples, unseen = (similarities(some, keys)[0] for some in (cloud.samples, cloud.heldout[rest]))
     verdict = judge(samples, unseen, "similarity")
     return Null(n_train=len(taken), rate=verdict.rate, ci95=verdict.ci95)
-
-
-def _about_quality(distances: Quality, n_samples: int, dim: int) -> list[str]:
-    if distances.frechet is not None:
-        return []
-    fewest = min(n_samples, distances.n_reference or 0)
-    return [
-        f"no Frechet distance: {fewest} images in a set are too few for {dim} features; more than "
-        f"{dim} are needed in each."
-    ]

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
-from scipy.stats import rankdata
+from scipy.stats import rankdata, t
 from torch import Tensor
 
 from ambient.files import InputError
@@ -48,6 +48,12 @@ class Reading:
 
     auc: float
     deviation: float
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        """Student's interval over the folds, within 0 and 1."""
+        reach = float(t.ppf(0.975, FOLDS - 1)) * self.deviation
+        return max(self.auc - reach, 0.0), min(self.auc + reach, 1.0)
 
 
 def told_apart(

@@ -159,34 +159,37 @@ class Copies(Record, frozen=True, kw_only=True):
 
 
 class Quality(Record, frozen=True, kw_only=True):
-    """Distances of samples to held-out images, in a feature space.
+    """Distances of samples to held-out images, smaller is better; `ambient.copies.quality`.
+
+    With `_train` a field is that of training images drawn again, a perfect copier's; with
+    `_heldout` that of other held-out images, a perfect model's.
 
     Attributes:
+        features: the network's; distances of others don't compare.
         n_reference: held-out images that are compared with.
-        frechet, kid, density, coverage, swd: of the samples; with `_train`, of training images
-            drawn with replacement; with `_heldout`, of other held-out images. Frechet distances
-            are None where a set has no more images than features.
+        kid: kernel distance, unbiased whatever the number of images.
+        kid_noncopies: that of the samples that are no copies; None of too few.
+        frechet: of so many images at a time that it compares; None of fewer.
+        fld_gap: how much likelier held-out images are than training images; negative of a copier.
+        told_apart: how often a linear reader of texture ranks a sample and an unseen image right:
+            0.5 is guessing; None of fewer than 400 images.
     """
 
     features: str
     n_reference: Count | None = None
-    frechet: float | None = None
     kid: float | None = None
-    density: float | None = None
-    coverage: float | None = None
-    swd: float | None = None
-    frechet_ci95: Interval | None = None
     kid_ci95: Interval | None = None
-    frechet_train: float | None = None
+    kid_noncopies: float | None = None
+    kid_noncopies_ci95: Interval | None = None
     kid_train: float | None = None
-    density_train: float | None = None
-    coverage_train: float | None = None
-    swd_train: float | None = None
-    frechet_heldout: float | None = None
     kid_heldout: float | None = None
-    density_heldout: float | None = None
-    coverage_heldout: float | None = None
-    swd_heldout: float | None = None
+    frechet: float | None = None
+    frechet_train: float | None = None
+    frechet_heldout: float | None = None
+    fld_gap: float | None = None
+    fld_gap_heldout: float | None = None
+    told_apart: float | None = None
+    told_apart_ci95: Interval | None = None
 
 
 class JudgedImage(Record, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from ambient.files import InputError
 
 DEFAULT = "encoder-64"  # names are written into reports; new weights need a new name
 FEATURES = DEFAULT
+QUALITY = "efficientnet-lite0-96"  # what quality is measured in (`ambient.copies.imagenet`)
 
 
 @dataclass(frozen=True)

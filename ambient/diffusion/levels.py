@@ -10,6 +10,7 @@ import torch
 from einops import rearrange, reduce, repeat
 from jaxtyping import Float
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from torch import Tensor
 
 from ambient.diffusion.closed_forms import (
@@ -19,6 +20,7 @@ from ambient.diffusion.closed_forms import (
     coverage,
     double_blocks,
     image_leakage_bound,
+    last_covered,
     mean_image,
     noise_levels,
     posterior,
@@ -27,22 +29,29 @@ from ambient.diffusion.closed_forms import (
     suggest_cutoff,
 )
 from ambient.diffusion.noise import SeededNoise, derive_seed
-from ambient.diffusion.records import ClosedForms
+from ambient.diffusion.records import ClosedForms, Interval
 from ambient.files import InputError, Record, Tell, silent
 from ambient.images.corpus import Corpus, Split, split_corpus, to_unit
 
+MOST_UNSEEN = 2000  # held-out images whose coverage is measured
 FEW_HELDOUT = 20  # fewer unseen images, and each one moves coverage by more than 5 %
 BLOCK = 2**22  # distances in memory at once for each temporary: 32 MB
 
 
 class CutoffReport(Record, frozen=True):
-    """The closed forms of a split, and the cutoff they suggest; None where they suggest none."""
+    """The closed forms of a split, and the cutoff they suggest; None where they suggest none.
+
+    Attributes:
+        suggested_ci95: where coverage of all images of this kind may cross the limit, by its exact
+            interval at each level; its ends are those of the levels at most.
+    """
 
     corpus: str
     n_train: int
     split_seed: int
     seed: int
     suggested_cutoff: float | None
+    suggested_ci95: Interval | None
     rule: str
     levels: tuple[ClosedForms, ...]
     warnings: tuple[str, ...]
@@ -156,10 +165,11 @@ def cutoff_report(
 ) -> CutoffReport:
     """Closed forms of a split at every level, and the cutoff they suggest: no network needed.
 
-    They are those of `noise_level_curves` of a run with the same split and seed.
+    All but coverage are those of `noise_level_curves` of a run with the same split and seed;
+    coverage is of all held-out images (`MOST_UNSEEN` at most), each noised once.
 
     Args:
-        images: training and held-out images each. noises: noises an image.
+        images: training images. noises: noises of each.
         tell: hears how many levels are done; may raise to end the work.
 
     Raises:
@@ -169,16 +179,16 @@ def cutoff_report(
     tell("measuring noise levels", 0, len(sigmas))
     everything = torch.from_numpy(to_unit(corpus.images))
     train, heldout = everything[split.train], everything[split.heldout]
-    seen, unseen = (
-        Queries.draw(x[np.sort(order[:images])], noises, seed, tag)
-        for tag, (x, order) in enumerate(zip((train, heldout), shuffled(split, seed), strict=True))
-    )
+    some, others = (np.sort(order) for order in _some(split, seed, images))
+    seen = Queries.draw(train[some], noises, seed, 0)
+    unseen = Queries.draw(heldout[others], 1, seed, 1)
     spectrum = covariance_spectrum(rearrange(everything, "n c h w -> n (c h w)").numpy())
     levels: list[ClosedForms] = []
     for level in closed_levels(train, seen, unseen, spectrum, sigmas):
         levels.append(level)
         tell("measuring noise levels", len(levels), len(sigmas))
-    found = suggest_cutoff(sigmas, [level.coverage for level in levels])
+    shares = [level.coverage for level in levels]
+    found = suggest_cutoff(sigmas, shares)
     warnings = []
     if len(split.heldout) < FEW_HELDOUT:
         warnings.append(
@@ -193,10 +203,26 @@ def cutoff_report(
         split_seed=split_seed,
         seed=seed,
         suggested_cutoff=found.cutoff,
+        suggested_ci95=_interval(sigmas, shares, len(others)) if found.cutoff else None,
         rule=SUGGESTION,
         levels=tuple(levels),
         warnings=tuple(warnings),
     )
+
+
+def _some(split: Split, seed: int, images: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    train, heldout = shuffled(split, seed)
+    return train[:images], heldout[:MOST_UNSEEN]
+
+
+def _interval(sigmas: Sequence[float], shares: Sequence[float], images: int) -> Interval:
+    """The last levels covered by the upper and by the lower ends of the shares' intervals."""
+    ends = [
+        binomtest(round(share * images), images).proportion_ci(method="exact") for share in shares
+    ]
+    low, high = (last_covered(sigmas, list(side)) for side in zip(*ends, strict=True))
+    first, last = sigmas[0], sigmas[-1]
+    return max(high, first), min(low, last)
 
 
 def _check_split(corpus: Corpus, n_train: int, split_seed: int) -> Split:

@@ -89,7 +89,7 @@ def audit(
         side: read every picture at this size; default: the size of the training images.
         features: the space of the similarity rule and of quality; the rates of that rule in every
             other space that needs no download are told beside it.
-        seed: of what the quality measures draw.
+        seed: of the generated images, where they are samples of a model.
         quality: measure the quality of the generated images too.
         origin: of images that a model made, what the report says of it.
         tell: hears how far the work is; may raise to end the audit.
@@ -100,7 +100,7 @@ def audit(
     load_space(features)
     sets = read_sets(generated, train, heldout, side, tell)
     others = [name for name in available() if name != features]
-    judged = judge_images(sets.images, features, seed, quality, tell, others)
+    judged = judge_images(sets.images, features, quality, tell, others)
     return report_on(sets, judged, seed, origin)
 
 

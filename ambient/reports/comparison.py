@@ -257,20 +257,3 @@ class Mean:
         """The mean of the values; None without any."""
         n = len(values)
         return cls(math.fsum(values) / n, *student(values), n) if n else None
-
-
-def copies_at(path: Sequence[tuple[float, float]], distance: float) -> float | None:
-    """The fewest copies anywhere on a path at a distance (Frechet, KID) of at most `distance`.
-
-    Args:
-        path: (distance, copies) of the stages of a run, in the order of training; between two
-            stages both change linearly. Smaller distances are better.
-
-    Returns:
-        The copied share there; None if the run never gets that close.
-    """
-    found = [copies for d, copies in path if d <= distance]
-    for (d0, c0), (d1, c1) in zip(path, path[1:], strict=False):
-        if min(d0, d1) < distance < max(d0, d1):
-            found.append(c0 + (c1 - c0) * (distance - d0) / (d1 - d0))
-    return min(found, default=None)

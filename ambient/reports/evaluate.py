@@ -53,7 +53,7 @@ def evaluate(
         n, seed: the samples are those of seed, seed + 1, ..., seed + n - 1.
         step: a stored step of the run; None: the last.
         how: the sampler; None: the model's usual one.
-        features: the space of the similarity rule and of quality (`ambient.copies.features`).
+        features: the space of the similarity rule (`ambient.copies.features`).
         tell: hears how many samples are drawn; may raise to end the work.
         reject: draw a sample again while it is a copy (`ambient.reports.rejecting`).
 

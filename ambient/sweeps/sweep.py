@@ -288,6 +288,7 @@ def _row(
     ratio, similarity = report.copies.ratio, report.copies.similarity
     assert similarity is not None  # `evaluate` always takes features
     quality = msgspec.to_builtins(report.quality) if report.quality else {}
+    quality["quality_features"] = quality.pop("features", None)
     return {
         "run": name,
         "corpus": config.corpus,
@@ -310,8 +311,8 @@ def _row(
         "similar_threshold": similarity.threshold,
         "similar_heldout": similarity.heldout_rate,
         "similar_null": similarity.null and similarity.null.rate,
-        **quality,
         "features": similarity.features,
+        **quality,
     }
 
 

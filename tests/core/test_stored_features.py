@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambient.copies import stored as stored_features
-from ambient.copies.features import encode
-from ambient.copies.stored import features_of
+from ambient.copies import features as stored_features
+from ambient.copies import imagenet
+from ambient.copies.features import encode, features_of
 from ambient.images.corpus import Corpus
 
 
@@ -45,3 +45,14 @@ def test_features_of_other_weights_are_not_used(
         assert not stored_features._stored(emoji.images.shape[1:])
     finally:
         stored_features._stored.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["emoji", "digits"])
+def test_stored_features_of_the_judging_network_are_its_own_to_a_byte(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    corpus: Corpus = request.getfixturevalue(name)
+    known = imagenet._stored(corpus.images.shape[1:])
+    some = np.stack([x for x in corpus.images[:60] if bytes(x) in known][:16])
+    assert len(some) == 16
+    np.testing.assert_allclose(imagenet.imagenet_features(some), imagenet.compute(some), atol=0.025)

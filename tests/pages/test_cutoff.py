@@ -63,7 +63,7 @@ def test_a_rival_that_is_as_good_is_named() -> None:
 
     path = [point("no cutoff", 1, 0.1, 0.5), point("no cutoff", 2, 0.6, 0.2)]
     for end, says in (
-        (point("cutoff 1", 2, 0.2, 0.6), "step 1 does as well or better"),
+        (point("cutoff 1", 2, 0.2, 0.6), "at step 1: 10"),
         (point("cutoff 1", 2, 0.05, 0.3), "No earlier stage"),
     ):
         field = cutoffs.Field({"no cutoff": path, "cutoff 1": [end]}, "", [], "make assets")

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from ambient.config import configure
 from ambient.copies.judge import judge_images
 from ambient.copies.records import CorpusFacts, Quality, Report, Sample
+from ambient.copies.spaces import QUALITY
 from ambient.diffusion.records import Curves, Level, Subset
 from ambient.files import encode_record
 from ambient.images.corpus import load_corpus, split_corpus
@@ -55,7 +56,13 @@ def _plant(folder: Path, arm: str, cutoff: float, copied: int) -> None:
         n_samples=SAMPLES,
         seed=0,
         copies=found.copies,
-        quality=Quality(features="none", frechet=30 + cutoff, frechet_heldout=12.0),
+        quality=Quality(
+            features=QUALITY,
+            kid=0.03 + cutoff,
+            kid_ci95=(0.02, 2.0),
+            kid_train=0.1,
+            kid_heldout=0.0,
+        ),
         warnings=(),
         heldout_ratios=found.heldout_ratios,
         samples=tuple(Sample(seed=i, **asdict(row)) for i, row in enumerate(found.samples)),

@@ -25,7 +25,6 @@ from ambient.reports.comparison import (
     Unpaired,
     apart,
     changed,
-    copies_at,
     on_same_noise,
     sampled,
     shaped,
@@ -56,26 +55,6 @@ def test_one_run_says_nothing_of_others_and_none_nothing_at_all() -> None:
     assert (one.value, one.count) == (0.4, 1)
     assert math.isinf(one.high)
     assert Mean.of([]) is None
-
-
-@pytest.mark.parametrize(
-    ("distance", "copies"),
-    [
-        (0.5, None),  # never that close
-        (1.0, 0.8),  # at a stage
-        (1.5, 0.6),  # half way between two
-        (2.0, 0.4),  # at another
-        (2.5, 0.2),
-        (9.0, 0.0),  # any stage will do
-    ],
-)
-def test_copies_at_equal_distance(distance: float, copies: float | None) -> None:
-    path = [(3.0, 0.0), (2.0, 0.4), (1.0, 0.8)]
-    assert copies_at(path, distance) == (None if copies is None else pytest.approx(copies))
-
-
-def test_an_early_stage_that_is_better_counts() -> None:
-    assert copies_at([(1.0, 0.1), (3.0, 0.3), (2.0, 0.5)], 2.5) == 0.1
 
 
 def test_two_runs_are_compared_on_the_same_noise() -> None:

@@ -75,7 +75,8 @@ def test_the_closed_forms_are_those_of_a_suggestion(tiny_run: Run) -> None:
     pack = noise_level_curves(tiny_run, images=16, noises=2, returns=2)
     report = cutoff_report(tiny_run.corpus(), 16, images=16, noises=2)
     for level, closed in zip(pack.levels, report.levels, strict=True):
-        assert asdict(closed).items() <= asdict(level).items()
+        same = {k: v for k, v in asdict(closed).items() if k != "coverage"}  # of all held-out ones
+        assert same.items() <= asdict(level).items()
 
 
 def test_the_gap_of_a_planted_denoiser_is_exact(

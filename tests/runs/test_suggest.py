@@ -20,7 +20,9 @@ def test_the_suggestion_comes_with_its_rule_and_its_levels(
     value = json.loads(target.read_text())
     cutoff = value["suggested_cutoff"]
     said = capsys.readouterr().err
-    assert f"suggested cutoff {cutoff:.3g}: the largest noise level whose coverage" in said
+    low, high = value["suggested_ci95"]
+    assert low < cutoff < high
+    assert f"suggested cutoff {cutoff:.3g} (95 % {low:.3g} to {high:.3g}): the largest" in said
     assert "a heuristic of this project" in said
     below = [level["sigma"] for level in value["levels"] if level["coverage"] <= 0.05]
     above = [level["sigma"] for level in value["levels"] if level["sigma"] > below[-1]]
