@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
+import torch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -17,7 +20,8 @@ from jaxtyping import install_import_hook
 CHECKED = ["ambient.diffusion", *(f"ambient.copies.{m}" for m in ("rules", "intervals", "quality"))]
 install_import_hook(CHECKED, "beartype.beartype")
 
-from ambient.config import configure
+from ambient.config import WORDS, configure
+from ambient.diffusion import words
 from ambient.images.corpus import Corpus, load_corpus
 from ambient.runs.folder import Run
 from ambient.runs.start import start_run
@@ -56,3 +60,17 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, digits: Corpus) -> Run:
     for _ in record(run, digits):
         pass
     return run
+
+
+@pytest.fixture(scope="module")
+def small_vocabulary() -> Iterator[None]:
+    """A few hundred random vectors of words: the packages that bring real ones are not needed."""
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.randn(500, WORDS[1], generator=generator).half()
+
+    def find(text: str) -> list[int]:
+        return [crc32(w.encode()) % 500 for w in text.split() if w not in ("a", "xyzzy")]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(words, "vocabulary", lambda: words.Vocabulary(find, vectors))
+        yield

@@ -39,6 +39,7 @@ for _body in (
     judge.compare,
     share.sweep,
     judge.curves,
+    judge.prompts,
     advise.suggest_cutoff,
     advise.advise,
     share.bench,

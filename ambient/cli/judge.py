@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ambient.diffusion.denoiser import Denoiser
 
 Reject = Annotated[Flag, Parameter(help="draw a sample again while it is a copy")]
+Guidance = Annotated[float, Parameter(help="how closely to hold to the prompt, 0 to 20")]
 Store = Annotated[Flag, Parameter(help="keep the results in the run folder")]
 
 
@@ -184,6 +185,38 @@ def curves(
         else "no error on training images at any level: a perfect memory."
     )
     say(f"{model.name}: {found}")
+
+
+def prompts(
+    run: Model,
+    /,
+    *,
+    n: Annotated[Count, Parameter(help="prompts of each kind")] = 100,
+    seed: FirstSeed = 0,
+    step: Step = None,
+    guidance: Guidance = 2.0,
+    json: JsonFile = None,
+    store: Store = False,
+) -> None:
+    """Which prompts give copies, and whether the run tells so by itself."""
+    from ambient.reports.signals import prompt_signals
+
+    model = run_of(opened(run))
+    kept_in = keeper(run, model) if store else None
+    with StopRequest() as stop, Parts(stop) as parts:
+        found = prompt_signals(model, n, seed, step, guidance, parts.tell)
+    if kept_in:
+        put_json(str(kept_in.path / "prompts.json"), found)
+    put_json(json, found)
+    for warning in found.warnings:
+        say(warning)
+    for signal in found.signals:
+        low, high = signal.auc_ci95
+        early = "" if signal.early_auc is None else f", {signal.early_auc:.2f} at an early stage"
+        say(
+            f"{signal.name}: AUC {signal.auc:.2f} ({low:.2f} to {high:.2f}){early}; "
+            f"{signal.tpr:.0%} found at 1 % false alarms."
+        )
 
 
 JUDGED = "a run that was evaluated, its zip, a bundled one, or an audit's JSON"

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from ambient.copies.asked import Prompts
 from ambient.copies.guises import Orbit
 from ambient.diffusion.records import Count, Interval, Share
 from ambient.diffusion.schedule import SamplerConfig
@@ -301,6 +302,7 @@ class Report(Judged, frozen=True, kw_only=True):
 
     run: str
     step: Count | None = None
+    prompts: Prompts | None = None  # of a run with text
     rejection: Rejection | None = None
     samples: tuple[Sample, ...]
 

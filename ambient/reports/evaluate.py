@@ -20,10 +20,13 @@ from ambient.copies.spaces import FEATURES
 from ambient.diffusion.noise import SeededNoise
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.schedule import SamplerConfig
+from ambient.diffusion.words import MISSING, is_installed
 from ambient.files import Tell, silent, whole
 from ambient.images.corpus import Corpus, Split, to_bytes, to_unit
 from ambient.models.subject import Subject, as_run, as_subject
+from ambient.reports.prompts import EACH, PROMPTS, judge_prompts
 from ambient.reports.rejecting import Filter, Redrawn, about, draw_again
+from ambient.runs.folder import Run
 
 
 def draw(
@@ -99,7 +102,20 @@ def draw_and_judge(
     if rejection:
         warnings = (about(rejection, n), *report.warnings)
         report = replace(report, rejection=rejection, warnings=warnings)
+    known = as_run(run)
+    if known and known.config.text:
+        report = _with_prompts(report, known, n, tell)
     return images, report
+
+
+def _with_prompts(report: Report, run: Run, n: int, tell: Tell) -> Report:
+    """The report of a run with text: its samples of no prompt, and a section on prompts."""
+    if not is_installed():
+        return replace(report, warnings=(*report.warnings, f"no prompts were judged: {MISSING}."))
+    found = judge_prompts(
+        run, report.seed, report.step, report.sampler, min(PROMPTS, max(2, n // EACH)), tell=tell
+    )
+    return replace(report, prompts=found)
 
 
 def _together(batches: Iterable[Images], n: int, tell: Tell = silent) -> Images:
