@@ -22,10 +22,12 @@ def far(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return np.linalg.norm(queries[:, None] - keys, axis=2)
 
 
-@pytest.mark.parametrize("part", [4096, 64, 3])
-def test_it_finds_what_brute_force_finds(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbors, "PART", part)
+@pytest.mark.parametrize("search", ["_faiss_search", "_torch_search"])
+def test_faiss_and_torch_find_what_brute_force_finds(
+    search: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queries, keys = cloud(40), cloud(300, seed=1)
+    monkeypatch.setattr(neighbors, "_faiss_search", getattr(neighbors, search))
     distance, index = nearest(queries, keys, 5)
     true = far(queries, keys)
     np.testing.assert_array_equal(index, true.argsort(axis=1)[:, :5])
@@ -51,6 +53,23 @@ def test_keys_in_a_file_are_found_like_those_in_memory(tmp_path: Path, kind: typ
     for there, here in zip(found, nearest(queries, keys, 5), strict=True):
         np.testing.assert_array_equal(there, here)
     np.testing.assert_array_equal(found[0], nearest(values(queries), values(keys), 5)[0])
+
+
+def test_few_exact_distances_are_taken_however_many_parts_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys, queries, asked = cloud(1000), cloud(30, seed=1), []
+    whole = nearest(queries, keys, 5)
+    exact = neighbors.distances
+    monkeypatch.setattr(neighbors, "PART", 64)
+    monkeypatch.setattr(
+        neighbors,
+        "distances",
+        lambda q, k, index: asked.append(index.shape[1]) or exact(q, k, index),
+    )
+    for found, true in zip(nearest(queries, keys, 5), whole, strict=True):
+        np.testing.assert_array_equal(found, true)
+    assert asked == [5 + neighbors.SPARE]
 
 
 @pytest.mark.parametrize("radius", [0.0, 4.0, 6.0])
