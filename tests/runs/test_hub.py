@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -118,24 +119,14 @@ def verdict(run: Run) -> tuple[np.ndarray, Verdicts]:
 # Routes
 
 
-def as_zip(run: Run, folder: Path, fake: Hub) -> Run:
+def as_zip(run: Run, folder: Path) -> Run:
     """The command's zip, opened by its path."""
     target = folder / "run.zip"
     assert main(["export", str(run.path), "--out", str(target)]) == 0
     return import_run(target, folder / "zip")
 
 
-def as_upload(run: Run, folder: Path, fake: Hub) -> Run:
-    """The page's upload: bytes, and an owner."""
-    return import_run(export_run(run), folder / "upload", "a visitor's token")
-
-
-def with_images(run: Run, folder: Path, fake: Hub) -> Run:
-    """A zip that brings its images."""
-    return import_run(export_run(run, images=True), folder / "images")
-
-
-def as_folder(run: Run, folder: Path, fake: Hub) -> Run:
+def as_folder(run: Run, folder: Path) -> Run:
     """Nothing but config and weights, copied by hand."""
     target = folder / "bare"
     (target / "checkpoints").mkdir(parents=True)
@@ -144,14 +135,23 @@ def as_folder(run: Run, folder: Path, fake: Hub) -> Run:
     return open_run(target)
 
 
-def through_the_hub(run: Run, folder: Path, fake: Hub) -> Run:
-    commit = hub.push(run, "me/run")
-    pulled = hub.pull(f"hub:me/run@{commit}", folder / "pulled")
-    assert isinstance(pulled, Run)
-    return pulled
+def through_the_hub(run: Run, folder: Path) -> Run:
+    return pulled(f"hub:me/run@{hub.push(run, 'me/run')}", folder / "pulled")
 
 
-ROUTES = [as_zip, as_upload, with_images, as_folder, through_the_hub]
+def pulled(spec: str, into: Path) -> Run:
+    run = hub.pull(spec, into)
+    assert isinstance(run, Run)
+    return run
+
+
+ROUTES: list[Callable[[Run, Path], Run]] = [
+    as_zip,
+    as_folder,
+    through_the_hub,
+    lambda run, folder: import_run(export_run(run), folder / "upload", "a visitor's token"),
+    lambda run, folder: import_run(export_run(run, images=True), folder / "images"),
+]
 
 
 @pytest.mark.slow
@@ -162,7 +162,7 @@ def test_every_route_keeps_every_verdict(name: str, tmp_path: Path, fake: Hub) -
     images, report = verdict(run)
     assert report.copies.ratio.rate is not None
     for route in ROUTES:
-        again = route(run, tmp_path, fake)
+        again = route(run, tmp_path)
         assert again.checkpoint_sha256() == run.checkpoint_sha256(), route
         found_images, found = verdict(again)
         assert (found_images == images).all(), route
@@ -174,32 +174,27 @@ def test_every_route_keeps_every_verdict(name: str, tmp_path: Path, fake: Hub) -
 # The Hub
 
 
-def test_a_pulled_run_knows_its_commit(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
+def test_a_pulled_run_knows_its_commit_and_stays_what_it_was(
+    tmp_path: Path, fake: Hub, tiny_run: Run
+) -> None:
+    """A push replaces the run, and its old weights with it; the old commit still has them."""
     commit = hub.push(tiny_run, "me/tiny")
     for spec in ("hub:me/tiny", "me/tiny@main", f"hub:me/tiny@{commit}"):
-        run = hub.pull(spec, tmp_path / "runs")
-        assert isinstance(run, Run)
-        origin = json.loads((run.path / hub.ORIGIN_FILE).read_text())
+        origin = json.loads((pulled(spec, tmp_path).path / hub.ORIGIN_FILE).read_text())
         assert origin == {"repo": "me/tiny", "revision": commit}
-
-
-def test_an_older_revision_stays_what_it_was(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
-    """A push replaces the run, and its old weights with it; the old commit still has them."""
-    first = hub.push(tiny_run, "me/tiny")
-    shorter = tmp_path / "shorter"
-    shutil.copytree(tiny_run.path, shorter)
+    shorter = shutil.copytree(tiny_run.path, tmp_path / "shorter")
     (shorter / "checkpoints" / tiny_run.checkpoint(20).name).unlink()
-    hub.push(open_run(shorter), "me/tiny")
-    new, old = (hub.pull(spec, tmp_path) for spec in ("me/tiny", f"me/tiny@{first}"))
-    assert isinstance(new, Run)
-    assert isinstance(old, Run)
-    assert (new.steps, old.steps) == ([10], [20])
+    hub.push(open_run(shorter), "me/tiny", public=True)
+    assert [pulled(s, tmp_path).steps for s in ("me/tiny", f"me/tiny@{commit}")] == [[10], [20]]
+    assert fake.private == {"me/tiny": True}  # as it was made
 
 
-def test_repositories_are_private_unless_asked(fake: Hub, tiny_run: Run) -> None:
-    hub.push(tiny_run, "me/mine")
-    hub.push(tiny_run, "me/everyones", public=True)
-    assert fake.private == {"me/mine": True, "me/everyones": False}
+def test_own_images_travel_only_when_asked(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
+    commit = hub.push(tiny_run, "me/tiny", public=True)
+    assert not (fake.root / "me/tiny" / commit / "images.npz").exists()
+    hub.push(tiny_run, "me/tiny", images=True)
+    assert pulled("me/tiny", tmp_path).corpus().sha256 == tiny_run.corpus().sha256
+    assert fake.private == {"me/tiny": False}
 
 
 def test_the_card_says_what_was_measured_and_promises_nothing(fake: Hub) -> None:
@@ -233,30 +228,24 @@ def test_the_card_names_the_license_of_every_bundled_corpus_and_of_no_other(
     assert "with this notice: yours" in text
 
 
-def test_own_images_travel_only_when_asked(tmp_path: Path, fake: Hub, tiny_run: Run) -> None:
-    commit = hub.push(tiny_run, "me/tiny")
-    assert not (fake.root / "me/tiny" / commit / "images.npz").exists()
-    hub.push(tiny_run, "me/tiny", images=True)
-    run = hub.pull("me/tiny", tmp_path)
-    assert isinstance(run, Run)
-    assert run.corpus().sha256 == tiny_run.corpus().sha256
+def put(fake: Hub, repo: str, folder: Path) -> str:
+    """A folder as it is, by other means; its commit."""
+    fake.create_repo(repo, private=True, exist_ok=True)
+    done = fake.upload_folder(
+        repo_id=repo, folder_path=str(folder), commit_message="m", delete_patterns=[]
+    )
+    return str(done.oid)
 
 
 def test_a_pipeline_comes_from_the_hub(tmp_path: Path, fake: Hub) -> None:
     diffusers = pytest.importorskip("diffusers")
+    blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
     unet = diffusers.UNet2DModel(
-        sample_size=8,
-        block_out_channels=(8,),
-        down_block_types=("DownBlock2D",),
-        up_block_types=("UpBlock2D",),
-        norm_num_groups=4,
+        sample_size=8, block_out_channels=(8,), norm_num_groups=4, **blocks
     )
     diffusers.DDPMPipeline(unet, diffusers.DDPMScheduler()).save_pretrained(str(tmp_path / "p"))
     (tmp_path / "p" / "code.py").write_text("raise SystemExit")
-    fake.create_repo("me/ddpm", private=True, exist_ok=True)
-    commit = fake.upload_folder(
-        repo_id="me/ddpm", folder_path=str(tmp_path / "p"), commit_message="m", delete_patterns=[]
-    ).oid
+    commit = put(fake, "me/ddpm", tmp_path / "p")
     model = hub.pull("hub:me/ddpm", tmp_path)
     assert isinstance(model, Model)
     assert (model.name, model.shape) == (f"me/ddpm@{commit}", (3, 8, 8))
@@ -299,13 +288,7 @@ def test_what_cannot_be_pulled_is_one_line(
     hub.push(tiny_run, "me/tiny")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "weights.bin").write_bytes(b"\x80")
-    fake.create_repo("me/empty", private=True, exist_ok=True)
-    fake.upload_folder(
-        repo_id="me/empty",
-        folder_path=str(tmp_path / "empty"),
-        commit_message="m",
-        delete_patterns=[],
-    )
+    put(fake, "me/empty", tmp_path / "empty")
     with pytest.raises(InputError, match=complaint) as refusal:
         hub.pull(spec, tmp_path / "runs")
     assert "\n" not in str(refusal.value)
@@ -358,10 +341,8 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("command", ["pull", "push"])
 def test_whose_fault_it_is_is_said_in_one_line(
     name: str,
-    command: str,
     fake: Hub,
     tiny_run: Run,
     monkeypatch: pytest.MonkeyPatch,
@@ -374,28 +355,26 @@ def test_whose_fault_it_is_is_said_in_one_line(
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fails)
     monkeypatch.setattr(fake, "upload_folder", fails)
-    argv = {"pull": ["pull", "me/tiny"], "push": ["push", str(tiny_run.path), "me/tiny"]}
-    assert main(argv[command]) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert words in line
-    assert ("reached" in line) == ("reached" in words)
+    for command in (["pull", "me/tiny"], ["push", str(tiny_run.path), "me/tiny"]):
+        assert main(command) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert words in line
+        assert ("reached" in line) == ("reached" in words)
 
 
-@pytest.mark.parametrize("command", [["pull", "me/tiny"], ["push", "digits-50-standard", "me/d"]])
-def test_without_a_network_the_real_library_says_one_line(
-    command: list[str], tmp_path: Path
-) -> None:
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "ambient", *command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    (line,) = done.stderr.strip().splitlines()
-    assert "the Hub cannot be reached" in line
+OFFLINE = """
+import sys
+from pathlib import Path
+from ambient.models.hub import ORIGIN_FILE, pull, push
+from ambient.runs.folder import open_run
+for spec in sys.argv[2:]:
+    print((pull(spec, Path("runs")).path / ORIGIN_FILE).read_text())
+for unreachable in (lambda: pull("me/none", Path()), lambda: push(open_run(sys.argv[1]), "me/d")):
+    try:
+        unreachable()
+    except ValueError as e:
+        print(e)
+"""
 
 
 def test_without_a_network_the_real_library_opens_what_was_pulled(tmp_path: Path) -> None:
@@ -403,24 +382,19 @@ def test_without_a_network_the_real_library_opens_what_was_pulled(tmp_path: Path
     commit, cache = "0123456789abcdef" * 2 + "01234567", tmp_path / "hub" / "models--me--digits"
     (cache / "refs").mkdir(parents=True)
     (cache / "refs" / "main").write_text(commit)
-    with zipfile.ZipFile(io.BytesIO(export_run(open_run("digits-50-standard")))) as archive:
+    run = open_run("digits-50-standard")
+    with zipfile.ZipFile(io.BytesIO(export_run(run))) as archive:
         archive.extractall(cache / "snapshots" / commit)
-    code = (
-        "import sys; from pathlib import Path; from ambient.models.hub import ORIGIN_FILE, pull\n"
-        "for spec in sys.argv[2:]: print(pull(spec, Path(sys.argv[1])).path / ORIGIN_FILE)"
-    )
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    specs = ["hub:me/digits", f"hub:me/digits@{commit}"]
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "runs"), *specs],
-        cwd=ROOT,
-        env=environment,
+        [sys.executable, "-c", OFFLINE, str(run.path), "hub:me/digits", f"me/digits@{commit}"],
+        cwd=tmp_path,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    for origin in done.stdout.split():
-        assert json.loads(Path(origin).read_text())["revision"] == commit
+    *origins, pulling, pushing = done.stdout.strip().split("\n")
+    assert [json.loads(origin)["revision"] for origin in origins if origin] == [commit] * 2
+    assert "the Hub cannot be reached" in pulling and "the Hub cannot be reached" in pushing
 
 
 def test_without_the_library_one_line_says_what_to_install(
