@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from ambient.copies.alignment import Probe, fit_probe, rated
 from ambient.copies.asked import Asked, Prompts
 from ambient.copies.guises import orbit_of
-from ambient.copies.imagenet import NAME, imagenet_features
+from ambient.copies.imagenet import imagenet_features
 from ambient.copies.intervals import clopper_pearson
 from ambient.copies.judge import judge_images
 from ambient.copies.quality import kid
 from ambient.copies.records import JudgedImage
 from ambient.copies.sets import Images, ImageSets
+from ambient.copies.spaces import QUALITY
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.samplers import BATCH, sample
 from ambient.diffusion.schedule import SamplerConfig, Shape
@@ -146,7 +147,7 @@ def judge_prompts(
         asked.append(_asked(kind, guidance, texts, images, rows, heard, looked))
     return Prompts(
         threshold=verdict.copies.ratio.threshold,
-        features=NAME,
+        features=QUALITY,
         n_probe=len(looked.fitted) if looked.probe else 0,
         asked=tuple(asked),
     )
