@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from ambient.config import CHOICES, FIELDS, PEAK_RATES, Config, Preset
 
-HANDED = "handed-pictures"  # in the session: files that another page got
 SCRATCH = "scratch"  # to start from nothing
 OFFERED = [name for name, field in FIELDS.items() if field.offered]
 CUTOFF = 1.0  # where one is wanted and none was chosen
@@ -42,8 +41,3 @@ def link(values: Mapping[str, Any]) -> dict[str, str]:
         if k != "start"
     }
     return {"advanced": "true"} | {f"train-{name}": value for name, value in written.items()}
-
-
-def hand_over(files: Sequence[Any]) -> None:
-    """Files that were dropped on another page, to be trained on until others are dropped here."""
-    st.session_state[HANDED] = files

@@ -22,7 +22,7 @@ from ui import data, words
 from ui.evidence import exhibit, line, map, search, twins
 from ui.evidence.exhibit import Exhibit
 from ui.evidence.subject import Shelf, Subject
-from ui.jobs import drops
+from ui.jobs import desk
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "emoji-300-standard"
@@ -253,10 +253,7 @@ def test_an_audit_of_any_pictures_stands_beside_a_run(
         places[name] = str(tmp_path / f"{name}.npz")
         np.savez(places[name], images=images)
     app = visit("evidence", run=NAME)
-    monkeypatch.setattr(drops.visitor, "own_browser", lambda: "b" * 22)
     monkeypatch.setattr("ui.visitor.browser", lambda: "b" * 22)
-    from ui.jobs import desk
-
     key = desk.submit(places, "pixels", 128, "b" * 22, "audit")
     finish(data.runs_folder())
     app = _beside(NAME, f"audit: {key}")

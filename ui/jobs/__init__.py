@@ -1,1 +1,1 @@
-"""Audits of visitors: what is dropped, the queue's job, the wait, and what came of it."""
+"""Audits of visitors: the queue's job, and what came of it."""

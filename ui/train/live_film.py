@@ -83,7 +83,8 @@ def scrub(runs: Mapping[str, Run]) -> None:
     at, some = steps_of(runs), [run for run in runs.values() if run.sheet_steps]
     changed = tuple(data.stamp(run.path / f) for run in some for f in ("sheets", "report.json"))
     film = _film(tuple(str(run.path) for run in some), tuple(at), changed)
-    show(film, f"live-{'-'.join(run.name for run in some)}", "step", at, cell="picture")
+    key = f"live-{'-'.join(run.name for run in some)}"
+    show(film, key, "step", at, cell="picture", first=(0, 0))
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)

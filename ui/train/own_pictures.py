@@ -13,7 +13,6 @@ from ambient.images.corpus import MAX_IMAGES, Corpus, read_uploads
 from ambient.runs.folder import OWN
 from ambient.runs.limits import Limits, is_public
 from ui import uploads, words
-from ui.training_form import HANDED
 
 FILES = "own-pictures"  # in the session alone: what was dropped
 KEPT = "own-pictures-read"  # in the session alone: of which files at which size, and their images
@@ -27,7 +26,6 @@ def ask() -> None:
     files: Sequence[Any] = uploads.ask(
         "My pictures", f"own-pictures-{st.session_state.get(DROPS, 0)}", help=_promise()
     )
-    files = files or st.session_state.pop(HANDED, ())
     if not files:
         return
     st.session_state[FILES] = list(files)
