@@ -104,8 +104,8 @@ def test_a_tap_shows_what_is_nearest_at_once_and_arrows_walk_among_pictures(tab:
     run = open_run("emoji-100-ambient-1.0")
     report = run.report(700)
     assert report is not None
-    names = run.corpus().names
-    nearest = names[run.split().train[report.samples[4].nearest]]
+    corpus = run.corpus()
+    nearest = corpus.names[run.split(corpus).train[report.samples[4].nearest]]
     page.get_by_role("radio", name="Ambient, cutoff 1, picture 5").click()
     expect(page.locator(".near").first).to_contain_text("Ambient, cutoff 1, picture 5")
     expect(page.locator(".near").first).to_contain_text(nearest)
