@@ -1,73 +1,64 @@
-"""At which noise levels a network treats training images differently from unseen ones."""
+"""What comes back out of noise: training pictures as they were, unseen ones as somebody else's."""
 
 import streamlit as st
 
-from ui import covers, data, visitor, words
+from ambient.diffusion.closed_forms import noise_levels
+from ui import data, stages, visitor, words
+from ui.controls import more
+from ui.film import show
 from ui.frame import enter, errors_in_words
-from ui.noise_microscope import clone_test, levels, microscope
-from ui.noise_microscope.specimens import choose_training, choose_unseen
-from ui.teacher import control
+from ui.microscope import answers, levels
+from ui.microscope.film import BACK, film, opening
+from ui.microscope.specimens import choose
+from ui.teacher import control, hidden
 
-bar = enter(
+enter(
     "Noise",
-    "A diffusion model is one denoiser for every noise level. Memory shows where it denoises its "
-    "training images better than images it never saw.",
+    "Bury two pictures in noise, and let the network draw down from there: what comes back?",
 )
 runs = {r.name: r for r in data.bundled()} | visitor.runs(st.query_params.get("run"))
 if not runs:
     words.missing("No stored runs yet.", "python -m ambient train --out runs/first")
     st.stop()
 visitor.tell_gone("run", runs)
-with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-    names = sorted(runs, key=lambda k: data.curves(runs[k]) is None)
+
+place = st.container()  # the pictures come first
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    names = sorted(runs, key=lambda k: (answers.pack(runs[k]) is None, *stages.order(runs[k])))
     with control("settings"):
-        run = runs[
-            st.selectbox(
-                "Run",
-                names,
-                key="run",
-                bind="query-params",
-                width=300,
-                on_change=microscope.forget_level,
-            )
-        ]
+        run = runs[st.selectbox("Network", names, key="run", bind="query-params", width=300)]
     with errors_in_words():
-        curves = data.curves(run)
-    command = f"python -m ambient curves {words.address(run)}"
-    if curves is None:
-        words.missing(f"Run {run.name} has no stored curves yet.", f"{command} --store")
+        stored = answers.pack(run)
+        specimens = choose(run, stored.positions if stored else {})
+with place, errors_in_words():
+    curves = data.curves(run)
+    low, high = run.levels
+    usual = [s for s in noise_levels(run.config.cutoff) if low <= s <= high]
+    sigmas = [p.sigma for p in curves.levels] if curves else usual
+    ready = all(answers.is_stored(run, specimen, sigmas) for specimen in specimens)
+    if not ready and (hidden("live") or not run.steps):
+        st.info("What this network makes of these pictures is not stored.", width=760)
         st.stop()
-    step = microscope.choose_step(run)
-    words.bar(bar, [run], step)
-    sigmas = [p.sigma for p in curves.levels]
-    sigma = microscope.choose_level(sigmas, data.widest_gap(curves).sigma)
-level = curves.levels[sigmas.index(sigma)]
+    made = film(run, specimens, sigmas)
+    options = [f"{s:.3g}" for s in sigmas]
+    key = f"noise-{run.name}"
+    show(
+        made, key, "sigma", options, usual=opening(made, specimens), cell="picture", first=(1, BACK)
+    )
+    words.under(
+        "noise",
+        "A *perfect memory* knows the training pictures by heart, and guesses among them alone.",
+        [words.provenance(run, None, not ready)],
+        lambda: [
+            row
+            for specimen in specimens
+            for row in levels.errors(run, specimen, answers.answers(run, specimen, sigmas), sigmas)
+        ],
+        "python -m scripts.build_microscope",
+    )
 
-if not covers.covered("gap"):
-    st.subheader(levels.headline(level, run.config.arm), anchor=False)
-    st.caption(levels.about_gap(level, curves, step))
-with errors_in_words():
-    specimens = []
-    for choose in (choose_training, choose_unseen):
-        left, right = st.columns([1, 4.9], gap="medium", vertical_alignment="center")
-        with left:
-            specimens.append(choose(run))
-        with right:
-            microscope.show_row(run, step, specimens[-1], sigma)
-words.under(
-    "microscope",
-    "One training image and one unseen one under the same noise. A *perfect memory* knows the "
-    "training images by heart and answers with their mean, weighted by how likely each is to be "
-    "under the noise: it makes a training image of everything. Where the network does so too, it "
-    "has memorized.",
-    [words.provenance(run, None, microscope.asked(run, step, specimens), step)],
-    lambda: microscope.rows(run, step, specimens, sigmas),
-    "python -m scripts.build_microscope",
-)
-
-st.subheader("All noise levels at once", anchor=False)
-if not covers.covered("gap"):
-    levels.show_levels(run, curves, sigma, specimens[0])
-
-with errors_in_words():
-    clone_test.show_clone_test(run, step, specimens, level)
+with more("All that is measured by noise level") as opened, errors_in_words():
+    if opened and curves:
+        levels.show_levels(run, curves, specimens[0])
+    elif opened:
+        words.missing(f"Run {run.name} has no curves yet.", words.measures(run, "--store"))

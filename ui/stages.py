@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from ambient.copies.aligned import aligned_neighbors
 from ambient.copies.guises import orbit_of
 from ambient.copies.records import Report
-from ambient.copies.rules import are_copies
+from ambient.copies.rules import RESEMBLING
 from ambient.files import ASSETS, read_json
 from ambient.reports.onset import ONSET
 from ambient.runs.folder import Run
@@ -18,6 +20,7 @@ from ui import data, galleries, words
 from ui.controls import pick
 from ui.data import Shown
 from ui.pictures import Images
+from ui.words import Mark
 
 CORPORA = {"kanji": 0, "emoji": 1, "digits": 2}  # in the order they are shown
 NEVER = 0  # a step: that it never does
@@ -63,16 +66,16 @@ def pairs() -> dict[str, dict[str, Run]]:
     Kanji first, then emoji; of several cutoffs, the usual one.
     """
     found: dict[str, dict[float, Run]] = {}
-    for run in sorted(data.bundled(), key=_order):
+    for run in sorted(data.bundled(), key=order):
         if run.config.arm in ("standard", "ambient") and copies(run):
             found.setdefault(size_name(run), {}).setdefault(run.config.cutoff, run)
     return {name: _pair(runs) for name, runs in found.items() if 0.0 in runs}
 
 
-def _order(run: Run) -> tuple[Any, ...]:
-    """The longest trained of a corpus first."""
+def order(run: Run) -> tuple[Any, ...]:
+    """Kanji first, then emoji; of a corpus, the longest trained run."""
     c = run.config
-    return CORPORA.get(c.corpus, len(CORPORA)), c.corpus, -c.steps, c.n_train, c.augment, c.seed
+    return CORPORA.get(c.corpus, len(CORPORA)), c.corpus, -c.steps, c.n_train, c.augment, c.cutoff
 
 
 def _pair(runs: Mapping[float, Run]) -> dict[str, Run]:
@@ -151,13 +154,35 @@ def rows(runs: Runs) -> Rows:
     return table
 
 
-def judge(run: Run, images: Images) -> Shown:
-    """Pictures of a run beside its training images, by the rule of its report."""
-    both = data.sets(run)
+@dataclass(frozen=True)
+class Found:
+    """The mark of each picture, and the places of the two training images nearest to it."""
+
+    marks: list[Mark]
+    near: list[list[int]]
+
+
+def find(run: Run, images: Images) -> Found:
+    """Pictures of a run beside its training images, by the rules of its report."""
+    both, report = data.sets(run), data.report(run)
     found = aligned_neighbors(images, both.train, both.groups, orbit_of(run.config))
-    names = tuple(both.train_names[i] for i in found.nearest)
-    copies = tuple(are_copies("ratio", found.ratio, data.threshold(run)).tolist())
-    return Shown(images, both.train[found.nearest], names, copies)
+    points = report.copies.operating if report else ()
+    line = data.threshold(run)
+    alike = next((p.threshold for p in points if p.false_alarms == RESEMBLING), line)
+    marks: list[Mark] = [
+        "copy" if ratio < line else "resembles" if ratio < alike else "new"
+        for ratio in found.ratio.tolist()
+    ]
+    return Found(marks, np.stack([found.nearest, found.second], axis=1).tolist())
+
+
+def judge(run: Run, images: Images) -> Shown:
+    """The same, ready to draw."""
+    both, found = data.sets(run), find(run, images)
+    nearest = [pair[0] for pair in found.near]
+    names = tuple(both.train_names[i] for i in nearest)
+    copies = tuple(mark == "copy" for mark in found.marks)
+    return Shown(images, both.train[nearest], names, copies)
 
 
 def panel_name(run: Run) -> str:

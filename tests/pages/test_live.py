@@ -17,9 +17,6 @@ from ambient.runs.folder import Run, open_run
 from ui import data, live
 from ui.evidence import sampling
 from ui.evidence.exhibit import Exhibit
-from ui.noise_microscope import microscope
-from ui.noise_microscope.answers import Answer, remembered
-from ui.noise_microscope.specimens import Specimen
 
 
 @pytest.fixture
@@ -37,7 +34,7 @@ def replaced(run: Run, **changes: object) -> Run:
     return open_run(run.path)
 
 
-def test_samples_and_answers_are_of_the_weights_that_a_run_has_now(
+def test_samples_are_of_the_weights_that_a_run_has_now(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session: dict[str, object] = {}
@@ -46,14 +43,9 @@ def test_samples_and_answers_are_of_the_weights_that_a_run_has_now(
     session[f"live-{run.path}"] = made = Exhibit.of(
         run, images, live.judged(run, images, (0, 1)), live=True
     )
-    specimen = Specimen(images[0], "a", "unseen", None)
-    answer = Answer(images[0], 0.5)
-    remembered("asked")[data.weights(run, 20), specimen.sha256] = {1.0: answer}
     assert sampling.drawn(run) is made
-    assert microscope.network(run, 20, specimen, 1.0) is answer
     again = replaced(run)
     assert sampling.drawn(again) is None
-    assert microscope.network(again, 20, specimen, 1.0) is None
     assert data.weights(again, 20) == again.checkpoint_sha256(20)
     assert data.weights(again, 15) == ""
 

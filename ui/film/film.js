@@ -6,6 +6,7 @@ const NEXT = "M6 5l9 7-9 7zM16 5h3v14h-3z"
 const SMALLEST = 46 // CSS pixels a picture is wide before its row breaks
 const AROUND = 4 // CSS pixels around each picture, for its frame
 const PAUSE_AFTER_KEYS = 300 // milliseconds: several presses are one move
+const WIDE = 900 // CSS pixels that two rows side by side need
 const A_DRAG = 6 // CSS pixels a finger moves before it is no tap
 
 const films = new WeakMap()
@@ -126,8 +127,11 @@ class Film {
 
   // As many columns as stay large enough to see; a picture's pixels become whole ones where they can.
   fit() {
-    const room = this.rows.clientWidth
-    if (!this.data || !room) return
+    const whole = this.rows.clientWidth
+    if (!this.data || !whole) return
+    const abreast = this.data.abreast && whole > WIDE
+    const room = abreast ? whole / 2 : whole
+    this.rows.classList.toggle("abreast", abreast)
     const side = this.data.side
     const ratio = devicePixelRatio
     for (const part of this.parts) {

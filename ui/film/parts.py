@@ -116,6 +116,7 @@ class Film:
         legend: of the marks; empty for none. `verdicts`: what each says of a chosen picture.
         largest: CSS pixels a picture is wide at most.
         one_line: where there is little room, rows show as many pictures as one line takes.
+        abreast: rows stand side by side where there is room.
     """
 
     rows: Sequence[Row]
@@ -131,6 +132,7 @@ class Film:
     verdicts: Mapping[Mark, str] = field(default_factory=lambda: VERDICTS)
     largest: int = 160
     one_line: bool = False
+    abreast: bool = False
 
     @cached_property
     def packed(self) -> Packed:
@@ -169,6 +171,7 @@ class Packed:
             "verdicts": dict(film.verdicts),
             "largest": film.largest,
             "one_line": film.one_line,
+            "abreast": film.abreast,
         }
         address = f"data:image/png;base64,{base64.b64encode(strip).decode()}"
         version = hashlib.sha256(repr(data).encode()).hexdigest()

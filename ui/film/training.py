@@ -11,9 +11,10 @@ from ambient.runs import folder as store
 from ambient.runs.folder import Run
 from ui import data, words
 from ui.film import Cell, Place, show
-from ui.film.parts import Chart, Film, Line, Mark, Row
+from ui.film.parts import Chart, Film, Line, Row
 from ui.pictures import Images
-from ui.stages import TONES, Runs, judge, judged, panel_name
+from ui.stages import TONES, Runs, find, judged, panel_name
+from ui.words import Mark
 
 SHOWN = 12
 Stage = tuple[Images, list[Mark], list[list[int]]]  # samples, their marks, what is nearest
@@ -28,8 +29,8 @@ def stage(run: Run, step: int, count: int) -> Stage:
         some = [rows[seed] for seed in range(len(images))]
         marks = [words.mark(row) for row in some]
         return images, marks, [[row.nearest, row.second] for row in some]
-    copies = judge(run, images).copies
-    return images, ["copy" if c else "new" for c in copies], [[] for _ in copies]
+    found = find(run, images)
+    return images, found.marks, found.near
 
 
 def _samples(run: Run, step: int, count: int) -> Images:

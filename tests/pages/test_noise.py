@@ -1,4 +1,4 @@
-"""The noise microscope: closed forms against torch, stored pictures, hostile uploads, the page."""
+"""Noise: closed forms against torch, stored answers, hostile uploads, the page."""
 
 from __future__ import annotations
 
@@ -7,46 +7,26 @@ import json
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from ambient.diffusion import denoiser
 from ambient.diffusion.records import Level
 from ambient.files import ASSETS, InputError
 from ambient.images.corpus import load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
-from tests.pages.driver import pictures, press, ran, text, visit
+from tests.pages.driver import film, ran, visit
 from ui import data, noise, uploads
-from ui.noise_microscope import answers, levels
+from ui.microscope import answers, asking, levels
+from ui.microscope.film import BACK
+from ui.words import percent
 
-BUNDLED = list_runs(BUNDLED_RUNS)
-SMALL, RUN = "digits-50-standard", "emoji-100-standard"
-
-
-def _curves(name: str) -> Any:
-    found = open_run(name).curves()
-    assert found is not None
-    return found
-
-
-def _captions(app: AppTest) -> list[str]:
-    return [e.proto.imgs[0].caption for e in app.get("image")]
-
-
-def _asks(app: AppTest) -> list[str]:
-    return [b.key for b in app.button if b.label == "Ask the network"]
-
-
-@pytest.fixture(scope="module")
-def page() -> AppTest:
-    """As it opens; read, never moved."""
-    return visit("noise", run=RUN)
+BUNDLED = [run for run in list_runs(BUNDLED_RUNS) if run.steps]
+SMALL, RUN = "digits-50-standard", "emoji-300-ambient-1.0"
 
 
 # Closed forms
@@ -64,43 +44,38 @@ def test_the_perfect_memory_is_that_of_the_core(sigma: float) -> None:
 
 
 def test_at_low_noise_a_perfect_memory_answers_with_the_training_image() -> None:
-    both = data.sets(open_run("emoji-100-standard"))
-    found, weights = answers.perfect_memory(noise.at(both.train[5], 0.2), both.train, 0.2)
-    answer = answers.Answer.of(found, both.train[5])
-    assert np.array_equal(answer.image, both.train[5])
-    assert answer.error < 1e-10
-    assert weights.argmax() == 5
+    run = open_run("emoji-100-standard")
+    image = data.sets(run).train[5]
+    guesses, errors = answers.remembered(run, image, [0.2])
+    assert np.array_equal(guesses[0], image)
+    assert errors[0] < 1e-10
 
 
-# Stored pictures
+# Stored answers
 
 
 @pytest.mark.parametrize("run", BUNDLED, ids=lambda r: r.name)
 def test_every_bundled_run_stores_the_answers_of_its_own_weights(run: Run) -> None:
-    found = answers.pack(run)
+    found, curves = answers.pack(run), run.curves()
     assert found is not None
-    assert found.checkpoint_sha256 == run.checkpoint_sha256()
-    sigmas = [p.sigma for p in _curves(run.name).levels]
-    assert all(list(found.answers[kind]) == sigmas for kind in answers.KINDS)
+    if curves:
+        assert found.sigmas == tuple(p.sigma for p in curves.levels)
+    side, count = (run.config.side, run.config.side, run.config.channels), len(found.sigmas)
+    for stored in found.answers.values():
+        assert stored.guesses.shape == (count, *side)
+        assert stored.returns.shape == (count, len(answers.SEEDS), *side)
 
 
 def test_stored_answers_are_what_the_network_says() -> None:
-    from ui.noise_microscope import live_denoiser
-
     run = open_run(SMALL)
     found, both = answers.pack(run), data.sets(run)
     assert found is not None
     for kind, images in (("training", both.train), ("unseen", both.heldout)):
-        sigmas = list(found.answers[kind])
-        live = live_denoiser.answers(run, run.last_step, images[found.positions[kind]], sigmas)
-        stored = found.answers[kind].values()
-        np.testing.assert_allclose([a.error for a in live], [a.error for a in stored], rtol=1e-3)
-        for a, b in zip(live, stored, strict=True):
-            assert np.abs(a.image.astype(int) - b.image).max() <= 1
-
-
-def test_stored_answers_are_small() -> None:
-    assert sum(p.stat().st_size for p in answers.PACKS.iterdir()) < 2**20
+        live = asking.ask(run.denoiser(), run, images[found.positions[kind]], found.sigmas)
+        stored = found.answers[kind]
+        np.testing.assert_allclose(live.errors, stored.errors, rtol=1e-3)
+        assert np.abs(live.guesses.astype(int) - stored.guesses).max() <= 1
+        assert np.abs(live.returns.astype(int) - stored.returns).max() <= 2
 
 
 # Words and rows
@@ -145,7 +120,6 @@ def test_curves_without_returns_or_sampling_steps_are_told_and_drawn_without() -
     old = replace(
         curves, sampler_sigmas=(), levels=tuple(replace(level, **gone) for level in curves.levels)
     )
-    assert levels.returned(old.levels[0]) is None
     assert "steps" not in levels.in_practice(old)
     titles = {a.text for a in noise_levels(old, "standard", {}).layout.annotations}
     assert {a.text for a in full.layout.annotations} - titles >= {"How many come back from here"}
@@ -213,87 +187,50 @@ def test_hostile_upload_is_one_clear_line(content: bytes, complaint: str) -> Non
 # The page
 
 
-def test_zero_clicks_show_both_images_as_network_and_memory_see_them(page: AppTest) -> None:
-    run = open_run(RUN)
-    widest = data.widest_gap(_curves(RUN))
-    assert f"{widest.gap_ratio:.3g} times" in page.subheader[0].value
-    found = answers.pack(run)
-    assert found is not None
-    for kind in answers.KINDS:
-        error = found.answers[kind][widest.sigma].error
-        assert any(f"error {error:.2g}" in c for c in _captions(page) if "network" in c)
-    assert not _asks(page)
-    said = levels.returned(widest)
-    assert said and said in text(page)
-    assert widest.return_heldout == 0 and levels.tells_little(widest) == ""
+def test_the_film_shows_what_is_stored_at_every_level() -> None:
+    sent, curves = film(visit("noise", run=RUN)), open_run(RUN).curves()
+    assert curves is not None
+    assert sent["frames"] == [f"{p.sigma:.2g}" for p in curves.levels]
+    assert sent["rows"][0]["numbers"] == [percent(p.return_train or 0) for p in curves.levels]
+    assert sent["rows"][1]["numbers"] == [percent(p.return_heldout or 0) for p in curves.levels]
+    texts = sent["chart"]["lines"][0]["texts"]
+    assert texts == [f"{p.gap_ratio:.3g} times" for p in curves.levels]
+    place, name, _ = sent["chart"]["uprights"][0]
+    assert (curves.levels[round(place)].sigma, name) == (1.0, "cutoff")
 
 
-def test_moving_the_level_changes_numbers_and_pictures(page: AppTest) -> None:
-    level = _curves(RUN).levels[0]
-    app = visit("noise", run=RUN)
-    ran(app.select_slider(key="sigma").set_value(level.sigma).run())
-    assert f"{level.gap_ratio:.3g} times" in app.subheader[0].value
-    said = levels.returned(level)
-    assert said and said in text(app)
-    assert level.return_heldout > 0.9 and levels.tells_little(level) in text(app)
-    noisy = [{u for alt, u in pictures(a).items() if alt.startswith("Noisy")} for a in (app, page)]
-    assert not noisy[0] & noisy[1]
+def test_it_opens_where_the_training_picture_still_comes_back() -> None:
+    sent = film(visit("noise", run="emoji-300-standard"))
+    at, seen = sent["index"], sent["rows"][0]
+    assert seen["marks"][at][BACK] == "="
+    assert sent["pool"][seen["near"][at][BACK][0]][1] == "sun with face"
+    assert float(sent["frames"][at]) > 2
+    assert sent["cell"] == [1, BACK]
 
 
-def test_a_link_opens_run_level_and_images() -> None:
-    app = visit("noise", run="emoji-300-standard", sigma="1.34", training="llama", unseen="bread")
-    assert "1.3, unseen" in app.subheader[0].value
-    alts = "\n".join(pictures(app))
-    assert "training image: llama" in alts and "unseen image: bread" in alts
-
-
-def test_an_earlier_network_is_asked_and_told_apart_from_the_curves() -> None:
-    app = visit("noise", run="emoji-300-standard", step="1800")
-    assert app.selectbox(key="step").value == 1800
-    assert _asks(app) == ["ask-training", "ask-unseen"]
-    assert "Curves and rates are of step 18,000, the pictures of step 1,800." in text(app)
-
-
-@pytest.mark.parametrize(("asked", "first"), [({"sigma": "1"}, 1.0), ({}, None)])
-def test_a_level_of_another_run_gives_way_to_the_nearest_or_the_widest_gap(
-    asked: dict[str, str], first: float | None
-) -> None:
-    app = visit("noise", run="emoji-100-ambient-1.0", **asked)
-    widest = [data.widest_gap(_curves(n)).sigma for n in ("emoji-100-ambient-1.0", RUN)]
-    assert app.select_slider(key="sigma").value == (first or widest[0])
-    ran(app.selectbox(key="run").set_value(RUN).run())
-    assert app.select_slider(key="sigma").value == (0.99239 if first else widest[1])
-
-
-def test_the_network_is_asked_in_one_click() -> None:
-    app = visit("noise", run=SMALL, sigma="0.544", training="0 (no. 1002)")
-    press(app, "ask-training")
-    assert not _asks(app)
+def test_a_link_opens_run_level_and_pictures() -> None:
     run = open_run(SMALL)
-    both = data.sets(run)
-    image = both.train[both.train_names.index("0 (no. 1002)")]
-    x = torch.from_numpy(noise.at(image, 0.54434)[None])
-    with torch.inference_mode():
-        clean = run.denoiser()(x, torch.tensor([0.54434]))
-    error = ((clean - torch.from_numpy(to_unit(image[None]))) ** 2).mean()
-    assert any(f"error {error:.2g}" in c for c in _captions(app) if "network" in c)
-
-
-@pytest.mark.parametrize(("kind", "sigma", "home"), [("training", "0.02", 6), ("unseen", "20", 0)])
-def test_clone_test_brings_back_what_it_must(kind: str, sigma: str, home: int) -> None:
-    app = visit("noise", run=SMALL, sigma=sigma, clone=kind)
-    press(app, "Run the clone test")
-    assert f"{home} of 6 came back" in text(app)
+    both, sigma = data.sets(run), run.curves().levels[12].sigma
+    names = {"training": both.train_names[3], "unseen": both.heldout_names[4]}
+    sent = film(visit("noise", run=SMALL, sigma=f"{sigma:.3g}", **names))
+    assert sent["index"] == 12
+    assert [row["title"] for row in sent["rows"]] == [
+        f"Training picture: {names['training']}",
+        f"Unseen picture: {names['unseen']}",
+    ]
 
 
 def test_own_picture_takes_the_place_of_the_unseen_one_and_a_bad_one_loses_nothing() -> None:
     app = visit("noise", run=SMALL)
-    before = set(pictures(app))
+    before = film(app)["film"]
     ran(app.file_uploader(key="own-picture").upload("me.png", b"no picture").run())
-    assert len(app.error) == 1
-    assert "PNG, JPEG or WebP" in app.error[0].value
-    assert set(pictures(app)) == before
+    assert len(app.error) == 1 and "PNG, JPEG or WebP" in app.error[0].value
+    assert film(app)["film"] == before
     app = visit("noise", run=SMALL)
     ran(app.file_uploader(key="own-picture").upload("me.png", _encoded((50, 60), "PNG")).run())
-    assert "unseen image: your image" in pictures(app)
-    assert _asks(app) == ["ask-unseen"]
+    assert film(app)["rows"][1]["title"] == "Unseen picture: yours"
+
+
+def test_closed_forms_are_folded() -> None:
+    assert not visit("noise", run=SMALL).get("plotly_chart")
+    assert len(visit("noise", run=SMALL, more="true").get("plotly_chart")) == 1

@@ -1,0 +1,1 @@
+"""What `pages/noise.py` shows."""

@@ -1,1 +1,0 @@
-"""What `pages/noise_microscope.py` shows."""
