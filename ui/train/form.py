@@ -36,8 +36,10 @@ def started_from() -> str:
 def show() -> None:
     """The folded form, and what its buttons start."""
     suggestion.fill_waiting()
+    if any(k.startswith("train-") for k in st.query_params):  # a link brings settings along
+        st.session_state.setdefault(OPEN, True)
     place = st.expander("Advanced", icon=":material/tune:", key=OPEN, bind="query-params")
-    if not place.open and not any(k.startswith("train-") for k in st.query_params):
+    if not place.open:
         return
     with place:
         images, choices = _fields()
