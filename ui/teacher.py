@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 GROUPS = {
-    "settings": "Choosing runs, sizes, cutoffs and steps",
+    "settings": "Choosing runs, sizes and pictures",
     "threshold": "Moving the line between copy and new",
     "shuffle": "Other samples, other rows",
     "game": "Guessing games",

@@ -20,7 +20,6 @@ from pathlib import Path
 import streamlit as st
 
 from ui.film.parts import Film
-from ui.teacher import hidden
 
 HERE = Path(__file__).parent
 PERIOD = 5000  # milliseconds a whole film plays, at most 700 a frame
@@ -122,7 +121,6 @@ def show(
                 "index": index,
                 "cell": tapped,
                 "taps": bool(cell),
-                "controls": not hidden("settings"),
                 "period": min(700, PERIOD // len(film.frames)),
             },
             on_moved_change=moved,

@@ -65,7 +65,6 @@ class Film {
     this.data = data
     this.label.textContent = data.label
     this.control.hidden = !this.last
-    this.control.classList.toggle("still", !data.controls)
     this.root.classList.toggle("beside", data.pool.length > 0 && this.last > 0)
     this.input.max = this.last
     if (fresh) { this.stop(); this.build() }
