@@ -37,7 +37,7 @@ def audit(
     progress: Annotated[File, Parameter(help="rewritten as the work goes on (JSON)")] = None,
 ) -> None:
     """Judge any generated images against any training images."""
-    from ambient.reports.answer import ANSWERS, answer, sentences
+    from ambient.reports.answer import sentences
     from ambient.reports.audit import audit as run_audit
     from ambient.reports.page import page
     from ambient.runs.limits import Limits
@@ -69,7 +69,7 @@ def audit(
     put_json(json, report)
     for warning in report.warnings:
         say(warning)
-    say(" ".join([f"{ANSWERS[answer(report)]}.", *sentences(report)]))
+    say(" ".join([report.answer.sentence, *sentences(report)]))
 
 
 def _samples_of(spec: str, n: int, seed: int, parts: Parts) -> tuple[Corpus, Origin]:

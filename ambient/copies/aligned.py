@@ -12,15 +12,29 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from einops import rearrange
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from ambient.copies.candidates import Images, Index, candidates
-from ambient.copies.guises import STILL, Orbit, Rows, cosines, count_guises, directions, guises
+from ambient.copies.guises import (
+    STILL,
+    Orbit,
+    Rows,
+    cosines,
+    count_guises,
+    directions,
+    means,
+    quarters,
+    shifted,
+)
 from ambient.copies.neighbors import Neighbors
 from ambient.files import InputError, Tell, silent
 from ambient.images.corpus import to_unit
 from ambient.images.neighbors import distances
 
+SEEN = 8  # blocks along a side of the view that tells which quarter turn to compare in
+COMPARED = 20_000_000_000  # numbers of candidates in all shifts at most, beyond the nearest few
+FEWEST = 3  # candidates of each query
 VALUES = 2**27  # numbers of queries at once: half a gigabyte
 TOGETHER = 2**23  # and of training pictures in all their guises
 NONE = -2.0  # a cosine of what is no candidate
@@ -70,6 +84,7 @@ def find_both(
     index, alike, plain = [], [], np.full((len(queries), 1), -1)
     for number, pictures in enumerate((train, *readings)):
         some, near = candidates(queries, pictures, groups, orbit, own, tell)
+        some = some[:, : max(FEWEST, COMPARED // max(queries.size * _count_shifts(orbit), 1))]
         index.append(some)
         alike.append(_compared(queries, pictures, some, orbit, tell))
         plain = plain if number else near
@@ -83,6 +98,11 @@ def find_both(
         _best_two(apart, np.concatenate(index, axis=1), groups, number),
         _best_two(far, plain, groups, np.zeros(plain.shape[1], np.int64)),
     )
+
+
+def _count_shifts(orbit: Orbit) -> int:
+    """Guises in one quarter turn."""
+    return count_guises(replace(orbit, turns=False))
 
 
 def as_rows(images: Images) -> NDArray[np.uint8]:
@@ -107,19 +127,39 @@ def _check(queries: Images, train: Images, groups: Index, own: Index | None) -> 
 def _compared(
     queries: Images, train: Images, index: Index, orbit: Orbit, tell: Tell
 ) -> NDArray[np.float32]:
-    """The largest cosine (q, k) of each query and candidate over all guises."""
+    """The largest cosine (q, k) of each query and candidate, in the quarter turn that fits best."""
     alike = np.full(index.shape, NONE, np.float32)
     size = max(1, VALUES // max(1, train[0].size))
     for start in range(0, len(queries), size):
-        asked = directions(to_unit(queries[start : start + size]), orbit.hues)
-        pairs = _by_key(index[start : start + size])
-        for rows, columns, keys in _in_all_guises(pairs, train, orbit, tell):
+        some = queries[start : start + size]
+        asked = directions(to_unit(some), orbit.hues)
+        pairs = _by_key(_turned(some, train, index[start : start + size], orbit))
+        for rows, columns, keys in _in_all_shifts(pairs, train, orbit, tell):
             alike[start + rows, columns] = _largest([part[rows] for part in asked], keys)
     return alike
 
 
 def _largest(asked: list[Rows], keys: list[Rows]) -> NDArray[np.float32]:
     return np.asarray(cosines(asked, keys).max(axis=1))
+
+
+def _turned(queries: Images, train: Images, index: Index, orbit: Orbit) -> Index:
+    """Keys (q, k): four times the candidate, and the quarter turn in which its query is like it."""
+    if not orbit.turns:
+        return np.where(index < 0, index, 4 * index)
+    block = max(1, train.shape[1] // SEEN)
+    asked = directions(means(to_unit(queries), block), orbit.hues)
+    used, places = np.unique(index, return_inverse=True)
+    places = places.reshape(index.shape)
+    pictures = means(to_unit(train[used]), block)
+    alike = np.zeros((4, *index.shape), np.float32)
+    for found, turned in zip(alike, quarters(pictures, orbit), strict=True):
+        keys = [directions(side, orbit.hues) for side in (turned, turned[..., ::-1])]
+        for q in range(len(queries)):
+            one = [part[q : q + 1] for part in asked]
+            both = [cosines(one, [part[places[q]] for part in key])[0] for key in keys]
+            found[q] = np.maximum(*both)
+    return np.where(index < 0, index, 4 * index + alike.argmax(axis=0))
 
 
 def _by_key(index: Index) -> list[tuple[int, Index, Index]]:
@@ -133,15 +173,17 @@ def _by_key(index: Index) -> list[tuple[int, Index, Index]]:
     return [(int(k), p // columns, p % columns) for k, p in zip(keys, places, strict=True)]
 
 
-def _in_all_guises(
+def _in_all_shifts(
     pairs: Sequence[tuple[int, Index, Index]], train: Images, orbit: Orbit, tell: Tell
 ) -> Iterator[tuple[Index, Index, list[Rows]]]:
-    """Rows and columns of each key, and the key in all guises."""
-    size = max(1, TOGETHER // (count_guises(orbit) * train[0].size))
+    """Rows and columns of each key, and what it stands for, mirrored and in all shifts."""
+    size = max(1, TOGETHER // (_count_shifts(orbit) * train[0].size))
     for start in range(0, len(pairs), size):
         some = pairs[start : start + size]
-        pictures = to_unit(train[[key for key, _, _ in some]])
-        found = np.stack(list(guises(pictures, orbit)), axis=1)
+        keys, turned = np.divmod([key for key, _, _ in some], 4)
+        upright = np.stack(list(quarters(to_unit(train[keys]), orbit)))
+        pictures = upright[turned, np.arange(len(keys))]
+        found = np.stack(list(shifted(pictures, orbit)), axis=1)
         for (_, rows, columns), shown in zip(some, found, strict=True):
             yield rows, columns, directions(shown, orbit.hues)
         tell("comparing images", min(start + size, len(pairs)), len(pairs))

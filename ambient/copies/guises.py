@@ -61,18 +61,29 @@ def guises(pictures: Pictures, orbit: Orbit, block: int = 1, step: int = 1) -> I
     Raises:
         InputError: quarter turns of pictures that are not square.
     """
-    h, w = pictures.shape[2:]
-    if orbit.turns and h != w:
+    for quarter in quarters(pictures, orbit):
+        yield from shifted(quarter, orbit, block, step)
+
+
+def quarters(pictures: Pictures, orbit: Orbit) -> Iterator[Pictures]:
+    """The pictures, and in further quarter turns if these count."""
+    if orbit.turns and pictures.shape[2] != pictures.shape[3]:
+        h, w = pictures.shape[2:]
         raise InputError(f"pictures of {h}x{w} pixels have no quarter turns; crop them square.")
     for quarter in range(4 if orbit.turns else 1):
-        upright = np.rot90(pictures, quarter, axes=(2, 3))
-        for picture in (upright, upright[..., ::-1]):
-            for mode, reach in (("edge", REACH), ("wrap", orbit.shift)):
-                edges = ((0, 0), (0, 0), (reach, reach), (reach, reach))
-                padded = _smoothed(np.pad(picture, edges, mode=mode), block)
-                for dy, dx in _shifts(reach, step):
-                    if mode == "edge" or dy or dx:
-                        yield _cut(padded, reach + dy, reach + dx, h, w, block)
+        yield np.rot90(pictures, quarter, axes=(2, 3))
+
+
+def shifted(pictures: Pictures, orbit: Orbit, block: int = 1, step: int = 1) -> Iterator[Pictures]:
+    """The pictures mirrored and shifted (see `guises`)."""
+    h, w = pictures.shape[2:]
+    for picture in (pictures, pictures[..., ::-1]):
+        for mode, reach in (("edge", REACH), ("wrap", orbit.shift)):
+            edges = ((0, 0), (0, 0), (reach, reach), (reach, reach))
+            padded = _smoothed(np.pad(picture, edges, mode=mode), block)
+            for dy, dx in _shifts(reach, step):
+                if mode == "edge" or dy or dx:
+                    yield _cut(padded, reach + dy, reach + dx, h, w, block)
 
 
 def count_guises(orbit: Orbit, step: int = 1) -> int:
@@ -128,24 +139,17 @@ def cosines(a: list[Rows], b: list[Rows]) -> Float[np.ndarray, "q n"]:
 
 
 def _unit(pictures: Pictures) -> Rows:
-    """Mean-free rows of unit length.
-
-    A flat picture has no direction: it gets one of its own in one more place, the same for all, so
-    that flat pictures are alike and unlike any other.
-    """
-    given = rearrange(pictures, "n c h w -> n (c h w)")
-    rows = np.zeros((len(given), given.shape[1] + 1), np.float32)
-    x = rows[:, :-1]
-    np.subtract(given, given.mean(axis=1, keepdims=True), out=x)
-    length = np.sqrt(np.einsum("nd,nd->n", x, x))
-    flat = length < FLAT * math.sqrt(max(x.shape[1], 1))
-    x /= np.where(flat, np.inf, length)[:, None]
-    rows[flat, -1] = 1
+    """Mean-free rows of unit length; zeros of flat pictures, which show nothing and are like none,
+    not even one another: a blank is no copy of a blank."""
+    rows = rearrange(pictures, "n c h w -> n (c h w)")
+    rows = (rows - rows.mean(axis=1, keepdims=True)).astype(np.float32, copy=False)
+    length = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+    flat = length < FLAT * math.sqrt(max(rows.shape[1], 1))
+    rows /= np.where(flat, np.inf, length)[:, None]
     return rows
 
 
 def _split(rows: Rows) -> list[Rows]:
-    """Unit rows of color pictures along the axes: gray (with the place of flat ones), across it."""
-    colors = rows[:, :-1].reshape(len(rows), 3, -1)
-    gray, *across = (np.einsum("k,nkp->np", axis, colors) for axis in AXES)
-    return [np.concatenate([gray, rows[:, -1:]], axis=1), *across]
+    """Unit rows of color pictures along the axes: gray, and across it."""
+    colors = rows.reshape(len(rows), 3, -1)
+    return [np.einsum("k,nkp->np", axis, colors) for axis in AXES]

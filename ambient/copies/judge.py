@@ -121,6 +121,7 @@ def judge_images(
         calibrated_on=LEFT_OUT if leaves_out(sets) else UNSEEN if len(unseen) else None,
         warnings=(*notes, *left_out),
         heldout_ratios=tuple(round(float(r), 4) for r in unseen),
+        heldout_nearest=tuple(pixels.nearest.tolist()),
         samples=tuple(samples),
         most_similar=None if most_similar is None else tuple(most_similar.tolist()),
     )

@@ -1,55 +1,123 @@
-"""How a copy differs from its original: not at all, or mirrored, shifted, recolored.
+"""How a copy differs from its original: not at all, or mirrored, turned, shifted, recolored.
 
-Two pictures are brought together by a mirroring, a shift of up to an eighth of the side and one
-linear map of colors, the simplest first; what leaves no more between them than between twins
-(`ambient.images.twins.twin_radius`) is the answer.
+Two pictures are brought together by a turning, a shift of up to a sixteenth of the side and one
+linear map of colors, the simplest first. What leaves no more between them than between twins
+(`ambient.images.twins.twin_radius`), and little of what the picture shows, is the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from einops import rearrange, reduce
 from numpy.typing import NDArray
 
 from ambient.copies.rules import UNLIKE
+from ambient.images.readings import glance, turnings
 from ambient.images.twins import TWIN_LEAST, TWIN_RMS
 
 Image = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+
+FLAT = 0.04  # root mean square around its mean, in [-1, 1] units, below which a picture is flat
+EXPLAINED = 0.5  # of a picture's contrast may be left between twins
+RECOLORED = 0.25  # and so much after a map of colors: any two smooth pictures are nearly one's map
+ALIKE = 0.7  # cosine of two coarse views below which nothing above explains a likeness
+COARSE = 8  # blocks along a side of a view in which a small shift is no difference
+TURNINGS = ("", "mirrored", *("turned",) * 6)
+
+
+def likenesses(
+    images: Images, originals: Images, nearest: Sequence[int], radius: float
+) -> list[str]:
+    """How each image (n, h, w, c) is made of the original nearest to it (see `likeness`)."""
+    beside = originals[np.asarray(nearest, np.int64)]
+    worth = _alike(images, beside) > ALIKE
+    return [
+        likeness(image, original, radius) if some else UNLIKE
+        for image, original, some in zip(images, beside, worth, strict=True)
+    ]
 
 
 def likeness(image: Image, original: Image, radius: float = TWIN_RMS) -> str:
-    """How `image` is made of `original`, both uint8 (h, w, c).
+    """How `image` is made of `original`, both uint8 (h, w, c), in any turning if square.
 
     Args:
         radius: what twins differ by at most, root-mean-square (`twin_radius`).
 
     Returns:
-        `identical`, `nearly identical`, or some of `mirrored`, `shifted` and `recolored`;
-        `resembling` where none of these explains it.
+        `identical`, `nearly identical`, or some of `mirrored`, `turned`, `shifted` and `recolored`,
+        with `identical` before them where nothing else differs; `resembling` where none of these
+        explains it, or the picture is flat.
     """
-    for word, change, rest in _attempts(_unit(image), _unit(original), radius):
-        if word == "identical":
-            if rest < TWIN_LEAST:
-                return word
-        elif rest < radius * change:
-            return word
+    a = _unit(image)
+    contrast = _rms(a - a.mean(axis=(0, 1)))
+    if contrast < FLAT:
+        return UNLIKE
+    turning, b = _turned(a, _unit(original))
+    for word, limit, rest in _attempts(a, b, radius, contrast):
+        if rest < limit:
+            return _said(word, turning)
     return UNLIKE
 
 
-def _attempts(a: Floats, b: Floats, radius: float) -> Iterator[tuple[str, float, float]]:
-    """What was tried, how much less than a twin's may be left (1 is as much), and what is."""
-    yield "identical", 1, _rms(a - b)
-    yield "nearly identical", 1, _rms(a - b)
-    mirrored = b[:, ::-1]
-    yield "mirrored", 1, _rms(a - mirrored)
-    yield "shifted", 1, _shifted(a, b)
-    yield "mirrored and shifted", 1, _shifted(a, mirrored)
-    # Any two flat pictures are one another's recoloring: the map must explain most of what differs.
-    contrast = min(1.0, _rms(a - a.mean(axis=(0, 1))) / (2 * radius))
-    yield "recolored", contrast, _recolored(a, b)
-    yield "mirrored and recolored", contrast, _recolored(a, mirrored)
+def is_exact(word: str | None) -> bool:
+    """Whether nothing but a turning lies between a copy and its original."""
+    return bool(word) and str(word).startswith("identical")
+
+
+def flat(images: Images) -> NDArray[np.bool_]:
+    """Which images (n, h, w, c) show nothing."""
+    return np.array([_rms(a - a.mean(axis=(0, 1))) < FLAT for a in map(_unit, images)], bool)
+
+
+def _attempts(
+    a: Floats, b: Floats, radius: float, contrast: float
+) -> Iterator[tuple[str, float, float]]:
+    """What was tried, what may be left, and what is."""
+    rest = _rms(a - b)
+    yield "identical", min(TWIN_LEAST, contrast * EXPLAINED), rest
+    yield "nearly identical", min(radius, contrast * EXPLAINED), rest
+    yield "shifted", min(radius, contrast * EXPLAINED), _shifted(a, b)
+    yield "recolored", min(radius, contrast * RECOLORED), _recolored(a, b)
+
+
+def _said(word: str, turning: str) -> str:
+    if not turning:
+        return word
+    if word == "nearly identical":
+        return turning
+    return f"{word}, {turning}" if word == "identical" else f"{turning} and {word}"
+
+
+def _turned(a: Floats, b: Floats) -> tuple[str, Floats]:
+    """The turning of b that is the most like a, in words; as it is where it is as like."""
+    square = b.shape[0] == b.shape[1]
+    ways = [w[0] for w in turnings(b[None])] if square else [b, b[:, ::-1]]
+    wanted = _coarse(a[None])[0]
+    alike = np.array([wanted @ _coarse(way[None])[0] for way in ways])
+    alike[0] += 1e-3
+    best = int(alike.argmax())
+    return TURNINGS[best], ways[best]
+
+
+def _alike(images: Images, others: Images) -> Floats:
+    """The largest cosine (n,) of each image and its other, small and gray, in any turning."""
+    a = _coarse(glance(images)[..., None])
+    turned = turnings(glance(others)[..., None])
+    return np.max([np.einsum("nd,nd->n", a, _coarse(b)) for b in turned], axis=0)
+
+
+def _coarse(images: NDArray[np.generic]) -> Floats:
+    """Mean-free rows of unit length, averages over blocks of images (n, h, w, c)."""
+    h, w = (max(1, side // COARSE) for side in images.shape[1:3])
+    whole = images[:, : images.shape[1] // h * h, : images.shape[2] // w * w]
+    blocks = reduce(whole.astype(np.float32), "n (y h) (x w) c -> n y x c", "mean", h=h, w=w)
+    rows = rearrange(blocks, "n y x c -> n (y x c)")
+    rows -= rows.mean(axis=1, keepdims=True)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-3)
 
 
 def _unit(image: Image) -> Floats:
@@ -62,8 +130,7 @@ def _rms(difference: NDArray[np.floating]) -> float:
 
 def _shifted(a: Floats, b: Floats) -> float:
     """What is left where the two overlap, at the best shift."""
-    h, w = a.shape[:2]
-    reach = max(1, min(h, w) // 8)
+    reach = max(2, min(a.shape[:2]) // 16)
     steps = range(-reach, reach + 1)
     return min(_rms(_window(a, dy, dx) - _window(b, -dy, -dx)) for dy in steps for dx in steps)
 

@@ -45,7 +45,8 @@ class ByPixels:
         samples: in the order they were given.
         ratio: the aligned ratio at the headline's false alarms; `operating` at more of them.
         strict: the plain ratio below 1/3.
-        unseen: aligned ratios of images that are no copies.
+        unseen: aligned ratios of images that are no copies; `nearest`: training images nearest to
+            these.
     """
 
     samples: list[JudgedImage]
@@ -53,6 +54,7 @@ class ByPixels:
     operating: tuple[OperatingPoint, ...]
     strict: Rule
     unseen: Flat
+    nearest: NDArray[np.int64]
 
 
 def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
@@ -69,7 +71,8 @@ def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
         tell=part("comparing pixels"),
         readings=sets.readings,
     )
-    calm, calm_plain = _of_no_copies(sets, orbit, part("calibrating on pixels"))
+    calmed, calm_plain = _of_no_copies(sets, orbit, part("calibrating on pixels"))
+    calm = calmed.ratio
     enough = min(len(sets.samples), len(calm)) >= MIN_SAMPLES
     limits = {share: ratio_threshold(_calibrating(calm), share) for share in OPERATING}
     rated = {share: _rates(limits[share], aligned.ratio, calm, enough) for share in OPERATING}
@@ -85,20 +88,23 @@ def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
         ),
         strict=Rule(**strict),
         unseen=calm,
+        nearest=calmed.nearest,
     )
 
 
-def _of_no_copies(sets: ImageSets, orbit: Orbit, tell: Tell) -> tuple[Flat, Flat]:
-    """Both ratios of held-out images, one a group, or of training images each by the others."""
+def _of_no_copies(sets: ImageSets, orbit: Orbit, tell: Tell) -> tuple[Neighbors, Flat]:
+    """Of held-out images, one a group, or of training images each by the others: the aligned
+    neighbors, and plain ratios."""
     if leaves_out(sets):
         some = stand_ins(sets.groups)
         images, own = sets.train[some], sets.groups[some]
     else:
         images, own = sets.heldout[one_of_each(sets.heldout_groups)], None
     if not len(images):
-        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+        none, far = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        return Neighbors(none, none, far, far), far
     both = find_both(images, sets.train, sets.groups, orbit, own, tell, sets.readings)
-    return both[0].ratio, both[1].ratio
+    return both[0], both[1].ratio
 
 
 def _calibrating(calm: Flat) -> Flat:

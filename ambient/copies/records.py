@@ -244,7 +244,8 @@ class Verdicts(Record, frozen=True, kw_only=True):
 
     Attributes:
         calibrated_on: the images that no rule may call copies; None without enough of them.
-        heldout_ratios: aligned ratios of these.
+        heldout_ratios, heldout_nearest: aligned ratios of these, and the training images nearest
+            to them.
         samples: in the order they were given.
         most_similar: the training image nearest to each sample in features; None without.
     """
@@ -254,6 +255,7 @@ class Verdicts(Record, frozen=True, kw_only=True):
     calibrated_on: str | None
     warnings: tuple[str, ...]
     heldout_ratios: tuple[float, ...]
+    heldout_nearest: tuple[int, ...]
     samples: tuple[JudgedImage, ...]
     most_similar: tuple[int, ...] | None
 

@@ -13,6 +13,7 @@ from ambient.files import InputError
 Images = NDArray[np.uint8]
 Groups = NDArray[np.int64]
 
+MIN_HELDOUT = 100  # fewer unseen images calibrate worse than as many training images and more
 STAND_INS = 2000  # so many training images at most stand in for held-out ones: each searches all
 
 
@@ -21,7 +22,7 @@ class ImageSets:
     """What a verdict compares.
 
     Attributes:
-        samples, train, heldout: uint8 (n, h, w, c), one shape. With fewer than 20 different
+        samples, train, heldout: uint8 (n, h, w, c), one shape. With fewer than 100 different
             held-out images the training images, each judged against the others, take their place.
         groups, heldout_groups: int64 (n,), twin groups (`twin_groups`); rules are
             calibrated on one image of each.
@@ -56,7 +57,7 @@ def one_of_each(groups: Groups) -> NDArray[np.int64]:
 def leaves_out(sets: ImageSets) -> bool:
     """Whether training images stand in for held-out ones, of which there are too few."""
     unseen, known = (len(one_of_each(g)) for g in (sets.heldout_groups, sets.groups))
-    return unseen < MIN_SAMPLES <= known
+    return unseen < min(MIN_HELDOUT, known) and known >= MIN_SAMPLES
 
 
 def stand_ins(groups: Groups) -> NDArray[np.int64]:
@@ -99,7 +100,7 @@ def warnings(sets: ImageSets, n_unseen: int) -> list[str]:
         found.append(
             f"{less}: the rules are calibrated on training images, each judged against the "
             "others, and quality is not measured. If new images resemble them more than they do "
-            f"each other, a rule calls too many copies; hold out {MIN_SAMPLES} to be sure."
+            f"each other, a rule calls too many copies; hold out {MIN_HELDOUT} to be sure."
         )
     elif n_unseen < MIN_SAMPLES:
         known = len(one_of_each(sets.groups))

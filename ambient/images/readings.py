@@ -61,10 +61,10 @@ class Reading:
         return crop(picture, side)
 
     def __str__(self) -> str:
-        form = self.form
-        if form == "padded":
-            form += f" with rgb{self.color}".replace(" ", "") + f", {PLACES[self.place]}"
         clear = "dropped" if self.clear == "kept" else f"on {self.clear}"
+        form = f"{self.form} to squares"
+        if self.form == "padded":
+            form += f" with rgb{self.color}, the picture {PLACES[self.place]}"
         return f"transparency {clear}, {form}"
 
 

@@ -5,126 +5,145 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ambient.copies.records import RatedRule
-from ambient.copies.rules import FALSE_ALARMS, UNLIKE
-from ambient.reports.records import Audit, AuditedImage
+from scipy.stats import fisher_exact
 
-TITLES = {"ratio": "By pixels", "similarity": "By features"}
+from ambient.copies.intervals import clopper_pearson
+from ambient.copies.rules import FALSE_ALARMS
+from ambient.reports.records import COMMON, Answer, Audit, AuditedImage, Recall, Tally
+
 ANSWERS = {
     "copies": "Yes: some are copies",
     "none": "No sign of copying",
     "unclear": "Perhaps a few: look at them",
-    "unknown": "Too few images to say",
+    "unknown": "Nothing can be said yet",
 }
+CHANCE = 0.002  # that images that are no copies are named so often
+FOUND = 0.5  # of planted copies: a change of which fewer are found is out of reach
 
 
-def rules(audit: Audit) -> dict[str, RatedRule]:
-    """The rules that reached a rate, by name."""
-    found = {"ratio": audit.copies.ratio, "similarity": audit.copies.similarity}
-    return {name: rule.rated for name, rule in found.items() if rule and rule.rate is not None}
+def conclude(
+    samples: Sequence[AuditedImage],
+    tally: Tally,
+    distinct: Tally,
+    unseen: Tally,
+    recall: Sequence[Recall],
+    obstacle: str = "",
+    remark: str = "",
+) -> Answer:
+    """The answer, and its one sentence.
 
+    *copies*: an image is a training image, unchanged, which no chance explains; or more are turned
+    ones, or changed in a known way, or named at all, than of images that are no copies.
 
-def others(audit: Audit) -> list[RatedRule]:
-    """The similarity rule in further features, where it reached a rate."""
-    return [rule.rated for rule in audit.copies.others if rule.rate is not None]
-
-
-def answer(audit: Audit) -> str:
-    """A key of `ANSWERS`.
-
-    *copies*: a rule shows some, or an image is identical to a training image, which no chance
-    explains. *none*: the copied share of every rule, at the lower end of its interval, is no more
-    than its false alarms, and no image is a training image mirrored, shifted or so. *unclear*:
-    neither.
+    Args:
+        tally, distinct: of the generated images, and of one of each that are near-duplicates.
+        unseen: of images that are no copies.
+        obstacle: why nothing can be said, unless images are named.
+        remark: what the generated images are, beside copies or none.
     """
-    judged = [*rules(audit).values(), *others(audit)]
-    same = likenesses(audit)
-    if "identical" in same or any(rule.shows_copies for rule in judged):
-        return "copies"
-    if not judged:
-        return "unknown"
-    expected = promised(audit)
-    quiet = all(rule.ci95[0] <= max(expected, rule.heldout_rate) for rule in judged)
-    return "none" if quiet and not set(same) - {UNLIKE} else "unclear"
+    named = tally.named
+    kinds = likenesses(samples)
+    shown = (
+        kinds.get("identical", 0) > 0
+        or (tally.exact > 0 and not unseen.of)
+        or beyond(tally.exact, tally.of, unseen.exact, unseen.of)
+        or beyond(tally.explained, tally.of, unseen.explained, unseen.of)
+        or beyond(distinct.named, distinct.of, unseen.named, unseen.of)
+    )
+    of = f"{tally.of:,} generated image{'s' * (tally.of != 1)}"
+    if named and shown:
+        said = ", ".join(f"{count:,} {word}" for word, count in kinds.items())
+        are = "is a copy" if named == 1 else "are copies"
+        return Answer(
+            key="copies",
+            named=named,
+            sentence=f"{named:,} of {of} {are} of training images: {said}.",
+        )
+    if obstacle:
+        return Answer(key="unknown", named=named, sentence=obstacle)
+    if named and is_odd(tally, unseen):
+        sentence = f"{named:,} of {of} may be copies of training images: look at them."
+        return Answer(key="unclear", named=named, sentence=sentence)
+    most = f"up to {100 * limit(tally, recall):.1f} % of such images may still be copies"
+    if remark:
+        sentence = f"No sign of copying: {remark}"
+    elif named:
+        sentence = (
+            f"No sign of copying: {named:,} of {of} are named, as {unseen.named:,} of "
+            f"{unseen.of:,} are that are no copies; {most}."
+        )
+    else:
+        sentence = f"No sign of copying among {of}; {most}."
+    return Answer(key="none", named=named, sentence=sentence)
 
 
-def promised(audit: Audit) -> float:
-    """The share of false alarms that calibration on so many images can promise: 1 % at best."""
-    return max(FALSE_ALARMS, 1 / (len(audit.heldout_ratios) // 2 + 1))
+def beyond(some: int, of: int, others: int, of_others: int) -> bool:
+    """Whether the first share is larger than the second by more than chance (Fisher's test)."""
+    if not some or not of_others:
+        return False
+    table = [[some, of - some], [others, of_others - others]]
+    return float(fisher_exact(table, alternative="greater").pvalue) < CHANCE
 
 
-def leading(audit: Audit) -> str | None:
-    """The rule to be named first: the one that shows copies, of two that of pixels."""
-    judged = rules(audit)
-    return next(iter([*(name for name, r in judged.items() if r.shows_copies), *judged]), None)
+def is_odd(tally: Tally, unseen: Tally) -> bool:
+    """Whether false alarms do not easily explain what is named."""
+    alarms = max(FALSE_ALARMS, unseen.named / max(unseen.of, 1))
+    more_exact = tally.exact * max(unseen.of, 1) > unseen.exact * tally.of
+    return more_exact or clopper_pearson(tally.named, tally.of)[0] > alarms
+
+
+def limit(tally: Tally, recall: Sequence[Recall]) -> float:
+    """The share of copies that so many images cannot exclude, at the worst recall within reach."""
+    shares = [r.found / r.planted for r in recall if r.planted and r.found >= FOUND * r.planted]
+    return min(1.0, clopper_pearson(tally.named, tally.of)[1] / min(shares, default=1.0))
+
+
+def likenesses(samples: Sequence[AuditedImage]) -> dict[str, int]:
+    """How many copies are identical, mirrored and so on, most frequent first."""
+    return dict(Counter(s.likeness for s in samples if s.likeness and s.named).most_common())
 
 
 def sentences(audit: Audit) -> list[str]:
-    """The answer for somebody who was not there, in a few sentences."""
-    n, name, kinds = audit.n_samples, leading(audit), likenesses(audit)
-    named = sum(sample.named for sample in audit.samples)
-    parts = [f"{count:,} {word}" for word, count in kinds.items()]
-    said = [
-        f"Of {n:,} generated images, {named:,} are named as copies of one of "
-        f"{audit.corpus.n_train:,} training images{': ' if parts else ''}{', '.join(parts)}."
-    ]
-    if kinds.get("identical") == n:
-        said.append("All of them: was one set given twice?")
-    if name is None:
-        return [*said, *(f"{w[:1].upper()}{w[1:]}" for w in audit.warnings if "too few" in w)]
-    rule = rules(audit)[name]
-    said.append(
-        f"{TITLES[name]} {span(rule.rate, rule.ci95)} are copies. Images that are no copies are "
-        f"called so too, {span(rule.heldout_rate, rule.heldout_ci95)} of them: these are false "
-        "alarms."
-    )
-    said.append(_weighed(audit, rule))
-    if (agreement := audit.copies.agreement) and named:
+    """What stands behind the answer, for somebody who was not there."""
+    tally, unseen = audit.tally, audit.unseen
+    said = []
+    if tally.named:
+        share = span(tally.named / tally.of, clopper_pearson(tally.named, tally.of))
+        said.append(f"Named: {share} of the generated images.")
+    if unseen.of:
+        rate = span(unseen.named / unseen.of, clopper_pearson(unseen.named, unseen.of))
+        said.append(f"Of {unseen.of:,} images that are no copies, {rate} are named too.")
+    if common := sum(sample.likeness == COMMON for sample in audit.samples):
         said.append(
-            f"Both rules name {agreement.both:,}, pixels alone {agreement.ratio_only:,}, features "
-            f"alone {agreement.similarity_only:,}."
+            f"{common:,} show what real images repeat as often, and are not named: blanks, or the "
+            "like."
         )
+    said.append(f"{_read(audit)} {found(audit.recall)}")
     return said
 
 
-def _weighed(audit: Audit, rule: RatedRule) -> str:
-    """What the copied share means beside the false alarms."""
-    if rule.shows_copies:
-        return "So many copies are more than false alarms explain."
-    if further := [other.features for other in others(audit) if other.shows_copies]:
-        return f"Cosine similarity of {', '.join(further)} shows more than false alarms explain."
-    if same := likenesses(audit).get("identical"):
-        return f"But {same:,} are identical to a training image, which no false alarm explains."
-    if set(likenesses(audit)) - {UNLIKE}:
-        return "That alone is near what false alarms explain; look at the images that are named."
-    if answer(audit) == "none":
-        return (
-            "That is no more than false alarms explain; so many images cannot exclude that up to "
-            f"{100 * rule.ci95[1]:.1f} % are copies."
-        )
-    return "That is near what false alarms explain; look at the images below."
+def _read(audit: Audit) -> str:
+    if audit.readings == 1:
+        return "Training images were read in one way; no other is possible for these files."
+    others = audit.readings - 1
+    return (
+        f"Training images were read with {audit.reading}, which the generated ones speak for more "
+        f"than for {others} other way{'s' * (others > 1)}."
+    )
 
 
-def likenesses(audit: Audit) -> dict[str, int]:
-    """How many copies are identical, mirrored and so on, most frequent first."""
-    return dict(Counter(s.likeness for s in audit.samples if s.likeness).most_common())
+def found(recall: Sequence[Recall]) -> str:
+    """What was found of the copies that were planted."""
+    if not recall:
+        return ""
+    sure = [f"{r.change} {r.found}" for r in recall if r.found >= FOUND * r.planted]
+    said = f"Of {recall[0].planted} planted copies of each kind it finds: {', '.join(sure)}."
+    if missed := [f"{r.change} ({r.found})" for r in recall if r.found < FOUND * r.planted]:
+        said += f" Out of reach: {', '.join(missed)}."
+    return said
 
 
 def span(share: float, ci95: Sequence[float]) -> str:
     """A share with its interval, in percent."""
     low, high = (100 * x for x in ci95)
     return f"{100 * share:.1f} % (95 % interval {low:.1f} to {high:.1f} %)"
-
-
-def elsewhere(sample: AuditedImage, rule: str) -> str:
-    """What an image is that this rule does not name: the other one may."""
-    if rule == "ratio":
-        return "a copy by features, not by pixels" if sample.copy_by_similarity else "not a copy"
-    return "a copy by pixels, not by features" if sample.copy else "not a copy"
-
-
-def paired(audit: Audit) -> str:
-    """What the pictures of copies beside their originals show."""
-    shown, found = len(audit.originals), sum(sample.named for sample in audit.samples)
-    some = f"The first {shown:,} of {found:,}" if shown < found else f"All {found:,}"
-    return f"{some} that either rule names, the surest by pixels first, with their originals."

@@ -6,25 +6,28 @@ nearest to it, and a few of them as pictures, so that the report can be shown by
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from ambient import __version__
-from ambient.copies.features import available, load_space
+from ambient.copies.features import load_space
+from ambient.copies.guises import Orbit
 from ambient.copies.judge import judge_images
-from ambient.copies.likeness import likeness
-from ambient.copies.records import CorpusFacts, Verdicts
-from ambient.copies.rules import ORDERS, UNLIKE, choose
-from ambient.copies.sets import Images, ImageSets
+from ambient.copies.likeness import flat
+from ambient.copies.records import Copies, CorpusFacts, Verdicts
+from ambient.copies.rules import MIN_SAMPLES, ORDERS, choose
+from ambient.copies.sets import Images, one_of_each
 from ambient.copies.spaces import FEATURES
-from ambient.files import InputError, Tell, silent
-from ambient.images.corpus import Corpus, load_corpus
+from ambient.files import Tell, silent
+from ambient.images.corpus import Corpus
 from ambient.images.read import plain
-from ambient.images.twins import apart, twin_radius
+from ambient.reports.answer import conclude
+from ambient.reports.naming import Look, Words, count
 from ambient.reports.pictures import small, strip
 from ambient.reports.records import (
     Audit,
@@ -34,36 +37,20 @@ from ambient.reports.records import (
     Generated,
     Origin,
     Original,
+    Tally,
 )
-from ambient.runs.limits import Limits
+from ambient.reports.sets import SWAPPED, Sets, equal_groups, read_sets
 
-SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
-RULES = ("ratio", "similarity")
+CHAINED = 0.5  # of images that are no copies are named: they are one another's copies
+FEWEST = 3  # groups of different training images, for a second nearest one of every image
 SHOWN = 8  # samples in each order
 PICTURED = 120  # copies beside their originals
-EXPLAINED = 1000  # copies of which it is said how they differ from their originals
-
-
-@dataclass(frozen=True)
-class Sets:
-    """What an audit compares.
-
-    Attributes:
-        made, known: generated and training images.
-        unseen: held-out images, none of them a twin of a training image; None without.
-        twins: held-out images that were left out, as twins of training images.
-    """
-
-    made: Corpus
-    known: Corpus
-    unseen: Corpus | None
-    twins: int
-
-    @property
-    def images(self) -> ImageSets:
-        made, known, unseen = self.made.images, self.known.images, self.unseen
-        held = (known[:0], self.known.groups[:0]) if not unseen else (unseen.images, unseen.groups)
-        return ImageSets(made, known, held[0], self.known.groups, held[1])
+MOSTLY = 0.5  # of the generated images
+FEW = 0.2  # of them that differ: they have collapsed
+CHAIN = (
+    "the training images are one chain of near-duplicates, as the frames of a video are: only "
+    "equal images are named, without a rate."
+)
 
 
 def audit(
@@ -72,7 +59,7 @@ def audit(
     heldout: str | Path | None = None,
     *,
     side: int | None = None,
-    features: str = FEATURES,
+    features: str | None = FEATURES,
     seed: int = 0,
     quality: bool = True,
     tell: Tell = silent,
@@ -87,136 +74,68 @@ def audit(
             With fewer than 100 of them, training images take their place, each judged against the
             others.
         side: read every picture at this size; default: the size of the training images.
-        features: the space of the similarity rule and of quality; the rates of that rule in every
-            other space that needs no download are told beside it.
-        seed: of the generated images, where they are samples of a model.
+        features: the space of the similarity rule, which names nothing and is told beside.
+        seed: of planted copies, and of generated images that are samples of a model.
         quality: measure the quality of the generated images too.
         origin: of images that a model made, what the report says of it.
         tell: hears how far the work is; may raise to end the audit.
 
     Raises:
-        InputError: a set that cannot be read, or sets of different sizes or channels.
+        InputError: a set that cannot be read, or sets of different sizes.
     """
-    load_space(features)
+    if features:
+        load_space(features)
     sets = read_sets(generated, train, heldout, side, tell)
-    others = [name for name in available() if name != features]
-    judged = judge_images(sets.images, features, quality, tell, others)
-    return report_on(sets, judged, seed, origin)
+    return report_on(sets, features, seed, quality, tell, origin)
 
 
-def read_sets(
-    generated: str | Path | Corpus,
-    train: str | Path,
-    heldout: str | Path | None = None,
-    side: int | None = None,
+def report_on(
+    sets: Sets,
+    features: str | None = None,
+    seed: int = 0,
+    quality: bool = False,
     tell: Tell = silent,
-) -> Sets:
-    """The images of an audit, in the form of the training images (see `audit`)."""
-
-    def read(which: str, spec: str | Path, like: Corpus | None = None) -> Corpus:
-        part = f"reading {SETS[which]} images"
-        tell(part, 0, 0)  # how many there are is not known yet
-        return _read(which, spec, side, like, lambda _, done, total: tell(part, done, total))
-
-    if isinstance(generated, Corpus):  # other images are brought to its size, not it to theirs
-        side = generated.images.shape[1]
-    known = read("train", train)
-    if isinstance(generated, Corpus):
-        made = _alike("generated", generated, known)
-    else:
-        made = read("generated", generated, known)
-    if heldout is None:
-        return Sets(made, known, None, 0)
-    unseen = read("heldout", heldout, known)
-    tell("looking for twins", 0, 1)
-    return Sets(made, known, *without_twins(known, unseen))
-
-
-def _read(
-    which: str, spec: str | Path, side: int | None, like: Corpus | None, tell: Tell
-) -> Corpus:
-    """One of the sets of an audit, in the form of another; what is wrong with it names it."""
-    try:
-        side = side or (like.images.shape[1] if like else None)
-        found = load_corpus(spec, side=side, tell=tell)
-        Limits.here().check_pictures(len(found), max(found.images.shape[1:3]))
-    except InputError as e:
-        raise InputError(f"{which}: {e}") from e
-    return _alike(which, found, like) if like else found
-
-
-def _alike(which: str, found: Corpus, like: Corpus) -> Corpus:
-    """A set of the same form as another one.
-
-    Raises:
-        InputError: colors beside gray training images, or another size.
-    """
-    name = plain(Path(found.name).name)
-    try:
-        found = in_channels(found, like.images.shape[3])
-    except InputError as e:
-        raise InputError(f"{which}: {e}") from e
-    if found.images.shape[1:] != like.images.shape[1:]:
-        raise InputError(
-            f"{which}: '{name}' has {found.images.shape[1:]} images and the "
-            f"training images are {like.images.shape[1:]} (height, width, channels); give both in "
-            "one form."
-        )
-    return found
-
-
-def in_channels(found: Corpus, channels: int) -> Corpus:
-    """Gray images as color ones, or gray ones that were saved in color as gray ones.
-
-    Raises:
-        InputError: colors beside gray training images.
-    """
-    images = found.images
-    if images.shape[3] == channels:
-        return found
-    if channels == 3:
-        return replace(found, images=np.repeat(images, 3, axis=3))
-    if (images == images[..., :1]).all():
-        return replace(found, images=np.ascontiguousarray(images[..., :1]))
-    raise InputError(
-        f"'{plain(Path(found.name).name)}' is in color and the training images are gray; give gray "
-        "ones, or training images in color."
-    )
-
-
-def without_twins(known: Corpus, unseen: Corpus) -> tuple[Corpus, int]:
-    """Held-out images that have no twin among training images, and how many had."""
-    _, kept, groups = apart(known.images, unseen.images)
-    rest = Corpus(
-        name=unseen.name,
-        images=unseen.images[kept],
-        names=tuple(unseen.names[i] for i in kept),
-        categories=tuple(unseen.categories[i] for i in kept),
-        groups=groups,
-        license=unseen.license,
-        notes=unseen.notes,
-    )
-    return rest, len(unseen) - len(kept)
-
-
-def report_on(sets: Sets, judged: Verdicts, seed: int, origin: Origin | None = None) -> Audit:
-    """A report of what `judge_images` says of the sets' images."""
-    made, known, unseen = sets.made, sets.known, sets.unseen
+    origin: Origin | None = None,
+) -> Audit:
+    """The report on images that are read (see `audit`)."""
+    chained = len(np.unique(sets.known.groups)) < FEWEST
+    if chained:
+        sets = replace(sets, known=replace(sets.known, groups=equal_groups(sets.known.images)))
+    made, known = sets.made, sets.known
+    orbit = Orbit(turns=known.images.shape[1] == known.images.shape[2])
+    judged = judge_images(sets.images, features, quality, tell, orbit=orbit)
+    tell("looking at the nearest images", 0, 1)
+    look = Look(sets, judged, orbit, chained)
+    unseen = look.unseen()
+    if unseen.named > CHAINED * unseen.of:
+        chained, look = True, replace(look, chained=True)
+        unseen = look.unseen()
+    words = look.generated()
+    samples = named(sets, judged, words)
+    recall = look.recall(seed, tell)
+    one = one_of_each(made.groups)
     h, w, c = known.images.shape[1:]
-    samples = explained(sets, named(sets, judged))
-    duplicates = Duplicates(
-        generated=_doubled(made),
-        training=_doubled(known),
-        heldout=_doubled(unseen) if unseen else 0,
-        heldout_twins_of_training=sets.twins,
-    )
     return Audit(
         version=__version__,
+        answer=conclude(
+            samples,
+            count(words),
+            count([words[i] for i in one]),
+            unseen,
+            recall,
+            obstacle(sets, unseen, chained),
+            remark(sets),
+        ),
+        reading=str(sets.reading),
+        readings=sets.tried,
+        tally=count(words),
+        unseen=unseen,
+        recall=recall,
         checkpoint_sha256=origin.checkpoint_sha256 if origin else None,
         corpus=CorpusFacts(
             name=plain(Path(known.name).name),
             n_train=len(known),
-            n_heldout=len(unseen) if unseen else 0,
+            n_heldout=len(sets.unseen) if sets.unseen else 0,
             sha256=known.sha256,
         ),
         generated=Generated(name=plain(Path(made.name).name), sha256=made.sha256),
@@ -224,51 +143,112 @@ def report_on(sets: Sets, judged: Verdicts, seed: int, origin: Origin | None = N
         n_samples=len(made),
         sampler=origin.sampler if origin else None,
         seed=seed,
-        duplicates=duplicates,
-        copies=judged.copies,
+        duplicates=duplicates(sets),
+        copies=without_rates(judged.copies) if chained else judged.copies,
         quality=judged.quality,
-        calibrated_on=judged.calibrated_on,
+        calibrated_on=None if chained else judged.calibrated_on,
         heldout_ratios=judged.heldout_ratios,
-        warnings=(*notes(sets, duplicates), *judged.warnings),
+        warnings=(*notes(sets, chained), *judged.warnings),
         samples=samples,
         evidence=tuple(evidence(sets, samples)),
         originals=tuple(originals(sets, samples)),
     )
 
 
-def _doubled(corpus: Corpus) -> int:
+def without_rates(copies: Copies) -> Copies:
+    """The same verdicts, without rates that mean nothing."""
+    rates = dict.fromkeys(("rate", "ci95", "heldout_rate", "heldout_ci95", "null"))
+    return msgspec.structs.replace(copies, ratio=msgspec.structs.replace(copies.ratio, **rates))
+
+
+def obstacle(sets: Sets, unseen: Tally, chained: bool) -> str:
+    """Why nothing can be said of images of which none is named; '' where nothing is in the way."""
+    n = len(sets.made)
+    if SWAPPED in sets.notes:
+        return f"Nothing can be said: {SWAPPED}"
+    if sets.sheets >= MOSTLY * n:
+        return f"Nothing can be said: {about_sheets(sets)}"
+    if chained:
+        return f"Nothing more can be said: {CHAIN}"
+    if n < MIN_SAMPLES:
+        few = "1 generated image is" if n == 1 else f"{n} generated images are"
+        return f"{few} too few to say; give at least {MIN_SAMPLES}."
+    if not unseen.of:
+        return (
+            f"{len(sets.known)} training images are too few to say what chance names; give more, "
+            "or held-out images."
+        )
+    return ""
+
+
+def remark(sets: Sets) -> str:
+    """What generated images are that are mostly flat, or mostly one."""
+    n, showing = len(sets.made), int((~flat(sets.made.images)).sum())
+    if n - showing >= MOSTLY * n:
+        return f"{n - showing:,} of {n:,} generated images are flat; they show nothing to compare."
+    different = len(set(sets.made.groups.tolist()))
+    if different < max(2, FEW * n):
+        return f"the {n:,} generated images are {different} different one{'s' * (different > 1)}."
+    return ""
+
+
+def about_sheets(sets: Sets) -> str:
+    return (
+        f"{sets.sheets:,} generated files look like contact sheets, many pictures in one; cut them "
+        "into single pictures."
+    )
+
+
+def duplicates(sets: Sets) -> Duplicates:
     """How many images are near-duplicates of earlier ones."""
-    return len(corpus) - len(set(corpus.groups.tolist()))
+
+    def doubled(corpus: Corpus | None) -> int:
+        return len(corpus) - len(set(corpus.groups.tolist())) if corpus else 0
+
+    return Duplicates(
+        generated=doubled(sets.made),
+        training=doubled(sets.known),
+        heldout=doubled(sets.unseen),
+        heldout_twins_of_training=sets.twins,
+    )
 
 
-def notes(sets: Sets, duplicates: Duplicates) -> Iterator[str]:
-    """What reading changed, and what is doubled."""
-    given = {"train": sets.known, "generated": sets.made, "heldout": sets.unseen}
-    for which, corpus in given.items():
-        yield from (f"{which}: {note}" for note in (corpus.notes if corpus else ()))
+def notes(sets: Sets, chained: bool) -> Iterator[str]:
+    """What reading changed, and what is odd or doubled."""
+    for which, corpus in sets.named():
+        yield from (f"{which}: {note}" for note in corpus.notes)
+    yield from sets.notes
+    found = duplicates(sets)
+    if sets.sheets:
+        yield about_sheets(sets)
+    if chained:
+        yield CHAIN
+    if said := remark(sets):
+        yield said
     if sets.twins:
         yield (
-            f"{sets.twins} held-out images are twins of training images and were left out: they "
-            "are not unseen."
+            f"{sets.twins} held-out images are twins of training images: they calibrate no rule, "
+            "and what generated images share with them as often is not named."
         )
-    if doubled := duplicates.training:
+    if found.training:
+        different = len(sets.known) - found.training
         yield (
-            f"the {len(sets.known)} training images are {len(sets.known) - doubled} different "
-            "ones: near-duplicates count as one, and a copy of either is a copy."
+            f"the {len(sets.known)} training images are {different} different ones: "
+            "near-duplicates count as one, and a copy of either is a copy."
         )
-    if doubled := duplicates.heldout:
+    if found.heldout:
         yield (
-            f"{doubled} held-out images are near-duplicates of other held-out ones: rules are "
-            "calibrated on one of each."
+            f"{found.heldout} held-out images are near-duplicates of other held-out ones: rules "
+            "are calibrated on one of each."
         )
-    if doubled := duplicates.generated:
+    if found.generated:
         yield (
-            f"the {len(sets.made)} generated images are {len(sets.made) - doubled} different ones: "
-            "near-duplicates among them count each, so with many of them intervals are too narrow."
+            f"the {len(sets.made)} generated images are {len(sets.made) - found.generated} "
+            "different ones: intervals are too narrow by as much."
         )
 
 
-def named(sets: Sets, judged: Verdicts) -> tuple[AuditedImage, ...]:
+def named(sets: Sets, judged: Verdicts, words: Words) -> tuple[AuditedImage, ...]:
     """Each generated image by the name of its file, with the files nearest to it."""
     made, known = sets.made.names, sets.known.names
     unseen = sets.unseen.names if sets.unseen else ()
@@ -282,68 +262,50 @@ def named(sets: Sets, judged: Verdicts) -> tuple[AuditedImage, ...]:
             second_file=known[image.second],
             most_similar_file=None if alike is None else known[alike],
             heldout_file=None if image.nearest_heldout is None else unseen[image.nearest_heldout],
+            likeness=words[i],
         )
         for i, (image, alike) in enumerate(zip(judged.samples, similar, strict=True))
     )
 
 
-def explained(sets: Sets, samples: Sequence[AuditedImage]) -> tuple[AuditedImage, ...]:
-    """Says of the first copies how each differs from its original, by pixels or by features."""
-    made, known = sets.made.images, sets.known.images
-    radius, found = twin_radius(known), list(samples)
-    for i in copied(samples)[:EXPLAINED]:
-        nearest = dict.fromkeys((samples[i].nearest, samples[i].most_similar))
-        words = [likeness(made[i], known[k], radius) for k in nearest if k is not None]
-        word = next((word for word in words if word != UNLIKE), UNLIKE)
-        found[i] = msgspec.structs.replace(found[i], likeness=word)
-    return tuple(found)
-
-
 def evidence(sets: Sets, samples: Sequence[AuditedImage]) -> Iterator[Evidence]:
-    """Some samples under each rule, beside the images nearest to them."""
-    for rule in RULES:
-        sign = 1 if rule == "ratio" else -1
-        scores = [getattr(sample, rule) for sample in samples]
-        if None in scores:
-            continue
-        for order in ORDERS:
-            for i in choose([sign * s for s in scores], order, SHOWN, seed=0xA0D17):
-                beside = list(_beside(sets, samples[i], rule))
-                yield Evidence(
-                    rule=rule,
-                    order=order,
-                    sample=i,
-                    roles=("generated", *(role for role, _, _ in beside)),
-                    files=(samples[i].file, *(name for _, name, _ in beside)),
-                    strip=strip([sets.made.images[i], *(picture for _, _, picture in beside)]),
-                )
+    """Some samples beside the images nearest to them."""
+    for order in ORDERS:
+        for i in choose([s.ratio for s in samples], order, SHOWN, seed=0xA0D17):
+            beside = list(_beside(sets, samples[i]))
+            yield Evidence(
+                rule="ratio",
+                order=order,
+                sample=i,
+                roles=("generated", *(role for role, _, _ in beside)),
+                files=(samples[i].file, *(name for _, name, _ in beside)),
+                strip=strip([sets.made.images[i], *(picture for _, _, picture in beside)]),
+            )
 
 
-def originals(sets: Sets, samples: Sequence[AuditedImage]) -> Iterator[Original]:
-    """The first copies, the surest first, each beside the training image that it is of."""
-    for i in sorted(copied(samples), key=lambda i: samples[i].ratio)[:PICTURED]:
-        sample = samples[i]
-        similar = sample.nearest if sample.most_similar is None else sample.most_similar
-        k = sample.nearest if sample.copy else similar
-        yield Original(
-            sample=i,
-            files=(sample.file, sets.known.names[k]),
-            strip=strip([small(sets.made.images[i]), small(sets.known.images[k])]),
-        )
-
-
-def copied(samples: Sequence[AuditedImage]) -> list[int]:
-    """Positions of the copies by either rule."""
-    return [i for i, sample in enumerate(samples) if sample.named]
-
-
-def _beside(sets: Sets, sample: AuditedImage, rule: str) -> Iterator[tuple[str, str, Images]]:
+def _beside(sets: Sets, sample: AuditedImage) -> Iterator[tuple[str, str, Images]]:
     """The role, name and picture of each image that stands beside a sample."""
-    roles = {"nearest training image": sample.nearest, "second nearest": sample.second}
-    if rule == "similarity" and sample.most_similar is not None:
-        roles = {"most similar training image": sample.most_similar}
-        roles["nearest in pixels"] = sample.nearest
-    for role, position in roles.items():
+    for role, position in (
+        ("nearest training image", sample.nearest),
+        ("second nearest", sample.second),
+    ):
         yield role, sets.known.names[position], sets.known.images[position]
     if sets.unseen and (held := sample.nearest_heldout) is not None:
         yield "nearest unseen image", sets.unseen.names[held], sets.unseen.images[held]
+
+
+def originals(sets: Sets, samples: Sequence[AuditedImage]) -> Iterator[Original]:
+    """Copies beside their originals: the surest of each training image, then the next of each."""
+    times: Counter[int] = Counter()
+    ranked = []
+    for i in sorted(range(len(samples)), key=lambda i: samples[i].ratio):
+        if samples[i].named:
+            ranked.append((times[samples[i].nearest], i))
+            times[samples[i].nearest] += 1
+    for _, i in sorted(ranked, key=lambda pair: pair[0])[:PICTURED]:
+        k = samples[i].nearest
+        yield Original(
+            sample=i,
+            files=(samples[i].file, sets.known.names[k]),
+            strip=strip([small(sets.made.images[i]), small(sets.known.images[k])]),
+        )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from ambient.copies.records import Judged, JudgedImage, Report
 from ambient.diffusion.records import Count
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import InputError, Record, decode_record
+
+COMMON = "common"  # what an image shows that repeats in nature: blanks, empty slices, clouds
 
 
 class AuditedImage(JudgedImage, frozen=True, kw_only=True):
@@ -15,7 +18,8 @@ class AuditedImage(JudgedImage, frozen=True, kw_only=True):
 
     Attributes:
         most_similar: position of the training image nearest in features.
-        likeness: how a copy differs from its original.
+        likeness: how it is made of the nearest training image (`copies.likeness`); None where it
+            is named by no rule, `COMMON` where it shows what repeats in nature.
     """
 
     file: str
@@ -28,12 +32,8 @@ class AuditedImage(JudgedImage, frozen=True, kw_only=True):
 
     @property
     def named(self) -> bool:
-        """Whether either rule calls it a copy."""
-        return self.copy or bool(self.copy_by_similarity)
-
-    def is_copy(self, rule: str) -> bool:
-        """The verdict of one rule, `ratio` or `similarity`."""
-        return self.copy if rule == "ratio" else bool(self.copy_by_similarity)
+        """Whether it is named as a copy of the training image nearest to it."""
+        return self.likeness not in (None, COMMON)
 
 
 class Origin(Record, frozen=True, kw_only=True):
@@ -57,8 +57,38 @@ class Duplicates(Record, frozen=True, kw_only=True):
     heldout_twins_of_training: Count
 
 
+class Tally(Record, frozen=True, kw_only=True):
+    """How many of so many images are named, and of these: how many are training images changed in
+    a way that is known, and how many are merely turned or not changed at all."""
+
+    of: Count
+    named: Count
+    explained: Count
+    exact: Count
+
+
+class Recall(Record, frozen=True, kw_only=True):
+    """How many copies were found that the audit itself made of training images and planted."""
+
+    change: str
+    planted: Count
+    found: Count
+
+
+class Answer(Record, frozen=True, kw_only=True):
+    """Are there copies? `copies` names some; `unknown` says in its sentence what is in the way."""
+
+    key: Literal["copies", "none", "unclear", "unknown"]
+    named: Count
+    sentence: str
+
+    def __post_init__(self) -> None:
+        if self.key == "copies" and not self.named:
+            raise InputError("an answer of copies names none; expected some")
+
+
 class Evidence(Record, frozen=True, kw_only=True):
-    """A sample under one rule, as pictures.
+    """A sample as pictures, beside the images nearest to it by a rule.
 
     Attributes:
         order: one of `ORDERS` (`copies.rules`).
@@ -76,7 +106,7 @@ class Evidence(Record, frozen=True, kw_only=True):
 
 
 class Original(Record, frozen=True, kw_only=True):
-    """A copy beside the training image that the rule says it is of; `strip` as in `Evidence`."""
+    """A copy beside the training image that it is of; `strip` as in `Evidence`."""
 
     sample: Count
     files: tuple[str, str]
@@ -84,10 +114,25 @@ class Original(Record, frozen=True, kw_only=True):
 
 
 class Audit(Judged, frozen=True, kw_only=True):
-    """The verdict on files, or on a model's samples, with some of them as pictures."""
+    """The verdict on files, or on a model's samples, with some of them as pictures.
+
+    Attributes:
+        answer: what it comes to.
+        reading: how training files were read, the way that the generated images speak for.
+        readings: how many ways were tried.
+        tally, unseen: of generated images, and of images that are no copies.
+        recall: what the same search finds of copies that are planted.
+        originals: some copies, the surest of each training image first.
+    """
 
     run: None = None
     version: str = ""
+    answer: Answer
+    reading: str
+    readings: Count
+    tally: Tally
+    unseen: Tally
+    recall: tuple[Recall, ...]
     shape: tuple[Count, Count, Count]
     generated: Generated
     duplicates: Duplicates | None = None

@@ -16,6 +16,7 @@ from PIL import Image
 from scipy.stats import betabinom
 
 from ambient.cli import main
+from ambient.copies.guises import Orbit
 from ambient.copies.judge import judge_images
 from ambient.copies.neighbors import find_neighbors, similarities
 from ambient.copies.records import JudgedImage
@@ -143,12 +144,14 @@ def test_an_audit_is_the_evaluation_of_the_same_images_to_the_last_digit(
     command += ["--heldout", str(tmp_path / "c.npz"), "--json", str(tmp_path / "audit.json")]
     assert main(command) == 0
     found = read_report(tmp_path / "audit.json")
-    assert {rule.features for rule in found.copies.others} >= {"pixels"}
-    assert replace(found.copies, others=()) == replace(report.copies, missed=())
-    for part in ("quality", "heldout_ratios", "n_samples", "calibrated_on"):
-        assert getattr(found, part) == getattr(report, part), part
+    assert found.quality == report.quality
+    turned = judge_images(
+        sets, "encoder-64", False, orbit=Orbit(turns=True)
+    )  # it may know no moves
+    for part in ("copies", "heldout_ratios", "calibrated_on"):
+        assert getattr(found, part) == getattr(turned, part), part
     names = JudgedImage.__struct_fields__
-    for ours, theirs in zip(report.samples, found.samples, strict=True):
+    for ours, theirs in zip(turned.samples, found.samples, strict=True):
         assert [getattr(ours, name) for name in names] == [getattr(theirs, name) for name in names]
 
 
@@ -169,16 +172,12 @@ def test_an_audit_reads_folders_and_leaves_out_twins(emoji: Corpus, tmp_path: Pa
     assert found.quality.kid is not None
 
 
-def test_sets_of_different_shapes_are_refused(
-    digits: Corpus, emoji: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_sets_of_too_few_images_are_refused(
+    emoji: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    np.savez(tmp_path / "small.npz", images=digits.images[:120])
-    np.savez(tmp_path / "gray.npz", images=emoji.images[:120, ..., :1])
     np.savez(tmp_path / "color.npz", images=emoji.images[:120])
     np.savez(tmp_path / "few.npz", images=emoji.images[:3])
     for generated, train, message in (
-        ("small", "color", "generated: 'small.npz' has 8x8 images where 32x32 are wanted"),
-        ("color", "gray", "generated: 'color.npz' is in color and the training images are gray"),
         ("few", "color", "generated: 'few.npz' has 3 images; at least 4 are needed"),
         ("color", "few", "train: 'few.npz' has 3 images; at least 4 are needed"),
     ):

@@ -15,7 +15,7 @@ import pytest
 from ambient.config import Config, configure
 from ambient.files import InputError
 from ambient.images.corpus import Corpus
-from ambient.reports.audit import read_sets
+from ambient.reports.sets import read_sets
 from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import Run
 from ambient.runs.job import mark_owner

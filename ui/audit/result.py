@@ -58,10 +58,10 @@ def show_audit(report: Audit, key: str, forget: Callable[[], None] | None = None
 
 def show_answer(report: Audit) -> None:
     """The answer in one sentence, with what it counts."""
-    kind = answers.answer(report)
-    icon, color = ICONS[kind]
-    st.header(f":{color}[:material/{icon}:] {answers.ANSWERS[kind]}", anchor=False)
-    st.markdown(answers.sentences(report)[0], width=860)
+    answer = report.answer
+    icon, color = ICONS[answer.key]
+    st.header(f":{color}[:material/{icon}:] {answers.ANSWERS[answer.key]}", anchor=False)
+    st.markdown(words.unmarked(answer.sentence), width=860)
 
 
 def leaked(report: Audit) -> dict[str, list[AuditedImage]]:
@@ -69,15 +69,8 @@ def leaked(report: Audit) -> dict[str, list[AuditedImage]]:
     found: dict[str, list[AuditedImage]] = {}
     for sample in report.samples:
         if sample.named:
-            found.setdefault(original_of(sample), []).append(sample)
+            found.setdefault(sample.nearest_file, []).append(sample)
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
-
-
-def original_of(sample: AuditedImage) -> str:
-    """The training file that a sample is a copy of, by the rule that names it."""
-    if sample.copy or sample.most_similar_file is None:
-        return sample.nearest_file
-    return sample.most_similar_file
 
 
 def _grouped(pairs: Sequence[Original]) -> dict[str, list[Original]]:
@@ -157,17 +150,17 @@ def _downloads(report: Audit, key: str) -> None:
 
 
 def _rates(report: Audit) -> None:
-    st.markdown(" ".join(answers.sentences(report)[1:]), width=860)
-    judged = answers.rules(report)
-    if not judged:
-        return
-    columns = iter(st.columns(2 * len(judged), gap="medium"))
-    for name in judged:
-        title = answers.TITLES[name]
-        with next(columns):
-            words.copied_metric(f"{title}: copies", report, "standard", name, fine=True)
-        with next(columns):
-            words.alarm_metric(f"{title}: false alarms", report, name, fine=True)
+    """What stands behind the answer, and what was found of planted copies."""
+    st.markdown(words.unmarked(" ".join(answers.sentences(report))), width=860)
+    if report.recall:
+        st.dataframe(
+            [
+                {"change": r.change, "planted copies": r.planted, "found": r.found}
+                for r in report.recall
+            ],
+            hide_index=True,
+            width=420,
+        )
 
 
 def _histogram(report: Audit, key: str) -> None:

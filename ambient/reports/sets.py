@@ -1,0 +1,260 @@
+"""The images of an audit: read in the way that the generated ones speak for, all in one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ambient.copies.likeness import flat
+from ambient.copies.sets import Images, ImageSets
+from ambient.files import InputError, Tell, silent
+from ambient.images.corpus import Corpus, load_corpus
+from ambient.images.read import plain
+from ambient.images.readings import USUAL, Glances, Reading, Seen
+from ambient.images.sheets import is_sheet
+from ambient.images.squares import See
+from ambient.images.twins import twin_groups
+from ambient.runs.limits import Limits
+
+SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
+REPEATED = 5  # so many equal images of a set, and
+OFTEN = 0.02  # this share of it, are what repeats in nature
+HALF = 0.5  # of a set and more within another is no chance: one was given for the other
+GRAY = 2  # gray images among generated ones, and
+GRAYER = 2.0  # so many times their share of the training images: all are compared in gray
+PALE = 8  # of 256 levels that the colors of a gray image differ by at most
+SWAPPED = (
+    "half of the generated images and more are held-out images: were the sets swapped? A generator "
+    "cannot copy what it never saw."
+)
+LARGER = 1.5  # times the size that is compared: smaller pictures are no contact sheets
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What an audit compares.
+
+    Attributes:
+        made, known: generated and training images.
+        unseen: held-out images, none of them a twin of a training image; None without.
+        common: bool (n,), training images that show what repeats in nature: twins of held-out
+            images, or many equal ones.
+        expected: how many of how many real images show that: what no generator copied.
+        twins: held-out images that were left out, as twins of training images.
+        reading: how the files were read; `tried` other ways.
+        notes: what is odd about the sets, one line each.
+        sheets: generated files that look like contact sheets.
+    """
+
+    made: Corpus
+    known: Corpus
+    unseen: Corpus | None = None
+    common: NDArray[np.bool_] | None = None
+    expected: tuple[int, int] = (0, 0)
+    twins: int = 0
+    reading: Reading = USUAL
+    tried: int = 1
+    notes: tuple[str, ...] = ()
+    sheets: int = 0
+
+    @property
+    def images(self) -> ImageSets:
+        made, known, unseen = self.made.images, self.known.images, self.unseen
+        held = (known[:0], self.known.groups[:0]) if not unseen else (unseen.images, unseen.groups)
+        return ImageSets(made, known, held[0], self.known.groups, held[1])
+
+    def fields(self) -> Iterator[tuple[str, Corpus]]:
+        """The sets that were given, by the names of their fields."""
+        for name in ("made", "known", "unseen"):
+            if (corpus := getattr(self, name)) is not None:
+                yield name, corpus
+
+    def named(self) -> Iterator[tuple[str, Corpus]]:
+        """The sets that were given, by the names of the command's options."""
+        for name, corpus in self.fields():
+            yield {"made": "generated", "known": "train", "unseen": "heldout"}[name], corpus
+
+
+def read_sets(
+    generated: str | Path | Corpus,
+    train: str | Path,
+    heldout: str | Path | None = None,
+    side: int | None = None,
+    tell: Tell = silent,
+) -> Sets:
+    """The images of an audit, in the form of the training images (see `reports.audit.audit`)."""
+    if isinstance(generated, Corpus):  # other images are brought to its size, not it to theirs
+        side = generated.images.shape[1]
+    read = partial(_read, tell=tell)
+    seen, sheets = Seen(), _Sheets()
+    known = read("train", train, side, see=seen)
+    side = side or (
+        known.images.shape[1] if known.images.shape[1] == known.images.shape[2] else None
+    )
+    if isinstance(generated, Corpus):
+        made = generated
+    else:
+        sheets.least = LARGER * side
+        made = read("generated", generated, side, see=sheets)
+    readings = seen.readings(made.images)
+    reading = USUAL
+    if len(readings) > 1:
+        glances = Glances(readings)
+        read("train", train, side, see=glances)
+        reading = glances.best(made.images, known.groups)
+    if reading != USUAL:
+        known = read("train", train, side, reading)
+    unseen = read("heldout", heldout, side, reading) if heldout is not None else None
+    sets = Sets(made, known, unseen, reading=reading, tried=len(readings), sheets=sheets.count)
+    tell("looking for twins", 0, 1)
+    return told_apart(in_one_form(sets))
+
+
+def _read(
+    which: str,
+    spec: str | Path,
+    side: int | None,
+    reading: Reading = USUAL,
+    see: See | None = None,
+    tell: Tell = silent,
+) -> Corpus:
+    """One of the sets of an audit; what is wrong with it names it."""
+    part = f"reading {SETS[which]} images"
+    tell(part, 0, 0)  # how many there are is not known yet
+
+    def heard(_: str, done: int, total: int) -> None:
+        tell(part, done, total)
+
+    try:
+        found = load_corpus(spec, side=side, tell=heard, reading=reading, see=see)
+        Limits.here().check_pictures(len(found), max(found.images.shape[1:3]))
+    except InputError as e:
+        raise InputError(f"{which}: {e}") from e
+    return found
+
+
+@dataclass
+class _Sheets:
+    """Counts the pictures that look like contact sheets."""
+
+    least: float = 0
+    count: int = 0
+
+    def __call__(self, picture: Image.Image) -> None:
+        self.count += min(picture.size) > self.least and is_sheet(picture)
+
+
+def in_one_form(sets: Sets) -> Sets:
+    """All sets in color; all in gray where training images are, or more of the generated ones.
+
+    Raises:
+        InputError: images of different sizes.
+    """
+    for which, corpus in sets.named():
+        if corpus.images.shape[1:3] != sets.known.images.shape[1:3]:
+            raise InputError(
+                f"{which}: '{plain(Path(corpus.name).name)}' has images of "
+                f"{_size(corpus.images)} and the training images are {_size(sets.known.images)}; "
+                "give both in one size, or say a --side."
+            )
+    pale, known = (_are_gray(corpus.images) for corpus in (sets.made, sets.known))
+    if not known.all() and (pale.sum() < GRAY or pale.mean() <= GRAYER * known.mean()):
+        return replace(sets, **{field: _in_color(corpus) for field, corpus in sets.fields()})
+    return replace(
+        sets,
+        notes=_about_gray(pale, known),
+        **{field: _in_gray(corpus) for field, corpus in sets.fields()},
+    )
+
+
+def _about_gray(pale: NDArray[np.bool_], known: NDArray[np.bool_]) -> tuple[str, ...]:
+    if known.all() and pale.all():
+        return ()
+    which = "the training" if known.all() else f"{int(pale.sum()):,} of {len(pale):,} generated"
+    return (f"{which} images are gray: all are compared in gray.",)
+
+
+def _size(images: Images) -> str:
+    return f"{images.shape[2]}x{images.shape[1]} pixels"
+
+
+def _are_gray(images: Images) -> NDArray[np.bool_]:
+    """Which images (n, h, w, c) show something, without colors to speak of."""
+    if images.shape[3] == 1:
+        return np.ones(len(images), bool)
+    spread = [int(np.ptp(image.astype(np.int16), axis=2).max()) for image in images]
+    return (np.array(spread) <= PALE) & ~flat(images)
+
+
+def _in_color(corpus: Corpus) -> Corpus:
+    if corpus.images.shape[3] == 3:
+        return corpus
+    return replace(corpus, images=np.repeat(corpus.images, 3, axis=3))
+
+
+def _in_gray(corpus: Corpus) -> Corpus:
+    if corpus.images.shape[3] == 1:
+        return corpus
+    gray = [np.asarray(Image.fromarray(image).convert("L")) for image in corpus.images]
+    return replace(corpus, images=np.stack(gray)[..., None])
+
+
+def told_apart(sets: Sets) -> Sets:
+    """What repeats in nature, what is unseen, and whether one set was given for another."""
+    known, unseen, notes = sets.known, sets.unseen, list(sets.notes)
+    common = repeated(known.images)
+    if unseen is None:
+        return replace(sets, common=common, expected=(int(common.sum()), len(known)))
+    n = len(known)
+    groups = twin_groups(np.concatenate([known.images, unseen.images]))
+    twin = np.isin(groups[n:], groups[:n])
+    shown = ~flat(unseen.images)
+    if (twin & shown).sum() >= HALF * max(1, shown.sum()):
+        notes.append(
+            f"{int(twin.sum()):,} of {len(unseen):,} held-out images are training images: was one "
+            "set given twice? They are left out."
+        )
+    else:
+        common |= np.isin(groups[:n], groups[n:][shown])
+    if is_given_twice(sets.made.images, unseen.images):
+        notes.append(SWAPPED)
+    kept = np.flatnonzero(~twin)
+    rest = replace(
+        unseen,
+        images=unseen.images[kept],
+        names=tuple(unseen.names[i] for i in kept),
+        categories=tuple(unseen.categories[i] for i in kept),
+        groups=groups[n:][kept],
+    )
+    return replace(
+        sets,
+        unseen=rest,
+        common=common,
+        expected=(int((twin & shown).sum()), len(unseen)),
+        twins=int(twin.sum()),
+        notes=tuple(notes),
+    )
+
+
+def equal_groups(images: Images) -> NDArray[np.int64]:
+    """Groups of images (n, h, w, c) that are equal to the last bit."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(bytes(image), i) for i, image in enumerate(images)], np.int64)
+
+
+def repeated(images: Images) -> NDArray[np.bool_]:
+    """Which images (n, h, w, c) are among many equal ones."""
+    _, which, counts = np.unique(equal_groups(images), return_inverse=True, return_counts=True)
+    return np.asarray((counts >= max(REPEATED, OFTEN * len(images)))[which])
+
+
+def is_given_twice(images: Images, others: Images) -> bool:
+    """Whether half of the images and more are among the others."""
+    there = set(map(bytes, others))
+    return sum(bytes(image) in there for image in images) >= HALF * len(images)
