@@ -237,7 +237,7 @@ def provenance(
         seeds = [row.seed for row in judged.samples]
         parts += [f"seeds {min(seeds)} to {max(seeds)}"] if seeds else []
     if judged and judged.copies.ratio.threshold:
-        parts.append(f"copy: d1/d2 < {judged.copies.ratio.threshold:.3f}")
+        parts.append(f"copy: aligned d1/d2 < {judged.copies.ratio.threshold:.3f}")
     if isinstance(judged, Report) and judged.checkpoint_sha256:
         parts.append(f"weights {judged.checkpoint_sha256[:8]}")
     return " · ".join([*parts, "live" if live else "stored"])
