@@ -13,7 +13,7 @@ PY  = $(BIN)/python
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: run test check lint tests assets corpora encoder sweep quality measurements planted results \
-        performance screenshots docker soak size clean
+        performance screenshots pages docker soak size clean
 
 run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -69,6 +69,9 @@ soak: $(VENV)/.run               ## twenty visitors for five minutes; runs kille
 
 screenshots: $(VENV)/.test       ## docs/screenshots from a running app
 	$(PY) -m scripts.screenshots
+
+pages: $(VENV)/.test             ## words, controls and first screens of every page, in Chromium
+	$(PY) -m scripts.first_screens
 
 size: $(VENV)/.test              ## lines, rooms, arrows and circles of the project
 	$(PY) -m scripts.size

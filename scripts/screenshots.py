@@ -10,12 +10,30 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from scripts.serve import ROOT, serving
 from ui.pages import PAGES
 
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+
+
+def chromium(p: Playwright) -> Browser:
+    """The browser of this machine."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    return p.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+
+
+def settle(page: Page) -> None:
+    """Wait until nothing of a page is still on its way."""
+    page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_function(
+        "document.querySelector('[data-test-script-state=notRunning]') &&"
+        "!document.querySelector('[data-testid=stSkeleton]')",
+        timeout=60_000,
+    )
+    page.wait_for_timeout(2500)
 
 
 def shoot(browser: Browser, address: str, name: str, size: str, scheme: str, path: Path) -> None:
@@ -27,14 +45,7 @@ def shoot(browser: Browser, address: str, name: str, size: str, scheme: str, pat
     )
     page = context.new_page()
     page.goto(f"{address}/{name}")
-    page.get_by_role("heading", level=1).wait_for(timeout=60_000)
-    page.wait_for_load_state("networkidle")
-    page.wait_for_function(  # no chart is still on its way
-        "document.querySelector('[data-test-script-state=notRunning]') &&"
-        "!document.querySelector('[data-testid=stSkeleton]')",
-        timeout=60_000,
-    )
-    page.wait_for_timeout(2500)
+    settle(page)
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path, full_page=size == "phone")
     context.close()
@@ -46,15 +57,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
     parser.add_argument("--all", action="store_true", help="dark and phone width too")
     args = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with (
         tempfile.TemporaryDirectory() as runs,
         serving(Path(runs), Path(runs) / "server.log") as address,
         sync_playwright() as p,
     ):
-        browser = p.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = chromium(p)
         for name, *_ in PAGES:
             shoot(browser, address, name, "desktop", "light", args.out / f"{name}.png")
             if args.all:

@@ -99,7 +99,7 @@ def _chart(runs: Sequence[Run], at: Sequence[int]) -> Chart | None:
     if not said:
         return None
     alt = f"Share of copies against training step; at the end: {', '.join(said)}."
-    return Chart(lines, alt, ticks={0: "0", 50: "50\u00a0%", 100: "100\u00a0%"})
+    return Chart(lines, alt, ticks={0: "0", 50: "50\u00a0%", 100: "100\u00a0%"}, height=80)
 
 
 def scrub_training(

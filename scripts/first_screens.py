@@ -1,0 +1,93 @@
+"""How much each page asks of a visitor before anything is opened: `make pages`.
+
+Opens every page in Chromium at both sizes and prints its words and controls (stops of the
+keyboard), and how far down, in CSS pixels, its first picture and the first control that moves or
+begins something end. A line that misses a limit ends in what it misses.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+from scripts.screenshots import SIZES, chromium, settle
+from scripts.serve import serving
+from ui.pages import PAGES
+
+WORDS, CONTROLS = 250, 30  # at most, a page
+FOLD = {"desktop": 600, "phone": 844}  # where the first screen ends
+COUNT = """() => {
+  const words = [], pictures = [], moved = []
+  let controls = 0
+  const seen = node => {
+    const { display, visibility } = getComputedStyle(node)
+    return display !== "none" && visibility !== "hidden"
+  }
+  const end = node => Math.round(node.getBoundingClientRect().bottom)
+  const acts = "input[type=range], [role=slider], [data-testid=stFileUploaderDropzone], " +
+    "[data-testid=stButtonGroup] button, [data-testid=stButton] button"
+  const stops = "a, button, input, select, textarea, [tabindex]"
+  const walk = node => {
+    for (const child of node.childNodes) {
+      if (child.nodeType === Node.TEXT_NODE) {
+        words.push(...child.textContent.split(/\\s+/).filter(word => /\\p{L}/u.test(word)))
+      } else if (child.nodeType === Node.ELEMENT_NODE && seen(child)
+                 && !child.matches("style, script, [data-testid=stIconMaterial]")) {
+        const wide = child.getBoundingClientRect().width >= 40
+        if (child.tabIndex >= 0 && child.matches(stops)) controls++
+        if (child.matches("img, canvas, .js-plotly-plot") && wide) pictures.push(end(child))
+        if (child.matches(acts)) moved.push(end(child))
+        walk(child)
+      }
+    }
+    if (node.shadowRoot) walk(node.shadowRoot)
+  }
+  walk(document.querySelector("[data-testid=stMain]"))
+  const first = ends => Math.min(...ends, 9999)
+  return { words: words.length, controls, picture: first(pictures), control: first(moved) }
+}"""
+
+
+def measure(browser: Browser, address: str, name: str, size: str) -> dict[str, Any]:
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.goto(f"{address}/{name}")
+    settle(page)
+    found: dict[str, Any] = page.evaluate(COUNT)
+    context.close()
+    return found
+
+
+def misses(found: dict[str, Any], size: str) -> list[str]:
+    limits = {"words": WORDS, "controls": CONTROLS, "picture": FOLD[size], "control": FOLD[size]}
+    return [name for name, most in limits.items() if found[name] > most]
+
+
+def main() -> int:
+    bad = 0
+    print(f"{'page':10} {'size':8} {'words':>6} {'controls':>9} {'picture':>8} {'control':>8}")
+    with (
+        tempfile.TemporaryDirectory() as runs,
+        serving(Path(runs), Path(runs) / "server.log") as address,
+        sync_playwright() as p,
+    ):
+        browser = chromium(p)
+        for name, *_ in PAGES:
+            for size in SIZES:
+                found = measure(browser, address, name, size)
+                numbers = [found[k] for k in ("words", "controls", "picture", "control")]
+                wrong = misses(found, size)
+                bad += bool(wrong)
+                line = "{:>6} {:>9} {:>8} {:>8}".format(*numbers)
+                print(f"{name:10} {size:8} {line}  {', '.join(wrong)}".rstrip(), flush=True)
+        browser.close()
+    return min(bad, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
