@@ -20,7 +20,8 @@ if not pairs:
     st.stop()
 place = st.container()  # the pictures come first
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-    st.markdown("They learned from", width="content")
+    if not hidden("settings"):
+        st.markdown("They learned from", width="content")
     runs = pairs[stages.choose_pair(pairs)]
 standard = runs["standard"]
 
