@@ -1,8 +1,6 @@
-"""Galleries of samples above what is nearest to them."""
+"""Galleries: pictures above their nearest training images."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import streamlit as st
 
@@ -10,19 +8,12 @@ from ui import words
 from ui.data import Shown
 from ui.pictures import arm_color, gallery
 
-USUAL = 1.0  # the cutoff shown first, where it is stored
 
-
-def usual(cutoffs: Sequence[float]) -> float:
-    return min((c for c in cutoffs if c), key=lambda c: abs(c - USUAL))
-
-
-def draw(some: Shown, arm: str, what: str, columns: int = 6, said: str = "") -> None:
+def draw(some: Shown, arm: str, what: str, columns: int = 6) -> None:
     """Images above their nearest training images, copies framed and counted under them.
 
     Args:
         what: the images in words, as `12 samples of a run`.
-        said: what else stands under them.
     """
     count = words.copies_of(some.copies)
     st.image(
@@ -31,4 +22,4 @@ def draw(some: Shown, arm: str, what: str, columns: int = 6, said: str = "") -> 
         alt=f"{what} above their nearest training images ({', '.join(some.nearest_names)}); "
         f"{count}.",
     )
-    st.caption(f"{count}{said or '.'}")
+    st.caption(f"{count}.")

@@ -175,24 +175,6 @@ def grid(images: Images, columns: int = 6, gap: int = 16, tile: int = TILE) -> b
     return png(sheet)
 
 
-def lettered(image: Images, letter: str, nearest: Images | None, copy: bool, color: str) -> bytes:
-    """A card of the guess game: an image with a letter; with `nearest`, the answer under it."""
-    top = enlarge(image)
-    tile, margin, seam = top.width, FRAME + 4, 22
-    w, h = tile + 2 * margin, (tile if nearest is None else 2 * tile + seam) + 2 * margin
-    card = _blank(w, h)
-    pen = ImageDraw.Draw(card)
-    card.paste(top, (margin, margin))
-    if nearest is not None:
-        card.paste(enlarge(nearest), (margin, margin + tile + seam))
-        if copy:
-            pen.rounded_rectangle((0, 0, w - 1, h - 1), 16, outline=color, width=FRAME)
-            equals(pen, (w // 2, margin + tile + seam // 2), color)
-    pen.ellipse((4, 4, 60, 60), fill=INK, outline=PAPER, width=3)
-    pen.text((32, 32), letter, PAPER, ImageFont.load_default(38), anchor="mm")
-    return png(card)
-
-
 @drawn_once
 def captioned(images: Images, marks: Sequence[str], color: str, tile: int = 128) -> bytes:
     """Images side by side, a line or two of numbers under each."""

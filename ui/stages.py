@@ -16,7 +16,7 @@ from ambient.copies.rules import RESEMBLING
 from ambient.files import ASSETS, read_json
 from ambient.reports.onset import ONSET
 from ambient.runs.folder import Run
-from ui import data, galleries, words
+from ui import cutoffs, data, words
 from ui.controls import pick
 from ui.data import Shown
 from ui.pictures import Images
@@ -81,7 +81,7 @@ def order(run: Run) -> tuple[Any, ...]:
 def _pair(runs: Mapping[float, Run]) -> dict[str, Run]:
     if len(runs) == 1:
         return {"standard": runs[0.0]}
-    return {"standard": runs[0.0], "ambient": runs[galleries.usual(list(runs))]}
+    return {"standard": runs[0.0], "ambient": runs[cutoffs.usual(runs)]}
 
 
 def size_name(run: Run) -> str:

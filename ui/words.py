@@ -46,15 +46,6 @@ def copies_of(copies: Sequence[bool]) -> str:
     return f"{count} of these {len(copies)} {'is a copy' if count == 1 else 'are copies'}"
 
 
-def resembling(threshold: float) -> str:
-    """Why a picture may look like a training image and still not count as a copy."""
-    return (
-        "A picture may resemble its nearest training image and still not count: the second "
-        f"nearest is then less than {1 / threshold:.2g} times as far away (d1/d2 is "
-        f"{threshold:.2f} or more)."
-    )
-
-
 def arm_name(config: Config) -> str:
     return "standard" if config.arm == "standard" else f"{config.arm}, cutoff {config.cutoff:g}"
 
@@ -173,11 +164,6 @@ def innocent(judged: Judged | Verdicts) -> str:
     return "training images" if judged.calibrated_on == LEFT_OUT else "unseen real images"
 
 
-def called_copies(judged: Judged | Verdicts) -> str:
-    """A label of the false alarms."""
-    return f"{innocent(judged).capitalize()}: called copies"
-
-
 def alarm_metric(label: str, judged: Judged, rule: str = "ratio", fine: bool = False) -> None:
     """How many images that are no copies a rule calls copies, and of how many."""
     found, among = rated(judged, rule), checked_on(judged)
@@ -190,36 +176,6 @@ def checked_on(judged: Judged | Verdicts) -> int:
     The half that did not set the rule.
     """
     return len(halves(len(judged.heldout_ratios))[1])
-
-
-def _span(ci95: Sequence[float] | None) -> str:
-    return f"95\u00a0% interval: {ci95[0]:.3f} to {ci95[1]:.3f}" if ci95 else ""
-
-
-def distance(report: Report) -> str:
-    """The distance to unseen images with its interval and what it rests on."""
-    quality = data.quality(report)
-    if quality is None:
-        return "quality not measured"
-    of = f"{report.n_samples:,} samples; lower is better"
-    return f"KID {quality.kid:.3f} ({_span(quality.kid_ci95)}, {of})"
-
-
-def quality_metric(report: Report, baseline: Report | None) -> None:
-    """The distance to unseen images, with what it is without a cutoff and for real images."""
-    quality, other = data.quality(report), data.quality(baseline)
-    if quality is None:
-        st.metric("KID", "none", help=" ".join(report.warnings))
-        return
-    st.metric(
-        f"KID, {report.n_samples:,} samples",
-        f"{quality.kid:.3f}",
-        f"{other.kid:.3f} without a cutoff" if other else _span(quality.kid_ci95),
-        delta_color="off",
-        delta_arrow="off",
-        help="Distance to unseen images, lower is better. Other unseen images have "
-        f"{quality.kid_heldout:.3f}, training images {quality.kid_train:.3f}.",
-    )
 
 
 def _step(run: Run, judged: Judged | Verdicts | None) -> int:

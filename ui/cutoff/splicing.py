@@ -10,7 +10,7 @@ from ui.charts.cutoffs import copies_against_switch
 from ui.cutoffs import Family, Splices
 from ui.data import Shown
 from ui.frame import errors_in_words
-from ui.teacher import control, hidden
+from ui.teacher import hidden
 
 USUAL = 0.4  # the switch shown first, where it is stored
 SHOWN = 12
@@ -22,15 +22,14 @@ def show_splices(family: str, runs: Family) -> None:
     if found is None:
         return
     st.subheader("Where is copying decided?", anchor="splice")
-    with control("settings"):
-        switch = st.select_slider(
-            "Switch (noise level): one network works above it, the other below",
-            found.switches,
-            value=min(found.switches, key=lambda s: abs(s - USUAL)),
-            format_func=lambda s: f"{s:g}",
-            key=f"switch-{family}",
-            bind="query-params",
-        )
+    switch = st.select_slider(
+        "Switch (noise level): one network works above it, the other below",
+        found.switches,
+        value=min(found.switches, key=lambda s: abs(s - USUAL)),
+        format_func=lambda s: f"{s:g}",
+        key=f"switch-{family}",
+        bind="query-params",
+    )
     below, above = found.at(switch)
     charts.show(
         copies_against_switch(
