@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ambient import __version__
 from ui import figures, words
 from ui.frame import enter
 
@@ -10,3 +11,4 @@ if agreed := figures.section("What agrees with the paper"):
     st.markdown(agreed)
 else:
     words.missing("No results are written yet.", "make results")
+st.caption(f"Ambient Explorer {__version__}, MIT license.")

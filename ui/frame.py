@@ -12,7 +12,6 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
-from ambient import __version__
 from ambient.files import InputError
 from ambient.runs import queue
 from ui import data, teacher, terms, visitor, words
@@ -98,7 +97,6 @@ def _footer() -> None:
                 on_click="ignore",
             )
         teacher.menu(_next_class)
-        st.caption(f"Ambient Explorer {__version__}, MIT license", width="content")
 
 
 def _archive() -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.driver import film, press, ran, visit
-from ui import pages
+from ui import cutoffs, pages, words
 
 KINDS = ("button_group", "selectbox", "select_slider", "slider", "number_input", "toggle")
 # Where to look for controls: each page as it opens, and where others appear.
@@ -71,7 +71,9 @@ def _value(control: Any, text: str) -> Any:
                 return kind(plain)
         except ValueError:
             continue
-    return text
+    by_label = {words.family(runs[0.0]): name for name, runs in cutoffs.families().items()}
+    by_label |= {label: name for name, label in cutoffs.MEASURES.items()}
+    return by_label.get(text, text)
 
 
 def _state(app: AppTest) -> dict[str, Any]:
