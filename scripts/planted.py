@@ -104,7 +104,7 @@ def by_rules(sets: ImageSets, planted: dict[str, NDArray[np.uint8]]) -> dict[str
 # What may rightly be said of each kind of copy.
 EXPLAINS = {
     "exact": {"identical"},
-    "mirrored": {"mirrored", "identical", "nearly identical"},  # symmetric ones
+    "mirrored": {"identical, mirrored", "identical", "nearly identical"},  # symmetric ones
     "shifted 1 px": {"shifted", "nearly identical"},
     "shifted 2 px": {"shifted", "nearly identical"},
     "noisy": {"nearly identical"},

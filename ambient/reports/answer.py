@@ -18,6 +18,7 @@ ANSWERS = {
     "unknown": "Nothing can be said yet",
 }
 CHANCE = 0.002  # that images that are no copies are named so often
+CHANCE_EXACT = 0.01  # or are training images, merely turned, so often: few sets hold any
 FOUND = 0.5  # of planted copies: a change of which fewer are found is out of reach
 
 
@@ -46,7 +47,7 @@ def conclude(
     shown = (
         kinds.get("identical", 0) > 0
         or (tally.exact > 0 and not unseen.of)
-        or beyond(tally.exact, tally.of, unseen.exact, unseen.of)
+        or beyond(tally.exact, tally.of, unseen.exact, unseen.of, CHANCE_EXACT)
         or beyond(tally.explained, tally.of, unseen.explained, unseen.of)
         or beyond(distinct.named, distinct.of, unseen.named, unseen.of)
     )
@@ -77,12 +78,12 @@ def conclude(
     return Answer(key="none", named=named, sentence=sentence)
 
 
-def beyond(some: int, of: int, others: int, of_others: int) -> bool:
+def beyond(some: int, of: int, others: int, of_others: int, chance: float = CHANCE) -> bool:
     """Whether the first share is larger than the second by more than chance (Fisher's test)."""
     if not some or not of_others:
         return False
     table = [[some, of - some], [others, of_others - others]]
-    return float(fisher_exact(table, alternative="greater").pvalue) < CHANCE
+    return float(fisher_exact(table, alternative="greater").pvalue) < chance
 
 
 def is_odd(tally: Tally, unseen: Tally) -> bool:
