@@ -30,7 +30,7 @@ def whole(value: Any, name: str, least: int = 1) -> int:
     Raises:
         InputError: anything else, or less than `least`.
     """
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= least:
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
         return int(value)
     given = " ".join(repr(value)[:40].split())
     raise InputError(f"{name} is {given}; expected a whole number from {least}.")

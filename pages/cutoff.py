@@ -37,10 +37,10 @@ if not any(hidden(group) for group in ("train", "live", "settings")):
     c = runs[0.0].config
     st.subheader("Another cutoff?", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        asked = st.number_input("Cutoff to train", 0.05, 99.0, 0.7, 0.1, width=180)
+        wanted = st.number_input("Cutoff to train", 0.05, 99.0, 0.7, 0.1, width=180)
         st.page_link(
             "pages/train.py",
-            label=f"Train with cutoff {asked:g}",
+            label=f"Train with cutoff {wanted:g}",
             icon=":material/model_training:",
             query_params=link({**settings(c), "arm": "ambient", "cutoff": asked}),
         )

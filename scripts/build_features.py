@@ -38,8 +38,9 @@ def write_imagenet(path: Path, images: np.ndarray) -> None:
     places = np.sort(order_of(images)[:COMPARED])
     weights = hashlib.sha256(imagenet.WEIGHTS.read_bytes()).hexdigest()
     features = imagenet.packed(imagenet.compute(images[places]))
-    found = {"places": places, "features": features, "weights_sha256": weights}
-    np.savez_compressed(path, allow_pickle=False, **found)
+    np.savez_compressed(
+        path, allow_pickle=False, places=places, features=features, weights_sha256=np.array(weights)
+    )
     print(f"{path.relative_to(ASSETS.parent)}: {len(places)} pictures")
 
 

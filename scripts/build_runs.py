@@ -24,11 +24,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ambient.cli.judge import summary
+from ambient.copies.sets import sets_of
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.samplers import sample, trajectory
 from ambient.files import ASSETS
 from ambient.images.corpus import to_bytes, to_unit
-from ambient.reports.evaluate import judge_samples, report_of, sets_of
+from ambient.reports.evaluate import judge_samples, report_of
 from ambient.runs.archive import PARTS
 from ambient.runs.folder import BUNDLED_RUNS, Run, as_picture, list_runs, open_run, step_name
 from ambient.sweeps import sweep

@@ -29,7 +29,7 @@ from torch import Tensor
 from ambient.config import Config
 from ambient.copies.guises import orbit_of
 from ambient.copies.intervals import clopper_pearson
-from ambient.copies.sets import Images
+from ambient.copies.sets import Images, sets_of
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.levels import cutoff_report, shuffled
 from ambient.diffusion.loss import denoising_loss
@@ -39,7 +39,6 @@ from ambient.files import ASSETS, read_json, write_atomically
 from ambient.images.corpus import load_corpus, to_bytes, to_unit
 from ambient.models.splice import spliced
 from ambient.reports.curves import intervals
-from ambient.reports.evaluate import sets_of
 from ambient.reports.onset import ONSET, seen_at_onset
 from ambient.reports.rejecting import Filter
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run, step_name

@@ -19,11 +19,10 @@ from ambient.copies.imagenet import imagenet_features
 from ambient.copies.judge import judge_images
 from ambient.copies.quality import kid, kid_interval, reference_of
 from ambient.copies.records import Verdicts
-from ambient.copies.sets import Images
+from ambient.copies.sets import Images, sets_of
 from ambient.diffusion.samplers import sample
 from ambient.files import ASSETS, read_json, write_atomically
 from ambient.images.corpus import to_bytes
-from ambient.reports.evaluate import sets_of
 from ambient.runs.folder import Run, open_run
 
 TARGET = ASSETS / "results" / "samplers.json"

@@ -25,7 +25,6 @@ from ui.words import Mark
 CORPORA = {"kanji": 0, "emoji": 1, "digits": 2}  # in the order they are shown
 NEVER = 0  # a step: that it never does
 ALONG = ASSETS / "results" / "along.json"
-TONES = {"standard": "orange", "ambient": "blue"}
 
 Rows = list[dict[str, Any]]
 Runs = Mapping[str, Run]

@@ -26,6 +26,7 @@ from ambient.bench import audits as audit_bench
 from ambient.bench.peers import PEERS, Adapted, Peer
 from ambient.config import Config, configure
 from ambient.copies.judge import judge_images
+from ambient.copies.sets import sets_of
 from ambient.diffusion.denoiser import EDM
 from ambient.diffusion.hardware import choose_device, faster_dtype
 from ambient.diffusion.loss import denoising_loss
@@ -33,7 +34,7 @@ from ambient.diffusion.noise import lognormal_sigmas
 from ambient.diffusion.training import Trainer, build_denoiser
 from ambient.files import InputError
 from ambient.images.corpus import load_corpus, split_corpus, to_unit
-from ambient.reports.evaluate import draw, sets_of
+from ambient.reports.evaluate import draw
 from ambient.runs.folder import Run, open_run
 
 Row = dict[str, Any]

@@ -91,11 +91,12 @@ def find_both(
     found = np.concatenate(alike, axis=1)
     apart = np.sqrt(np.maximum(2 - 2 * found, 0))
     apart[found == NONE] = np.inf
-    number = np.repeat(np.arange(len(index)), [some.shape[1] for some in index])
+    widths = [some.shape[1] for some in index]
+    numbers = np.repeat(np.arange(len(index), dtype=np.int64), widths)
     far = distances(as_rows(queries), as_rows(train), np.maximum(plain, 0))
     far[plain < 0] = np.inf
     return (
-        _best_two(apart, np.concatenate(index, axis=1), groups, number),
+        _best_two(apart, np.concatenate(index, axis=1), groups, numbers),
         _best_two(far, plain, groups, np.zeros(plain.shape[1], np.int64)),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import product
+from typing import Literal
 
 import numpy as np
 from einops import rearrange
@@ -78,7 +79,9 @@ def shifted(pictures: Pictures, orbit: Orbit, block: int = 1, step: int = 1) -> 
     """The pictures mirrored and shifted (see `guises`)."""
     h, w = pictures.shape[2:]
     for picture in (pictures, pictures[..., ::-1]):
-        for mode, reach in (("edge", REACH), ("wrap", orbit.shift)):
+        modes: tuple[tuple[Literal["edge", "wrap"], int], ...]
+        modes = (("edge", REACH), ("wrap", orbit.shift))
+        for mode, reach in modes:
             edges = ((0, 0), (0, 0), (reach, reach), (reach, reach))
             padded = _smoothed(np.pad(picture, edges, mode=mode), block)
             for dy, dx in _shifts(reach, step):
@@ -100,7 +103,8 @@ def _shifts(reach: int, step: int) -> Iterator[tuple[int, int]]:
 
 def means(pictures: Pictures, block: int) -> Pictures:
     """Averages over blocks of pixels; what is left over at the edges is left out."""
-    return _cut(_smoothed(pictures, block), 0, 0, *pictures.shape[2:], block)
+    h, w = pictures.shape[2:]
+    return _cut(_smoothed(pictures, block), 0, 0, h, w, block)
 
 
 def _smoothed(pictures: Pictures, block: int) -> Pictures:

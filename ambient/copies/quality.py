@@ -82,8 +82,8 @@ def quality(
         frechet_heldout=frechet_together(perfect, unseen),
         fld_gap=fld_gap(a, known, unseen),
         fld_gap_heldout=fld_gap(perfect, known, unseen),
-        told_apart=reading and reading.auc,
-        told_apart_ci95=reading and reading.ci95,
+        told_apart=reading.auc if reading else None,
+        told_apart_ci95=reading.ci95 if reading else None,
     )
 
 

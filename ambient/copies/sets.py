@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ambient.copies.rules import FALSE_ALARMS, MIN_SAMPLES, promised
 from ambient.files import InputError
+from ambient.images.corpus import Corpus, Split
 
 Images = NDArray[np.uint8]
 Groups = NDArray[np.int64]
@@ -47,6 +48,17 @@ class ImageSets:
                     f"{name} are {_size(images)} and the training images {_size(self.train)}; "
                     "they must have the same size and channels."
                 )
+
+
+def sets_of(corpus: Corpus, split: Split, samples: Images) -> ImageSets:
+    """Samples beside the training and held-out images of a split."""
+    return ImageSets(
+        samples,
+        corpus.images[split.train],
+        corpus.images[split.heldout],
+        corpus.groups[split.train],
+        corpus.groups[split.heldout],
+    )
 
 
 def one_of_each(groups: Groups) -> NDArray[np.int64]:

@@ -69,8 +69,8 @@ def vocabulary() -> Vocabulary:
         vectors = load_file(folder / VECTORS)["embedding.weight"]
         pieces = Tokenizer.from_file(str(folder / PIECES))
         # Neither marks of beginning and end nor single bytes of letters that it does not know.
-        empty = {i for p, i in pieces.get_vocab().items() if p[:1] == "<" and p[-1:] == ">"}
-        empty.add(pieces.token_to_id("\u2581"))  # a blank alone
+        known = pieces.get_vocab().items()
+        empty = {i for p, i in known if p == "\u2581" or (p[:1] == "<" and p[-1:] == ">")}
 
     def find(text: str) -> list[int]:
         ids = pieces.encode(text, add_special_tokens=False).ids

@@ -157,7 +157,7 @@ def plan(captions: Sequence[str], categories: Sequence[str], control: str, seed:
     """
     rng = np.random.default_rng([seed, 0xCA9])
     visits = np.arange(len(captions))
-    texts = [(caption,) for caption in captions]
+    texts: list[tuple[str, ...]] = [(caption,) for caption in captions]
     if control in ("category", "redrawn") and not any(categories):
         raise InputError(f"captions '{control}' need categories, and these images have none.")
     if control == "category":

@@ -54,7 +54,7 @@ def _saved(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
 def _cropped(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     size = picture.size
     w, h = (round(CROP * side) for side in size)
-    x, y = rng.integers(size[0] - w + 1), rng.integers(size[1] - h + 1)
+    x, y = rng.integers([size[0] - w + 1, size[1] - h + 1]).tolist()
     return picture.crop((x, y, x + w, y + h)).resize(size, Image.Resampling.LANCZOS)
 
 

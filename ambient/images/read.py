@@ -185,9 +185,9 @@ def _levels(picture: Image.Image) -> Image.Image:
     if not np.isfinite(values).all():
         raise ValueError("NaN or infinity")
     if picture.mode != "F" or values.max() > 255:
-        values = values / 257
+        values = values / np.float32(257)
     elif values.max() <= 1:
-        values = values * 255
+        values = values * np.float32(255)
     return Image.fromarray(values.clip(0, 255))
 
 
@@ -201,7 +201,8 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     """A picture of mode F as gray (L)."""
     if picture.mode != "F":
         return picture
-    levels = np.asarray(picture) * gain(picture.getextrema()[1])
+    levels = np.asarray(picture)
+    levels = levels * gain(float(levels.max()))
     return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8))
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from PIL import Image, ImageOps
 
 from ambient.images.neighbors import nearest_of_two_groups
 from ambient.images.read import KEPT_SIDE, flatten
+
+T = TypeVar("T", bound=np.generic)
 
 Images = NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -197,7 +200,7 @@ def speaking(made: Images, known: Images, groups: NDArray[np.int64]) -> int:
     return int((distance[first, q, 0] < NEAR * second).sum())
 
 
-def turnings(images: Images) -> Iterator[Images]:
+def turnings(images: NDArray[T]) -> Iterator[NDArray[T]]:
     """Square images (n, s, s, ...) in all eight turnings, the first as they are, then mirrored."""
     for quarter in range(4):
         turned = np.rot90(images, quarter, axes=(1, 2))

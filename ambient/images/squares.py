@@ -61,7 +61,7 @@ class Squares:
         if self.see:
             self.see(picture)
         if picture.mode == "F":
-            self.deepest = max(self.deepest, picture.getextrema()[1])
+            self.deepest = max(self.deepest, float(np.asarray(picture).max()))
         width, height = picture.size
         usual = width if accepted(height, width, KEPT_UP_TO) else DEFAULT_SIDE
         self.names.append(name)

@@ -69,7 +69,7 @@ class Model:
             raise InputError(
                 f"model '{name}' is a {type(self.network).__name__}; expected denoiser(x, sigma)."
             )
-        c, h, w = _converted(self.shape, Shape, (0, 0, 0))
+        c, h, w = _converted(self.shape, tuple[int, int, int], (0, 0, 0))
         if c not in (1, 3) or not MIN_SIDE <= min(h, w) <= max(h, w) <= MAX_SIDE:
             raise InputError(
                 f"model '{name}' makes images of {plain(self.shape)}; expected (c, h, w) of 1 or 3 "
@@ -116,7 +116,8 @@ class Model:
     def _read(self, which: str, given: Pictures) -> tuple[NDArray[np.uint8], str, tuple[str, ...]]:
         """Images (n, h, w, c), their name, and what reading changed."""
         c, h, w = self.shape
-        images, name, notes = given, MEMORY, ()
+        images, name = given, MEMORY
+        notes: tuple[str, ...] = ()
         try:
             if isinstance(given, (str, Path, Corpus)):
                 found = load_corpus(given, side=h)

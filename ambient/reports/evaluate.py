@@ -15,14 +15,14 @@ from ambient.copies.guises import STILL, Orbit, Pictures, orbit_of
 from ambient.copies.judge import judge_images
 from ambient.copies.missed import RETURNS, chosen, missed, worn
 from ambient.copies.records import CorpusFacts, Report, Sample, Verdicts
-from ambient.copies.sets import Images, ImageSets
+from ambient.copies.sets import Images, ImageSets, sets_of
 from ambient.copies.spaces import FEATURES
 from ambient.diffusion.noise import SeededNoise
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.diffusion.words import MISSING, is_installed
 from ambient.files import Tell, silent, whole
-from ambient.images.corpus import Corpus, Split, to_bytes, to_unit
+from ambient.images.corpus import to_bytes, to_unit
 from ambient.models.subject import Subject, as_run, as_subject
 from ambient.reports.prompts import EACH, PROMPTS, judge_prompts
 from ambient.reports.rejecting import Filter, Redrawn, about, draw_again
@@ -216,15 +216,4 @@ def report_of(
             Sample(seed=seed, **msgspec.structs.asdict(image))
             for seed, image in zip(seeds, found.samples, strict=True)
         ),
-    )
-
-
-def sets_of(corpus: Corpus, split: Split, samples: Images) -> ImageSets:
-    """Samples beside the training and held-out images of a split."""
-    return ImageSets(
-        samples,
-        corpus.images[split.train],
-        corpus.images[split.heldout],
-        corpus.groups[split.train],
-        corpus.groups[split.heldout],
     )

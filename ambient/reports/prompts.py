@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ambient.copies.alignment import Probe, fit_probe, rated
-from ambient.copies.asked import Asked, Prompts
+from ambient.copies.asked import Asked, Fit, Prompts
 from ambient.copies.guises import orbit_of
 from ambient.copies.imagenet import imagenet_features
 from ambient.copies.intervals import clopper_pearson
 from ambient.copies.judge import judge_images
 from ambient.copies.quality import kid
 from ambient.copies.records import JudgedImage
-from ambient.copies.sets import Images, ImageSets
+from ambient.copies.sets import Images, sets_of
 from ambient.copies.spaces import QUALITY
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.samplers import BATCH, sample
@@ -80,8 +79,10 @@ def kinds_of(run: Run, corpus: Corpus, split: Split, most: int, seed: int) -> di
 
 def plan_of(run: Run, corpus: Corpus, split: Split) -> Plan:
     """What the run was told of its training images."""
-    columns = ([column[i] for i in split.train] for column in (corpus.captions, corpus.categories))
-    return plan(*columns, run.config.caption_control, run.config.seed)
+    captions, categories = (
+        [column[i] for i in split.train] for column in (corpus.captions, corpus.categories)
+    )
+    return plan(captions, categories, run.config.caption_control, run.config.seed)
 
 
 def draw_prompts(
@@ -135,8 +136,7 @@ def judge_prompts(
         tell("sampling prompts", i, len(series))
         seeds = range(seed, seed + len(texts))
         drawn.append(draw_prompts(denoiser, texts, seeds, run.shape, how, guidance))
-    sides = ((rows[split.train], rows[split.heldout]) for rows in (corpus.images, corpus.groups))
-    sets = ImageSets(np.concatenate(drawn), *chain(*sides))
+    sets = sets_of(corpus, split, np.concatenate(drawn))
     verdict = judge_images(sets, orbit=orbit_of(run.config), tell=tell)
     heard = plan_of(run, corpus, split)
     looked = _Looker(corpus, split, kinds, seed, tell)
@@ -220,7 +220,7 @@ def _asked(
     )
 
 
-def _alignment(kind: Kind, texts: Sequence[str], a: Rows, looked: _Looker) -> dict[str, object]:
+def _alignment(kind: Kind, texts: Sequence[str], a: Rows, looked: _Looker) -> dict[str, Fit]:
     """Precision and category, where there is a probe and the kind has something to choose from."""
     probe, corpus = looked.probe, looked.corpus
     if probe is None or len(kind.texts) < 2:

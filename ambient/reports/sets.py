@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -94,13 +94,12 @@ def read_sets(
     read = partial(_read, tell=tell)
     seen, sheets = Seen(), _Sheets()
     known = read("train", train, side, see=seen)
-    side = side or (
-        known.images.shape[1] if known.images.shape[1] == known.images.shape[2] else None
-    )
+    height, width = known.images.shape[1:3]
+    side = side or (height if height == width else None)
     if isinstance(generated, Corpus):
         made = generated
     else:
-        sheets.least = LARGER * side
+        sheets.least = LARGER * (side or max(height, width))
         made = read("generated", generated, side, see=sheets)
     readings = seen.readings(made.images)
     reading = USUAL
@@ -165,12 +164,13 @@ def in_one_form(sets: Sets) -> Sets:
             )
     pale, known = (_are_gray(corpus.images) for corpus in (sets.made, sets.known))
     if not known.all() and (pale.sum() < GRAY or pale.mean() <= GRAYER * known.mean()):
-        return replace(sets, **{field: _in_color(corpus) for field, corpus in sets.fields()})
-    return replace(
-        sets,
-        notes=_about_gray(pale, known),
-        **{field: _in_gray(corpus) for field, corpus in sets.fields()},
-    )
+        return _each(sets, _in_color)
+    return replace(_each(sets, _in_gray), notes=_about_gray(pale, known))
+
+
+def _each(sets: Sets, change: Callable[[Corpus], Corpus]) -> Sets:
+    unseen = change(sets.unseen) if sets.unseen is not None else None
+    return replace(sets, made=change(sets.made), known=change(sets.known), unseen=unseen)
 
 
 def _about_gray(pale: NDArray[np.bool_], known: NDArray[np.bool_]) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, combinations
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from torch import Tensor
 from ambient.copies.asked import ScoredPrompt, Signal, Signals
 from ambient.copies.guises import orbit_of
 from ambient.copies.judge import judge_images
-from ambient.copies.sets import Images, ImageSets
+from ambient.copies.sets import Images, sets_of
 from ambient.diffusion.denoiser import EDM, Prompted
 from ambient.diffusion.samplers import BATCH, sample
 from ambient.diffusion.words import read_words
@@ -175,8 +176,8 @@ def prompt_signals(
     texts = [text for text, _ in asked]
     step = run.last_step if step is None else step
     images, scores = watch(run, texts, seed, step, guidance, tell)
-    sides = ((rows[split.train], rows[split.heldout]) for rows in (corpus.images, corpus.groups))
-    verdict = judge_images(ImageSets(images, *chain(*sides)), orbit=orbit_of(run.config), tell=tell)
+    sets = sets_of(corpus, split, images)
+    verdict = judge_images(sets, orbit=orbit_of(run.config), tell=tell)
     copies = np.array([row.copy for row in verdict.samples]).reshape(-1, SEEDS).sum(1)
     positive = copies > 0
     negative = np.array([kind == "held-out" for _, kind in asked]) & ~positive
@@ -219,7 +220,7 @@ def _signal(
     seed: int,
 ) -> Signal:
     high, low = scores[name][positive], scores[name][negative]
-    known = {
+    known: dict[str, Any] = {
         "auc": auc(high, low),
         "auc_ci95": bootstrap(auc, high, low, seed),
         "tpr": caught(high, low),

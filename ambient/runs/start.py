@@ -71,6 +71,7 @@ def packed(corpus: Corpus) -> bytes:
         categories=np.array(corpus.categories),
         groups=corpus.groups,
         license=np.array(corpus.license),
+        allow_pickle=False,
         **({"captions": np.array(corpus.captions)} if corpus.captions else {}),
     )
     return buffer.getvalue()

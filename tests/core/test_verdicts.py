@@ -21,11 +21,11 @@ from ambient.copies.judge import judge_images
 from ambient.copies.neighbors import find_neighbors, similarities
 from ambient.copies.records import JudgedImage
 from ambient.copies.rules import FALSE_ALARMS, LEFT_OUT, halves
-from ambient.copies.sets import ImageSets, strangers
+from ambient.copies.sets import ImageSets, sets_of, strangers
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports.audit import audit
-from ambient.reports.evaluate import draw_and_judge, evaluate, report_of, sets_of
+from ambient.reports.evaluate import draw_and_judge, evaluate, report_of
 from ambient.reports.records import read_report
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 

@@ -16,11 +16,11 @@ from streamlit.testing.v1 import AppTest
 from ambient.config import configure
 from ambient.copies.judge import judge_images
 from ambient.copies.records import CorpusFacts, Quality, Report, Sample
+from ambient.copies.sets import sets_of
 from ambient.copies.spaces import QUALITY
 from ambient.diffusion.records import Curves, Level, Subset
 from ambient.files import encode_record
 from ambient.images.corpus import load_corpus, split_corpus
-from ambient.reports.evaluate import sets_of
 from ambient.runs import folder as store
 from ambient.runs.folder import open_run, write_sheet
 from tests.pages import driver

@@ -23,12 +23,13 @@ import pytest
 from ambient.cli import main
 from ambient.copies.judge import judge_images
 from ambient.copies.records import Verdicts
+from ambient.copies.sets import sets_of
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import InputError
 from ambient.images.corpus import BUNDLED, load_corpus
 from ambient.models import hub
 from ambient.models.adapters import Model
-from ambient.reports.evaluate import draw, sets_of
+from ambient.reports.evaluate import draw
 from ambient.runs import card
 from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run

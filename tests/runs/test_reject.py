@@ -13,10 +13,10 @@ from ambient import sample
 from ambient.cli import main
 from ambient.copies.guises import STILL
 from ambient.copies.rules import MIN_SAMPLES
-from ambient.copies.sets import Images, ImageSets
+from ambient.copies.sets import Images, ImageSets, sets_of
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus
-from ambient.reports.evaluate import judge_samples, sets_of
+from ambient.reports.evaluate import judge_samples
 from ambient.reports.rejecting import APART, TRIES, Filter, draw_again
 from ambient.runs.folder import Run, open_run
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
@@ -44,14 +46,16 @@ def roc(
     alarms = [100 * float((unseen < t).mean()) if len(unseen) else 0.0 for t in lines]
     rates = [100 * float((samples < t).mean()) for t in lines]
     line(figure, np.maximum(alarms, TICKS[0]), rates, rgba(color, 0.5))
-    points = copies.operating
+    points = [
+        (p.false_alarms, p.rate, p.ci95) for p in copies.operating if p.rate is not None and p.ci95
+    ]
     line(
         figure,
-        [100 * p.false_alarms for p in points],
-        [100 * p.rate for p in points],
+        [100 * alarms for alarms, _, _ in points],
+        [100 * rate for _, rate, _ in points],
         rgba(color, 0),
         marker={"size": 9, "color": color},
-        ends=[percents(p.ci95) for p in points],
+        ends=[percents(ci95) for _, _, ci95 in points],
         hover="%{y:.1f} % copies at %{x:g} % false alarms",
     )
     here = int(np.abs(lines - threshold).argmin())
@@ -97,7 +101,7 @@ def histogram(
             customdata=share,
             hovertemplate=f"{name}: %{{customdata:.1f}} % at %{{x:.2f}}<extra></extra>",
         )
-        edge = {"xref": "paper", "yref": "paper", "xanchor": "left"}
+        edge: dict[str, Any] = {"xref": "paper", "yref": "paper", "xanchor": "left"}
         edge |= {"y": 1, "yanchor": "top"} if sign > 0 else {"y": 0, "yanchor": "bottom"}
         write(figure, name, tone, x=0.38, size=15, **edge)
     figure.add_hline(y=0, line={"color": NEUTRAL, "width": 1})

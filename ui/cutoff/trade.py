@@ -74,7 +74,9 @@ def show_quality(family: str, runs: Family, cutoff: float) -> None:
     st.subheader("Fewer copies, at which quality?", anchor="quality")
     measure = names[0]
     if len(names) > 1:
-        measure = pick("settings", "Quality by", names, key="quality", name=cutoffs.MEASURES.get)
+        measure = pick(
+            "settings", "Quality by", names, key="quality", name=cutoffs.MEASURES.__getitem__
+        )
     measured = cutoffs.field(runs, measure)
     selected = f"cutoff {cutoff:g}" if cutoff else "no cutoff"
     points = [f"{p.label} {words.percent(p.rate)} at {p.distance:.3g}" for p in measured.ends]

@@ -125,6 +125,7 @@ def show_rates(exhibit: Exhibit) -> None:
         + "; ".join(
             f"{words.percent(p.rate)} copies at {words.percent(p.false_alarms)} false alarms"
             for p in report.copies.operating
+            if p.rate is not None
         ),
     )
     words.under(

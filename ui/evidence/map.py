@@ -165,7 +165,7 @@ def show_map(exhibit: Exhibit, every: Mapping[str, Shelf], subject: Subject) -> 
     points = plane(exhibit)
     corners = window(points)
     layers, kept = _layers(exhibit, points, every, pictured)
-    copies = np.flatnonzero(exhibit.copies)
+    copies = np.flatnonzero(exhibit.copies).tolist()
     originals = [exhibit.rows[i].nearest for i in copies]
     figure = image_map(
         layers,

@@ -13,8 +13,8 @@ from ui import data, words
 from ui.film import Cell, Place, show
 from ui.film.parts import Chart, Film, Line, Row
 from ui.pictures import Images
-from ui.stages import TONES, Runs, find, judged, panel_name
-from ui.words import Mark
+from ui.stages import Runs, find, judged, panel_name
+from ui.words import TONES, Mark
 
 SHOWN = 12
 Stage = tuple[Images, list[Mark], list[list[int]]]  # samples, their marks, what is nearest

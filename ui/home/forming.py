@@ -17,7 +17,8 @@ from ui import data, words
 from ui.film import show
 from ui.film.parts import Film, Row
 from ui.pictures import Images
-from ui.stages import TONES, Runs, judge, panel_name
+from ui.stages import Runs, judge, panel_name
+from ui.words import TONES
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def _read(path: str, changed: int) -> Forming:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _film(paths: tuple[str, ...], changed: tuple[int, ...]) -> Film:
     """From pure noise down, the clean picture that each network guesses at every step."""
-    rows, sigmas = [], ()
+    rows: list[Row] = []
+    sigmas: tuple[float, ...] = ()
     for run in map(store.open_run, paths):
         if found := forming(run):
             sigmas = found.sigmas

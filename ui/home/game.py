@@ -12,7 +12,7 @@ from ambient.runs.folder import Run
 from ui import data, deal, words
 from ui.film import show
 from ui.film.parts import Film, Row
-from ui.stages import TONES
+from ui.words import TONES
 
 LETTERS = "ABCDEF"
 

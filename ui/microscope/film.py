@@ -13,8 +13,8 @@ from ui import data, noise, words
 from ui.film.parts import Chart, Film, Line, Row
 from ui.microscope.answers import Answers, answers, remembered
 from ui.microscope.specimens import Specimen
-from ui.stages import TONES, find
-from ui.words import Mark
+from ui.stages import find
+from ui.words import TONES, Mark
 
 LABELS = ("the picture", "with noise", "network's guess", "perfect memory", "comes back", "again")
 BACK = 4  # the place of what comes back

@@ -188,11 +188,12 @@ def _started(run: Run) -> None:
 
 
 def _lead(run: Run) -> None:
+    status = "damaged"
     try:
-        status, c = run.status, run.config
+        status, c = str(run.status), run.config
         name = f"{c.n_train:,} {c.corpus}{f', cutoff {c.cutoff:g}' if c.cutoff else ''}"
     except InputError:
-        status, name = "damaged", run.name
+        name = run.name
     icon = {"running": "play_arrow", "queued": "schedule", "done": "check"}.get(status, "pause")
     st.page_link(
         "pages/train.py", label=name, icon=f":material/{icon}:", query_params={"mine": run.name}

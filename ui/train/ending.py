@@ -64,8 +64,9 @@ def _unjudged(run: Run) -> str:
         return f"It ended early: {words.unplaced(state.error or _last_word(run))}"
     if state.status == "paused" and run.last_step < run.config.steps:
         onset = suggestion.onset(run.config.n_train, run.config.batch)
-        early = onset is not None and run.last_step < onset.high
-        begins = f", before copying usually begins (near step {onset.low:,})" if early else ""
+        begins = ""
+        if onset is not None and run.last_step < onset.high:
+            begins = f", before copying usually begins (near step {onset.low:,})"
         return f"Stopped at step {run.last_step:,} of {run.config.steps:,}{begins}. Go on to see."
     if report is not None and report.step == run.last_step:
         return f"No verdict: {' '.join(report.warnings)}"

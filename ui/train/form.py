@@ -9,9 +9,10 @@ import streamlit as st
 from msgspec import Meta
 
 from ambient.config import CHOICES, PEAK_RATES, PRESETS, TYPES
+from ambient.files import InputError
 from ambient.images.corpus import BUNDLED, Corpus
 from ambient.runs.folder import OWN, Run
-from ui import visitor, words
+from ui import data, visitor, words
 from ui.teacher import hidden
 from ui.train import cards, desk, own_pictures, suggestion
 from ui.training_form import OFFERED, SCRATCH, fill, settings, settings_of
@@ -63,7 +64,7 @@ def _expected(images: Corpus | None, choices: dict[str, Any]) -> str:
         found = desk.seconds(desk.configured(images, choices))
         said += [f"About {words.duration(found)}."] if found else []
         said.append(desk.wait())
-    except desk.InputError:
+    except InputError:
         return ""  # said when it is asked for
     if onset := suggestion.onset(choices["n_train"], choices["batch"]):
         said.append(f"Without a cutoff, copying begins near step {onset.low:,} to {onset.high:,}.")
@@ -121,7 +122,7 @@ def _ask(name: str) -> Any:
         if name == "network":
             more["on_change"] = _usual_rate
         return st.selectbox(label, names, names.index(value), help=about, **more)
-    about = choice.help or None
+    about = choice.help
     if kind is bool:
         return st.toggle(label, value, help=about, **more)
     bounds = next((a for a in hint.__metadata__ if isinstance(a, Meta)), Meta())
@@ -165,4 +166,4 @@ def _misfit(fit: Container[str]) -> list[str]:
 
 
 def _known() -> list[str]:
-    return [*visitor.runs(), *(run.name for run in desk.data.bundled())]
+    return [*visitor.runs(), *(run.name for run in data.bundled())]

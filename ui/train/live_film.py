@@ -19,7 +19,7 @@ from ui import data, words
 from ui.film import show
 from ui.film.parts import Chart, Film, Line, Row
 from ui.pictures import Images
-from ui.stages import TONES
+from ui.words import TONES
 
 SHOWN = 12
 
