@@ -14,7 +14,7 @@ from ambient.config import CHOICES, check, configure, usual_threads
 from ambient.files import InputError, whole, write_atomically
 from ambient.images.arrays import Given, as_unit
 from ambient.images.captions import captioned
-from ambient.images.corpus import MEMORY, Corpus, load_corpus, to_bytes
+from ambient.images.corpus import MEMORY, Corpus, Source, load_corpus, to_bytes
 from ambient.images.read import plain
 from ambient.models.subject import Subject, as_subject
 from ambient.runs.folder import OWN, Run
@@ -27,11 +27,9 @@ if TYPE_CHECKING:
     from ambient.diffusion.levels import CutoffReport
     from ambient.reports.records import Audit
 
-Images = str | Path | Corpus | Given
-
 
 def train(
-    corpus: Images = CHOICES["corpus"].usual,
+    corpus: Source = CHOICES["corpus"].usual,
     *,
     out: str | Path,
     side: int | None = None,
@@ -177,7 +175,7 @@ def corrupt(images: Given, indices: Sequence[int], cutoff: float, seed: int = 0)
 
 
 def suggest_cutoff(
-    corpus: Images,
+    corpus: Source,
     n_train: int = CHOICES["n_train"].usual,
     *,
     split_seed: int = 0,
@@ -216,7 +214,7 @@ class Audited:
         write_atomically(Path(path), page(self.report))
 
 
-def audit(generated: Images, train: Images, **choices: Any) -> Audited:
+def audit(generated: Source, train: Source, **choices: Any) -> Audited:
     """Are generated images copies of training images?
 
     Args:

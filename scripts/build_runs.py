@@ -135,9 +135,10 @@ def judge_again(run: Run) -> None:
             seeds = np.arange(STAGE_SAMPLES)
             drawn = sample(run.denoiser(step), seeds.tolist(), run.shape, old.sampler)
             images = np.concatenate([to_bytes(x.numpy()) for x in drawn])
+        elif (sheet := run.sheet(step)) is not None:
+            images, seeds = sheet, np.arange(len(sheet))
         else:
-            images = run.sheet(step)
-            seeds = np.arange(len(images))
+            continue
         corpus = run.corpus()
         found = judge_samples(run, sets_of(corpus, run.split(corpus), images), old.step)
         new = report_of(run, old.corpus, found, seeds.tolist(), None, old.sampler)

@@ -135,8 +135,11 @@ def split_corpus(
     return Split(train=train.astype(np.int64), heldout=held.astype(np.int64))
 
 
+Source = str | Path | Corpus | Given  # what images are read from
+
+
 def load_corpus(
-    spec: str | Path | Corpus | Given,
+    spec: Source,
     *,
     side: int | None = None,
     tell: Tell = silent,

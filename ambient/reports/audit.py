@@ -24,7 +24,7 @@ from ambient.copies.rules import MIN_SAMPLES, ORDERS, choose
 from ambient.copies.sets import Images, one_of_each
 from ambient.copies.spaces import FEATURES
 from ambient.files import Tell, silent
-from ambient.images.corpus import Corpus
+from ambient.images.corpus import Corpus, Source
 from ambient.images.read import plain
 from ambient.reports.answer import conclude
 from ambient.reports.naming import Look, Words, count
@@ -54,9 +54,9 @@ CHAIN = (
 
 
 def audit(
-    generated: str | Path | Corpus,
-    train: str | Path,
-    heldout: str | Path | None = None,
+    generated: Source,
+    train: Source,
+    heldout: Source | None = None,
     *,
     side: int | None = None,
     features: str | None = FEATURES,

@@ -14,7 +14,7 @@ from PIL import Image
 from ambient.copies.likeness import flat
 from ambient.copies.sets import Images, ImageSets
 from ambient.files import InputError, Tell, silent
-from ambient.images.corpus import Corpus, load_corpus
+from ambient.images.corpus import Corpus, Source, load_corpus
 from ambient.images.read import plain
 from ambient.images.readings import USUAL, Glances, Reading, Seen
 from ambient.images.sheets import is_sheet
@@ -82,9 +82,9 @@ class Sets:
 
 
 def read_sets(
-    generated: str | Path | Corpus,
-    train: str | Path,
-    heldout: str | Path | None = None,
+    generated: Source,
+    train: Source,
+    heldout: Source | None = None,
     side: int | None = None,
     tell: Tell = silent,
 ) -> Sets:
@@ -117,7 +117,7 @@ def read_sets(
 
 def _read(
     which: str,
-    spec: str | Path,
+    spec: Source,
     side: int | None,
     reading: Reading = USUAL,
     see: See | None = None,

@@ -113,16 +113,9 @@ def offer_verdict(run: Run) -> None:
     bar = st.progress(0.0, "Loading the network")
     from ui import live
 
-    images, report = live.judged_anew(
-        run,
-        JUDGED,
-        lambda part, done, total: (
-            bar.progress(
-                min(done / max(total, 1), 1.0), f"{part.capitalize()}: {done:,} of {total:,}"
-            )
-            and None
-        ),
-        keep=visitor.may_change(run),
-    )
+    def tell(part: str, done: int, total: int) -> None:
+        bar.progress(min(done / max(total, 1), 1.0), f"{part.capitalize()}: {done:,} of {total:,}")
+
+    images, report = live.judged_anew(run, JUDGED, tell, keep=visitor.may_change(run))
     st.session_state[_key(run)] = Exhibit.of(run, images, report, live=True)
     st.rerun()

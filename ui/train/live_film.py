@@ -105,7 +105,7 @@ def _row(arm: str, run: Run, at: Sequence[int]) -> Row:
     count = len(found[0].copies)
     return Row(
         title=words.arm_name(run.config).capitalize(),
-        tone=TONES.get(arm, "gray"),  # type: ignore[arg-type]
+        tone=TONES.get(arm, "gray"),
         images=np.stack([s.images[:SHOWN] for s in found]),
         marks=[["copy" if c else "new" for c in s.copies[:SHOWN]] for s in found],
         numbers=[f"{sum(s.copies)} of {count}" for s in found],

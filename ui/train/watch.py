@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -190,7 +191,7 @@ def _downloads(run: Run) -> None:
     for label, images in [("Download", False), *([("With my pictures", True)] if own else [])]:
         st.download_button(
             label,
-            lambda images=images: export_run(run, images=images),
+            partial(export_run, run, images=images),
             f"{run.name}{'-with-pictures' * images}.zip",
             "application/zip",
             key=f"zip-{images}-{run.name}",
