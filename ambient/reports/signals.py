@@ -80,8 +80,8 @@ class Watching(Prompted):
             entropy = -(weights * weights.clamp(min=1e-12).log()).sum(-1).mean((1, 2))
             self.watched.entropy.append(entropy / count.log().clamp(min=1e-6))
 
-        looks: Any = self.denoiser.network.look
-        handles = [look.weights.register_forward_hook(hook) for look in looks]
+        network: Any = self.denoiser.network
+        handles = [look.weights.register_forward_hook(hook) for look in network.look]
         try:
             yield
         finally:
