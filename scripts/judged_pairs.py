@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ambient.copies.intervals import Interval, clopper_pearson
-from ambient.copies.records import Sample
+from ambient.copies.records import Report, Sample
 from ambient.files import ASSETS, Record, encode_record, read_record, write_atomically
 from ambient.runs.folder import Run, open_run
 
@@ -49,21 +50,33 @@ class Judged(Record, frozen=True, kw_only=True):
     pairs: tuple[Pair, ...]
 
 
-class Agreement(Record, frozen=True, kw_only=True):
-    """How many verdicts of a rule are those of the eye."""
+@dataclass(frozen=True)
+class Agreement:
+    """How many verdicts of a rule are those of the eye.
 
-    agree: int
+    Attributes:
+        unframed, framed: copies that it leaves out, and what it calls a copy and is none.
+    """
+
     n: int
-    ci95: Interval
+    agree: int
+    unframed: int
+    framed: int
+
+
+def of(name: str) -> tuple[Run, Report]:
+    """A bundled run and its report."""
+    run = open_run(name)
+    report = run.report()
+    assert report is not None
+    return run, report
 
 
 def chosen() -> list[tuple[Run, Sample]]:
     """The pairs, in the order of the sheet."""
     rng, found = np.random.default_rng(0x3A1E), []
     for name in RUNS:
-        run = open_run(name)
-        report = run.report()
-        assert report is not None
+        run, report = of(name)
         line = report.copies.ratio.threshold
         for low, high in ((line - REACH, line), (line, line + REACH)):
             near = [s for s in report.samples if low <= s.ratio < high]
@@ -106,19 +119,26 @@ def record(answers: str, by: str) -> Judged:
     )
 
 
-def agreement(judged: Judged) -> dict[str, Agreement]:
-    """Of the headline's line, and of the strict rule, with the eye."""
-    said: dict[str, list[bool]] = {"aligned": [], "strict": []}
-    for pair in judged.pairs:
-        report = open_run(pair.run).report()
-        assert report is not None
-        sample = next(s for s in report.samples if s.seed == pair.seed)
-        said["aligned"].append(sample.copy == pair.copy)
-        said["strict"].append(bool(sample.strict) == pair.copy)
-    return {
-        rule: Agreement(agree=sum(same), n=len(same), ci95=clopper_pearson(sum(same), len(same)))
-        for rule, same in said.items()
-    }
+def agreements() -> dict[str, Any]:
+    """Of the headline's line (`aligned`) and of the strict rule with the eye; `by` whose it is.
+
+    Raises:
+        SystemExit: nobody has looked yet.
+    """
+    judged = read_record(RESULT, Judged)
+    if judged is None:
+        raise SystemExit(f"nobody has judged the pairs yet: {RESULT.name} is missing")
+    samples = {run: {s.seed: s for s in of(run)[1].samples} for run in RUNS}
+    shown = [samples[pair.run][pair.seed] for pair in judged.pairs]
+    eye = [pair.copy for pair in judged.pairs]
+    said = {"aligned": [s.copy for s in shown], "strict": [bool(s.strict) for s in shown]}
+    return {"by": judged.by} | {rule: _agreement(flags, eye) for rule, flags in said.items()}
+
+
+def _agreement(rule: Sequence[bool], eye: Sequence[bool]) -> Agreement:
+    pairs = list(zip(rule, eye, strict=True))
+    unframed, framed = pairs.count((False, True)), pairs.count((True, False))
+    return Agreement(len(pairs), len(pairs) - unframed - framed, unframed, framed)
 
 
 def main() -> None:
@@ -132,12 +152,9 @@ def main() -> None:
         return
     if args.answers:
         write_atomically(RESULT, encode_record(record(args.answers, args.by)))
-    judged = read_record(RESULT, Judged)
-    if judged is None:
-        raise SystemExit(f"nobody has judged the pairs yet: {RESULT.name} is missing")
-    for rule, found in agreement(judged).items():
-        low, high = found.ci95
-        print(f"{rule}: {found.agree} of {found.n} agree ({low:.0%} to {high:.0%})")
+    found = agreements()
+    for rule in ("aligned", "strict"):
+        print(f"{rule}: {found[rule]}")
 
 
 if __name__ == "__main__":

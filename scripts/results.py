@@ -17,10 +17,12 @@ from typing import Any
 from safetensors import safe_open
 
 from ambient.copies.records import Report
+from ambient.copies.rules import OPERATING
 from ambient.copies.spaces import QUALITY
 from ambient.files import ASSETS, write_atomically
 from ambient.reports.comparison import Mean
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+from scripts import judged_pairs
 from scripts.page import Table, render
 
 PAGE = ASSETS.parent / "docs" / "results.md"
@@ -31,6 +33,7 @@ Row = dict[str, Any]
 Arm = tuple[str, float]  # name and cutoff
 AMBIENT: Arm = ("ambient", 1.0)
 CONTROLS: tuple[Arm, ...] = (("standard", 0.0), ("fresh", 1.0), ("reweight", 1.0))
+POINTS = [f"{100 * share:g} %" for share in OPERATING]
 PLANTED = (
     "exact",
     "mirrored",
@@ -319,6 +322,26 @@ def false_alarms() -> Table:
     return rows
 
 
+def along_the_curve() -> Iterator[list[str]]:
+    """Copies of each bundled run at each share of false alarms, and by the strict rule."""
+    for run in list_runs(BUNDLED_RUNS):
+        report = run.report()
+        if report and report.copies.operating and report.copies.strict:
+            points, strict = report.copies.operating, report.copies.strict.rate
+            yield [run.name, *(f"{100 * (p.rate or 0):.0f}" for p in points), f"{100 * strict:.0f}"]
+
+
+def missed_plants() -> Iterator[list[str]]:
+    """What the headline's rule and the strict one miss, by kind, of all bundled runs together."""
+    found = [m for r in list_runs(BUNDLED_RUNS) if (s := r.report()) for m in s.copies.missed]
+    for kind in dict.fromkeys(m.kind for m in found):
+        cells = []
+        for point in (*OPERATING, None):
+            some = [m for m in found if (m.kind, m.false_alarms) == (kind, point)]
+            cells.append(f"{100 * fmean(m.rate for m in some):.0f}")
+        yield [kind, *cells]
+
+
 def planted() -> dict[str, Any]:
     """What share of hidden copies each rule finds, by what was done to them."""
     found = load("planted")
@@ -427,6 +450,9 @@ def figures() -> dict[str, Any]:
         "cost": next(r for r in load("bench")["rows"] if r["name"] == "ambient_step_over_standard"),
         **dict(bundled()),
         "false_alarms": false_alarms(),
+        "curve": [["run", *POINTS, "strict"], *along_the_curve()],
+        "missed": [["planted", *POINTS, "strict"], *missed_plants()],
+        "eye": judged_pairs.agreements(),
         "planted": planted(),
         "claims": claims(sweep, [h for c in cuts for h in c["half"]]),
     }
