@@ -18,7 +18,6 @@ from ambient.reports.onset import ONSET
 from ambient.runs.folder import Run
 from ui import cutoffs, data, words
 from ui.controls import pick
-from ui.data import Shown
 from ui.pictures import Images
 from ui.words import Mark
 
@@ -173,15 +172,6 @@ def find(run: Run, images: Images) -> Found:
         for ratio in found.ratio.tolist()
     ]
     return Found(marks, np.stack([found.nearest, found.second], axis=1).tolist())
-
-
-def judge(run: Run, images: Images) -> Shown:
-    """The same, ready to draw."""
-    both, found = data.sets(run), find(run, images)
-    nearest = [pair[0] for pair in found.near]
-    names = tuple(both.train_names[i] for i in nearest)
-    copies = tuple(mark == "copy" for mark in found.marks)
-    return Shown(images, both.train[nearest], names, copies)
 
 
 def panel_name(run: Run) -> str:

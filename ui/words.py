@@ -164,12 +164,6 @@ def innocent(judged: Judged | Verdicts) -> str:
     return "training images" if judged.calibrated_on == LEFT_OUT else "unseen real images"
 
 
-def alarm_metric(label: str, judged: Judged, rule: str = "ratio", fine: bool = False) -> None:
-    """How many images that are no copies a rule calls copies, and of how many."""
-    found, among = rated(judged, rule), checked_on(judged)
-    rate_metric(label, found.heldout_rate, found.heldout_ci95, "unseen", samples=among, fine=fine)
-
-
 def checked_on(judged: Judged | Verdicts) -> int:
     """How many images that are no copies a rule's false alarms are counted among.
 

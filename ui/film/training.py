@@ -14,7 +14,7 @@ from ui.film import Cell, Place, show
 from ui.film.parts import Chart, Film, Line, Row
 from ui.pictures import Images
 from ui.stages import Runs, find, judged, panel_name
-from ui.words import TONES, Mark
+from ui.words import Mark
 
 SHOWN = 12
 Stage = tuple[Images, list[Mark], list[list[int]]]  # samples, their marks, what is nearest
@@ -71,7 +71,7 @@ def _row(run: Run, at: Sequence[int], count: int) -> Row:
     shares = _shares(run, at)
     return Row(
         title=panel_name(run),
-        tone=TONES.get(run.config.arm, "gray"),
+        tone=words.tone(run.config.arm),
         images=np.stack([images for images, _, _ in stages]),
         marks=[marks for _, marks, _ in stages],
         numbers=["" if s is None else words.percent(s[0]) for s in shares],
@@ -93,7 +93,7 @@ def _chart(runs: Sequence[Run], at: Sequence[int]) -> Chart | None:
         values = [None if s is None else 100 * s[0] for s in shares]
         ends = [None if s is None else (100 * s[1][0], 100 * s[1][1]) for s in shares]
         name = run.config.arm.capitalize()
-        lines.append(Line(name, TONES.get(run.config.arm, "gray"), values, ends))
+        lines.append(Line(name, words.tone(run.config.arm), values, ends))
         if shares[-1]:
             said.append(f"{name} {words.percent(shares[-1][0])}")
     if not said:

@@ -17,8 +17,7 @@ from ui import data, words
 from ui.film import show
 from ui.film.parts import Film, Row
 from ui.pictures import Images
-from ui.stages import Runs, judge, panel_name
-from ui.words import TONES
+from ui.stages import Runs, find, panel_name
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,13 @@ def _film(paths: tuple[str, ...], changed: tuple[int, ...]) -> Film:
 
 
 def _row(run: Run, found: Forming) -> Row:
-    judged = [judge(run, images).copies for images in found.images]
-    said = [words.copies_of(copies) for copies in judged]
+    judged = [find(run, images).marks for images in found.images]
+    said = [words.copies_of([mark == "copy" for mark in marks]) for marks in judged]
     return Row(
         title=panel_name(run),
-        tone=TONES.get(run.config.arm, "gray"),
+        tone=words.tone(run.config.arm),
         images=found.images,
-        marks=[["copy" if c else "new" for c in copies] for copies in judged],
+        marks=judged,
         captions=said,
         alts=[f"{panel_name(run)}: {text} at noise level {sigma:.3g}."
               for text, sigma in zip(said, found.sigmas, strict=True)],
@@ -112,8 +111,9 @@ def show_forming(runs: Runs) -> None:
 
 
 def _rows(run: Run, found: Forming) -> Iterator[dict[str, Any]]:
+    names = data.sets(run).train_names
     for step, (sigma, images) in enumerate(zip(found.sigmas, found.images, strict=True), 1):
-        some = judge(run, images)
-        for seed, name, copy in zip(found.seeds, some.nearest_names, some.copies, strict=True):
+        judged = find(run, images)
+        for seed, (nearest, _), mark in zip(found.seeds, judged.near, judged.marks, strict=True):
             row = {"run": run.name, "sampling_step": step, "sigma": sigma, "seed": seed}
-            yield {**row, "nearest": name, "copy": copy}
+            yield {**row, "nearest": names[nearest], "mark": mark}

@@ -12,7 +12,6 @@ from ambient.runs.folder import Run
 from ui import data, deal, words
 from ui.film import show
 from ui.film.parts import Film, Row
-from ui.words import TONES
 
 LETTERS = "ABCDEF"
 
@@ -109,7 +108,7 @@ def _film(run: Run, on_table: Deal, told: bool) -> Film:
     at = {int(seed): i for i, seed in enumerate(seeds)}
     row = Row(
         title="",
-        tone=TONES[run.config.arm],
+        tone=words.tone(run.config.arm),
         images=images[[at[row.seed] for row in on_table.rows]][None],
         marks=[[words.mark(row) for row in on_table.rows]] if told else (),
         labels=LETTERS,

@@ -14,7 +14,7 @@ from ui.film.parts import Chart, Film, Line, Row
 from ui.microscope.answers import Answers, answers, remembered
 from ui.microscope.specimens import Specimen
 from ui.stages import find
-from ui.words import TONES, Mark
+from ui.words import Mark
 
 LABELS = ("the picture", "with noise", "network's guess", "perfect memory", "comes back", "again")
 BACK = 4  # the place of what comes back
@@ -82,7 +82,7 @@ def _row(
     numbers, captions = _shares(curves, specimen.kind, levels)
     return Row(
         title=f"{specimen.title}: {specimen.name}",
-        tone=TONES.get(run.config.arm, "gray") if specimen.kind == "training" else "gray",
+        tone=words.tone(run.config.arm) if specimen.kind == "training" else "gray",
         images=np.concatenate([clean, noisy, made], axis=1),
         marks=marks,
         numbers=numbers,
@@ -113,7 +113,7 @@ def _chart(run: Run, curves: Curves) -> Chart:
         uprights = [(float(np.interp(curves.cutoff, sigmas, range(len(sigmas)))), "cutoff", "blue")]
     line = Line(
         "",
-        TONES.get(run.config.arm, "gray"),
+        words.tone(run.config.arm),
         [None if r is None else max(r, 0.8) for r in ratios],
         [p.gap_ratio_ci95 for p in curves.levels],
     )

@@ -19,7 +19,6 @@ from ui import data, words
 from ui.film import show
 from ui.film.parts import Chart, Film, Line, Row
 from ui.pictures import Images
-from ui.words import TONES
 
 SHOWN = 12
 
@@ -105,7 +104,7 @@ def _row(arm: str, run: Run, at: Sequence[int]) -> Row:
     count = len(found[0].copies)
     return Row(
         title=words.arm_name(run.config).capitalize(),
-        tone=TONES.get(arm, "gray"),
+        tone=words.tone(arm),
         images=np.stack([s.images[:SHOWN] for s in found]),
         marks=[["copy" if c else "new" for c in s.copies[:SHOWN]] for s in found],
         numbers=[f"{sum(s.copies)} of {count}" for s in found],
@@ -119,7 +118,7 @@ def _chart(runs: Mapping[str, Run], at: Sequence[int]) -> Chart:
     for arm, run in runs.items():
         found = [stage(run, step) for step in at]
         ends = [(100 * s.ci95[0], 100 * s.ci95[1]) for s in found]
-        tone: Any = TONES.get(arm, "gray")
+        tone = words.tone(arm)
         lines.append(Line(arm.capitalize(), tone, [100 * s.rate for s in found], ends))
         said.append(f"{arm} {words.percent(found[-1].rate)}")
     alt = f"Share of copies against training step; at the last: {', '.join(said)}."
