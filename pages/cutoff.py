@@ -20,9 +20,10 @@ if not families:
 family = next(iter(families))
 if len(families) > 1:
     named = {name: words.family(runs[0.0]) for name, runs in families.items()}
-    if (asked := st.query_params.get("n", "")) in families:
-        st.query_params["n"] = named[asked]  # as links were once
-    family = pick("settings", "Learned from", families, key="n", name=named.__getitem__)
+    asked = st.query_params.get("n")  # in links of before
+    first = asked if asked in families else family
+    label = "Learned from"
+    family = pick("settings", label, families, first, key="family", name=named.__getitem__)
 runs = families[family]
 with errors_in_words():
     cutoff = slide.slide(family, runs)

@@ -51,7 +51,7 @@ def _written(control: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
-TURNS = {"n", "set", "run", "beside", "view", "rows", "clone"}
+TURNS = {"family", "set", "run", "beside", "view", "rows", "clone"}
 MOVES = {"train-network": "train-lr"}  # what moves another control: the address has both
 
 

@@ -13,7 +13,7 @@ from ui import pages, teacher
 PAGES = [name for name, *_ in pages.PAGES]
 CONTROLS = ("button", "button_group", "selectbox", "select_slider", "slider", "number_input")
 CONTROLS += ("file_uploader", "text_input", "toggle", "multiselect")
-AT_4 = {"n": "300", "cutoff-300": "4"}
+AT_4 = {"cutoff-300": "4"}
 
 
 def _controls(app: AppTest) -> list[str]:

@@ -85,7 +85,7 @@ def _chart(e: Exhibit, lines: list[float], usual: int) -> Chart:
         "Histogram of ratios: generated pictures lie left where they are copies, pictures that the "
         "model never saw lie right.",
         high=high,
-        uprights=[(usual, "1 in 100 false alarms", "gray")],
+        uprights=[(usual, "the rule's line", "gray")],
         height=150,
     )
 
