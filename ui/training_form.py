@@ -38,6 +38,6 @@ def link(values: Mapping[str, Any]) -> dict[str, str]:
     written = {
         k: str(v).lower() if isinstance(v, bool) else v if isinstance(v, str) else f"{v:g}"
         for k, v in values.items()
-        if k != "start"
+        if k != "start" and v is not None
     }
     return {"advanced": "true"} | {f"train-{name}": value for name, value in written.items()}
