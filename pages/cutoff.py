@@ -43,5 +43,5 @@ if not any(hidden(group) for group in ("train", "live", "settings")):
             "pages/train.py",
             label=f"Train with cutoff {wanted:g}",
             icon=":material/model_training:",
-            query_params=link({**settings(c), "arm": "ambient", "cutoff": asked}),
+            query_params=link({**settings(c), "arm": "ambient", "cutoff": wanted}),
         )
