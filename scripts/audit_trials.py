@@ -24,11 +24,11 @@ from ambient.reports.records import Audit
 from tests.core.scenes import scene, sprite
 
 RESULT = ASSETS / "results" / "audits.json"
-TRAIN, MADE, HELDOUT = 150, 200, 250  # images
+TRAIN, MADE, HELDOUT = 100, 160, 200  # images
 PLANTED = 5  # copies of each kind that an audit itself plants: its recall is not asked here
 CLEAN = 15  # draws of each corpus
 SHARES = (0.05, 0.2, 1.0)  # of copies among generated images
-DRAWS = 2  # of each way and share
+DRAWS = 1  # of each way and share
 ROTATED = 6  # an orientation tag
 Pictures = Sequence[Image.Image]
 Change = Callable[[Image.Image], Image.Image]
@@ -131,22 +131,30 @@ def trial(corpus: str, way: str, change: Change, share: float, seed: int) -> dic
     }
 
 
-def trials() -> Iterator[dict[str, Any]]:
-    for corpus in ("emoji", "kanji", "digits", "scenes"):
-        for seed in range(CLEAN):
-            yield trial(corpus, "no copies", same, 0.0, seed)
-    for way, corpus, change in WAYS:
-        for share in SHARES:
-            for seed in range(DRAWS):
-                yield trial(corpus, way, change, share, 100 + seed)
+def trials() -> Iterator[tuple[str, str, Change, float, int]]:
+    """What is tried: corpus, way, what it does, share of copies and seed."""
+    for seed in range(CLEAN):
+        for corpus in ("emoji", "kanji", "digits", "scenes"):
+            yield corpus, "no copies", same, 0.0, seed
+    for seed in range(100, 100 + DRAWS):
+        for way, corpus, change in WAYS:
+            for share in SHARES:
+                yield corpus, way, change, share, seed
 
 
 def main() -> None:
     naming.PLANTED = PLANTED
-    found = list(trials())
+    found: list[dict[str, Any]] = []
+    for tried in trials():
+        found.append(trial(*tried))
+        write_atomically(RESULT, json.dumps(summary(found), indent=1) + "\n")
+    print(f"wrote {RESULT.name}")
+
+
+def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     clean = [t for t in found if not t["share"]]
     planted = [t for t in found if t["share"]]
-    summary = {
+    return {
         "command": "python -m scripts.audit_trials",
         "images": {"train": TRAIN, "made": MADE, "heldout": HELDOUT},
         "clean": len(clean),
@@ -154,10 +162,8 @@ def main() -> None:
         "planted": len(planted),
         "yes": sum(t["answer"] == "copies" for t in planted),
         "within": sum(t["within"] for t in planted),
-        "trials": found,
+        "trials": list(found),
     }
-    write_atomically(RESULT, json.dumps(summary, indent=1) + "\n")
-    print(f"wrote {RESULT.name}")
 
 
 if __name__ == "__main__":

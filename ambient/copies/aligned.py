@@ -33,7 +33,8 @@ from ambient.images.corpus import to_unit
 from ambient.images.neighbors import distances
 
 SEEN = 8  # blocks along a side of the view that tells which quarter turn to compare in
-COMPARED = 20_000_000_000  # numbers of candidates in all shifts at most, beyond the nearest few
+FINE = 32  # pixels a side that are compared; larger pictures are averaged over blocks
+COMPARED = 30_000_000_000  # numbers of candidates in all shifts at most, beyond the nearest few
 FEWEST = 3  # candidates of each query
 VALUES = 2**27  # numbers of queries at once: half a gigabyte
 TOGETHER = 2**23  # and of training pictures in all their guises
@@ -84,7 +85,7 @@ def find_both(
     index, alike, plain = [], [], np.full((len(queries), 1), -1)
     for number, pictures in enumerate((train, *readings)):
         some, near = candidates(queries, pictures, groups, orbit, own, tell)
-        some = some[:, : max(FEWEST, COMPARED // max(queries.size * _count_shifts(orbit), 1))]
+        some = some[:, : _affordable(queries, orbit)]
         index.append(some)
         alike.append(_compared(queries, pictures, some, orbit, tell))
         plain = plain if number else near
@@ -101,9 +102,21 @@ def find_both(
     )
 
 
-def _count_shifts(orbit: Orbit) -> int:
-    """Guises in one quarter turn."""
-    return count_guises(replace(orbit, turns=False))
+def _affordable(queries: Images, orbit: Orbit) -> int:
+    """How many candidates of each query to compare; an audit, which tries quarter turns, has more
+    to do beside."""
+    budget = COMPARED // (8 if orbit.turns else 1)
+    return max(FEWEST, budget // max(len(queries) * _numbers(queries, orbit), 1))
+
+
+def _numbers(images: Images, orbit: Orbit) -> int:
+    """Numbers of one picture in all shifts."""
+    return images[:1].size // _block(images) ** 2 * count_guises(replace(orbit, turns=False))
+
+
+def _block(images: Images) -> int:
+    """Pixels along a side that are averaged."""
+    return max(1, min(images.shape[1:3]) // FINE)
 
 
 def as_rows(images: Images) -> NDArray[np.uint8]:
@@ -133,7 +146,7 @@ def _compared(
     size = max(1, VALUES // max(1, train[0].size))
     for start in range(0, len(queries), size):
         some = queries[start : start + size]
-        asked = directions(to_unit(some), orbit.hues)
+        asked = directions(means(to_unit(some), _block(some)), orbit.hues)
         pairs = _by_key(_turned(some, train, index[start : start + size], orbit))
         for rows, columns, keys in _in_all_shifts(pairs, train, orbit, tell):
             alike[start + rows, columns] = _largest([part[rows] for part in asked], keys)
@@ -178,13 +191,13 @@ def _in_all_shifts(
     pairs: Sequence[tuple[int, Index, Index]], train: Images, orbit: Orbit, tell: Tell
 ) -> Iterator[tuple[Index, Index, list[Rows]]]:
     """Rows and columns of each key, and what it stands for, mirrored and in all shifts."""
-    size = max(1, TOGETHER // (_count_shifts(orbit) * train[0].size))
+    size = max(1, TOGETHER // _numbers(train, orbit))
     for start in range(0, len(pairs), size):
         some = pairs[start : start + size]
         keys, turned = np.divmod([key for key, _, _ in some], 4)
         upright = np.stack(list(quarters(to_unit(train[keys]), orbit)))
         pictures = upright[turned, np.arange(len(keys))]
-        found = np.stack(list(shifted(pictures, orbit)), axis=1)
+        found = np.stack(list(shifted(pictures, orbit, _block(train))), axis=1)
         for (_, rows, columns), shown in zip(some, found, strict=True):
             yield rows, columns, directions(shown, orbit.hues)
         tell("comparing images", min(start + size, len(pairs)), len(pairs))
