@@ -1,7 +1,7 @@
 """Which measures of quality may be believed? `make quality` writes docs/quality.md.
 
 Each measure is shown sets of images whose order nobody disputes: real ones damaged more and more,
-mixed with ever more noise or with samples of a network that learned little, and the stages of a
+or replaced by ever more noise or samples of a network that learned little, and the stages of a
 training. A measure is admitted if it puts every series in order: Kendall's tau of 0.9 or more.
 
 Writes assets/results/quality.json, a series as soon as it is measured; series that are there are
@@ -118,12 +118,12 @@ def real_series(judge: Judge) -> Iterator[tuple[str, list[float], list[Images]]]
     yield "copies", list(SHARES), [mixed(judge.real, share, known) for share in SHARES]
 
 
-def run_series(run: Run) -> Iterator[tuple[str, list[float], list[Images]]]:
-    """The stages of a run, last first, and its last samples mixed with those of its first stage."""
+def run_series(judge: Judge, run: Run) -> Iterator[tuple[str, list[float], list[Images]]]:
+    """The stages of a run, last first, and real images replaced by samples of its first stage."""
     stages = {step: drawn(run, step) for step in reversed(run.steps)}
     yield "stages", [float(step) for step in stages], list(stages.values())
-    last, first = stages[max(stages)], stages[min(stages)]
-    yield "undertrained", list(SHARES), [mixed(last, share, first) for share in SHARES]
+    first = stages[min(stages)]
+    yield "undertrained", list(SHARES), [mixed(judge.real, share, first) for share in SHARES]
 
 
 def drawn(run: Run, step: int) -> Images:
@@ -147,8 +147,9 @@ def measure(runs: Mapping[str, Run]) -> None:
         sources = [("real images", real_series(judge))]
         for name, run in runs.items():
             steps = tuple(float(step) for step in reversed(run.steps))
-            if run.config.corpus == corpus and (corpus, name, "stages", steps) not in known:
-                sources.append((name, run_series(run)))
+            asked = {(corpus, name, *of) for of in (("stages", steps), ("undertrained", SHARES))}
+            if run.config.corpus == corpus and not asked <= known:
+                sources.append((name, run_series(judge, run)))
         for of, series in sources:
             for name, values, sets in series:
                 if (corpus, of, name, tuple(values)) in known:
@@ -156,8 +157,12 @@ def measure(runs: Mapping[str, Run]) -> None:
                 rows = [
                     r for r in rows if (r["corpus"], r["of"], r["series"]) != (corpus, of, name)
                 ]
-                row = {"corpus": corpus, "of": of, "series": name, "values": values}
-                rows.append({**row, "measures": measured(judge, sets)})
+                row = {"corpus": corpus, "of": of, "series": name}
+                rows = [r for r in rows if not row.items() <= r.items()]
+                found = measured(judge, sets)
+                if name != "copies":
+                    found.pop("fld_gap")  # no measure of quality
+                rows.append({**row, "values": values, "measures": found})
                 write_atomically(RESULT, json.dumps({"images": IMAGES, "rows": rows}, indent=1))
                 print(rows[-1], flush=True)
 
@@ -201,7 +206,11 @@ def _values(row: dict[str, Any]) -> tuple[str, Table]:
     digits = {"kid": 4, "frechet": 2, "told_apart": 3, "fld_gap": 2, "encoder": 3}
     names = {**NAMES, "fld_gap": "FLD gap"}
     head = [row["series"], *(f"{v:g}" for v in row["values"])]
-    cells = [[names[k], *(f"{v:.{digits[k]}f}" for v in row["measures"][k])] for k in names]
+    cells = [
+        [names[k], *(f"{v:.{digits[k]}f}" for v in row["measures"][k])]
+        for k in names
+        if k in row["measures"]
+    ]
     return f"{row['corpus']}, {row['of']}", [head, *cells]
 
 
