@@ -1,6 +1,6 @@
 """Audits whose answer is known: sets without copies, and copies read or turned in many ways.
 
-`python -m scripts.audit_trials` writes assets/results/audits.json, which docs/audit.md tabulates.
+`python -m scripts.audit_trials` writes assets/results/audits.json, anew after each trial.
 Emoji, kanji, digits, and scenes and sprites that are drawn by seed: no network has seen the latter.
 """
 
