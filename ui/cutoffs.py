@@ -17,11 +17,13 @@ import streamlit as st
 
 from ambient.config import Config
 from ambient.copies.records import Report
+from ambient.copies.rules import STRICT
 from ambient.files import ASSETS
 from ambient.reports.comparison import Mean
 from ambient.runs.folder import Run
 from ui import data, words
 
+STRICTLY = " This sweep was judged by the older, stricter rule, which finds fewer copies."
 Family = Mapping[float, Run]  # by cutoff; 0 is none
 Row = dict[str, Any]
 
@@ -105,12 +107,14 @@ class Field:
         about: one sentence on what the points and bars are.
         sources: which runs and samples they come from, a line each.
         command: makes the numbers again.
+        note: how they were judged, where it was by another rule than runs are.
     """
 
     paths: Mapping[str, list[Point]]
     about: str
     sources: list[str]
     command: str
+    note: str = ""
 
     @property
     def ends(self) -> list[Point]:
@@ -171,6 +175,7 @@ def _of_table(name: str, rows: list[Row], measure: str) -> Field:
         f"Means of {seeds} trainings with {samples:,} samples each; bars: 95 % over trainings.",
         [f"assets/sweeps/{name} · {len({row['run'] for row in rows})} runs · stored"],
         f"make sweep SPEC=assets/sweeps/{name}/spec.json",
+        STRICTLY if all(row["threshold"] <= STRICT for row in rows) else "",
     )
 
 

@@ -58,7 +58,8 @@ def show_valley(family: str, runs: Family, cutoff: float) -> None:
     words.under(
         "copies-against-cutoff",
         "None and a very large one are the same ordinary training."
-        + (" Dotted: this tool's suggestion from the pictures alone." if suggested else ""),
+        + (" Dotted: this tool's suggestion from the pictures alone." if suggested else "")
+        + measured.note,
         [measured.about, *measured.sources],
         lambda: cutoffs.rows(measured),
         f"{measured.command}\n"
