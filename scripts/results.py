@@ -327,7 +327,7 @@ def along_the_curve() -> Iterator[list[str]]:
     for run in list_runs(BUNDLED_RUNS):
         report = run.report()
         if report and report.copies.operating and report.copies.strict:
-            points, strict = report.copies.operating, report.copies.strict.rate
+            points, strict = report.copies.operating, report.copies.strict.rate or 0
             yield [run.name, *(f"{100 * (p.rate or 0):.0f}" for p in points), f"{100 * strict:.0f}"]
 
 
