@@ -14,6 +14,7 @@ from ambient.copies.imagenet import (
     SIDE,
     WEIGHTS,
     Conv,
+    compute,
     imagenet_features,
     load_efficientnet,
     read_efficientnet,
@@ -26,7 +27,7 @@ from ambient.images.corpus import Corpus, load_corpus
 def test_features_are_those_of_the_package_it_came_from(name: str) -> None:
     with np.load(WEIGHTS.with_name("expected.npz")) as expected:
         images = load_corpus(name).images[expected[f"{name}_places"]]
-        np.testing.assert_allclose(imagenet_features(images), expected[name], rtol=0, atol=1e-2)
+        np.testing.assert_allclose(compute(images), expected[name], rtol=0, atol=1e-2)
 
 
 def test_padding_is_tensorflows() -> None:
