@@ -67,6 +67,9 @@ class Tally(Record, frozen=True, kw_only=True):
     exact: Count
 
 
+NOTHING = Tally(of=0, named=0, explained=0, exact=0)  # of audits that are older than tallies
+
+
 class Recall(Record, frozen=True, kw_only=True):
     """How many copies were found that the audit itself made of training images and planted."""
 
@@ -130,11 +133,11 @@ class Audit(Judged, frozen=True, kw_only=True):
     answer: Answer = Answer(
         key="unknown", named=0, sentence="This audit is older than answers; audit again."
     )
-    reading: str
-    readings: Count
-    tally: Tally
-    unseen: Tally
-    recall: tuple[Recall, ...]
+    reading: str = ""
+    readings: Count = 1
+    tally: Tally = NOTHING
+    unseen: Tally = NOTHING
+    recall: tuple[Recall, ...] = ()
     shape: tuple[Count, Count, Count]
     generated: Generated
     duplicates: Duplicates | None = None

@@ -223,7 +223,8 @@ def test_a_bundled_report_is_what_its_stored_samples_say() -> None:
     images, seeds = kept
     found = judge_images(sets_of(corpus, run.split(corpus), images), "encoder-64", False)
     again = report_of(run, stored.corpus, found, seeds.tolist(), None, run.sampler())
-    copies = replace(again.copies, missed=stored.copies.missed)  # as a run says, which has a network
+    # What is missed, a run says: it takes the network.
+    copies = replace(again.copies, missed=stored.copies.missed)
     again = replace(again, quality=stored.quality, copies=copies)
     assert alike(to_builtins(again), to_builtins(stored))
 
