@@ -87,7 +87,7 @@ def test_a_model_that_is_too_large_does_not_come_in_as_a_zip(
 
 
 def test_of_two_sides_the_larger_is_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wide = np.random.default_rng(0).integers(0, 256, (4, 8, 128, 3), dtype=np.uint8)
+    wide = np.random.default_rng(0).integers(0, 256, (4, 128, 128, 3), dtype=np.uint8)
     np.savez(tmp_path / "wide.npz", images=wide)
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     with pytest.raises(InputError, match="side is 128; this server"):
