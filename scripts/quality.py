@@ -192,11 +192,19 @@ def figures() -> dict[str, Any]:
     table: Table = [["corpus", "sets", "series", *NAMES.values()]]
     for r in ordered:
         table.append([r["corpus"], r["of"], r["series"], *(f"{tau(r, k):.2f}" for k in NAMES)])
-    least = {k: min(ordered, key=lambda r: tau(r, k)) for k in NAMES}
+    short = {
+        title: [
+            f"{r['series']} of {r['corpus']}, {r['of']} ({tau(r, k):.2f})"
+            for r in ordered
+            if tau(r, k) < LEAST
+        ]
+        for k, title in NAMES.items()
+    }
     return {
         "images": stored["images"],
         "taus": table,
-        "least": {NAMES[k]: (tau(r, k), r) for k, r in least.items()},
+        "short": short,
+        "series": len(ordered),
         "limit": LEAST,
         "values": [_values(r) for r in rows],
     }

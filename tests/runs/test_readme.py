@@ -12,7 +12,7 @@ from PIL import Image
 
 from ambient.images.corpus import Corpus
 from ambient.runs.folder import open_run
-from scripts import performance, results
+from scripts import performance, quality, results
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,6 +22,7 @@ def test_pages_of_results_are_made_of_the_bundled_files() -> None:
     for path, text in results.pages().items():
         assert text == path.read_text(encoding="utf-8"), f"make results writes another {path.name}"
     assert performance.page() == performance.TARGET.read_text(encoding="utf-8")
+    assert quality.page() == quality.PAGE.read_text(encoding="utf-8")
 
 
 def test_the_example_prints_a_real_number(
