@@ -38,7 +38,6 @@ def evil(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         ("evidence", {"run": "emoji-300-standard", "view": "Rows"}),
         ("evidence", {"run": "emoji-300-standard", "view": "Search", "image": "training-3"}),
-        ("noise", {"run": "emoji-300-standard"}),
     ],
 )
 def test_a_file_may_be_called_anything(page: str, address: dict[str, str], evil: None) -> None:

@@ -80,7 +80,7 @@ def _card(kind: str, corpus: str) -> tuple[Corpus, dict[str, Any]] | None:
     config = desk.configured(images, choices)
     _picture(images, config, kind, corpus)
     go = _button(f"{config.n_train:,} {corpus}", corpus)
-    st.caption(" · ".join(filter(None, [_duration(config, kind), _outcome(preset.shown_by)])))
+    st.markdown(" · ".join(filter(None, [_duration(config, kind), _outcome(preset.shown_by)])))
     return (images, choices) if go else None
 
 
