@@ -276,18 +276,18 @@ def judged(run: Run, report: Report) -> list[str]:
         *cells,
         with_interval(quality.kid, quality.kid_ci95),
         with_interval(quality.kid_noncopies, quality.kid_noncopies_ci95),
-        with_interval(quality.told_apart, quality.told_apart_ci95, 2),
+        "-" if quality.frechet is None else f"{quality.frechet:.0f}",
         "-" if quality.fld_gap is None else f"{quality.fld_gap:.2f}",
     ]
 
 
-def with_interval(value: float | None, ci95: Sequence[float] | None, digits: int = 3) -> str:
+def with_interval(value: float | None, ci95: Sequence[float] | None) -> str:
     if value is None or ci95 is None:
         return "-"
-    return f"{value:.{digits}f} ({ci95[0]:.{digits}f} to {ci95[1]:.{digits}f})"
+    return f"{value:.3f} ({ci95[0]:.3f} to {ci95[1]:.3f})"
 
 
-HEAD = ["run", "step", "copies %", "KID", "KID of non-copies", "told apart", "FLD gap"]
+HEAD = ["run", "step", "copies %", "KID", "KID of non-copies", "Fréchet", "FLD gap"]
 
 
 def bundled() -> Iterator[tuple[str, Any]]:

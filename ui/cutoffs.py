@@ -30,7 +30,6 @@ Row = dict[str, Any]
 USUAL = 1.0  # the cutoff shown first, where it is stored
 MEASURES = {  # of quality: their names in reports and tables; smaller is better by all
     "kid": "kernel distance (KID)",
-    "told_apart": "told apart from unseen pictures",
     "frechet": "Fréchet distance",
 }
 
