@@ -99,7 +99,7 @@ def test_two_drops_and_one_click(
     page.selectbox(key="audit-features").set_value("pixels")
     at = finished(click(page))
     assert not at.exception and not at.error
-    assert "Of 120 generated images" in said(at)
+    assert "120 generated images" in said(at)
     (job,) = audits()
     report = read_report(job.json)
     assert isinstance(report, Report)
@@ -111,10 +111,10 @@ def test_two_drops_and_one_click(
     assert list(at.dataframe[0].value["your file"]) == list(leaked)
     assert job.html.read_text("utf-8") == html_page(report)
     again = opened(monkeypatch, at)
-    assert "Of 120 generated images" in said(again) and not again.file_uploader
+    assert "120 generated images" in said(again) and not again.file_uploader
     assert "leaves out pictures" in said(opened(monkeypatch, at, hide="open"))  # for a class
     for stranger in (None, "x" * 22):
-        assert "Of 120 generated images" not in said(opened(monkeypatch, stranger))
+        assert "120 generated images" not in said(opened(monkeypatch, stranger))
     again = opened(monkeypatch, at)
     (delete,) = [b for b in again.button if b.label == "Delete this audit"]
     bare = delete.click().run()
@@ -173,7 +173,7 @@ def test_loose_pictures_are_a_set_too(page: AppTest, sets: dict[str, bytes]) -> 
     assert "119 pictures of 32x32 pixels" in said(page) and "bad" in said(page)
     at = finished(click(page))
     assert not at.exception
-    assert "Of 119 generated images" in said(at)
+    assert "119 generated images" in said(at)
 
 
 HOSTILE = {
@@ -250,7 +250,7 @@ def test_a_diffusers_model_is_sampled_and_judged(page: AppTest, pipeline: bytes)
     at = hand_over_a_model(page, pipeline)
     assert not at.exception
     assert not at.error
-    assert "Of 128 generated images" in said(at)
+    assert "128 generated images" in said(at)
     (job,) = audits()
     report = json.loads(job.json.read_bytes())
     assert report["generated"]["name"] == "my-ddpm"

@@ -59,7 +59,7 @@ def test_a_link_puts_the_line_and_every_frame_counts_its_copies(shown: Exhibit) 
 
 def test_rows_follow_the_line_and_one_row_is_linked_by_its_seed(shown: Exhibit) -> None:
     seed = shown.seeds[int(np.argsort(shown.ratios)[len(shown.ratios) // 2])]
-    for at, says in (("0.05", "**new**"), ("1.00", "= copy")):
+    for at, says in (("0.05", "resembles"), ("1.00", "= copy")):
         address = {"rows": "One seed", "seed": str(seed), f"ratio-{NAME}": at}
         app = visit("evidence", run=NAME, **address)
         assert says in text(app), at
