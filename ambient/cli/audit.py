@@ -16,6 +16,7 @@ from ambient.reports.records import Origin
 
 if TYPE_CHECKING:
     from ambient.images.corpus import Corpus
+    from ambient.reports.sets import Sets
 
 SAMPLED_AT_ONCE = 16  # images: how far it is, is soon known
 IMAGES = "a folder, zip or npz of images, or the name of a corpus"
@@ -42,6 +43,15 @@ def audit(
     from ambient.reports.page import page
     from ambient.runs.limits import Limits
 
+    noted: set[str] = set()
+
+    def count(sets: Sets) -> None:
+        """What is read and what is left out, in a line a set."""
+        for which, corpus in sets.named():
+            h, w = corpus.images.shape[1:3]
+            say(" ".join([f"{which}: {len(corpus):,} images of {w}x{h} pixels.", *corpus.notes]))
+            noted.update(f"{which}: {note}" for note in corpus.notes)
+
     Limits.here().cap_memory()
     with StopRequest() as stop, Parts(stop, progress) as parts:
         origin: Origin | None = None
@@ -63,12 +73,14 @@ def audit(
             quality=not skip_quality,
             tell=parts.tell,
             origin=origin,
+            show=count,
         )
     if html:
         write_atomically(Path(html), page(report))
     put_json(json, report)
     for warning in report.warnings:
-        say(warning)
+        if warning not in noted:
+            say(warning)
     say(" ".join([report.answer.sentence, *sentences(report)]))
 
 

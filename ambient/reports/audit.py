@@ -7,7 +7,7 @@ nearest to it, and a few of them as pictures, so that the report can be shown by
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +64,7 @@ def audit(
     quality: bool = True,
     tell: Tell = silent,
     origin: Origin | None = None,
+    show: Callable[[Sets], None] | None = None,
 ) -> Audit:
     """Are generated images copies of training images? The report of `evaluate`, for any images.
 
@@ -79,6 +80,7 @@ def audit(
         quality: measure the quality of the generated images too.
         origin: of images that a model made, what the report says of it.
         tell: hears how far the work is; may raise to end the audit.
+        show: is shown what was read, before it is compared.
 
     Raises:
         InputError: a set that cannot be read, or sets of different sizes.
@@ -86,6 +88,8 @@ def audit(
     if features:
         load_space(features)
     sets = read_sets(generated, train, heldout, side, tell)
+    if show:
+        show(sets)
     return report_on(sets, features, seed, quality, tell, origin)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -91,7 +92,7 @@ def read_sets(
     """The images of an audit, in the form of the training images (see `reports.audit.audit`)."""
     if isinstance(generated, Corpus):  # other images are brought to its size, not it to theirs
         side = generated.images.shape[1]
-    read = partial(_read, tell=tell)
+    read = partial(_read, tell=tell, without=_folders(generated, train, heldout))
     seen, sheets = Seen(), _Sheets()
     known = read("train", train, side, see=seen)
     height, width = known.images.shape[1:3]
@@ -115,6 +116,16 @@ def read_sets(
     return told_apart(in_one_form(sets))
 
 
+def _folders(*specs: object) -> list[Path]:
+    """Where those of the sets lie that are folders; what is none is said where it is read."""
+    found = []
+    for spec in specs:
+        with suppress(OSError, RuntimeError):
+            if isinstance(spec, (str, Path)) and (path := Path(spec).expanduser()).is_dir():
+                found.append(path.resolve())
+    return found
+
+
 def _read(
     which: str,
     spec: Source,
@@ -122,8 +133,9 @@ def _read(
     reading: Reading = USUAL,
     see: See | None = None,
     tell: Tell = silent,
+    without: Sequence[Path] = (),
 ) -> Corpus:
-    """One of the sets of an audit; what is wrong with it names it."""
+    """One of the sets of an audit, without others in its folder; what is wrong names it."""
     part = f"reading {SETS[which]} images"
     tell(part, 0, 0)  # how many there are is not known yet
 
@@ -131,7 +143,7 @@ def _read(
         tell(part, done, total)
 
     try:
-        found = load_corpus(spec, side=side, tell=heard, reading=reading, see=see)
+        found = load_corpus(spec, side=side, tell=heard, reading=reading, see=see, without=without)
         Limits.here().check_pictures(len(found), max(found.images.shape[1:3]))
     except InputError as e:
         raise InputError(f"{which}: {e}") from e
