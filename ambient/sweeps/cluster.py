@@ -1,8 +1,8 @@
 """The jobs of a sweep as tasks on a Ray cluster: needs the optional package ray.
 
 A job's run folder is made on the node that does it and comes back whole, so that nothing has to be
-shared between machines. Code, bundled images and the encoder travel with the sweep; its own images
-travel once. What a node needs is Python, requirements.txt and the same ray.
+shared between machines. Code, bundled images and the weights of features travel with the
+sweep; its own images travel once. What a node needs is Python, requirements.txt and the same ray.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ambient.runs.start import packed
 from ambient.sweeps.sweep import Here, Sweep, do_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TRAVEL = ("ambient", "assets/corpora", "assets/encoder")  # what a job reads
+TRAVEL = ("ambient", "assets/corpora", "assets/encoder", "assets/imagenet")  # what a job reads
 NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # jobs ask for none; versions of Ray differ in hiding them
 WAITING = 1000  # jobs at most that a cluster is given at once
 ATTEMPTS = 4  # at a job whose node dies

@@ -77,7 +77,9 @@ def audits() -> list[Audit]:
 
 
 def said(at: AppTest) -> str:
-    return " ".join(m.value for m in [*at.header, *at.markdown, *at.caption, *at.error])
+    return " ".join(
+        m.value for m in [*at.header, *at.subheader, *at.markdown, *at.caption, *at.error]
+    )
 
 
 def test_the_page_opens_with_an_audited_example(page: AppTest) -> None:

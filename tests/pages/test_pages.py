@@ -160,13 +160,6 @@ def test_moving_the_cutoff_changes_numbers_and_pictures(
     assert row["tiles"][1] != row["tiles"][2]
 
 
-def test_microscope_names_the_widest_gap(visit: Callable[[str], AppTest], planted: Path) -> None:
-    curves = open_run(planted / f"digits-{N}-standard").curves()
-    assert curves and curves.widest_gap
-    said = visit("noise").subheader[0].value
-    assert f"{curves.widest_gap.gap_ratio:.3g} times" in said
-
-
 def test_what_cannot_be_opened_is_one_clear_line(visit: Callable[[str], AppTest]) -> None:
     app = visit("evidence")
     app.text_input[0].set_value("/nowhere")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from ambient.diffusion.levels import CutoffReport
 from ambient.files import InputError
 from ambient.images.corpus import Corpus
 from ambient.reports.onset import Onset, expected_onset, stored_rows
 from ui import words
 from ui.training_form import fill
+
+if TYPE_CHECKING:
+    from ambient.diffusion.levels import CutoffReport
 
 WHY = "Up to there at most 5 % of unseen pictures, once noised, could pass for a training picture."
 KEPT = "suggested-cutoff"  # in the session: for which images, the cutoff, or why there is none
