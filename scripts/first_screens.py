@@ -8,14 +8,8 @@ begins something end. A line that misses a limit ends in what it misses.
 from __future__ import annotations
 
 import sys
-import tempfile
-from pathlib import Path
-from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
-
-from scripts.screenshots import SIZES, chromium, settle
-from scripts.serve import serving
+from scripts.screenshots import SIZES, browsing, opened
 from ui.pages import PAGES
 
 WORDS, CONTROLS = 250, 30  # at most, a page
@@ -52,18 +46,7 @@ COUNT = """() => {
 }"""
 
 
-def measure(browser: Browser, address: str, name: str, size: str) -> dict[str, Any]:
-    width, height = SIZES[size]
-    context = browser.new_context(viewport={"width": width, "height": height})
-    page = context.new_page()
-    page.goto(f"{address}/{name}")
-    settle(page)
-    found: dict[str, Any] = page.evaluate(COUNT)
-    context.close()
-    return found
-
-
-def misses(found: dict[str, Any], size: str) -> list[str]:
+def misses(found: dict[str, int], size: str) -> list[str]:
     limits = {"words": WORDS, "controls": CONTROLS, "picture": FOLD[size], "control": FOLD[size]}
     return [name for name, most in limits.items() if found[name] > most]
 
@@ -71,21 +54,16 @@ def misses(found: dict[str, Any], size: str) -> list[str]:
 def main() -> int:
     bad = 0
     print(f"{'page':10} {'size':8} {'words':>6} {'controls':>9} {'picture':>8} {'control':>8}")
-    with (
-        tempfile.TemporaryDirectory() as runs,
-        serving(Path(runs), Path(runs) / "server.log") as address,
-        sync_playwright() as p,
-    ):
-        browser = chromium(p)
+    with browsing() as (browser, address):
         for name, *_ in PAGES:
             for size in SIZES:
-                found = measure(browser, address, name, size)
+                with opened(browser, f"{address}/{name}", size) as page:
+                    found: dict[str, int] = page.evaluate(COUNT)
                 numbers = [found[k] for k in ("words", "controls", "picture", "control")]
                 wrong = misses(found, size)
                 bad += bool(wrong)
                 line = "{:>6} {:>9} {:>8} {:>8}".format(*numbers)
                 print(f"{name:10} {size:8} {line}  {', '.join(wrong)}".rstrip(), flush=True)
-        browser.close()
     return min(bad, 1)
 
 
