@@ -26,10 +26,10 @@ from PIL.PngImagePlugin import PngInfo
 from ambient.cli.judge import summary
 from ambient.copies.sets import sets_of
 from ambient.diffusion.corruption import corrupt
-from ambient.diffusion.samplers import sample, trajectory
+from ambient.diffusion.samplers import trajectory
 from ambient.files import ASSETS
 from ambient.images.corpus import to_bytes, to_unit
-from ambient.reports.evaluate import judge_samples, report_of
+from ambient.reports.evaluate import draw, judge_samples, report_of
 from ambient.runs.archive import PARTS
 from ambient.runs.folder import BUNDLED_RUNS, Run, as_picture, list_runs, open_run, step_name
 from ambient.sweeps import sweep
@@ -133,8 +133,7 @@ def judge_again(run: Run) -> None:
             images, seeds = stored
         elif step in run.steps:
             seeds = np.arange(STAGE_SAMPLES)
-            drawn = sample(run.denoiser(step), seeds.tolist(), run.shape, old.sampler)
-            images = np.concatenate([to_bytes(x.numpy()) for x in drawn])
+            images = np.concatenate(list(draw(run, seeds.tolist(), old.sampler, step)))
         elif (sheet := run.sheet(step)) is not None:
             images, seeds = sheet, np.arange(len(sheet))
         else:

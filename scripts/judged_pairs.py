@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +47,6 @@ class Judged(Record, frozen=True, kw_only=True):
 
     by: str
     pairs: tuple[Pair, ...]
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How many verdicts of a rule are those of the eye.
-
-    Attributes:
-        unframed, framed: copies that it leaves out, and what it calls a copy and is none.
-    """
-
-    n: int
-    agree: int
-    unframed: int
-    framed: int
 
 
 def of(name: str) -> tuple[Run, Report]:
@@ -120,7 +105,11 @@ def record(answers: str, by: str) -> Judged:
 
 
 def agreements() -> dict[str, Any]:
-    """Of the headline's line (`aligned`) and of the strict rule with the eye; `by` whose it is.
+    """How often the headline's line (`aligned`) and the strict rule say what the eye says.
+
+    Returns:
+        `by`: whose eye; of each rule, `n` pairs, `agree`, copies that it leaves `unframed`, and
+        `framed` ones that are none.
 
     Raises:
         SystemExit: nobody has looked yet.
@@ -129,16 +118,13 @@ def agreements() -> dict[str, Any]:
     if judged is None:
         raise SystemExit(f"nobody has judged the pairs yet: {RESULT.name} is missing")
     samples = {run: {s.seed: s for s in of(run)[1].samples} for run in RUNS}
-    shown = [samples[pair.run][pair.seed] for pair in judged.pairs]
-    eye = [pair.copy for pair in judged.pairs]
-    said = {"aligned": [s.copy for s in shown], "strict": [bool(s.strict) for s in shown]}
-    return {"by": judged.by} | {rule: _agreement(flags, eye) for rule, flags in said.items()}
-
-
-def _agreement(rule: Sequence[bool], eye: Sequence[bool]) -> Agreement:
-    pairs = list(zip(rule, eye, strict=True))
-    unframed, framed = pairs.count((False, True)), pairs.count((True, False))
-    return Agreement(len(pairs), len(pairs) - unframed - framed, unframed, framed)
+    found: dict[str, Any] = {"by": judged.by}
+    for rule, field in (("aligned", "copy"), ("strict", "strict")):
+        said = [(bool(getattr(samples[p.run][p.seed], field)), p.copy) for p in judged.pairs]
+        unframed, framed = said.count((False, True)), said.count((True, False))
+        agree = len(said) - unframed - framed
+        found[rule] = {"n": len(said), "agree": agree, "unframed": unframed, "framed": framed}
+    return found
 
 
 def main() -> None:

@@ -61,26 +61,23 @@ def sampler_table(rows: list[Row]) -> Table:
 
 def sampler_cell(row: Row) -> str:
     low, high = row["kid_ci95"]
-    cell = f"{row['kid']:.3f} ({low:.3f} to {high:.3f}); {100 * row['copies']:.1f} % copies"
-    if row["sampler"] == "ancestral":  # noise on the way: the same seed is another picture
-        return cell
-    return f"{cell}, {100 * row['other_verdict']:.1f} % differ"
+    copied, other = share(row["copies"]), share(row["other_verdict"])
+    return f"{row['kid']:.3f} ({low:.3f} to {high:.3f}); {copied} copies, {other} differ"
 
 
 def knee(rows: list[Row]) -> int:
     """The fewest calls from which on one sampler's figures stay near those at the most calls.
 
-    Near: KID and copied share inside of their intervals there, and where the same seed is the same
-    picture, no more than 5 % of verdicts others than Heun's.
+    Near: KID and copied share inside of their intervals there, and no more than 5 % of verdicts
+    others than Heun's.
     """
     rows = sorted(rows, key=lambda r: -r["calls"])
     last, fewest = rows[0], rows[0]["calls"]
     for row in rows:
-        same = row["sampler"] == "ancestral" or row["other_verdict"] <= NEAR
         close = all(
             low <= row[k] <= high for k in ("kid", "copies") for low, high in [last[f"{k}_ci95"]]
         )
-        if not (same and close):
+        if not close or row["other_verdict"] > NEAR:
             break
         fewest = row["calls"]
     return fewest

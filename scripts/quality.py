@@ -27,9 +27,9 @@ from ambient.copies.imagenet import imagenet_features
 from ambient.copies.quality import fld_gap, frechet, kid, reference_of
 from ambient.copies.reader import told_apart
 from ambient.copies.sets import Images
-from ambient.diffusion.samplers import sample
 from ambient.files import ASSETS, read_json, write_atomically
-from ambient.images.corpus import load_corpus, split_corpus, to_bytes
+from ambient.images.corpus import load_corpus, split_corpus
+from ambient.reports.evaluate import draw
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from scripts.page import Table, render
 
@@ -120,17 +120,14 @@ def real_series(judge: Judge) -> Iterator[tuple[str, list[float], list[Images]]]
 
 def run_series(judge: Judge, run: Run) -> Iterator[tuple[str, list[float], list[Images]]]:
     """The stages of a run, last first, and real images replaced by samples of its first stage."""
-    stages = {step: drawn(run, step) for step in reversed(run.steps)}
+    how = run.sampler("dpmpp-2m", 19)
+    stages = {
+        step: np.concatenate(list(draw(run, range(IMAGES), how, step)))
+        for step in reversed(run.steps)
+    }
     yield "stages", [float(step) for step in stages], list(stages.values())
     first = stages[min(stages)]
     yield "undertrained", list(SHARES), [mixed(judge.real, share, first) for share in SHARES]
-
-
-def drawn(run: Run, step: int) -> Images:
-    """Samples of seeds 0 to 399."""
-    how = run.sampler("dpmpp-2m", 19)
-    batches = sample(run.denoiser(step), range(IMAGES), run.shape, how)
-    return np.concatenate([to_bytes(x.numpy()) for x in batches])
 
 
 def measured(judge: Judge, sets: list[Images]) -> dict[str, list[float]]:
@@ -154,9 +151,6 @@ def measure(runs: Mapping[str, Run]) -> None:
             for name, values, sets in series:
                 if (corpus, of, name, tuple(values)) in known:
                     continue
-                rows = [
-                    r for r in rows if (r["corpus"], r["of"], r["series"]) != (corpus, of, name)
-                ]
                 row = {"corpus": corpus, "of": of, "series": name}
                 rows = [r for r in rows if not row.items() <= r.items()]
                 found = measured(judge, sets)

@@ -1,4 +1,4 @@
-"""Copies and quality against network calls, for every sampler, on bundled emoji runs.
+"""Copies and quality against network calls, for samplers of one equation, on bundled emoji runs.
 
 Writes assets/results/samplers.json, a row as soon as it is measured; rows that are there are kept.
 All rows share seeds 0 to N - 1 and one reference of held-out images. Each sample's verdict is
@@ -20,16 +20,15 @@ from ambient.copies.judge import judge_images
 from ambient.copies.quality import kid, kid_interval, reference_of
 from ambient.copies.records import Verdicts
 from ambient.copies.sets import Images, sets_of
-from ambient.diffusion.samplers import sample
 from ambient.files import ASSETS, read_json, write_atomically
-from ambient.images.corpus import to_bytes
+from ambient.reports.evaluate import draw
 from ambient.runs.folder import Run, open_run
 
 TARGET = ASSETS / "results" / "samplers.json"
 RUNS = ("emoji-300-standard", "emoji-300-ambient-0.5")
 SAMPLES = 256
 CALLS = (11, 19, 35)  # Heun makes two a step, but one in the last
-SAMPLERS = ("heun", "dpmpp-2m", "euler", "ancestral")
+SAMPLERS = ("heun", "dpmpp-2m", "euler")
 USUAL = ("heun", max(CALLS))  # what verdicts are compared with
 
 
@@ -41,8 +40,7 @@ def steps_of(sampler: str, calls: int) -> int:
 def drawn(run: Run, sampler: str, calls: int) -> Images:
     """Samples of the seeds that all rows share, uint8 (n, h, w, c)."""
     how = run.sampler(sampler, steps_of(sampler, calls))
-    batches = sample(run.denoiser(), range(SAMPLES), run.shape, how)
-    return np.concatenate([to_bytes(x.numpy()) for x in batches])
+    return np.concatenate(list(draw(run, range(SAMPLES), how)))
 
 
 def verdict(run: Run, images: Images) -> Verdicts:
