@@ -1,8 +1,9 @@
-"""Pictures drawn by seed, all different: scenes of sky, ground and things, sprites, letters."""
+"""Pictures drawn by seed, all different: scenes of sky, ground and things, sprites, photographs."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 Color = tuple[int, int, int]
@@ -47,3 +48,51 @@ def things(
     color = tuple(int(v) for v in rng.uniform(0, 255, 3))
     place = (x - a, y - b, x + a, y + b)
     (draw.ellipse if rng.random() < 0.5 else draw.rectangle)(place, fill=color)
+
+
+def photograph(seed: int, side: int = 32) -> Image.Image:
+    """Balls on a patterned floor under a low sun, through a lens, with haze and grain."""
+    rng = np.random.default_rng([seed, 41])
+    across, down = (np.mgrid[0:96, 0:96][::-1] - 47.5) / 48
+    rays = np.stack([across, -down - rng.uniform(0.1, 0.5), np.full_like(across, 1.4)], axis=-1)
+    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    sun = rng.normal(size=3) * (1, 0, 1) + (0, rng.uniform(0.6, 2), 0)
+    sun /= np.linalg.norm(sun)
+    haze, skies, floor, tiles = rng.uniform(0.1, 1, (4, 3))
+    radius = rng.uniform(0.3, 0.9, rng.integers(2, 6))
+    balls = [(np.array([rng.uniform(-2, 2), r - 1, rng.uniform(2.5, 6)]), r) for r in radius]
+
+    far = np.where(rays[..., 1] < -0.02, -1 / np.minimum(rays[..., 1], -0.02), np.inf)
+    meets = np.where(np.isinf(far), 0, far)[..., None] * rays  # the floor lies 1 below the eye
+    pattern = np.sin(rng.uniform(1, 4, 2) * meets[..., ::2]).prod(axis=-1, keepdims=True)
+    lit = np.where(np.min([reached(meets, sun, ball) for ball in balls], axis=0) < np.inf, 0.4, 1)
+    fade = np.exp(-rng.uniform(0.02, 0.2) * np.where(np.isinf(far), 1e3, far))[..., None]
+    ground = np.where(pattern > 0, floor, tiles) * lit[..., None] * sun[1]
+    colors = ground * fade + (haze + (skies - haze) * np.abs(rays[..., 1:2])) * (1 - fade)
+    for center, r in balls:
+        depth = reached(np.zeros(3), rays, (center, r))
+        seen = depth < far
+        far = np.where(seen, depth, far)
+        normal = (np.where(seen, depth, 0)[..., None] * rays - center) / r
+        bright = np.clip(normal @ sun, 0.15, 1)[..., None]
+        shine = rng.uniform(0, 0.8) * bright ** rng.uniform(8, 40)
+        colors = np.where(seen[..., None], rng.uniform(0.1, 1, 3) * bright + shine, colors)
+
+    colors *= 1 - rng.uniform(0, 0.3) * (across**2 + down**2)[..., None]
+    colors += rng.normal(scale=0.02, size=colors.shape)
+    picture = Image.fromarray(np.rint(np.clip(colors, 0, 1) * 255).astype(np.uint8))
+    return picture.resize((side, side), Image.Resampling.LANCZOS)
+
+
+def reached(
+    begin: NDArray[np.floating],
+    rays: NDArray[np.floating],
+    ball: tuple[NDArray[np.floating], float],
+) -> NDArray[np.floating]:
+    """How far along rays (..., 3) of unit length a ball is met; inf where it is not."""
+    center, radius = ball
+    to = center - begin
+    along = (to * rays).sum(axis=-1)
+    inside = radius**2 - (to**2).sum(axis=-1) + along**2
+    depth = along - np.sqrt(np.maximum(inside, 0))
+    return np.where((inside > 0) & (depth > 1e-6), depth, np.inf)

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from ambient.images.corpus import load_corpus
 from ambient.images.readings import USUAL, Glances, Reading, Seen, paddings, turnings
-from tests.core.scenes import scene, sprite
+from scripts.scenes import scene, sprite
 
 N = 24
 SIDE = 32

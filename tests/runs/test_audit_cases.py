@@ -15,7 +15,7 @@ from ambient.reports import naming
 from ambient.reports.answer import sentences
 from ambient.reports.audit import audit
 from ambient.reports.page import page
-from tests.core.scenes import scene, sprite
+from scripts.scenes import scene, sprite
 
 N = 48
 SIDE = 32
