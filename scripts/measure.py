@@ -5,9 +5,9 @@
 - along.json: denoising error on training and unseen images at every judged stage whose weights are
   in assets/runs or below runs/. Stages measured before stay. `python -m scripts.build_runs
   --weights` (or the sweep, for n = 100) trains what is missing.
-
-- onset.json: images seen when a tenth of the samples are copies, for every standard run of the
-  bundled sweeps and of assets/runs that began to copy: what `ambient.reports.onset` is fitted to.
+- onset.json: images seen when a tenth of the samples are copies by the strict rule, the one that
+  the sweeps were judged by, for every standard run of the bundled sweeps and of assets/runs that
+  began to copy: what `ambient.reports.onset` is fitted to.
 
 Writes assets/results/*.json. With names, only those: `python -m scripts.measure onset`.
 """
@@ -181,7 +181,8 @@ def onset() -> dict[str, Any]:
             rows += _onset(name, config, sorted(path))
     for run in list_runs(BUNDLED_RUNS):
         reports = [(s, run.report(s)) for s in run.sheet_steps]
-        path = [(s, r.copies.ratio.rated.rate) for s, r in reports if r]
+        told = [(s, r.copies.strict.rate) for s, r in reports if r and r.copies.strict]
+        path = [(step, rate) for step, rate in told if rate is not None]
         rows += _onset(run.name, run.config, path)
     # One run for a corpus, number and seed: of two the sweep's, which has more stages; bundled
     # digits are of another network too.

@@ -1,7 +1,8 @@
 """How long until copying starts on so few images: laws fitted to what was trained before.
 
 Every stored run of the standard arm whose stages were judged tells how many images the network had
-seen, repeats counted, when a tenth of its samples were copies. Against the number of training
+seen, repeats counted, when a tenth of its samples were copies by the strict rule, d1/d2 < 1/3 of
+plain pixels: the sweeps among them were judged by no other. Against the number of training
 images that is close to a power law, here one for each kind of pictures, by least squares in
 logarithms over the means of runs that share kind and number: such runs are no independent evidence
 of a slope. A law is used between the smallest and the largest number it was fitted to, and nowhere
@@ -85,7 +86,8 @@ class Onset(Record, frozen=True):
         kinds = " and ".join(self.corpora)
         return (
             f"With {self.n_train:,} images and {self.batch} a step, ordinary training on {kinds} "
-            f"is expected to begin copying (a tenth of its samples) near step {self.step:,}; "
+            f"is expected to begin copying (a tenth of its samples by d1/d2 < 1/3, stricter than "
+            f"verdicts) near step {self.step:,}; "
             f"single runs from {self.low:,} to {self.high:,} (95 % prediction interval, from "
             f"{self.runs} stored runs). Other pictures and networks may lie outside: of "
             f"{self.asked} runs whose own kind was left out, such intervals held {self.held}."

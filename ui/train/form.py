@@ -67,7 +67,8 @@ def _expected(images: Corpus | None, choices: dict[str, Any]) -> str:
     except InputError:
         return ""  # said when it is asked for
     if onset := suggestion.onset(choices["n_train"], choices["batch"]):
-        said.append(f"Without a cutoff, copying begins near step {onset.low:,} to {onset.high:,}.")
+        near = f"near step {onset.low:,} to {onset.high:,}"
+        said.append(f"Without a cutoff, copying (d1/d2 < 1/3) begins {near}.")
     return " ".join(filter(None, said))
 
 
