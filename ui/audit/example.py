@@ -42,7 +42,7 @@ def show() -> None:
     """The whole of it, folded."""
     report = _stored()
     if report is None:
-        words.missing("No example is stored yet.", "make planted")
+        words.missing("No example is stored yet.", "make assets")
         return
     label = f"An example: {report.n_samples:,} samples of one of the models here"
     with st.expander(label, key="audit-example", on_change="rerun") as place:
