@@ -32,7 +32,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ambient.copies.features import WEIGHTS, Encoder, encode, load_encoder, standardize
-from ambient.copies.neighbors import find_neighbors, similarities
+from ambient.copies.neighbors import similarities
 from ambient.copies.rules import judge
 from ambient.copies.spaces import FEATURES
 from ambient.images.corpus import Corpus, load_corpus, split_corpus, to_bytes, to_unit
@@ -175,9 +175,11 @@ class Found:
     recall: dict[str, float]
 
 
-def find(heldout: Scores, planted: dict[str, Scores], rule: str, seed: int) -> Found:
-    """Calibrate a rule and apply it; `Scores` against one training set, as for `copies.judge`."""
-    verdicts = {change: judge(scores, heldout, rule, seed) for change, scores in planted.items()}
+def find(heldout: Scores, planted: dict[str, Scores], seed: int) -> Found:
+    """Calibrate a rule and apply it; `Scores` against one training set, as for `rules.judge`."""
+    verdicts = {
+        change: judge(scores, heldout, "similarity", seed) for change, scores in planted.items()
+    }
     exact = verdicts["exact"]
     return Found(
         threshold=exact.threshold,
@@ -188,13 +190,12 @@ def find(heldout: Scores, planted: dict[str, Scores], rule: str, seed: int) -> F
 
 
 def compare_rules(corpus: Corpus, n_train: int, split_seed: int) -> dict[str, Found]:
-    """The encoder's rule beside those that look at pixels, on one split."""
+    """The cosine of the encoder's features beside that of pixels, on one split."""
     split = split_corpus(corpus, n_train, split_seed)
-    train_images, groups = corpus.images[split.train], corpus.groups[split.train]
+    train_images = corpus.images[split.train]
     keys, pixels = encode(train_images), flatten(train_images)
     rules = {
         FEATURES: lambda images: similarities(encode(images), keys)[0],
-        "pixel ratio": lambda images: find_neighbors(flatten(images), pixels, groups).ratio,
         "pixel cosine": lambda images: similarities(flatten(images), pixels)[0],
     }
     heldout, planted = corpus.images[split.heldout], plant(train_images, split_seed)
@@ -202,23 +203,10 @@ def compare_rules(corpus: Corpus, n_train: int, split_seed: int) -> dict[str, Fo
         name: find(
             score(heldout),
             {change: score(images) for change, images in planted.items()},
-            "ratio" if name == "pixel ratio" else "similarity",
             split_seed,
         )
         for name, score in rules.items()
     }
-
-
-def retrieval(corpus: Corpus) -> float:
-    """Share of pictures whose nearest picture of another twin group has the same category."""
-    features = encode(corpus.images)
-    second = find_neighbors(unit(features), unit(features), corpus.groups).second
-    categories = np.array(corpus.categories)
-    return float((categories[second] == categories).mean())
-
-
-def unit(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
 def report(corpus: Corpus) -> dict[str, object]:
@@ -238,7 +226,6 @@ def report(corpus: Corpus) -> dict[str, object]:
     return {
         "sha256": corpus.sha256,
         "n_train": n_train,
-        "same_category_retrieval": retrieval(corpus),
         "mean_over_splits": mean,
         "splits": [
             {"split_seed": seed, "rules": {rule: asdict(found) for rule, found in rules.items()}}

@@ -8,9 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from ambient.images.corpus import Corpus
 from ambient.runs.folder import open_run
 from scripts import performance, quality, results
 
@@ -25,14 +23,8 @@ def test_pages_of_results_are_made_of_the_bundled_files() -> None:
     assert quality.page() == quality.PAGE.read_text(encoding="utf-8")
 
 
-def test_the_example_prints_a_real_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emoji: Corpus
-) -> None:
+def test_the_example_prints_a_real_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for folder, pictures in (("made", emoji.images[:20]), ("mine", emoji.images[:120])):
-        (tmp_path / folder).mkdir()
-        for i, picture in enumerate(pictures):
-            Image.fromarray(picture).save(tmp_path / folder / f"{i}.png")
     example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert example
     out = io.StringIO()
@@ -41,4 +33,4 @@ def test_the_example_prints_a_real_number(
     report = open_run("emoji-100-standard").report()
     assert report is not None
     assert out.getvalue().startswith(f"{report.copies.rate:.1%} copies")
-    assert (tmp_path / "samples.png").exists() and (tmp_path / "audit.html").exists()
+    assert "training images" in (tmp_path / "audit.html").read_text(encoding="utf-8")
