@@ -12,7 +12,7 @@ BIN = $(VENV)/bin
 PY  = $(BIN)/python
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test check lint tests assets corpora encoder sweep quality measurements planted results \
+.PHONY: run test check lint tests assets corpora encoder sweep quality measurements trials results \
         performance screenshots pages docker soak size clean
 
 run: $(VENV)/.run                ## open the explorer
@@ -40,6 +40,7 @@ assets: $(VENV)/.run             ## train, judge and store the runs of assets/ru
 	$(PY) -m scripts.build_runs
 	$(PY) -m scripts.build_microscope
 	$(PY) -m scripts.build_features
+	$(PY) -m scripts.build_audit
 
 sweep: $(VENV)/.run              ## train and judge every run of SPEC into its table (hours; resumable)
 	$(PY) -m scripts.build_sweep $(SPEC) $(if $(RAY),--ray $(RAY))
@@ -50,10 +51,10 @@ quality: $(VENV)/.run            ## which measures of quality may be believed, i
 measurements: $(VENV)/.run       ## suggested cutoffs, surgery and onset, for docs/results.md
 	$(PY) -m scripts.measure
 
-planted: $(VENV)/.run            ## audits of planted copies, and the example on the page Audit
-	$(PY) -m scripts.planted
+trials: $(VENV)/.run             ## audits whose answer is known, for docs/audit.md
+	OMP_NUM_THREADS=1 $(PY) -m scripts.audit_trials
 
-results: $(VENV)/.run            ## docs/results.md from the bundled tables and measurements
+results: $(VENV)/.run            ## docs/results.md and other figures from what is stored
 	$(PY) -m scripts.results
 
 performance: $(VENV)/.test       ## time it beside other libraries, into docs/performance.md

@@ -1,7 +1,9 @@
-"""Audits whose answer is known: sets without copies, and copies read or turned in many ways.
+"""Audits whose answer is known: `make trials` writes assets/results/audits.json.
 
-`python -m scripts.audit_trials` writes assets/results/audits.json, anew after each trial.
-Emoji, kanji, digits, and scenes and sprites that are drawn by seed: no network has seen the latter.
+Sets without copies, each audited with held-out images and without; and sets with some, turned, or
+read otherwise than the training files are read by default. Emoji, kanji and digits, and scenes,
+photographs and sprites that are drawn by seed, which no network here has seen. One thread. What was
+audited before stays: delete the file to begin anew.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,154 +20,214 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ambient.copies.intervals import clopper_pearson
-from ambient.files import ASSETS, write_atomically
+from ambient.files import ASSETS, read_json, write_atomically
+from ambient.images.changes import CHANGES
 from ambient.images.corpus import load_corpus
-from ambient.reports import naming
+from ambient.reports.answer import ANSWERS
 from ambient.reports.audit import audit
 from ambient.reports.records import Audit
-from tests.core.scenes import scene, sprite
+from scripts.page import Table
+from scripts.scenes import photograph, scene, sprite
 
 RESULT = ASSETS / "results" / "audits.json"
-TRAIN, MADE, HELDOUT = 100, 160, 200  # images
-PLANTED = 5  # copies of each kind that an audit itself plants: its recall is not asked here
-CLEAN = 15  # draws of each corpus
+N = 100  # images in each set
+CORPORA = ("emoji", "kanji", "digits", "scenes", "photographs")
+CLEAN = 12  # draws of each without copies
+COPIED = 2  # draws of each with copies, of each share
 SHARES = (0.05, 0.2, 1.0)  # of copies among generated images
-DRAWS = 1  # of each way and share
-ROTATED = 6  # an orientation tag
+COPIED_FROM = 100  # the first seed of sets with copies
+TAGGED = {"orientation ignored": 6}  # tags of training files
+Row = dict[str, Any]
 Pictures = Sequence[Image.Image]
 Change = Callable[[Image.Image], Image.Image]
 
 
-def same(picture: Image.Image) -> Image.Image:
-    return picture
+def padded(color: str, place: float) -> Change:
+    return lambda p: ImageOps.pad(p, (64, 64), color=color, centering=(place, place))
 
 
-def turned(picture: Image.Image) -> Image.Image:
-    return picture.transpose(Image.Transpose.ROTATE_90)
+def over(color: str) -> Change:
+    return lambda p: Image.alpha_composite(Image.new("RGBA", p.size, color), p)
 
 
-def on_black(picture: Image.Image) -> Image.Image:
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
+def turned(way: Image.Transpose) -> Change:
+    return lambda p: p.transpose(way)
 
 
-def dropped(picture: Image.Image) -> Image.Image:
-    return picture.convert("RGB")
+# What became of the files, by whom they were read, and of which pictures this is tried.
+WAYS: dict[str, tuple[Change, Sequence[str]]] = {
+    "unchanged": (lambda p: p, CORPORA),
+    "gray": (lambda p: p.convert("L"), ("emoji", "scenes", "photographs")),
+    "orientation ignored": (lambda p: p, ("scenes", "photographs")),
+    "cropped to its middle": (lambda p: ImageOps.fit(p, (64, 64)), ("wide scenes",)),
+    "squashed": (lambda p: p.resize((64, 64)), ("wide scenes",)),
+    "padded, black on both sides": (padded("black", 0.5), ("wide scenes",)),
+    "padded, white at the end": (padded("white", 0.0), ("wide scenes",)),
+    "padded, a color at the start": (padded("#30a060", 1.0), ("wide scenes",)),
+    "transparency on white": (over("white"), ("sprites",)),
+    "transparency on black": (over("black"), ("sprites",)),
+    "transparency dropped": (lambda p: p.convert("RGB"), ("sprites",)),
+    **{
+        f"turned: {way.name.lower().replace('_', ' ')}": (turned(way), ("emoji", "photographs"))
+        for way in Image.Transpose
+    },
+}
 
 
-def gray(picture: Image.Image) -> Image.Image:
-    return picture.convert("L")
+@dataclass(frozen=True)
+class Trial:
+    """One audit: which pictures, what became of the copies, how many there are, and whether it is
+    given held-out images."""
+
+    corpus: str
+    way: str
+    copies: int
+    seed: int
+    heldout: bool = True
 
 
-def padded(picture: Image.Image) -> Image.Image:
-    return ImageOps.pad(picture, (64, 64))
+def trials() -> Iterator[Trial]:
+    """Sets without copies, with and without held-out images, and sets with copies, by seed."""
+    for seed in range(CLEAN):
+        for corpus in CORPORA:
+            for heldout in (True, False):
+                yield Trial(corpus, "unchanged", 0, seed, heldout)
+        for way, (_, corpora) in WAYS.items() if seed < COPIED else ():
+            for corpus in corpora:
+                for share in SHARES:
+                    yield Trial(corpus, way, round(share * N), COPIED_FROM + seed)
 
 
-def squashed(picture: Image.Image) -> Image.Image:
-    return picture.resize((64, 64))
-
-
-# What was done, to which corpus.
-WAYS: tuple[tuple[str, str, Change], ...] = (
-    ("unchanged", "kanji", same),
-    ("turned", "emoji", turned),
-    ("turned", "kanji", turned),
-    ("turned", "digits", turned),
-    ("turned", "scenes", turned),
-    ("gray", "emoji", gray),
-    ("gray", "scenes", gray),
-    ("padded", "wide scenes", padded),
-    ("squashed", "wide scenes", squashed),
-    ("orientation ignored", "scenes", same),
-    ("transparency on black", "sprites", on_black),
-    ("transparency dropped", "sprites", dropped),
-)
-
-
-def drawn(corpus: str, n: int, seed: int) -> list[Image.Image]:
-    """So many pictures of a corpus, none another's twin."""
-    first = 10_000 * seed
+@cache
+def pictures(corpus: str, seed: int) -> list[Image.Image]:
+    """As many as three sets need, none another's twin."""
+    numbers = range(10_000 * seed, 10_000 * seed + 3 * N)
     if corpus == "scenes":
-        return [scene(first + i, 32, 32) for i in range(n)]
+        return [scene(i, 32, 32) for i in numbers]
     if corpus == "wide scenes":
-        return [scene(first + i, 64, 48) for i in range(n)]
+        return [scene(i, 64, 48) for i in numbers]
+    if corpus == "photographs":
+        return [photograph(i) for i in numbers]
     if corpus == "sprites":
-        return [sprite(first + i, kept=(90, 160, 60)) for i in range(n)]
+        return [sprite(i, kept=(90, 160, 60)) for i in numbers]
     found = load_corpus(corpus)
     each = np.unique(found.groups, return_index=True)[1]
-    some = np.random.default_rng([seed, 0xA0D1]).permutation(each)[:n]
-    return [Image.fromarray(x[..., 0] if x.shape[2] == 1 else x) for x in found.images[some]]
+    some = np.random.default_rng([seed, 0xA0D1]).permutation(each)[: 3 * N]
+    return [Image.fromarray(x.squeeze()) for x in found.images[some]]
 
 
-def audited(train: Pictures, made: Pictures, heldout: Pictures, tag: int = 0) -> Audit:
-    """The audit of these pictures; training files have an orientation tag, if any."""
+def tried(trial: Trial) -> Row:
+    """What an audit says of a set with so many copies; of its other images none is one.
+
+    Who reads files otherwise, or turns them, does so with all that it generates.
+    """
+    drawn = pictures(trial.corpus, trial.seed)
+    train, new, heldout = drawn[:N], drawn[N : 2 * N], drawn[2 * N :]
+    change = WAYS[trial.way][0]
+    made = [change(p) for p in [*train[: trial.copies], *new[trial.copies :]]]
+    found = audited(train, made, heldout if trial.heldout else [], TAGGED.get(trial.way, 1))
+    row = {**asdict(trial), "answer": found.answer.key, "named": found.answer.named}
+    if trial.copies:
+        return row
+    return {**row, "recall": {r.change: [r.found, r.planted] for r in found.recall}}
+
+
+def audited(train: Pictures, made: Pictures, heldout: Pictures, tag: int) -> Audit:
+    """The audit of these pictures; training files have this orientation tag."""
     with tempfile.TemporaryDirectory() as scratch:
-        for name, pictures in (("train", train), ("made", made), ("heldout", heldout)):
-            folder = Path(scratch) / name
+        places = [Path(scratch) / name for name in ("train", "made", "heldout")]
+        for folder, some in zip(places, (train, made, heldout), strict=True):
             folder.mkdir()
             exif = Image.Exif()
-            if tag and name == "train":
+            if tag > 1 and folder == places[0]:
                 exif[0x112] = tag
-            for i, picture in enumerate(pictures):
+            for i, picture in enumerate(some):
                 picture.save(folder / f"{i:04}.png", exif=exif)
-        places = [Path(scratch) / name for name in ("train", "made", "heldout")]
-        return audit(places[1], places[0], places[2], features=None, quality=False)
+        unseen = places[2] if heldout else None
+        return audit(places[1], places[0], unseen, features=None, quality=False)
 
 
-def trial(corpus: str, way: str, change: Change, share: float, seed: int) -> dict[str, Any]:
-    """One audit, with so many copies that were changed."""
-    pictures = drawn(corpus, TRAIN + MADE + HELDOUT, seed)
-    train, new = pictures[:TRAIN], pictures[TRAIN : TRAIN + MADE]
-    copies = round(share * MADE)
-    picked = np.resize(np.arange(TRAIN), copies)
-    made = [change(train[i]) for i in picked] + [change(p) for p in new[copies:]]
-    tag = ROTATED if way == "orientation ignored" else 0
-    found = audited(train, made, pictures[TRAIN + MADE :], tag)
-    low, high = clopper_pearson(found.answer.named, MADE)
-    print(f"{corpus}, {way}, {share:.0%}: {found.answer.key} {found.answer.named}", flush=True)
+def figures() -> dict[str, Any]:
+    """What the page says of the stored trials."""
+    found = read_json(RESULT)
+    assert found  # bundled
+    rows = found["rows"]
+    clean = [r for r in rows if not r["copies"]]
+    copied = [r for r in rows if r["copies"]]
     return {
-        "corpus": corpus,
-        "way": way,
-        "share": share,
-        "seed": seed,
-        "answer": found.answer.key,
-        "named": found.answer.named,
-        "within": low <= share <= high,
+        "images": found["images"],
+        "seeds": len({r["seed"] for r in copied}),
+        "clean": [by_corpus(clean, heldout) for heldout in (True, False)],
+        "yes": sum(r["answer"] == "copies" for r in copied),
+        "within": sum(within(r) for r in copied),
+        "copied": len(copied),
+        "by_way": by_way(copied),
+        "recall": recall(clean),
     }
 
 
-def trials() -> Iterator[tuple[str, str, Change, float, int]]:
-    """What is tried: corpus, way, what it does, share of copies and seed."""
-    for seed in range(CLEAN):
-        for corpus in ("emoji", "kanji", "digits", "scenes"):
-            yield corpus, "no copies", same, 0.0, seed
-    for seed in range(100, 100 + DRAWS):
-        for way, corpus, change in WAYS:
-            for share in SHARES:
-                yield corpus, way, change, share, seed
+def within(row: Row) -> bool:
+    """Whether the interval of the named share holds the share of copies."""
+    low, high = clopper_pearson(row["named"], N)
+    return low <= row["copies"] / N <= high
+
+
+def by_corpus(rows: Sequence[Row], heldout: bool) -> dict[str, Any]:
+    """Answers on sets without copies, by what is in them."""
+    rows = [r for r in rows if r["heldout"] == heldout]
+    yes = sum(r["answer"] == "copies" for r in rows)
+    table = [["images", "audits", *ANSWERS.values(), "named, of all images"]]
+    for corpus in CORPORA:
+        some = [r for r in rows if r["corpus"] == corpus]
+        said = [r["answer"] for r in some]
+        share = sum(r["named"] for r in some) / max(1, N * len(some))
+        counts = (str(said.count(key)) for key in ANSWERS)
+        table.append([corpus, str(len(said)), *counts, f"{share:.1%}"])
+    return {"table": table, "of": len(rows), "yes": yes, "most": clopper_pearson(yes, len(rows))[1]}
+
+
+def by_way(rows: Sequence[Row]) -> Table:
+    """How often "Yes" is said of sets with copies, and how many images are named."""
+    table = [["copies", "images", *(f"{round(share * N)} of {N}" for share in SHARES)]]
+    for way in dict.fromkeys(r["way"] for r in rows):
+        of_way = [r for r in rows if r["way"] == way]
+        cells = []
+        for share in SHARES:
+            some = [r for r in of_way if r["copies"] == round(share * N)]
+            yes = sum(r["answer"] == "copies" for r in some)
+            named = sorted({r["named"] for r in some})
+            span = "-".join(str(n) for n in dict.fromkeys((named[0], named[-1])))
+            cells.append(f"{yes} of {len(some)}, {span} named")
+        table.append([way, ", ".join(dict.fromkeys(r["corpus"] for r in of_way)), *cells])
+    return table
+
+
+def recall(rows: Sequence[Row]) -> Table:
+    """Percent of copies that audits found of those that they themselves planted."""
+    table = [["planted by the audit", *CORPORA]]
+    for change in CHANGES:
+        cells = []
+        for corpus in CORPORA:
+            some = [r["recall"].get(change) for r in rows if r["corpus"] == corpus]
+            found, planted = (sum(x[i] for x in some if x) for i in (0, 1))
+            cells.append(f"{100 * found / planted:.0f}" if planted else "-")
+        table.append([change, *cells])
+    return table
 
 
 def main() -> None:
-    naming.PLANTED = PLANTED
-    found: list[dict[str, Any]] = []
-    for tried in trials():
-        found.append(trial(*tried))
-        write_atomically(RESULT, json.dumps(summary(found), indent=1) + "\n")
-    print(f"wrote {RESULT.name}")
-
-
-def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    clean = [t for t in found if not t["share"]]
-    planted = [t for t in found if t["share"]]
-    return {
-        "command": "python -m scripts.audit_trials",
-        "images": {"train": TRAIN, "made": MADE, "heldout": HELDOUT},
-        "clean": len(clean),
-        "false_yes": sum(t["answer"] == "copies" for t in clean),
-        "planted": len(planted),
-        "yes": sum(t["answer"] == "copies" for t in planted),
-        "within": sum(t["within"] for t in planted),
-        "trials": list(found),
-    }
+    before = read_json(RESULT)
+    rows = before["rows"] if before else []
+    done = {tuple(row[name] for name in Trial.__dataclass_fields__) for row in rows}
+    asked = list(trials())
+    for trial in asked:
+        if tuple(asdict(trial).values()) in done:
+            continue
+        rows.append(tried(trial))
+        found = {"images": N, "rows": rows}
+        write_atomically(RESULT, json.dumps(found, indent=0) + "\n")
+        print(len(rows), "of", len(asked), rows[-1], flush=True)
+    print(f"{RESULT.name} is complete")
 
 
 if __name__ == "__main__":
