@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from scipy.stats import fisher_exact
 
-from ambient.copies.intervals import clopper_pearson
+from ambient.copies.intervals import Interval, clopper_pearson, newcombe
 from ambient.copies.rules import FALSE_ALARMS
 from ambient.reports.records import COMMON, Answer, Audit, AuditedImage, Recall, Tally
 
@@ -99,6 +99,18 @@ def limit(tally: Tally, recall: Sequence[Recall]) -> float:
     return min(1.0, clopper_pearson(tally.named, tally.of)[1] / min(shares, default=1.0))
 
 
+def copied(tally: Tally, unseen: Tally) -> Interval:
+    """95 % interval of the share of copies: what is named beyond what is named of no copies.
+
+    A share p of copies, all of them found, names p + (1 - p) f where f of no copies are named.
+    """
+    if not unseen.named:
+        return clopper_pearson(tally.named, tally.of)
+    low, high = newcombe((unseen.named, tally.named), (unseen.of, tally.of))
+    innocent = max(1 - unseen.named / unseen.of, 1e-9)
+    return max(0.0, low / innocent), min(1.0, high / innocent)
+
+
 def likenesses(samples: Sequence[AuditedImage]) -> dict[str, int]:
     """How many copies are identical, mirrored and so on, most frequent first."""
     return dict(Counter(s.likeness for s in samples if s.likeness and s.named).most_common())
@@ -114,6 +126,9 @@ def sentences(audit: Audit) -> list[str]:
     if unseen.of:
         rate = span(unseen.named / unseen.of, clopper_pearson(unseen.named, unseen.of))
         said.append(f"Of {unseen.of:,} images that are no copies, {rate} are named too.")
+    if tally.named and unseen.named:
+        low, high = (100 * x for x in copied(tally, unseen))
+        said.append(f"So {low:.1f} to {high:.1f} % of the generated images are copies.")
     if common := sum(sample.likeness == COMMON for sample in audit.samples):
         said.append(
             f"{common:,} show what real images repeat as often, and are not named: blanks, or the "

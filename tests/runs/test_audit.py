@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient.cli import main
+from ambient.copies.intervals import clopper_pearson
 from ambient.copies.judge import judge_images
 from ambient.copies.likeness import likenesses
 from ambient.copies.neighbors import find_neighbors
@@ -203,6 +204,17 @@ def test_an_answer_weighs_what_is_named_against_what_is_no_copy(
     assert found.key == key
     if not tally.named:  # 3.7 of 300 at most, of which three quarters would be found
         assert "up to 1.6 %" in found.sentence
+
+
+def test_the_share_of_copies_leaves_false_alarms_out() -> None:
+    def tally(named: int) -> Tally:
+        return Tally(of=100, named=named, explained=0, exact=0)
+
+    low, high = said.copied(tally(11), tally(6))
+    assert low == 0 and 0.05 < high < 0.16
+    low, high = said.copied(tally(98), tally(6))
+    assert low > 0.85 and high == 1
+    assert said.copied(tally(5), tally(0)) == clopper_pearson(5, 100)
 
 
 # Many images
