@@ -62,6 +62,8 @@ def show_answer(report: Audit) -> None:
     icon, color = ICONS[answer.key]
     st.header(f":{color}[:material/{icon}:] {answers.ANSWERS[answer.key]}", anchor=False)
     st.markdown(words.unmarked(answer.sentence), width=860)
+    if answer.key != "copies":  # what it could have found, and how the pictures were read
+        st.markdown(words.unmarked(" ".join(answers.sentences(report))), width=860)
 
 
 def leaked(report: Audit) -> dict[str, list[AuditedImage]]:
@@ -150,8 +152,9 @@ def _downloads(report: Audit, key: str) -> None:
 
 
 def _rates(report: Audit) -> None:
-    """What stands behind the answer, and what was found of planted copies."""
-    st.markdown(words.unmarked(" ".join(answers.sentences(report))), width=860)
+    """What stands behind a "Yes", and what was found of planted copies."""
+    if report.answer.key == "copies":
+        st.markdown(words.unmarked(" ".join(answers.sentences(report))), width=860)
     if report.recall:
         st.dataframe(
             [
