@@ -38,7 +38,8 @@ def pictures(count: int, side: int, seed: int) -> NDArray[np.uint8]:
 
 
 def measure(generated: int, train: int, side: int) -> Iterator[dict[str, Any]]:
-    """Rows of a bench: seconds and peak memory of one audit in a process, and what it found."""
+    """Rows of a bench: seconds, those of processors, and peak memory of one audit in a process, and
+    what it found."""
     known, copies = pictures(train, side, 0), round(COPIED * generated)
     made = np.concatenate([known[:copies], pictures(generated - copies, side, 1)])
     what = f"{generated:,} against {train:,} at {side} px"
@@ -60,9 +61,12 @@ def measure(generated: int, train: int, side: int) -> Iterator[dict[str, Any]]:
         seconds = time.perf_counter() - began
         if status:
             raise ChildProcessError(f"the audit ended with {status}")
-        rate = json.loads((place / "audit.json").read_bytes())["copies"]["ratio"]["rate"]
-    note = f"{100 * COPIED:.0f} % planted, {100 * rate:.1f} % found; {THREADS} threads"
+        named = json.loads((place / "audit.json").read_bytes())["answer"]["named"]
+    rate = named / generated
+    note = f"{100 * COPIED:.0f} % planted, {100 * rate:.1f} % named; {THREADS} threads"
     empty = {"peer": None, "ratio": None}
     yield {"name": "audit_seconds", "ours": seconds, "unit": f"s, {what}", "note": note, **empty}
+    spent = usage.ru_utime + usage.ru_stime
+    yield {"name": "audit_processor_seconds", "ours": spent, "unit": f"s, {what}", **empty}
     memory = usage.ru_maxrss / 1000
     yield {"name": "audit_peak_megabytes", "ours": memory, "unit": f"MB, {what}", **empty}
