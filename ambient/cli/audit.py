@@ -49,7 +49,8 @@ def audit(
         """What is read and what is left out, in a line a set."""
         for which, corpus in sets.named():
             h, w = corpus.images.shape[1:3]
-            say(" ".join([f"{which}: {len(corpus):,} images of {w}x{h} pixels.", *corpus.notes]))
+            images = f"{len(corpus):,} image{'s' * (len(corpus) != 1)}"
+            say(" ".join([f"{which}: {images} of {w}x{h} pixels.", *corpus.notes]))
             noted.update(f"{which}: {note}" for note in corpus.notes)
 
     Limits.here().cap_memory()

@@ -192,8 +192,16 @@ def remark(sets: Sets) -> str:
         return f"{n - showing:,} of {n:,} generated images are flat; they show nothing to compare."
     different = len(set(sets.made.groups.tolist()))
     if different < max(2, FEW * n):
-        return f"the {n:,} generated images are {different} different one{'s' * (different > 1)}."
+        return f"the {n:,} generated images are {_ones(different)}."
     return ""
+
+
+def _counted(n: int, many: str, one: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
+
+
+def _ones(different: int) -> str:
+    return f"{different} different one{'s' * (different != 1)}"
 
 
 def about_sheets(sets: Sets) -> str:
@@ -231,24 +239,25 @@ def notes(sets: Sets, chained: bool) -> Iterator[str]:
         yield said
     if sets.twins:
         yield (
-            f"{sets.twins} held-out images are twins of training images: they calibrate no rule, "
-            "and what generated images share with them as often is not named."
+            f"{_counted(sets.twins, 'held-out images are twins', 'held-out image is a twin')} of "
+            "training images: left out of what calibrates a rule, and what generated images share "
+            "with such as often is not named."
         )
     if found.training:
         different = len(sets.known) - found.training
         yield (
-            f"the {len(sets.known)} training images are {different} different ones: "
+            f"the {len(sets.known)} training images are {_ones(different)}: "
             "near-duplicates count as one, and a copy of either is a copy."
         )
     if found.heldout:
         yield (
-            f"{found.heldout} held-out images are near-duplicates of other held-out ones: rules "
-            "are calibrated on one of each."
+            f"{_counted(found.heldout, 'held-out images are', 'held-out image is')} like other "
+            "held-out ones, near-duplicates: rules are calibrated on one of each."
         )
     if found.generated:
         yield (
-            f"the {len(sets.made)} generated images are {len(sets.made) - found.generated} "
-            "different ones: intervals are too narrow by as much."
+            f"the {len(sets.made)} generated images are "
+            f"{_ones(len(sets.made) - found.generated)}: intervals are too narrow by as much."
         )
 
 
