@@ -25,7 +25,7 @@ from ambient.files import ASSETS, read_json, write_atomically
 from ambient.images.changes import CHANGES
 from ambient.images.corpus import load_corpus
 from ambient.reports import naming
-from ambient.reports.answer import ANSWERS
+from ambient.reports.answer import ANSWERS, copied
 from ambient.reports.audit import audit
 from ambient.reports.records import Audit
 from scripts.page import Table
@@ -36,6 +36,7 @@ N = 100  # images in each set
 CORPORA = ("emoji", "kanji", "digits", "scenes", "photographs")
 DRAWS = 12  # of each without copies
 COPIED = 1  # draws of each with copies, of each share
+PLANTED = 2  # draws without copies whose audits show what they find of what they plant
 SHARES = (0.05, 0.2, 1.0)  # of copies among generated images
 COPIED_FROM = 100  # the first seed of sets with copies
 TAGGED = {"orientation ignored": 6}  # tags of training files
@@ -126,13 +127,14 @@ def tried(trial: Trial) -> Row:
     train, new, heldout = drawn[:N], drawn[N : 2 * N], drawn[2 * N :]
     change = WAYS[trial.way][0]
     made = [change(p) for p in [*train[: trial.copies], *new[trial.copies :]]]
-    # What an audit plants itself changes no answer; it is counted where there are no copies.
-    with patch.object(naming, "PLANTED", 1 if trial.copies else naming.PLANTED):
+    recall = not trial.copies and trial.seed < PLANTED  # elsewhere it would change no answer
+    with patch.object(naming, "PLANTED", naming.PLANTED if recall else 1):
         found = audited(train, made, heldout if trial.heldout else [], TAGGED.get(trial.way, 1))
     row = {**asdict(trial), "answer": found.answer.key, "named": found.answer.named}
     if trial.copies:
-        return row
-    return {**row, "recall": {r.change: [r.found, r.planted] for r in found.recall}}
+        return {**row, "ci95": copied(found.tally, found.unseen)}
+    each = found.recall if recall else ()
+    return {**row, "recall": {r.change: [r.found, r.planted] for r in each}}
 
 
 def audited(train: Pictures, made: Pictures, heldout: Pictures, tag: int) -> Audit:
@@ -156,23 +158,23 @@ def figures() -> dict[str, Any]:
     assert found  # bundled
     rows = found["rows"]
     clean = [r for r in rows if not r["copies"]]
-    copied = [r for r in rows if r["copies"]]
+    with_copies = [r for r in rows if r["copies"]]
     return {
         "images": found["images"],
-        "seeds": len({r["seed"] for r in copied}),
+        "missing": len(list(trials())) - len(rows),
         "clean": [by_corpus(clean, heldout) for heldout in (True, False)],
-        "yes": sum(r["answer"] == "copies" for r in copied),
-        "within": sum(within(r) for r in copied),
-        "copied": len(copied),
-        "by_way": by_way(copied),
-        "recall": recall(clean),
+        "yes": sum(r["answer"] == "copies" for r in with_copies),
+        "within": sum(within(r) for r in with_copies),
+        "copied": len(with_copies),
+        "by_way": by_way(with_copies),
+        "recall": found_of_planted(clean),
     }
 
 
 def within(row: Row) -> bool:
-    """Whether the interval of the named share holds the share of copies."""
-    low, high = clopper_pearson(row["named"], N)
-    return low <= row["copies"] / N <= high
+    """Whether the interval of the share of copies holds it."""
+    low, high = row["ci95"]
+    return bool(low <= row["copies"] / N <= high)
 
 
 def by_corpus(rows: Sequence[Row], heldout: bool) -> dict[str, Any]:
@@ -197,6 +199,9 @@ def by_way(rows: Sequence[Row]) -> Table:
         cells = []
         for share in SHARES:
             some = [r for r in of_way if r["copies"] == round(share * N)]
+            if not some:
+                cells.append("-")
+                continue
             yes = sum(r["answer"] == "copies" for r in some)
             named = sorted({r["named"] for r in some})
             span = "-".join(str(n) for n in dict.fromkeys((named[0], named[-1])))
@@ -205,7 +210,7 @@ def by_way(rows: Sequence[Row]) -> Table:
     return table
 
 
-def recall(rows: Sequence[Row]) -> Table:
+def found_of_planted(rows: Sequence[Row]) -> Table:
     """Percent of copies that audits found of those that they themselves planted."""
     table = [["planted by the audit", *CORPORA]]
     for change in CHANGES:
