@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from ambient.config import CHOICES, FIELDS, PEAK_RATES, Config, Preset
+from ambient.config import CHOICES, FIELDS, PEAK_RATES, Config
+from ambient.runs.presets import Preset
 
 SCRATCH = "scratch"  # to start from nothing
 OFFERED = [name for name, field in FIELDS.items() if field.offered]

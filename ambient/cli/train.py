@@ -13,12 +13,13 @@ from ambient.cli.judge import summary
 from ambient.cli.opening import is_zip, opened, run_of
 from ambient.cli.options import Choices, Count, Side
 from ambient.cli.output import Parts, StopRequest, bar_of, say
-from ambient.config import CHOICES, PRESETS, configure, preset, usual_threads
+from ambient.config import CHOICES, configure, usual_threads
 from ambient.files import InputError
 from ambient.images.captions import captioned
 from ambient.images.corpus import load_corpus
 from ambient.runs.folder import STOP_FILE, Run, open_run
 from ambient.runs.job import PLACE_FILE, Status, is_alive
+from ambient.runs.presets import PRESETS, preset
 from ambient.runs.start import lengthen, start_run
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from ambient.cli import main
 from ambient.cli import train as commands
-from ambient.config import FIELDS, PEAK_RATES, PRESETS
+from ambient.config import FIELDS, PEAK_RATES
 from ambient.diffusion import hardware
 from ambient.diffusion.levels import cutoff_report
 from ambient.files import InputError
@@ -25,6 +25,7 @@ from ambient.reports.keeping import judge
 from ambient.runs import queue
 from ambient.runs.folder import BUNDLED_RUNS, IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run
 from ambient.runs.job import Judging, pulse
+from ambient.runs.presets import PRESETS
 from ambient.runs.start import packed
 from tests.pages.driver import press, ran, text, visit
 from ui import visitor, words

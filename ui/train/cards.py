@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.config import PRESETS, Config
+from ambient.config import Config
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_bytes, to_unit
 from ambient.reports.onset import usual_n_train
 from ambient.runs.folder import OWN, Run
 from ambient.runs.limits import Limits
+from ambient.runs.presets import PRESETS
 from ambient.runs.room import check_room
 from ui import data, pictures, words
 from ui.controls import pick

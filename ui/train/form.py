@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 from msgspec import Meta
 
-from ambient.config import CHOICES, PEAK_RATES, PRESETS, TYPES
+from ambient.config import CHOICES, PEAK_RATES, TYPES
 from ambient.files import InputError
 from ambient.images.corpus import BUNDLED, Corpus
 from ambient.runs.folder import OWN, Run
+from ambient.runs.presets import PRESETS
 from ui import data, visitor, words
 from ui.teacher import hidden
 from ui.train import cards, desk, own_pictures, suggestion
