@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from ambient.bench.suite import half_copies
+from ambient.bench.copying import half_copies
 from ambient.files import ASSETS, write_atomically
 from ambient.runs.folder import list_runs
 from scripts.serve import serving

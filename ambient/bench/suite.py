@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,24 +20,19 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ambient.bench import audits as audit_bench
+from ambient.bench import audits, copying
 from ambient.bench.peers import PEERS, Adapted, Peer
 from ambient.config import Config, configure
-from ambient.copies.judge import judge_images
-from ambient.copies.sets import sets_of
 from ambient.diffusion.denoiser import EDM
 from ambient.diffusion.hardware import choose_device, faster_dtype
 from ambient.diffusion.loss import denoising_loss
-from ambient.diffusion.noise import lognormal_sigmas
+from ambient.diffusion.noise import lognormal_sigmas, seeded_weights
 from ambient.diffusion.training import Trainer, build_denoiser
 from ambient.files import InputError
 from ambient.images.corpus import load_corpus, split_corpus, to_unit
-from ambient.reports.evaluate import draw
-from ambient.runs.folder import Run, open_run
 
 Row = dict[str, Any]
 Calls = dict[str, Callable[[], object]]
-HALF_COPIES, FROM_START = "seconds_to_half_copies", "s from the start of the command"
 PEER_RATE = 2e-3  # best of 1, 2 and 4 thousandths after 200 steps of smalldiffusion's network
 IMAGES = 1000  # that the networks to be timed train on; the others are held out
 
@@ -107,20 +100,6 @@ def absent(name: str, unit: str, why: str) -> Row:
     return {"name": name, "ours": None, "peer": None, "ratio": None, "unit": unit, "note": why}
 
 
-def censored(name: str, unit: str, found: Sequence[tuple[float, bool]]) -> Row:
-    """A row of times, some of which only say how long something did not happen.
-
-    Args:
-        found: (seconds, whether it happened then) of each seed.
-    """
-    median = float(np.median([t if happened else np.inf for t, happened in found]))
-    never = [f"{t:.0f}" for t, happened in found if not happened]
-    note = f"{len(never)} of {len(found)} seeds not within {', '.join(never)} s" if never else ""
-    each = [t if happened else None for t, happened in found]
-    row = {**absent(name, unit, note), "ours": median, "each": each}
-    return row if np.isfinite(median) else {**row, "ours": None}
-
-
 class Bench:
     """The emoji that networks are timed on, and what they are timed at."""
 
@@ -142,11 +121,10 @@ class Bench:
         """Our training step, of our network or of a peer's."""
 
         def build(c: Config) -> EDM:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(c.seed)
-                network = Adapted(peer, c.channels, c.side, patch) if peer else None
-            if network is None:
+            if peer is None:
                 return build_denoiser(c)
+            with seeded_weights(c.seed):
+                network = Adapted(peer, c.channels, c.side, patch)
             network = network.to(memory_format=torch.channels_last)
             return EDM(network, c.sigma_data, getattr(torch, c.dtype))
 
@@ -264,69 +242,16 @@ class Bench:
                 losses.append(denoising_loss(denoiser, "standard", *args))
         return float(torch.cat(losses).mean())
 
-    def copies_of_digits(self) -> Iterator[Row]:
-        """Seconds from the start of `train` until half of the samples are copies, each seed."""
-        found = [self._seconds_to_half(seed) for seed in range(self.size.seeds)]
-        yield censored("seconds_to_half_copies:digits-50", "s from the start of the command", found)
-
-    def _seconds_to_half(self, seed: int) -> tuple[float, bool]:
-        """Train by the command; then judge what it stored, stage by stage.
-
-        Returns:
-            When half of the samples were copies, or how long it trained without that; and which.
-        """
-        steps = self.size.copy_steps
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "run"
-            words = ["train", "--preset", "digits-copy", "--steps", steps, "--seed", seed]
-            words += ["--checkpoint-every", max(1, steps // 20), "--out", out]
-            start = time.time()
-            done = subprocess.run(
-                [sys.executable, "-m", "ambient", *map(str, words)],
-                stderr=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                raise ChildProcessError((done.stderr.strip().splitlines() or ["no output"])[-1])
-            return half_copies(open_run(out), start, self.size.samples)
-
-
-def half_copies(run: Run, start: float, samples: int) -> tuple[float, bool]:
-    """Seconds from `start` until half of a run's samples were copies, between two stages a line.
-
-    Only a few stages are judged: copies become more as training goes on, so the first stage with
-    half of them is found by halving.
-
-    Returns:
-        When that was, or how long it trained without that; and which.
-    """
-    corpus, steps = run.corpus(), run.steps
-    split = run.split(corpus)
-    rates: dict[int, float] = {-1: 0.0}
-
-    def seconds(stage: int) -> float:
-        return run.checkpoint(steps[stage]).stat().st_mtime - start if stage >= 0 else 0.0
-
-    below, reached = -1, len(steps)
-    while reached - below > 1:
-        stage = (below + reached) // 2
-        images = np.concatenate(list(draw(run, range(samples), step=steps[stage])))
-        rates[stage] = judge_images(sets_of(corpus, split, images)).copies.ratio.rated.rate
-        below, reached = (below, stage) if rates[stage] >= 0.5 else (stage, reached)
-    if reached == len(steps):
-        return seconds(below), False
-    share = (0.5 - rates[below]) / (rates[reached] - rates[below])
-    return seconds(below) + share * (seconds(reached) - seconds(below)), True
-
 
 SECTIONS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "arms": Bench.arms,
     "matmul": Bench.matmul,
     "speed": Bench.speed,
-    "copies-digits": Bench.copies_of_digits,
+    "copies-digits": lambda bench: copying.measure(
+        bench.size.seeds, bench.size.copy_steps, bench.size.samples
+    ),
     "errors": Bench.errors,
-    "audit": lambda bench: audit_bench.measure(*bench.size.audit),
+    "audit": lambda bench: audits.measure(*bench.size.audit),
 }
 
 

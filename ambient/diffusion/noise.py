@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -19,6 +20,14 @@ def expand(sigma: Float[Tensor, " b"]) -> Float[Tensor, "b 1 1 1"]:
 def derive_seed(*parts: int) -> int:
     """A 63-bit seed from several integers, independent for different ones (numpy SeedSequence)."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@contextmanager
+def seeded_weights(seed: int) -> Iterator[None]:
+    """Networks made within begin with weights of that seed; the global generator stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 class SeededNoise:

@@ -22,7 +22,7 @@ from ambient.diffusion.bands import Bands
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.denoiser import EDM, Denoiser
 from ambient.diffusion.loss import denoising_loss
-from ambient.diffusion.noise import derive_seed, lognormal_sigmas
+from ambient.diffusion.noise import derive_seed, lognormal_sigmas, seeded_weights
 from ambient.diffusion.unet import UNet
 
 
@@ -38,8 +38,7 @@ class TrainStep:
 def build_denoiser(config: Config) -> EDM:
     """The untrained denoiser of a run; its weights depend on `config.seed` alone."""
     told, words = TOLD if config.augment else 0, WORDS[1] if config.text else 0
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive_seed(config.seed, 0x1417))
+    with seeded_weights(derive_seed(config.seed, 0x1417)):
         if config.network == "bands":
             bands = Bands(config.channels, config.patch)
             pixels = config.channels * config.patch**2

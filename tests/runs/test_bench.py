@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ambient.bench import peers
+from ambient.bench import copying, peers
 from ambient.bench import suite as bench
 from ambient.cli import main
 from ambient.files import InputError
@@ -32,10 +32,10 @@ def test_a_row_compares_block_by_block() -> None:
 
 
 def test_a_seed_that_does_not_get_there_is_said_and_the_others_count() -> None:
-    row = bench.censored("x", "s", [(10.0, True), (60.0, False), (12.0, True)])
+    row = copying.censored("x", "s", [(10.0, True), (60.0, False), (12.0, True)])
     assert (row["ours"], row["each"]) == (12.0, [10.0, None, 12.0])
     assert row["note"] == "1 of 3 seeds not within 60 s"
-    row = bench.censored("x", "s", [(60.0, False), (61.0, False), (12.0, True)])
+    row = copying.censored("x", "s", [(60.0, False), (61.0, False), (12.0, True)])
     assert (row["ours"], row["note"]) == (None, "2 of 3 seeds not within 60, 61 s")
 
 
@@ -127,14 +127,14 @@ def test_half_copies_are_found_between_two_stages(
         rule = SimpleNamespace(rated=SimpleNamespace(rate=rates[judged[-1]]))
         return SimpleNamespace(copies=SimpleNamespace(ratio=rule))
 
-    monkeypatch.setattr(bench, "draw", drawn)
-    monkeypatch.setattr(bench, "judge_images", verdict)
+    monkeypatch.setattr(copying, "draw", drawn)
+    monkeypatch.setattr(copying, "judge_images", verdict)
     for i, step in enumerate(steps):
         os.utime(run.checkpoint(step), (1000 + 10 * (i + 1),) * 2)
-    found, reached = bench.half_copies(run, 1000.0, 1)
+    found, reached = copying.half_copies(run, 1000.0, 1)
     assert reached
     times = 10.0 * np.arange(1, len(steps) + 1)
     assert found == pytest.approx(np.interp(0.5, list(rates.values()), times))
     assert len(judged) <= 1 + math.log2(len(steps) + 1)
     rates.update(dict.fromkeys(steps, 0.2))
-    assert bench.half_copies(run, 1000.0, 1) == (times[-1], False)
+    assert copying.half_copies(run, 1000.0, 1) == (times[-1], False)
