@@ -63,23 +63,17 @@ def posterior(d2: Doubles, variance: float | Float[np.ndarray, " q"]) -> Doubles
 
 
 def mean_image(weights: Doubles, images: Keys) -> Float[np.ndarray, "q d"]:
-    """sum_i w_i x_i over the images that weigh anything: few at low noise."""
+    """sum_i w_i x_i over the images that weigh anything: few at low noise.
+
+    Under the posterior that is the denoiser that memorizes: it minimises the standard loss on these
+    images exactly, and sampled it returns them.
+    """
     heavy = np.flatnonzero((weights > 1e-15).any(0))
     total = np.zeros((len(weights), images.shape[1]))
     for start, block in enumerate(double_blocks(images[heavy])):
         some = heavy[start * BLOCK : (start + 1) * BLOCK]
         total += weights[:, some] @ block
     return total
-
-
-def ideal(
-    x: Float[np.ndarray, "q d"], images: Keys, variance: float | Float[np.ndarray, " q"]
-) -> Float[np.ndarray, "q d"]:
-    """The denoiser that memorizes: the mean of n images under the posterior.
-
-    It minimises the standard loss on these images exactly: sampled, it returns them.
-    """
-    return mean_image(posterior(squared_distances(x, images), variance), images)
 
 
 def posterior_summary(weights: Doubles) -> tuple[float, float]:

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ambient.diffusion import closed_forms
 from ambient.diffusion.bands import Bands
-from ambient.diffusion.closed_forms import AMBIENT_MARGIN
 from ambient.diffusion.noise import expand
 
 
@@ -113,48 +109,6 @@ class Prompted(nn.Module):
 def edm_weight(sigma: Float[Tensor, " b"], sigma_data: float) -> Float[Tensor, " b"]:
     """lambda(sigma): makes the loss on F an unweighted one (weight * c_out^2 = 1)."""
     return (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
-
-
-def ideal(images: Float[Tensor, "n c h w"]) -> Denoiser:
-    """`closed_forms.ideal` of n images as a denoiser: what memorizes, sampled, gives them back."""
-    keys = _rows(images)
-
-    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        return _like(x, closed_forms.ideal(_rows(x), keys, _variance(sigma)))
-
-    return denoise
-
-
-def ambient_ideal(
-    images: Float[Tensor, "n c h w"], frozen: Float[Tensor, "n c h w"], cutoff: float
-) -> Denoiser:
-    """The exact minimiser of the ambient loss on n images and their frozen noisy copies.
-
-    Above the cutoff it knows only the copies: E[y|x] = sum_i w_i y_i with weights at variance
-    sigma^2 - cutoff^2, and D = (sigma^2 E[y|x] - cutoff^2 x) / (sigma^2 - cutoff^2). Below 1.05
-    cutoffs, where that blows up, it is `ideal`. It still copies: it explains what the network is
-    asked to learn, and is no evidence for the method.
-    """
-    clean, copies = ideal(images), _rows(frozen)
-
-    def noisy(x: Tensor, sigma: Tensor) -> Tensor:
-        y = _like(x, closed_forms.ideal(_rows(x), copies, _variance(sigma) - cutoff**2))
-        s2 = expand(sigma**2)
-        return (s2 * y - cutoff**2 * x) / (s2 - cutoff**2)
-
-    return splice(noisy, clean, AMBIENT_MARGIN * cutoff)
-
-
-def _rows(x: Float[Tensor, "n c h w"]) -> Float[np.ndarray, "n d"]:
-    return rearrange(x, "n c h w -> n (c h w)").detach().cpu().numpy()
-
-
-def _variance(sigma: Float[Tensor, " b"]) -> Float[np.ndarray, " b"]:
-    return sigma.detach().cpu().double().numpy() ** 2
-
-
-def _like(x: Float[Tensor, "b c h w"], rows: Float[np.ndarray, "b d"]) -> Float[Tensor, "b c h w"]:
-    return torch.from_numpy(rows).view(x.shape).to(x)
 
 
 def splice(above: Denoiser, below: Denoiser, switch: float) -> Denoiser:

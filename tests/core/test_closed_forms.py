@@ -13,7 +13,6 @@ from sklearn.covariance import ledoit_wolf
 from ambient.diffusion.closed_forms import (
     covariance_spectrum,
     coverage,
-    ideal,
     image_leakage_bound,
     last_covered,
     posterior,
@@ -24,6 +23,7 @@ from ambient.diffusion.closed_forms import (
 from ambient.diffusion.levels import Queries, closed_levels, cutoff_report
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, to_rows
+from tests.ideal import ideal_rows
 
 Rows = NDArray[np.float32]
 D = 3 * 16 * 16
@@ -100,7 +100,7 @@ def test_a_level_is_what_its_noised_images_say(block: int, monkeypatch: pytest.M
         sigma = found.sigma
         queries, others = (q.at(sigma).flatten(1).numpy() for q in (seen, unseen))
         w, leak = summary(queries, keys, sigma)
-        denoised = torch.from_numpy(ideal(queries, keys, sigma**2)).view(seen.noise.shape)
+        denoised = torch.from_numpy(ideal_rows(queries, keys, sigma**2)).view(seen.noise.shape)
         assert found.posterior_max == pytest.approx(w, abs=1e-6)
         assert found.leakage == pytest.approx(leak, abs=1e-6)
         assert found.coverage == pytest.approx(coverage(squared_distances(others, keys), sigma, D))
@@ -111,8 +111,8 @@ def test_a_level_is_what_its_noised_images_say(block: int, monkeypatch: pytest.M
 def test_bytes_are_the_images_they_stand_for(digits: Corpus) -> None:
     train = digits.images[:50]
     x = noised(to_rows(train[:5]), 0.7)
-    found = ideal(x, train.reshape(50, -1), 0.49)
-    np.testing.assert_allclose(found, ideal(x, to_rows(train), 0.49), atol=1e-6)
+    found = ideal_rows(x, train.reshape(50, -1), 0.49)
+    np.testing.assert_allclose(found, ideal_rows(x, to_rows(train), 0.49), atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(40, 3, 4, 8), (200, 1, 4, 8), (2, 1, 4, 4)])

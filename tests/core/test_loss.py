@@ -10,13 +10,14 @@ from torch.testing import assert_close
 
 from ambient.config import Config, configure
 from ambient.diffusion.corruption import corrupt
-from ambient.diffusion.denoiser import EDM, ambient_ideal, edm_weight, ideal
+from ambient.diffusion.denoiser import EDM, edm_weight
 from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import lognormal_sigmas
 from ambient.diffusion.schedule import karras_sigmas
 from ambient.diffusion.training import Trainer, train
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_unit
+from tests.ideal import ambient_ideal, ideal
 
 
 def generator(seed: int = 0) -> torch.Generator:

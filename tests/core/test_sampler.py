@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from ambient.copies.rules import find_copies
-from ambient.diffusion.denoiser import ambient_ideal, ideal, splice
+from ambient.diffusion.denoiser import splice
 from ambient.diffusion.samplers import SAMPLERS, sample, trajectory
 from ambient.diffusion.schedule import SamplerConfig, sampler_of
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_unit
 from ambient.runs.folder import Run
+from tests.ideal import ambient_ideal, ideal
 
 SHAPE = (1, 8, 8)
 SD = 0.5

@@ -14,11 +14,11 @@ import torch
 from msgspec.structs import replace
 from PIL import Image
 
-from ambient.diffusion import denoiser
 from ambient.diffusion.records import Level
 from ambient.files import ASSETS, InputError
 from ambient.images.corpus import load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+from tests.ideal import ideal
 from tests.pages.driver import film, ran, visit
 from ui import data, noise, uploads
 from ui.microscope import answers, asking, levels
@@ -37,7 +37,7 @@ def test_the_perfect_memory_is_that_of_the_core(sigma: float) -> None:
     both = data.sets(open_run("emoji-100-standard"))
     noisy = noise.at(both.heldout[3], sigma)
     found, weights = answers.perfect_memory(noisy, both.train, sigma)
-    oracle = denoiser.ideal(torch.from_numpy(to_unit(both.train)))
+    oracle = ideal(torch.from_numpy(to_unit(both.train)))
     expected = oracle(torch.from_numpy(noisy[None]), torch.tensor([sigma]))[0]
     torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-3, atol=1e-4)
     assert weights.sum() == pytest.approx(1)

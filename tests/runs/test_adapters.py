@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 import ambient
 from ambient.cli import main
-from ambient.diffusion.denoiser import ideal
 from ambient.diffusion.noise import SeededNoise
 from ambient.diffusion.samplers import SAMPLERS
 from ambient.files import InputError
 from ambient.models.adapters import PREDICTS, Discrete, Model
+from tests.ideal import ideal
 
 diffusers = pytest.importorskip("diffusers")
 from ambient.models.pipelines import DISCRETE, OLD, load_pipeline, load_zip  # noqa: E402

@@ -14,7 +14,6 @@ from torch.testing import assert_close
 
 from ambient.config import Config
 from ambient.copies.intervals import clopper_pearson
-from ambient.diffusion.denoiser import ideal
 from ambient.diffusion.levels import cutoff_report
 from ambient.diffusion.records import Curves
 from ambient.diffusion.schedule import SamplerConfig
@@ -22,6 +21,7 @@ from ambient.files import decode_record, encode_record
 from ambient.images.corpus import to_unit
 from ambient.reports.curves import Returns, intervals, noise_level_curves, own_samples
 from ambient.runs.folder import Run, open_run
+from tests.ideal import ideal
 
 HOW = SamplerConfig(steps=9)
 
