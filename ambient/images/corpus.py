@@ -101,10 +101,8 @@ def to_bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(rearrange(levels, "n c h w -> n h w c"))
 
 
-def split_corpus(
-    corpus: Corpus, n_train: int, split_seed: int, *, one_per_group: bool = True
-) -> Split:
-    """Draw `n_train` images to train on; everything that has no twin among them is held out.
+def split_corpus(corpus: Corpus, n_train: int, split_seed: int) -> Split:
+    """Draw `n_train` images to train on, and hold out the others: one image a twin group.
 
     The order of the groups depends on `split_seed` alone, so the training sets of one seed are
     nested: n = 100 is the first third of n = 300.
@@ -112,7 +110,6 @@ def split_corpus(
     Args:
         n_train: number of training images.
         split_seed: which split.
-        one_per_group: take one image a twin group (on both sides), so that images are distinct.
 
     Raises:
         InputError: fewer than 2 training images, or fewer than that many distinct ones.
@@ -123,16 +120,13 @@ def split_corpus(
     labels, group = np.unique(corpus.groups, return_inverse=True)
     rank = rng.permutation(len(labels))[group]
     order = np.lexsort((rng.random(len(corpus)), rank))  # by group, shuffled within each
-    if one_per_group:
-        order = order[np.unique(rank[order], return_index=True)[1]]
+    order = order[np.unique(rank[order], return_index=True)[1]]
     if n_train > len(order):
         raise InputError(
             f"n_train is {n_train}, but corpus '{corpus.name}' has only {len(order)} distinct "
             f"images; choose n_train <= {len(order)}."
         )
-    train = order[:n_train]
-    held = order[~np.isin(corpus.groups[order], corpus.groups[train])]
-    return Split(train=train.astype(np.int64), heldout=held.astype(np.int64))
+    return Split(train=order[:n_train], heldout=order[n_train:])
 
 
 Source = str | Path | Corpus | Given  # what images are read from
