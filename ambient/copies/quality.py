@@ -65,9 +65,9 @@ def quality(
     a, known, unseen, perfect = _read(sets, tell)
     copier, new = known[back], a[~copies]
     enough = len(new) >= FEWEST
-    reading = None
+    texture = None
     if min(len(samples), len(heldout)) >= READ:
-        reading = told_apart(samples[:READ], heldout[order_of(heldout)[:READ]])
+        texture = told_apart(samples[:READ], heldout[order_of(heldout)[:READ]])
     return Quality(
         features=QUALITY,
         n_reference=len(reference),
@@ -82,8 +82,8 @@ def quality(
         frechet_heldout=frechet_together(perfect, unseen),
         fld_gap=fld_gap(a, known, unseen),
         fld_gap_heldout=fld_gap(perfect, known, unseen),
-        told_apart=reading.auc if reading else None,
-        told_apart_ci95=reading.ci95 if reading else None,
+        told_apart=texture.auc if texture else None,
+        told_apart_ci95=texture.ci95 if texture else None,
     )
 
 

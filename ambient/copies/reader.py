@@ -37,8 +37,8 @@ Rows = Float[np.ndarray, "n d"]
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a reader achieves on pictures that it did not learn from.
+class Separation:
+    """How well a reader tells pictures apart that it did not learn from.
 
     Attributes:
         auc: how often it ranks a random sample above a random unseen picture: 0.5 is guessing,
@@ -58,7 +58,7 @@ class Reading:
 
 def told_apart(
     samples: UInt8[np.ndarray, "n h w c"], unseen: UInt8[np.ndarray, "m h w c"], seed: int = 0
-) -> Reading:
+) -> Separation:
     """How well samples can be told from unseen pictures, cross-validated in five folds.
 
     It grows with the number of pictures, of which the reader learns: compare at one number.
@@ -84,10 +84,10 @@ def told_apart(
     rng = np.random.default_rng([seed, 0x6AB0])
     parts = [rng.permutation(len(x)) % FOLDS for x in (a, b)]
     scores = [
-        _auc(*discriminant(a[parts[0] != k], b[parts[1] != k], a[parts[0] == k], b[parts[1] == k]))
+        auc(*discriminant(a[parts[0] != k], b[parts[1] != k], a[parts[0] == k], b[parts[1] == k]))
         for k in range(FOLDS)
     ]
-    return Reading(float(np.mean(scores)), float(np.std(scores, ddof=1) / math.sqrt(FOLDS)))
+    return Separation(float(np.mean(scores)), float(np.std(scores, ddof=1) / math.sqrt(FOLDS)))
 
 
 def gabor_energies(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n d"]:
@@ -129,7 +129,7 @@ def discriminant(a: Rows, b: Rows, *others: Rows) -> list[NDArray[np.float64]]:
     return [rows @ direction for rows in others]
 
 
-def _auc(high: NDArray[np.float64], low: NDArray[np.float64]) -> float:
-    """The share of pairs in which the first is larger; ties count half (Mann and Whitney 1947)."""
+def auc(high: NDArray[np.float64], low: NDArray[np.float64]) -> float:
+    """How often one of `high` lies above one of `low`; ties count half (Mann and Whitney 1947)."""
     ranks = rankdata(np.concatenate([high, low]))[: len(high)]
     return float((ranks.sum() - len(high) * (len(high) + 1) / 2) / (len(high) * len(low)))

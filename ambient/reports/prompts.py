@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ambient.copies.alignment import Probe, fit_probe, rated
-from ambient.copies.asked import Asked, Fit, Prompts
+from ambient.copies.asked import Asked, Fit, Probe, Prompts, fit_probe, rated
 from ambient.copies.guises import orbit_of
 from ambient.copies.imagenet import imagenet_features
 from ambient.copies.intervals import clopper_pearson
 from ambient.copies.judge import judge_images
-from ambient.copies.quality import kid
+from ambient.copies.quality import FEWEST, kid
 from ambient.copies.records import JudgedImage
 from ambient.copies.sets import Images, sets_of
 from ambient.copies.spaces import QUALITY
@@ -37,7 +36,7 @@ GUIDANCES = (1.0, 2.0, 4.0)
 PROMPTS = 100  # of each kind
 EACH = 2  # samples a prompt
 PROBED = 1200  # unseen images that the probe is fitted to
-FEWEST = 100  # of these, below which there is no probe
+PROBED_LEAST = 100  # of these, below which there is no probe
 
 Rows = NDArray[np.floating]
 
@@ -166,7 +165,7 @@ class _Looker:
         self.fitted = [rest[i] for i in rng.permutation(len(rest))[:PROBED]]
         self.unseen = self.features(corpus.images[self.fitted])
         self.probe: Probe | None = None
-        if len(self.fitted) >= FEWEST:
+        if len(self.fitted) >= PROBED_LEAST:
             texts = meanings([corpus.captions[i] for i in self.fitted])
             kinds_ = [corpus.categories[i] for i in self.fitted]
             self.probe = fit_probe(self.unseen, texts, kinds_)
@@ -201,7 +200,7 @@ def _asked(
     ]
     a, unseen = looked.features(images), looked.unseen
     new = a[~copies]
-    enough = len(unseen) >= FEWEST
+    enough = len(unseen) >= PROBED_LEAST
     strict = [row.strict for row in rows if row.strict is not None]
     trained = kind.name == "training"
     return Asked(
@@ -215,7 +214,7 @@ def _asked(
         own=float(np.mean(own)) if trained else None,
         own_ci95=clopper_pearson(sum(own), n) if trained else None,
         kid=kid(a, unseen) if enough else None,
-        kid_noncopies=kid(new, unseen) if enough and len(new) >= 20 else None,
+        kid_noncopies=kid(new, unseen) if enough and len(new) >= FEWEST else None,
         **_alignment(kind, texts, a, looked),
     )
 

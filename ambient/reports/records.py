@@ -1,4 +1,4 @@
-"""What is stored of audits: typed JSON, readable without torch."""
+"""What is stored of audits and of signals: typed JSON, readable without torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ambient.copies.records import Judged, JudgedImage, Report
-from ambient.diffusion.records import Count
+from ambient.diffusion.records import Count, Interval, Share
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import InputError, Record, decode_record
 
@@ -149,6 +149,59 @@ class Audit(Judged, frozen=True, kw_only=True):
     def name(self) -> str:
         """What was judged."""
         return self.generated.name
+
+
+class Signal(Record, frozen=True, kw_only=True):
+    """How well a number that needs no training image tells prompts that give copies.
+
+    Attributes:
+        auc: probability that a prompt that gives copies scores above an unseen one that does not.
+        tpr: share of them above all but 1 % of the others.
+        early_auc: with the scores of an early stage, which has learned nothing by heart: apart
+            from 0.5, the signal tells kinds of prompts, not copies.
+    """
+
+    name: str
+    auc: Share
+    auc_ci95: Interval
+    tpr: Share
+    tpr_ci95: Interval
+    early_auc: Share | None = None
+    early_auc_ci95: Interval | None = None
+
+
+class ScoredPrompt(Record, frozen=True, kw_only=True):
+    """A prompt, how many of its samples are copies, and its scores by signal."""
+
+    text: str
+    kind: str
+    copies: Count
+    scores: dict[str, float]
+
+
+class Signals(Record, frozen=True, kw_only=True):
+    """prompts.json: what a run says of its prompts before anyone looks at a training image.
+
+    Attributes:
+        early_step: the stage of the control; None without one.
+        seeds: samples a prompt, of which one copy makes a positive.
+        positives, negatives: prompts compared; unseen captions that give no copy are negatives.
+        signals: () where there are too few of either.
+        warnings: why.
+    """
+
+    run: str
+    step: Count
+    early_step: Count | None
+    checkpoint_sha256: str
+    guidance: float
+    seeds: Count
+    threshold: float
+    positives: Count
+    negatives: Count
+    signals: tuple[Signal, ...]
+    prompts: tuple[ScoredPrompt, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read_report(path: Path) -> Report | Audit:

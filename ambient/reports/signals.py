@@ -22,9 +22,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ambient.copies.asked import ScoredPrompt, Signal, Signals
 from ambient.copies.guises import orbit_of
 from ambient.copies.judge import judge_images
+from ambient.copies.reader import auc
 from ambient.copies.sets import Images, sets_of
 from ambient.diffusion.denoiser import EDM, Prompted
 from ambient.diffusion.samplers import BATCH, sample
@@ -32,6 +32,7 @@ from ambient.diffusion.words import read_words
 from ambient.files import InputError, Tell, silent
 from ambient.images.corpus import to_bytes
 from ambient.reports.prompts import PROMPTS, kinds_of
+from ambient.reports.records import ScoredPrompt, Signal, Signals
 from ambient.runs.folder import Run
 
 SIGNALS = ("magnitude", "direction", "sameness", "attention")
@@ -230,12 +231,6 @@ def _signal(
         high, low = early[name][positive], early[name][negative]
         known |= {"early_auc": auc(high, low), "early_auc_ci95": bootstrap(auc, high, low, seed)}
     return Signal(name=name, **known)
-
-
-def auc(high: Scores, low: Scores) -> float:
-    """The probability that one of `high` lies above one of `low`; ties count half."""
-    above = high[:, None] - low
-    return float((above > 0).mean() + (above == 0).mean() / 2)
 
 
 def caught(high: Scores, low: Scores) -> float:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ambient.cli import main
 from ambient.config import configure
-from ambient.copies.alignment import fit_probe
+from ambient.copies.asked import fit_probe
+from ambient.copies.reader import auc
 from ambient.copies.records import Report
 from ambient.copies.sets import Images
 from ambient.files import InputError, decode_record, encode_record, read_record
@@ -21,7 +22,8 @@ from ambient.library import sample, train
 from ambient.reports import evaluate as evaluating
 from ambient.reports import prompts, signals
 from ambient.reports.evaluate import evaluate
-from ambient.reports.signals import Signals, auc, bootstrap, caught, prompt_signals
+from ambient.reports.records import Signals
+from ambient.reports.signals import bootstrap, caught, prompt_signals
 from ambient.runs.folder import CAPTIONS_FILE, Run
 
 pytestmark = pytest.mark.usefixtures("small_vocabulary", "cheap_features")
