@@ -16,7 +16,7 @@ import torch
 from ambient.copies import imagenet
 from ambient.copies.features import FOLDER, WEIGHTS, encode
 from ambient.copies.quality import REFERENCE, order_of
-from ambient.copies.spaces import DEFAULT
+from ambient.copies.spaces import FEATURES
 from ambient.files import ASSETS
 from ambient.images.corpus import BUNDLED, digest, load_corpus
 from ambient.runs.folder import BUNDLED_RUNS, list_runs
@@ -29,7 +29,7 @@ def write(path: Path, images: np.ndarray, kind: type[np.floating]) -> None:
     weights = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     hashes = {"images_sha256": digest(images), "encoder_sha256": weights}
     features = encode(images).astype(kind)
-    np.savez_compressed(path, features=features, space=DEFAULT, allow_pickle=False, **hashes)
+    np.savez_compressed(path, features=features, space=FEATURES, allow_pickle=False, **hashes)
     print(f"{path.relative_to(ASSETS.parent)}: {len(images)} pictures")
 
 

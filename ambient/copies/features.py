@@ -9,28 +9,23 @@ downloaded when first asked for. Features of bundled pictures are stored (assets
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange, reduce
 from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ambient.copies.pretrained import (
-    BACKBONES,
-    DINOV2,
-    fetched,
-    load_backbone,
-    load_dinov2,
-    to_rgb,
-)
-from ambient.copies.spaces import DEFAULT, SPACES, find_space
+from ambient.copies.pretrained import BACKBONES, DINOV2, load_backbone, load_dinov2, reason, to_rgb
+from ambient.copies.spaces import FEATURES, find_space
 from ambient.files import ASSETS, InputError
 from ambient.images.corpus import BUNDLED, load_corpus, to_unit
 from ambient.images.read import MIN_SIDE
@@ -46,6 +41,7 @@ MOVES = ((-REACH, 0), (REACH, 0), (0, -REACH), (0, REACH))
 GROUP = 16  # channels in one GroupNorm group
 
 Rows = Float[np.ndarray, "n d"]
+N = TypeVar("N", bound=nn.Module)
 Known = dict[bytes, Float[np.ndarray, " d"]]  # features by a picture's bytes
 
 
@@ -127,16 +123,24 @@ def load_encoder() -> Encoder:
 
 def read_encoder(path: Path) -> Encoder:
     """An encoder from a safetensors file (see `load_encoder`)."""
-    encoder = Encoder()
+    return filled(Encoder(), path, "the encoder's weights", "python -m scripts.train_encoder")
+
+
+def filled(network: N, path: Path, what: str, command: str) -> N:
+    """The network with the weights of a safetensors file, frozen, in eval mode and float32.
+
+    Raises:
+        InputError: the file is missing or damaged; it says what it should hold, and which command
+            builds it.
+    """
     try:
-        encoder.load_state_dict({k: v.float() for k, v in load_file(path).items()})
+        network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
     except (SafetensorError, OSError, RuntimeError) as e:
-        reason = str(e).splitlines()[0]
         raise InputError(
-            f"'{path}' does not hold the encoder's weights ({reason}); restore the file or rebuild "
-            "it with `python -m scripts.train_encoder`."
+            f"'{path}' does not hold {what} ({reason(e)}); restore the file or rebuild it with "
+            f"`{command}`."
         ) from e
-    return encoder.requires_grad_(False).eval()
+    return network.requires_grad_(False).eval()
 
 
 def flatten_pixels(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
@@ -145,7 +149,7 @@ def flatten_pixels(x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
 
 
 LOADERS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
-    DEFAULT: load_encoder,
+    FEATURES: load_encoder,
     "pixels": lambda: flatten_pixels,
     DINOV2: load_dinov2,
     **{name: partial(load_backbone, name) for name in BACKBONES},
@@ -161,17 +165,8 @@ def load_space(name: str) -> Callable[[Tensor], Tensor]:
     return LOADERS[find_space(name).name]()
 
 
-def available() -> list[str]:
-    """Names in `SPACES` that need no network here and now: bundled ones, and those fetched before.
-
-    A network that is there and damaged counts; its loading says so.
-    """
-    here = fetched()
-    return [name for name, space in SPACES.items() if space.offline or name in here]
-
-
 def encode(
-    images: UInt8[np.ndarray, "n h w c"], features: str = DEFAULT
+    images: UInt8[np.ndarray, "n h w c"], features: str = FEATURES
 ) -> Float[np.ndarray, "n d"]:
     """Features of pictures.
 
@@ -186,31 +181,41 @@ def encode(
         InputError: another type or shape, an unknown name, or weights that can't be had.
     """
     space = find_space(features)
-    shape = images.shape
-    if images.dtype != np.uint8 or len(shape) != 4 or shape[3] not in (1, 3):
+    check_pictures(images)
+    h, w = images.shape[1:3]
+    if min(h, w) < MIN_SIDE:
         raise InputError(
-            f"images are {images.dtype} {shape}; expected uint8 (n, h, w, 1) or (n, h, w, 3). "
-            "Convert [-1, 1] pictures with ambient.images.corpus.to_bytes."
+            f"images are {h}x{w} pixels; expected sides of at least {MIN_SIDE}. Use larger ones."
         )
-    if min(shape[1:3]) < MIN_SIDE:
+    return looked_at(images, load_space(features), space.dim_of(images.shape))
+
+
+def check_pictures(images: NDArray[Any]) -> None:
+    """Raises InputError where these are no bytes (n, h, w, c), c = 1 or 3."""
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         raise InputError(
-            f"images are {shape[1]}x{shape[2]} pixels; expected sides of at least {MIN_SIDE}. "
-            "Use larger ones."
+            f"images are {images.dtype} {images.shape}; expected uint8 (n, h, w, 1) or "
+            "(n, h, w, 3). Convert [-1, 1] pictures with ambient.images.corpus.to_bytes."
         )
-    look = load_space(features)
+
+
+def looked_at(
+    images: UInt8[np.ndarray, "n h w c"], look: Callable[[Tensor], Tensor], dim: int
+) -> Rows:
+    """The numbers, float32 (n, dim), that a network sees in pictures, a few at a time."""
     with torch.inference_mode():
         parts = [
             look(torch.from_numpy(to_unit(images[i : i + BATCH]))).numpy()
-            for i in range(0, shape[0], BATCH)
+            for i in range(0, len(images), BATCH)
         ]
-    return np.concatenate([np.zeros((0, space.dim_of(shape)), np.float32), *parts])
+    return np.concatenate([np.zeros((0, dim), np.float32), *parts])
 
 
 def features_of(
-    images: UInt8[np.ndarray, "n h w c"], features: str = DEFAULT
+    images: UInt8[np.ndarray, "n h w c"], features: str = FEATURES
 ) -> Float[np.ndarray, "n d"]:
     """What `encode` returns, and as it raises; bundled pictures are looked up."""
-    known = _stored(images.shape[1:]) if features == DEFAULT else {}
+    known = _stored(images.shape[1:]) if features == FEATURES else {}
     return looked_up(images, known, partial(encode, features=features))
 
 
@@ -229,16 +234,30 @@ def looked_up(
     return found
 
 
-@cache
-def _stored(shape: tuple[int, ...]) -> Known:
-    """Features of bundled pictures (h, w, c) by their bytes; none that other weights made."""
-    found: Known = {}
-    weights = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+def stored(
+    ending: str, weights: Path, key: str, shape: tuple[int, ...]
+) -> Iterator[tuple[NDArray[np.uint8], Mapping[str, NDArray[Any]]]]:
+    """Bundled pictures (n, h, w, c) of a shape (h, w, c), and what is stored of their features;
+    nothing that other weights made.
+
+    Args:
+        ending: of the files' names, after that of the corpus.
+        key: under which they name the hash of the weights.
+    """
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     for name in BUNDLED:
-        corpus, file = load_corpus(name), FOLDER / f"{name}.npz"
+        corpus, file = load_corpus(name), FOLDER / f"{name}{ending}.npz"
         if corpus.images.shape[1:] != shape or not file.exists():
             continue
-        with np.load(file, allow_pickle=False) as stored:
-            if str(stored["encoder_sha256"]) == weights:
-                found |= zip(map(bytes, corpus.images), stored["features"], strict=True)
+        with np.load(file, allow_pickle=False) as found:
+            if str(found[key]) == sha256:
+                yield corpus.images, found
+
+
+@cache
+def _stored(shape: tuple[int, ...]) -> Known:
+    """Features of bundled pictures (h, w, c) by their bytes."""
+    found: Known = {}
+    for images, file in stored("", WEIGHTS, "encoder_sha256", shape):
+        found |= zip(map(bytes, images), file["features"], strict=True)
     return found

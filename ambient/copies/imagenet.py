@@ -7,7 +7,6 @@ with every batch normalization folded into the convolution before it and without
 
 from __future__ import annotations
 
-import hashlib
 import math
 from functools import cache
 from pathlib import Path
@@ -16,14 +15,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ambient.copies.features import BATCH, FOLDER, Known, looked_up
+from ambient.copies.features import Known, check_pictures, filled, looked_at, looked_up, stored
 from ambient.copies.pretrained import Pretrained
-from ambient.files import ASSETS, InputError
-from ambient.images.corpus import BUNDLED, load_corpus, to_unit
+from ambient.files import ASSETS
 
 WEIGHTS = ASSETS / "imagenet" / "efficientnet-lite0.safetensors"
 DIM = 1280
@@ -101,17 +97,9 @@ def load_efficientnet() -> Pretrained:
 
 def read_efficientnet(path: Path) -> EfficientNetLite0:
     """The network alone, from a safetensors file (see `load_efficientnet`)."""
-    network = EfficientNetLite0()
-    try:
-        network.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    except (SafetensorError, OSError, RuntimeError) as e:
-        reason = str(e).splitlines()[0]
-        raise InputError(
-            f"'{path}' does not hold the weights of EfficientNet-Lite0 ({reason}); restore the "
-            "file or rebuild it with `python scripts/export_efficientnet.py`."
-        ) from e
-    network.to(memory_format=torch.channels_last)
-    return network.requires_grad_(False).eval()
+    network = EfficientNetLite0().to(memory_format=torch.channels_last)
+    what, command = "the weights of EfficientNet-Lite0", "python scripts/export_efficientnet.py"
+    return filled(network, path, what, command)
 
 
 def imagenet_features(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n 1280"]:
@@ -127,23 +115,13 @@ def imagenet_features(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray,
     Raises:
         InputError: another type or shape, or weights that are not there.
     """
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
-        raise InputError(
-            f"images are {images.dtype} {images.shape}; expected uint8 (n, h, w, 1) or "
-            "(n, h, w, 3). Convert [-1, 1] pictures with ambient.images.corpus.to_bytes."
-        )
+    check_pictures(images)
     return looked_up(images, _stored(images.shape[1:]), compute)
 
 
 def compute(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n 1280"]:
     """As `imagenet_features`, none looked up."""
-    look = load_efficientnet()
-    with torch.inference_mode():
-        parts = [
-            look(torch.from_numpy(to_unit(images[i : i + BATCH]))).numpy()
-            for i in range(0, len(images), BATCH)
-        ]
-    return np.concatenate([np.zeros((0, DIM), np.float32), *parts])
+    return looked_at(images, load_efficientnet(), DIM)
 
 
 def packed(features: Float[np.ndarray, "n d"]) -> UInt8[np.ndarray, "n d"]:
@@ -157,15 +135,9 @@ def unpacked(codes: UInt8[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
 
 @cache
 def _stored(shape: tuple[int, ...]) -> Known:
-    """Features of bundled pictures (h, w, c) by their bytes; none that other weights made."""
+    """Features of bundled pictures (h, w, c) by their bytes."""
     found: Known = {}
-    weights = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
-    for name in BUNDLED:
-        corpus, file = load_corpus(name), FOLDER / f"{name}-imagenet.npz"
-        if corpus.images.shape[1:] != shape or not file.exists():
-            continue
-        with np.load(file, allow_pickle=False) as stored:
-            if str(stored["weights_sha256"]) == weights:
-                keys = map(bytes, corpus.images[stored["places"]])
-                found |= zip(keys, unpacked(stored["features"]), strict=True)
+    for images, file in stored("-imagenet", WEIGHTS, "weights_sha256", shape):
+        keys = map(bytes, images[file["places"]])
+        found |= zip(keys, unpacked(file["features"]), strict=True)
     return found

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http.client import HTTPException
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -155,16 +154,6 @@ def resized(positions: Float[Tensor, "1 n d"], side: int) -> Float[Tensor, "1 m 
     grid = rearrange(grid, "1 (h w) d -> 1 d h w", h=known)
     grid = F.interpolate(grid, scale_factor=(side + 0.1) / known, mode="bicubic")
     return torch.cat([token, rearrange(grid, "1 d h w -> 1 (h w) d")], dim=1)
-
-
-def fetched() -> set[str]:
-    """Networks whose weights are here already; one that is damaged counts, its loading says so."""
-    from torchvision import models
-
-    files = {name: weights_file(models.get_weight(b.weights).url) for name, b in BACKBONES.items()}
-    if find_spec("timm"):
-        files[DINOV2] = weights_file(DINOV2_URL)
-    return {name for name, file in files.items() if file.exists()}
 
 
 def weights_file(url: str) -> Path:

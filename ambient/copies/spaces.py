@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from ambient.files import InputError
 
-DEFAULT = "encoder-64"  # names are written into reports; new weights need a new name
-FEATURES = DEFAULT
+FEATURES = "encoder-64"  # names are written into reports; new weights need a new name
 QUALITY = "efficientnet-lite0-96"  # what quality is measured in (`ambient.copies.imagenet`)
 
 
@@ -36,7 +35,7 @@ class FeatureSpace:
 SPACES = {
     space.name: space
     for space in (
-        FeatureSpace(DEFAULT, "the bundled encoder", 64, offline=True),
+        FeatureSpace(FEATURES, "the bundled encoder", 64, offline=True),
         FeatureSpace("pixels", "pixels again", None, offline=True),
         FeatureSpace("dinov2-vits14", "DINOv2 (downloaded)", 384),
         FeatureSpace("resnet18", "ResNet-18 (downloaded)", 512),

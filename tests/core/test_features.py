@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ambient.copies.features import BATCH, DIM, WEIGHTS, encode, read_encoder
-from ambient.copies.neighbors import similarities
+from ambient.copies.judge import similarities
 from ambient.copies.rules import halves, similarity_threshold
 from ambient.copies.spaces import FEATURES, SPACES, find_space
 from ambient.files import InputError
