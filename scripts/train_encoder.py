@@ -32,7 +32,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ambient.copies.features import WEIGHTS, Encoder, encode, load_encoder, standardize
-from ambient.copies.neighbors import similarities
+from ambient.copies.judge import similarities
 from ambient.copies.rules import judge
 from ambient.copies.spaces import FEATURES
 from ambient.images.corpus import Corpus, load_corpus, split_corpus, to_bytes, to_unit

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.copies.aligned import aligned_neighbors
+from ambient.copies.aligned import find_neighbors
 from ambient.copies.guises import orbit_of
 from ambient.copies.records import Report
 from ambient.copies.rules import RESEMBLING
@@ -163,7 +163,7 @@ class Found:
 def find(run: Run, images: Images) -> Found:
     """Pictures of a run beside its training images, by the rules of its report."""
     both, report = data.sets(run), data.report(run)
-    found = aligned_neighbors(images, both.train, both.groups, orbit_of(run.config))
+    found = find_neighbors(images, both.train, both.groups, orbit_of(run.config)).aligned
     points = report.copies.operating if report else ()
     line = data.threshold(run)
     alike = next((p.threshold for p in points if p.false_alarms == RESEMBLING), line)

@@ -2,13 +2,14 @@
 
 Every distance is that of unit vectors, the least over the guises of a training picture: mirrored
 and shifted by up to 2 pixels, and by whatever else its training moved it (`Orbit`), since copies of
-moved pictures are moved, and would hide. A training set may be read in several ways (`readings`);
-distances are the least over these too.
+moved pictures are moved, and would hide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from einops import rearrange
@@ -27,10 +28,9 @@ from ambient.copies.guises import (
     quarters,
     shifted,
 )
-from ambient.copies.neighbors import Neighbors
 from ambient.files import InputError, Tell, silent
 from ambient.images.corpus import to_unit
-from ambient.images.neighbors import distances
+from ambient.images.neighbors import check_groups, distances
 
 SEEN = 8  # blocks along a side of the view that tells which quarter turn to compare in
 FINE = 32  # pixels a side that are compared; larger pictures are averaged over blocks
@@ -41,16 +41,46 @@ TOGETHER = 2**23  # and of training pictures in all their guises
 NONE = -2.0  # a cosine of what is no candidate
 
 
-def aligned_neighbors(
+@dataclass(frozen=True)
+class Neighbors:
+    """Each query's nearest training picture, and the nearest one that is not its twin.
+
+    With a doubled training picture d1/d2 would be 1 for its perfect copy: the second neighbor
+    comes from another group.
+
+    Attributes:
+        nearest, second: indices into the training pictures, int64 (q,).
+        d1, d2: their distances, float32 (q,).
+    """
+
+    nearest: Index
+    second: Index
+    d1: NDArray[np.float32]
+    d2: NDArray[np.float32]
+
+    @property
+    def ratio(self) -> NDArray[np.float32]:
+        """d1/d2 in [0, 1]; 1 where both are 0."""
+        safe = np.where(self.d2 > 0, self.d2, 1)
+        return np.where(self.d2 > 0, self.d1 / safe, 1).astype(np.float32)
+
+
+class Found(NamedTuple):
+    """Neighbors by unit vectors in all guises, distances in [0, 2], and by pixels as they are."""
+
+    aligned: Neighbors
+    plain: Neighbors
+
+
+def find_neighbors(
     queries: Images,
     train: Images,
     groups: Index,
     orbit: Orbit = STILL,
     own: Index | None = None,
     tell: Tell = silent,
-    readings: Sequence[Images] = (),
-) -> Neighbors:
-    """Nearest training picture of each query, and nearest of another twin group, aligned.
+) -> Found:
+    """Nearest training picture of each query, and nearest of another twin group.
 
     Candidates come from a coarse view (`candidates`); they alone are compared pixel by pixel.
 
@@ -60,46 +90,24 @@ def aligned_neighbors(
         orbit: further moves of the training.
         own: int64 (q,), a group whose pictures each query does not see.
         tell: progress in training pictures.
-        readings: the training pictures read in other ways, in the same order.
-
-    Returns:
-        Neighbors whose distances are those of unit vectors, in [0, 2].
 
     Raises:
         InputError: different shapes, or fewer than 2 groups, or than 3 where `own` takes one away.
     """
-    return find_both(queries, train, groups, orbit, own, tell, readings)[0]
-
-
-def find_both(
-    queries: Images,
-    train: Images,
-    groups: Index,
-    orbit: Orbit = STILL,
-    own: Index | None = None,
-    tell: Tell = silent,
-    readings: Sequence[Images] = (),
-) -> tuple[Neighbors, Neighbors]:
-    """The neighbors of `aligned_neighbors`, and those by pixels as they are, in one search."""
-    _check(queries, train, groups, own)
-    index, alike, plain = [], [], np.full((len(queries), 1), -1)
-    for number, pictures in enumerate((train, *readings)):
-        some, near = candidates(queries, pictures, groups, orbit, own, tell)
-        some = some[:, : _affordable(queries, orbit)]
-        index.append(some)
-        alike.append(_compared(queries, pictures, some, orbit, tell))
-        plain = plain if number else near
-    found = np.concatenate(alike, axis=1)
-    apart = np.sqrt(np.maximum(2 - 2 * found, 0))
-    apart[found == NONE] = np.inf
-    widths = [some.shape[1] for some in index]
-    numbers = np.repeat(np.arange(len(index), dtype=np.int64), widths)
+    if queries.shape[1:] != train.shape[1:]:
+        raise InputError(
+            f"pictures of {queries.shape[1:]} and {train.shape[1:]} (height, width, channels) "
+            "cannot be aligned; read both at one size."
+        )
+    check_groups(groups, own)
+    index, plain = candidates(queries, train, groups, orbit, own, tell)
+    index = index[:, : _affordable(queries, orbit)]
+    alike = _compared(queries, train, index, orbit, tell)
+    apart = np.sqrt(np.maximum(2 - 2 * alike, 0))
+    apart[alike == NONE] = np.inf
     far = distances(as_rows(queries), as_rows(train), np.maximum(plain, 0))
     far[plain < 0] = np.inf
-    return (
-        _best_two(apart, np.concatenate(index, axis=1), groups, numbers),
-        _best_two(far, plain, groups, np.zeros(plain.shape[1], np.int64)),
-    )
+    return Found(_best_two(apart, index, groups), _best_two(far, plain, groups))
 
 
 def _affordable(queries: Images, orbit: Orbit) -> int:
@@ -122,20 +130,6 @@ def _block(images: Images) -> int:
 def as_rows(images: Images) -> NDArray[np.uint8]:
     """Images (n, h, w, c) flattened, (n, d)."""
     return rearrange(images, "n h w c -> n (h w c)")
-
-
-def _check(queries: Images, train: Images, groups: Index, own: Index | None) -> None:
-    if queries.shape[1:] != train.shape[1:]:
-        raise InputError(
-            f"pictures of {queries.shape[1:]} and {train.shape[1:]} (height, width, channels) "
-            "cannot be aligned; read both at one size."
-        )
-    needed, found = 2 if own is None else 3, len(np.unique(groups))
-    if found < needed:
-        raise InputError(
-            f"the training images form {found} groups of twins; at least {needed} are needed. "
-            "Add images that differ."
-        )
 
 
 def _compared(
@@ -203,7 +197,7 @@ def _in_all_shifts(
         tell("comparing images", min(start + size, len(pairs)), len(pairs))
 
 
-def _best_two(apart: NDArray[np.float32], index: Index, groups: Index, number: Index) -> Neighbors:
+def _best_two(apart: NDArray[np.float32], index: Index, groups: Index) -> Neighbors:
     """The nearest of each query's candidates, and the nearest of another group than its."""
     q = np.arange(len(index))
     first = apart.argmin(axis=1)
@@ -211,6 +205,4 @@ def _best_two(apart: NDArray[np.float32], index: Index, groups: Index, number: I
     same = groups[index] == groups[nearest][:, None]
     others = np.where(same, np.inf, apart)
     runner_up = others.argmin(axis=1)
-    return Neighbors(
-        nearest, index[q, runner_up], apart[q, first], others[q, runner_up], number[first]
-    )
+    return Neighbors(nearest, index[q, runner_up], apart[q, first], others[q, runner_up])

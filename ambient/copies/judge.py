@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ambient.copies.features import features_of
 from ambient.copies.guises import STILL, Orbit
-from ambient.copies.neighbors import similarities
 from ambient.copies.pixels import by_pixels
 from ambient.copies.quality import quality
 from ambient.copies.records import (
@@ -46,7 +45,7 @@ from ambient.copies.sets import (
 )
 from ambient.copies.spaces import find_space
 from ambient.files import InputError, Tell, silent
-from ambient.images.neighbors import Table
+from ambient.images.neighbors import Table, nearest, nearest_of_two_groups, values
 
 AT_ONCE = 256  # pictures encoded between two words on how far it is
 MANY_VALUES = 250_000_000  # of features at most: a gigabyte, and as much again while they are read
@@ -70,7 +69,6 @@ def judge_images(
     features: str | None = None,
     measure_quality: bool = True,
     tell: Tell = silent,
-    others: Sequence[str] = (),
     orbit: Orbit = STILL,
 ) -> Verdicts:
     """Who is a copy of a training image, by how much, and how far that verdict can be trusted.
@@ -84,8 +82,6 @@ def judge_images(
             only pixels are compared, which is much faster.
         measure_quality: where there are features and enough images, measure `quality` too.
         tell: hears how far the work is.
-        others: more feature spaces to apply the similarity rule in; one that can't be loaded or
-            is too large for the memory is left out, which a warning says.
         orbit: moves of training images that count as copies: those of their training.
 
     Raises:
@@ -106,7 +102,6 @@ def judge_images(
         if measure_quality:
             copies = np.array([sample.copy for sample in samples], bool)
             distances = quality(sets.samples, sets.train, sets.heldout, copies, tell)
-    further, left_out = _in_others(sets, others, tell)
     return Verdicts(
         copies=Copies(
             ratio=pixels.ratio,
@@ -115,16 +110,40 @@ def judge_images(
             orbit=None if orbit == STILL else orbit,
             similarity=similarity,
             agreement=agreement(samples) if similarity and len(unseen) else None,
-            others=further,
         ),
         quality=distances,
         calibrated_on=LEFT_OUT if leaves_out(sets) else UNSEEN if len(unseen) else None,
-        warnings=(*notes, *left_out),
+        warnings=tuple(notes),
         heldout_ratios=tuple(round(float(r), 4) for r in unseen),
         heldout_nearest=tuple(pixels.nearest.tolist()),
         samples=tuple(samples),
         most_similar=None if most_similar is None else tuple(most_similar.tolist()),
     )
+
+
+def similarities(
+    queries: Table,
+    train: Table,
+    groups: NDArray[np.int64] | None = None,
+    own: NDArray[np.int64] | None = None,
+) -> tuple[Flat, NDArray[np.int64]]:
+    """Largest cosine similarity of each query's features to the training set's, and whose it is.
+
+    Args:
+        queries, train: (q, k) and (n, k), float32 or pixels.
+        groups, own: twin groups of the training set, and of each query the one it does not see.
+    """
+
+    def unit(table: Table) -> Flat:
+        x = values(table)
+        lengths = np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12).astype(np.float32)
+        return np.divide(x, lengths, dtype=np.float32)
+
+    if groups is None or own is None:
+        distance, index = nearest(unit(queries), unit(train), k=1)
+    else:
+        distance, index = nearest_of_two_groups(unit(queries), unit(train), groups, own)
+    return (1 - distance[:, 0] ** 2 / 2).astype(np.float32), index[:, 0]
 
 
 def _compared(
@@ -181,20 +200,6 @@ def _by_features(
     rates = {name: getattr(verdict, name, None) for name in RATES}
     rule = SimilarityRule(features=features, threshold=limit, **rates)
     return rule, similar, most_similar
-
-
-def _in_others(
-    sets: ImageSets, others: Sequence[str], tell: Tell
-) -> tuple[tuple[SimilarityRule, ...], list[str]]:
-    """The similarity rule in more spaces, and a warning for each that was left out."""
-    found, left_out = [], []
-    for name in others:
-        try:
-            _check_values(sets, name)
-            found.append(_by_features(sets, _encoded(sets, name, tell), name)[0])
-        except InputError as e:
-            left_out.append(f"the features {name} were left out: {e}")
-    return tuple(found), left_out
 
 
 def _check_values(sets: ImageSets, features: str) -> None:

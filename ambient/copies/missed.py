@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ambient.copies.aligned import find_both
+from ambient.copies.aligned import find_neighbors
 from ambient.copies.guises import Orbit, Pictures
 from ambient.copies.intervals import clopper_pearson
 from ambient.copies.records import Missed, OperatingPoint
@@ -57,7 +57,7 @@ def missed(
     """
     found = []
     for kind, pictures in plants:
-        aligned, plain = find_both(to_bytes(pictures), train, groups, orbit)
+        aligned, plain = find_neighbors(to_bytes(pictures), train, groups, orbit)
         limits = [(point.false_alarms, point.threshold, aligned) for point in points]
         for share, limit, near in [*limits, (None, STRICT, plain)]:
             caught = (near.ratio < limit) & (groups[near.nearest] == groups[of])

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ambient.copies.aligned import aligned_neighbors, as_rows, find_both
+from ambient.copies.aligned import Found, Neighbors, as_rows, find_neighbors
 from ambient.copies.guises import Orbit
-from ambient.copies.neighbors import Neighbors
 from ambient.copies.records import JudgedImage, Null, OperatingPoint, Rule
 from ambient.copies.rules import (
     FALSE_ALARMS,
@@ -30,7 +29,7 @@ from ambient.copies.rules import (
     ratio_threshold,
     verdict_at,
 )
-from ambient.copies.sets import ImageSets, leaves_out, one_of_each, stand_ins, strangers
+from ambient.copies.sets import ImageSets, no_copies, strangers
 from ambient.files import Tell
 from ambient.images.neighbors import distances, nearest
 
@@ -63,21 +62,15 @@ def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
     def part(name: str) -> Tell:
         return lambda _, done, total: tell(name, done, total)
 
-    aligned, plain = find_both(
-        sets.samples,
-        sets.train,
-        sets.groups,
-        orbit,
-        tell=part("comparing pixels"),
-        readings=sets.readings,
-    )
-    calmed, calm_plain = _of_no_copies(sets, orbit, part("calibrating on pixels"))
-    calm = calmed.ratio
+    comparing = part("comparing pixels")
+    aligned, plain = find_neighbors(sets.samples, sets.train, sets.groups, orbit, tell=comparing)
+    unseen, unseen_plain = _of_no_copies(sets, orbit, part("calibrating on pixels"))
+    calm = unseen.ratio
     enough = min(len(sets.samples), len(calm)) >= MIN_SAMPLES
     limits = {share: ratio_threshold(_calibrating(calm), share) for share in OPERATING}
     rated = {share: _rates(limits[share], aligned.ratio, calm, enough) for share in OPERATING}
     null = _null(sets, orbit, part("comparing with unseen images"))
-    strict = _rates(STRICT, plain.ratio, calm_plain, enough)
+    strict = _rates(STRICT, plain.ratio, unseen_plain.ratio, enough)
     return ByPixels(
         samples=list(_records(sets, aligned, plain.ratio < STRICT, limits, tell)),
         ratio=Rule(null=null, **rated[FALSE_ALARMS]),
@@ -88,23 +81,17 @@ def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
         ),
         strict=Rule(**strict),
         unseen=calm,
-        nearest=calmed.nearest,
+        nearest=unseen.nearest,
     )
 
 
-def _of_no_copies(sets: ImageSets, orbit: Orbit, tell: Tell) -> tuple[Neighbors, Flat]:
-    """Of held-out images, one a group, or of training images each by the others: the aligned
-    neighbors, and plain ratios."""
-    if leaves_out(sets):
-        some = stand_ins(sets.groups)
-        images, own = sets.train[some], sets.groups[some]
-    else:
-        images, own = sets.heldout[one_of_each(sets.heldout_groups)], None
+def _of_no_copies(sets: ImageSets, orbit: Orbit, tell: Tell) -> Found:
+    """The neighbors of images that are no copies."""
+    images, own = no_copies(sets)
     if not len(images):
         none, far = np.zeros(0, np.int64), np.zeros(0, np.float32)
-        return Neighbors(none, none, far, far), far
-    both = find_both(images, sets.train, sets.groups, orbit, own, tell, sets.readings)
-    return both[0], both[1].ratio
+        return Found(*[Neighbors(none, none, far, far)] * 2)
+    return find_neighbors(images, sets.train, sets.groups, orbit, own, tell)
 
 
 def _calibrating(calm: Flat) -> Flat:
@@ -125,7 +112,7 @@ def _null(sets: ImageSets, orbit: Orbit, tell: Tell) -> Null | None:
     if min(len(rest), len(sets.samples)) < MIN_SAMPLES or len(np.unique(groups)) < 2:
         return None
     samples, calm = (
-        aligned_neighbors(images, known, groups, orbit, tell=tell).ratio
+        find_neighbors(images, known, groups, orbit, tell=tell).aligned.ratio
         for images in (sets.samples, sets.heldout[rest])
     )
     found = judge(samples, calm, "ratio")
@@ -155,7 +142,6 @@ def _records(
             copy=bool(copies[i]),
             resembles=bool(alike[i] and not copies[i]),
             strict=bool(strict[i]),
-            reading=int(found.reading[i]) if sets.readings and found.reading is not None else None,
             nearest_heldout=position,
             d_heldout=distance,
         )

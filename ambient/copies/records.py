@@ -107,11 +107,6 @@ class RatedRule(Rule, frozen=True, kw_only=True):
     heldout_ci95: Interval
     features: str = ""
 
-    @property
-    def shows_copies(self) -> bool:
-        """Whether the interval of the copied share lies above that of false alarms."""
-        return self.ci95[0] > self.heldout_ci95[1]
-
 
 class Agreement(Record, frozen=True, kw_only=True):
     """How many samples both rules, one alone, or neither call a copy."""
@@ -131,7 +126,7 @@ class Copies(Record, frozen=True, kw_only=True):
         missed: what the rules miss of plants; empty where nobody planted any.
         strict: d1/d2 < 1/3 of pixels as they are.
         orbit: moves of the training that count as copies; None: no more than of any copy.
-        similarity: the similarity rule; `others` in further feature spaces.
+        similarity: the similarity rule.
     """
 
     ratio: Rule
@@ -141,7 +136,6 @@ class Copies(Record, frozen=True, kw_only=True):
     orbit: Orbit | None = None
     similarity: SimilarityRule | None = None
     agreement: Agreement | None = None
-    others: tuple[SimilarityRule, ...] = ()
 
     @property
     def rate(self) -> float | None:
@@ -205,7 +199,6 @@ class JudgedImage(Record, frozen=True, kw_only=True):
         copy, copy_by_similarity: the verdicts of both rules.
         resembles: no copy, but below the threshold of 5 % false alarms.
         strict: a copy by d1/d2 < 1/3 of pixels as they are, to whichever images are nearest so.
-        reading: which reading of the training images the nearest is in, of several.
         nearest_heldout, d_heldout: position and distance of the nearest held-out image.
     """
 
@@ -219,7 +212,6 @@ class JudgedImage(Record, frozen=True, kw_only=True):
     copy_by_similarity: bool | None = None
     resembles: bool = False
     strict: bool | None = None
-    reading: Count | None = None
     nearest_heldout: Count | None
     d_heldout: Distance | None
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ambient.copies.aligned import aligned_neighbors
+from ambient.copies.aligned import Neighbors, find_neighbors
 from ambient.copies.intervals import clopper_pearson
-from ambient.copies.neighbors import Neighbors
 from ambient.files import InputError
 from ambient.images.arrays import Given, as_images
 from ambient.images.twins import twin_groups
@@ -199,6 +198,6 @@ def find_copies(
             f"groups are {twins.dtype.name} {twins.shape}; expected one whole number for each of "
             f"{len(known)} training images."
         )
-    neighbors = aligned_neighbors(made, known, twins)
-    null = aligned_neighbors(unseen, known, twins, own=twins if heldout is None else None)
-    return judge(neighbors.ratio, null.ratio, "ratio"), neighbors
+    found = find_neighbors(made, known, twins).aligned
+    null = find_neighbors(unseen, known, twins, own=twins if heldout is None else None).aligned
+    return judge(found.ratio, null.ratio, "ratio"), found

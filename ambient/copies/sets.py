@@ -27,8 +27,6 @@ class ImageSets:
             held-out images the training images, each judged against the others, take their place.
         groups, heldout_groups: int64 (n,), twin groups (`twin_groups`); rules are
             calibrated on one image of each.
-        readings: the training images read in other ways, in the same order: what a copy of any of
-            them is near to.
 
     Raises:
         InputError: images of different sizes or channels.
@@ -39,7 +37,6 @@ class ImageSets:
     heldout: Images
     groups: Groups
     heldout_groups: Groups
-    readings: tuple[Images, ...] = ()
 
     def __post_init__(self) -> None:
         for name, images in (("samples", self.samples), ("held-out images", self.heldout)):
@@ -78,6 +75,15 @@ def stand_ins(groups: Groups) -> NDArray[np.int64]:
     if len(each) <= STAND_INS:
         return each
     return np.sort(np.random.default_rng(0x57A7).choice(each, STAND_INS, replace=False))
+
+
+def no_copies(sets: ImageSets) -> tuple[Images, Groups | None]:
+    """Images that are no copies, one of each twin group: held-out ones; or training images, with
+    the groups that they must not see."""
+    if not leaves_out(sets):
+        return sets.heldout[one_of_each(sets.heldout_groups)], None
+    some = stand_ins(sets.groups)
+    return sets.train[some], sets.groups[some]
 
 
 def strangers(sets: ImageSets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

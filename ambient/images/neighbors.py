@@ -77,17 +77,22 @@ def nearest_of_two_groups(
         InputError: different dimensions; fewer than 2 groups, or than 3 where `own` takes one away.
     """
     _check_dimensions(queries, keys)
+    check_groups(groups, own)
+    index = np.zeros((len(queries), 2), np.int64)
+    for some, block in blocks(queries, BLOCK):
+        index[some] = _best_two(block, keys, groups, None if own is None else own[some])
+        tell("comparing images", some.stop, len(queries))
+    return _ascending(distances(queries, keys, index), index, 2)
+
+
+def check_groups(groups: NDArray[np.int64], own: NDArray[np.int64] | None) -> None:
+    """Raises InputError where a nearest image, or one of another group, may be missing."""
     needed, found = 2 if own is None else 3, len(np.unique(groups))
     if found < needed:
         raise InputError(
             f"the training images form {found} groups of twins; at least {needed} are needed. "
             "Add images that differ."
         )
-    index = np.zeros((len(queries), 2), np.int64)
-    for some, block in blocks(queries, BLOCK):
-        index[some] = _best_two(block, keys, groups, None if own is None else own[some])
-        tell("comparing images", some.stop, len(queries))
-    return _ascending(distances(queries, keys, index), index, 2)
 
 
 def _best_two(

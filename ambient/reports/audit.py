@@ -20,7 +20,7 @@ from ambient.copies.guises import Orbit
 from ambient.copies.judge import judge_images
 from ambient.copies.likeness import flat
 from ambient.copies.records import Copies, CorpusFacts, Verdicts
-from ambient.copies.rules import MIN_SAMPLES, ORDERS, choose
+from ambient.copies.rules import MIN_SAMPLES, ORDERS, RATES, choose
 from ambient.copies.sets import Images, one_of_each
 from ambient.copies.spaces import FEATURES
 from ambient.files import Tell, silent
@@ -160,9 +160,13 @@ def report_on(
 
 
 def without_rates(copies: Copies) -> Copies:
-    """The same verdicts, without rates that mean nothing."""
-    rates = dict.fromkeys(("rate", "ci95", "heldout_rate", "heldout_ci95", "null"))
-    return msgspec.structs.replace(copies, ratio=msgspec.structs.replace(copies.ratio, **rates))
+    """The same verdicts, without rates of the aligned rule, which mean nothing."""
+    rates = dict.fromkeys(RATES)
+    return msgspec.structs.replace(
+        copies,
+        ratio=msgspec.structs.replace(copies.ratio, null=None, **rates),
+        operating=tuple(msgspec.structs.replace(p, **rates) for p in copies.operating),
+    )
 
 
 def obstacle(sets: Sets, unseen: Tally, chained: bool) -> str:

@@ -8,17 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
-from ambient.copies.aligned import aligned_neighbors
+from ambient.copies.aligned import find_neighbors
 from ambient.copies.guises import Orbit
 from ambient.copies.likeness import flat, is_exact, likenesses
 from ambient.copies.records import Verdicts
 from ambient.copies.rules import UNLIKE
-from ambient.copies.sets import Images, leaves_out, one_of_each, stand_ins
+from ambient.copies.sets import Images, no_copies, one_of_each
 from ambient.files import Tell
 from ambient.images.changes import CHANGES, changed
 from ambient.images.twins import twin_radius
 from ambient.reports.answer import beyond
-from ambient.reports.records import COMMON, Recall, Tally
+from ambient.reports.records import COMMON, NOTHING, Recall, Tally
 from ambient.reports.sets import Sets
 
 PLANTED = 40  # copies of each kind
@@ -62,13 +62,9 @@ class Look:
 
     def unseen(self) -> Tally:
         """What is named among the images that calibrate the rule."""
-        images = self.sets.images
         if self.chained or self.judged.calibrated_on is None:
-            return Tally(of=0, named=0, explained=0, exact=0)
-        if leaves_out(images):
-            pictures = images.train[stand_ins(images.groups)]
-        else:
-            pictures = images.heldout[one_of_each(images.heldout_groups)]
+            return NOTHING
+        pictures, _ = no_copies(self.sets.images)
         called = np.array(self.judged.heldout_ratios) < self.judged.copies.ratio.threshold
         return count(self._words(pictures, self.judged.heldout_nearest, called.tolist()))
 
@@ -76,14 +72,15 @@ class Look:
         """What is named of copies of training images, changed in each of `CHANGES`."""
         train, groups = self.sets.known.images, self.sets.known.groups
         rng = np.random.default_rng([seed, 0x91A7])
-        each = np.array([i for i in one_of_each(groups) if not flat(train[i : i + 1])[0]], int)
+        each = one_of_each(groups)
+        each = each[~flat(train[each])]
         if not len(each):
             return ()
         some = train[rng.choice(each, min(PLANTED, len(each)), replace=False)]
         names = [name for name in CHANGES if train.shape[3] == 3 or name != "recolored"]
         planted = np.concatenate([changed(some, name, rng) for name in names])
         tell("looking for planted copies", 0, 1)
-        found = aligned_neighbors(planted, train, groups, self.orbit)
+        found = find_neighbors(planted, train, groups, self.orbit).aligned
         called = found.ratio < self.judged.copies.ratio.threshold
         words = self._words(planted, found.nearest.tolist(), called.tolist())
         hits = np.reshape([word is not None for word in words], (len(names), len(some)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ambient.copies.aligned import aligned_neighbors
+from ambient.copies.aligned import find_neighbors
 from ambient.copies.guises import Orbit
 from ambient.copies.records import Rejection
 from ambient.copies.rules import MIN_SAMPLES, halves, promised, ratio_threshold
@@ -53,13 +53,13 @@ class Filter:
                 "say which samples to reject. Train on fewer, or give --heldout."
             )
         calibrating = unseen[halves(len(unseen))[0]]
-        near = aligned_neighbors(calibrating, sets.train, sets.groups, orbit)
+        near = find_neighbors(calibrating, sets.train, sets.groups, orbit).aligned
         limit = ratio_threshold(near.ratio)
         return cls(sets.train, sets.groups, orbit, limit, len(unseen))
 
     def copies(self, images: Images) -> NDArray[np.bool_]:
         """Which images (n, h, w, c) are copies."""
-        near = aligned_neighbors(images, self.train, self.groups, self.orbit)
+        near = find_neighbors(images, self.train, self.groups, self.orbit).aligned
         return near.ratio < self.threshold
 
 

@@ -70,16 +70,12 @@ class Sets:
         held = (known[:0], self.known.groups[:0]) if not unseen else (unseen.images, unseen.groups)
         return ImageSets(made, known, held[0], self.known.groups, held[1])
 
-    def fields(self) -> Iterator[tuple[str, Corpus]]:
-        """The sets that were given, by the names of their fields."""
-        for name in ("made", "known", "unseen"):
-            if (corpus := getattr(self, name)) is not None:
-                yield name, corpus
-
     def named(self) -> Iterator[tuple[str, Corpus]]:
         """The sets that were given, by the names of the command's options."""
-        for name, corpus in self.fields():
-            yield {"made": "generated", "known": "train", "unseen": "heldout"}[name], corpus
+        yield "generated", self.made
+        yield "train", self.known
+        if self.unseen is not None:
+            yield "heldout", self.unseen
 
 
 def read_sets(
@@ -113,7 +109,7 @@ def read_sets(
     unseen = read("heldout", heldout, side, reading) if heldout is not None else None
     sets = Sets(made, known, unseen, reading=reading, tried=len(readings), sheets=sheets.count)
     tell("looking for twins", 0, 1)
-    return told_apart(in_one_form(sets))
+    return without_twins(in_one_form(sets))
 
 
 def _folders(*specs: object) -> list[Path]:
@@ -217,7 +213,7 @@ def _in_gray(corpus: Corpus) -> Corpus:
     return replace(corpus, images=np.stack(gray)[..., None])
 
 
-def told_apart(sets: Sets) -> Sets:
+def without_twins(sets: Sets) -> Sets:
     """What repeats in nature, what is unseen, and whether one set was given for another."""
     known, unseen, notes = sets.known, sets.unseen, list(sets.notes)
     common = repeated(known.images)

@@ -17,13 +17,13 @@ from scipy.stats import betabinom
 
 from ambient.cli import main
 from ambient.copies.guises import Orbit
-from ambient.copies.judge import judge_images
-from ambient.copies.neighbors import find_neighbors, similarities
+from ambient.copies.judge import judge_images, similarities
 from ambient.copies.records import JudgedImage
 from ambient.copies.rules import FALSE_ALARMS, LEFT_OUT, halves
 from ambient.copies.sets import ImageSets, sets_of, strangers
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus
+from ambient.images.neighbors import nearest_of_two_groups
 from ambient.reports.audit import audit
 from ambient.reports.evaluate import draw_and_judge, evaluate, report_of
 from ambient.reports.records import read_report
@@ -105,14 +105,13 @@ def test_strangers_are_no_twins_of_the_rest() -> None:
 def test_left_out_training_images_do_not_see_their_own_group() -> None:
     train = np.array([[0, 0], [0, 0.1], [3, 0], [0, 9]], np.float32)
     groups = np.array([0, 0, 1, 2])
-    found = find_neighbors(train, train, groups, own=groups)
-    assert found.nearest.tolist() == [2, 2, 0, 1]
-    assert found.second.tolist() == [3, 3, 3, 2]
-    assert found.d1[0] == 3
+    far, near = nearest_of_two_groups(train, train, groups, own=groups)
+    assert near.tolist() == [[2, 3], [2, 3], [0, 3], [1, 2]]
+    assert far[0, 0] == 3
     turned = np.array([[1, 0], [1, 0.01], [0, 1], [-1, 0]], np.float32)
     assert similarities(turned, turned, groups, groups)[1].tolist() == [2, 2, 1, 2]
     with pytest.raises(InputError, match="form 2 groups of twins; at least 3"):
-        find_neighbors(train[:3], train[:3], groups[:3], own=groups[:3])
+        nearest_of_two_groups(train[:3], train[:3], groups[:3], own=groups[:3])
 
 
 def test_without_unseen_images_training_images_calibrate_the_rules(emoji: Corpus) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from ambient.copies.aligned import aligned_neighbors
+from ambient.copies.aligned import find_neighbors
 from ambient.copies.guises import STILL, Orbit, cosines, directions, guises
 from ambient.images.corpus import digest, to_unit
 from ambient.runs.folder import Run
@@ -141,5 +141,5 @@ def _judged(
     key: str, _run: Run, orbit: Orbit, _images: Images
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     both = data.sets(_run)
-    found = aligned_neighbors(_images, both.train, both.groups, orbit)
+    found = find_neighbors(_images, both.train, both.groups, orbit).aligned
     return found.ratio, found.nearest

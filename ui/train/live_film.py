@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ambient.copies.aligned import aligned_neighbors
+from ambient.copies.aligned import find_neighbors
 from ambient.copies.guises import orbit_of
 from ambient.copies.intervals import clopper_pearson
 from ambient.files import InputError
@@ -49,7 +49,7 @@ def _stage(path: str, step: int, changed: tuple[int, int]) -> Stage:
             f"the samples of '{run.name}' at step {step} were just removed; look again."
         )
     both = data.sets(run)
-    found = aligned_neighbors(sheet, both.train, both.groups, orbit_of(run.config))
+    found = find_neighbors(sheet, both.train, both.groups, orbit_of(run.config)).aligned
     near = np.stack([found.nearest, found.second], axis=1).tolist()
     copies = tuple((found.ratio < data.threshold(run)).tolist())
     return Stage(sheet, copies, near)
