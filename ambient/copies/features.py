@@ -2,8 +2,8 @@
 
 Cosine similarity of features finds copies that pixel distances miss. The default is a small bundled
 network whose 64 numbers survive mirroring and small shifts: `scripts/train_encoder.py` makes its
-weights, `assets/encoder/report.json` says how well they work. Networks trained elsewhere are
-downloaded when first asked for. Features of bundled pictures are stored (assets/features).
+weights, `assets/encoder/report.json` says how well they work. DINOv2 is downloaded when first asked
+for. Features of bundled pictures are stored (assets/features).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ambient.copies.pretrained import BACKBONES, DINOV2, load_backbone, load_dinov2, reason, to_rgb
+from ambient.copies.pretrained import DINOV2, load_dinov2, reason, to_rgb
 from ambient.copies.spaces import FEATURES, find_space
 from ambient.files import ASSETS, InputError
 from ambient.images.corpus import BUNDLED, load_corpus, to_unit
@@ -152,7 +152,6 @@ LOADERS: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {
     FEATURES: load_encoder,
     "pixels": lambda: flatten_pixels,
     DINOV2: load_dinov2,
-    **{name: partial(load_backbone, name) for name in BACKBONES},
 }
 
 
@@ -172,7 +171,7 @@ def encode(
 
     Args:
         images: uint8 (n, h, w, c), c = 1 or 3, sides of at least 8 pixels.
-        features: a name in `SPACES`. All but encoder-64 and pixels download weights on first use.
+        features: a name in `SPACES`; DINOv2 downloads its weights on first use.
 
     Returns:
         float32 (n, d). A picture's features don't depend on what else is in the batch.

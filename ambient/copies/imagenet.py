@@ -92,7 +92,7 @@ def load_efficientnet() -> Pretrained:
     Raises:
         InputError: its file is missing or damaged.
     """
-    return Pretrained(read_efficientnet(WEIGHTS), SIDE, (MEAN,) * 3, (STD,) * 3, mode="bicubic")
+    return Pretrained(read_efficientnet(WEIGHTS), SIDE, (MEAN,) * 3, (STD,) * 3)
 
 
 def read_efficientnet(path: Path) -> EfficientNetLite0:

@@ -1,6 +1,6 @@
-"""Networks trained elsewhere as feature spaces: their weights are downloaded once and checked.
+"""A network trained elsewhere as a feature space: its weights are downloaded once and checked.
 
-The code is that of torchvision and timm; nothing that is downloaded is executed.
+The code is that of timm; nothing that is downloaded is executed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ import math
 import pickle
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cache
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -50,12 +48,10 @@ class Pretrained(nn.Module):
         side: int,
         mean: tuple[float, ...],
         std: tuple[float, ...],
-        mode: str = "bilinear",
     ) -> None:
         super().__init__()
         self.network = network
         self.side = side
-        self.mode = mode
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("std", torch.tensor(std)[:, None, None])
         self.requires_grad_(False).eval()
@@ -63,56 +59,8 @@ class Pretrained(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """Features of pictures in [-1, 1], c = 1 or 3, by the network's view of [0, 1]."""
         x = (to_rgb(x) + 1) / 2
-        x = F.interpolate(x, (self.side, self.side), mode=self.mode, antialias=True).clamp(0, 1)
+        x = F.interpolate(x, (self.side, self.side), mode="bicubic", antialias=True).clamp(0, 1)
         return self.network((x - self.mean) / self.std).float()
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A torchvision classifier of ImageNet, to be used without its last layer.
-
-    Attributes:
-        weights: their full name; torchvision's `DEFAULT` may move, a feature space must not.
-        last: the layer that is taken off.
-        options: what the network's builder must be told to fit the weights.
-    """
-
-    weights: str
-    last: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-BACKBONES = {
-    "resnet18": Backbone("ResNet18_Weights.IMAGENET1K_V1", "fc"),
-    "resnet50": Backbone("ResNet50_Weights.IMAGENET1K_V2", "fc"),
-    "convnext-tiny": Backbone("ConvNeXt_Tiny_Weights.IMAGENET1K_V1", "classifier.2"),
-    "inception-v3": Backbone(
-        "Inception_V3_Weights.IMAGENET1K_V1", "fc", {"transform_input": True, "init_weights": False}
-    ),
-}
-
-
-@cache
-def load_backbone(name: str) -> Pretrained:
-    """A network of `BACKBONES`, its weights downloaded on first use.
-
-    The weights of `inception-v3` are torchvision's, not the TensorFlow ones behind published FID
-    numbers: distances between its features don't compare with those of papers.
-
-    Raises:
-        InputError: the weights can't be fetched, or their file is not the right one.
-    """
-    from torchvision import models
-
-    backbone = BACKBONES[name]
-    weights = models.get_weight(backbone.weights)
-    sha256 = Path(weights.url).stem.rsplit("-", 1)[1]  # torchvision's files carry its beginning
-    state = fetch_weights(name, weights.url, sha256)
-    network = models.get_model(name.replace("-", "_"), weights=None, **backbone.options)
-    network.load_state_dict(state)
-    network.set_submodule(backbone.last, nn.Identity())
-    seen = weights.transforms()
-    return Pretrained(network, seen.crop_size[0], tuple(seen.mean), tuple(seen.std))
 
 
 DINOV2 = "dinov2-vits14"
@@ -127,7 +75,7 @@ def load_dinov2() -> Pretrained:
     """DINOv2 ViT-S/14 (Oquab et al. 2023), its class token: its own weights in timm's network.
 
     Raises:
-        InputError: timm is not installed, or as `load_backbone`.
+        InputError: timm is not installed, or as `fetch_weights`.
     """
     try:
         from timm import create_model
@@ -141,7 +89,7 @@ def load_dinov2() -> Pretrained:
     state["pos_embed"] = resized(state["pos_embed"], SIDE // PATCH)
     network = create_model("vit_small_patch14_dinov2", img_size=SIDE, num_classes=0)
     network.load_state_dict(state)
-    return Pretrained(network, SIDE, IMAGENET_MEAN, IMAGENET_STD, mode="bicubic")
+    return Pretrained(network, SIDE, IMAGENET_MEAN, IMAGENET_STD)
 
 
 def resized(positions: Float[Tensor, "1 n d"], side: int) -> Float[Tensor, "1 m d"]:
@@ -156,11 +104,6 @@ def resized(positions: Float[Tensor, "1 n d"], side: int) -> Float[Tensor, "1 m 
     return torch.cat([token, rearrange(grid, "1 d h w -> 1 (h w) d")], dim=1)
 
 
-def weights_file(url: str) -> Path:
-    """Where torch.hub keeps what it downloads from there."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
-
-
 def fetch_weights(name: str, url: str, sha256: str) -> dict[str, Tensor]:
     """The tensors in a file of torch.hub's cache folder, downloaded if it isn't there.
 
@@ -173,7 +116,7 @@ def fetch_weights(name: str, url: str, sha256: str) -> dict[str, Tensor]:
     Raises:
         InputError: no network, a download that broke off, or another file under that name.
     """
-    path = weights_file(url)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -38,10 +38,6 @@ SPACES = {
         FeatureSpace(FEATURES, "the bundled encoder", 64, offline=True),
         FeatureSpace("pixels", "pixels again", None, offline=True),
         FeatureSpace("dinov2-vits14", "DINOv2 (downloaded)", 384),
-        FeatureSpace("resnet18", "ResNet-18 (downloaded)", 512),
-        FeatureSpace("resnet50", "ResNet-50 (downloaded)", 2048),
-        FeatureSpace("convnext-tiny", "ConvNeXt (downloaded)", 768),
-        FeatureSpace("inception-v3", "Inception v3 (downloaded)", 2048),
     )
 }
 OFFLINE = " or ".join(name for name, space in SPACES.items() if space.offline)

@@ -16,15 +16,12 @@ import numpy as np
 import pytest
 import timm
 import torch
-from torch import nn
-from torchvision import models
-from torchvision.models import WeightsEnum
 from torchvision.transforms.functional import normalize
 
 from ambient.copies import pretrained as module
 from ambient.copies.features import encode
-from ambient.copies.pretrained import BACKBONES, load_backbone, load_dinov2, resized
-from ambient.copies.spaces import OFFLINE, SPACES
+from ambient.copies.pretrained import DINOV2, fetch_weights, load_dinov2, resized
+from ambient.copies.spaces import OFFLINE
 from ambient.files import InputError
 
 
@@ -38,7 +35,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     behind_proxy(monkeypatch, port)
-    load_backbone.cache_clear()
     load_dinov2.cache_clear()
     return tmp_path / "hub"
 
@@ -53,92 +49,41 @@ def behind_proxy(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 
 
 def save_state(state: dict[str, Any], folder: Path, stem: str) -> tuple[Path, str]:
-    """A weights file named by the beginning of its hash, as torchvision's are, and that hash."""
+    """A weights file, and its hash."""
     scratch = folder / "scratch.pth"
     torch.save(state, scratch)
     sha256 = hashlib.sha256(scratch.read_bytes()).hexdigest()
-    return scratch.rename(folder / f"{stem}-{sha256[:8]}.pth"), sha256
+    return scratch.rename(folder / f"{stem}.pth"), sha256
 
 
-def stand_in(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[WeightsEnum, Path]:
-    """A torchvision network's random weights, in a file of `folder` that passes for the trained."""
-    weights = models.get_weight(BACKBONES[name].weights)
-    torch.manual_seed(0)
-    builder = name.replace("-", "_")
-    network = models.get_model(builder, weights=None, **BACKBONES[name].options)
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = 1
-    network(torch.randn(2, 3, 299, 299))  # else a deep untrained network forgets its pictures
-    path, _ = save_state(network.state_dict(), folder, builder)
-    monkeypatch.setattr(weights.value, "url", path.as_uri())
-    return weights, path
-
-
-@pytest.mark.parametrize("name", BACKBONES)
-def test_backbones_give_what_their_last_layer_is_given(
-    name: str, hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The last layer turns the features into what torchvision's own loading of it all answers."""
-    weights, path = stand_in(name, hub.parent, monkeypatch)
-    seen = weights.transforms()
-    side = seen.crop_size[0]
-    images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
-    images[1] //= 4
-    rows = encode(images, name)
-    assert rows.dtype == np.float32
-    assert rows.shape == (2, SPACES[name].dim)
-    assert (hub / "checkpoints" / path.name).read_bytes() == path.read_bytes()
-    network = models.get_model(name.replace("-", "_"), weights=weights).eval()
-    unit = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
-    with torch.inference_mode():
-        expected = network(normalize(unit, seen.mean, seen.std))
-        found = network.get_submodule(BACKBONES[name].last)(torch.from_numpy(rows))
-    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
-    assert (expected[0] - expected[1]).abs().max() > 0.05
-
-
-def test_backbones_take_any_size_gray_and_batch(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, path = stand_in("resnet18", hub.parent, monkeypatch)
-    gray = np.random.default_rng(0).integers(0, 256, (5, 12, 40, 1), dtype=np.uint8)
-    rows = encode(gray, "resnet18")
-    path.unlink()  # the network stays in memory
-    assert load_backbone("resnet18") is load_backbone("resnet18")
-    np.testing.assert_array_equal(encode(gray.repeat(3, axis=3), "resnet18"), rows)
-    np.testing.assert_allclose(encode(gray[3:4], "resnet18"), rows[3:4], rtol=1e-4, atol=1e-4)
-    assert np.abs(rows[0] - rows[1]).max() > 1e-3
-    assert encode(gray[:0], "resnet18").shape == (0, 512)
-    assert not any(p.requires_grad for p in load_backbone("resnet18").parameters())
-
-
-def test_a_broken_download_leaves_nothing_behind(
-    hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, path = stand_in("resnet18", hub.parent, monkeypatch)
+def test_a_broken_download_leaves_nothing_behind(hub: Path) -> None:
+    path, sha256 = save_state({"weight": torch.ones(1000)}, hub.parent, "some")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="could not be fetched.*invalid hash"):
-        encode(np.zeros((1, 8, 8, 3), np.uint8), "resnet18")
+        fetch_weights("some", path.as_uri(), sha256)
     assert not list((hub / "checkpoints").iterdir())
     path.write_bytes(whole)
-    assert encode(np.zeros((1, 8, 8, 3), np.uint8), "resnet18").shape == (1, 512)
+    assert (fetch_weights("some", path.as_uri(), sha256)["weight"] == 1).all()
+    assert (hub / "checkpoints" / path.name).read_bytes() == whole
+    path.unlink()  # it is kept
+    assert fetch_weights("some", path.as_uri(), sha256).keys() == {"weight"}
 
 
 def test_another_file_under_the_name_is_refused(hub: Path) -> None:
-    path = hub / "checkpoints" / "resnet18-f37072fd.pth"
+    path = hub / "checkpoints" / "dinov2_vits14_pretrain.pth"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"half a download")
-    with pytest.raises(InputError, match=r"resnet18-f37072fd.pth.*expected f37072fd.*delete it"):
-        encode(np.zeros((1, 8, 8, 3), np.uint8), "resnet18")
+    with pytest.raises(InputError, match=r"_pretrain.pth.*expected b938bf1b.*delete it"):
+        encode(np.zeros((1, 8, 8, 3), np.uint8), DINOV2)
 
 
-@pytest.mark.parametrize("name", [name for name, space in SPACES.items() if not space.offline])
-def test_without_a_network_one_line_says_what_to_do(name: str, hub: Path) -> None:
+def test_without_a_network_one_line_says_what_to_do(hub: Path) -> None:
     with pytest.raises(InputError) as told:
-        encode(np.zeros((1, 8, 8, 3), np.uint8), name)
+        encode(np.zeros((1, 8, 8, 3), np.uint8), DINOV2)
     line = str(told.value)
     assert "\n" not in line
-    for part in (name, "https://", ".pth", "network once", str(hub / "checkpoints"), OFFLINE):
+    for part in (DINOV2, "https://", ".pth", "network once", str(hub / "checkpoints"), OFFLINE):
         assert part in line
     assert OFFLINE == "encoder-64 or pixels"
 
@@ -151,7 +96,7 @@ def test_a_silent_server_is_given_up(hub: Path, monkeypatch: pytest.MonkeyPatch)
         silent.listen()
         behind_proxy(monkeypatch, silent.getsockname()[1])
         with pytest.raises(InputError, match="timed out"):
-            encode(np.zeros((1, 8, 8, 3), np.uint8), "resnet18")
+            encode(np.zeros((1, 8, 8, 3), np.uint8), DINOV2)
     assert socket.getdefaulttimeout() == before
 
 
@@ -168,8 +113,12 @@ def test_dinov2_is_timms_network_with_its_own_weights(
     monkeypatch.setattr(module, "DINOV2_URL", path.as_uri())
     monkeypatch.setattr(module, "DINOV2_SHA256", sha256)
     images = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
-    rows = torch.from_numpy(encode(images, "dinov2-vits14"))
+    rows = torch.from_numpy(encode(images, DINOV2))
     assert load_dinov2() is load_dinov2()
+    assert not any(p.requires_grad for p in load_dinov2().parameters())
+    gray = images[:, :12, :40, :1]
+    np.testing.assert_array_equal(encode(gray.repeat(3, axis=3), DINOV2), encode(gray, DINOV2))
+    assert encode(gray[:0], DINOV2).shape == (0, 384)
     seen = timm.create_model("vit_small_patch14_dinov2", img_size=224, num_classes=0).eval()
     del state["mask_token"]
     seen.load_state_dict(state | {"pos_embed": resized(state["pos_embed"], 16)})
@@ -194,7 +143,7 @@ def test_without_timm_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "timm", None)
     load_dinov2.cache_clear()
     with pytest.raises(InputError, match=r"timm; run `pip install -r requirements-models.txt`"):
-        encode(np.zeros((1, 8, 8, 3), np.uint8), "dinov2-vits14")
+        encode(np.zeros((1, 8, 8, 3), np.uint8), DINOV2)
 
 
 def test_weights_that_would_run_code_are_not_loaded(
@@ -208,5 +157,5 @@ def test_weights_that_would_run_code_are_not_loaded(
     torch.save({"conv1.weight": Trap()}, scratch)
     sha256 = hashlib.sha256(scratch.read_bytes()).hexdigest()
     with pytest.raises(InputError, match="more or less than plain weights"):
-        module.fetch_weights("resnet18", scratch.as_uri(), sha256)
+        fetch_weights("some", scratch.as_uri(), sha256)
     assert not (hub.parent / "sprung").exists()
