@@ -38,8 +38,7 @@ from ambient.copies.sets import (
     Images,
     ImageSets,
     leaves_out,
-    one_of_each,
-    stand_ins,
+    no_copies,
     strangers,
     warnings,
 )
@@ -193,7 +192,8 @@ def _by_features(
 ) -> tuple[SimilarityRule, Flat, NDArray[np.int64]]:
     """The similarity rule in one space, each sample's similarity, and to which image."""
     similar, most_similar = similarities(cloud.samples, cloud.train)
-    unseen = _unseen_similarities(sets, cloud)
+    innocent, own = no_copies(sets, cloud.train, cloud.heldout)
+    unseen = similarities(innocent, cloud.train, sets.groups, own)[0]
     enough = min(len(similar), len(unseen)) >= MIN_SAMPLES
     verdict = judge(similar, unseen, "similarity") if enough else None
     limit = verdict.threshold if verdict else similarity_threshold(unseen)
@@ -213,24 +213,12 @@ def _check_values(sets: ImageSets, features: str) -> None:
         )
 
 
-def _unseen_similarities(sets: ImageSets, cloud: Rows) -> Flat:
-    """Of images that are no copies: held-out ones, or each training image by the others."""
-    if leaves_out(sets):
-        some = stand_ins(sets.groups)
-        return similarities(cloud.train[some], cloud.train, sets.groups, sets.groups[some])[0]
-    return similarities(cloud.heldout[one_of_each(sets.heldout_groups)], cloud.train)[0]
-
-
 def _null(sets: ImageSets, cloud: Rows) -> Null | None:
-    """The disjoint-split null: how many samples count as copies of images their model never saw?
-
-    The false-alarm rate of *generated* images, where `heldout_rate` is that of real ones. None
-    where too few images are left to calibrate on.
-    """
-    taken, rest = strangers(sets)
-    keys = cloud.heldout[taken]
-    if min(len(rest), len(sets.samples)) < MIN_SAMPLES or len(keys) < 2:
+    """The disjoint-split null of similarity (`strangers`)."""
+    if not (parted := strangers(sets)):
         return None
+    taken, rest = parted
+    keys = cloud.heldout[taken]
     samples, unseen = (similarities(some, keys)[0] for some in (cloud.samples, cloud.heldout[rest]))
     verdict = judge(samples, unseen, "similarity")
     return Null(n_train=len(taken), rate=verdict.rate, ci95=verdict.ci95)

@@ -87,7 +87,7 @@ def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
 
 def _of_no_copies(sets: ImageSets, orbit: Orbit, tell: Tell) -> Found:
     """The neighbors of images that are no copies."""
-    images, own = no_copies(sets)
+    images, own = no_copies(sets, sets.train, sets.heldout)
     if not len(images):
         none, far = np.zeros(0, np.int64), np.zeros(0, np.float32)
         return Found(*[Neighbors(none, none, far, far)] * 2)
@@ -106,11 +106,11 @@ def _rates(threshold: float, samples: Flat, calm: Flat, enough: bool) -> dict[st
 
 
 def _null(sets: ImageSets, orbit: Orbit, tell: Tell) -> Null | None:
-    """The disjoint-split null of the aligned ratio (`ambient.copies.sets.strangers`)."""
-    taken, rest = strangers(sets)
-    known, groups = sets.heldout[taken], sets.heldout_groups[taken]
-    if min(len(rest), len(sets.samples)) < MIN_SAMPLES or len(np.unique(groups)) < 2:
+    """The disjoint-split null of the aligned ratio (`strangers`)."""
+    if not (parted := strangers(sets)):
         return None
+    taken, rest = parted
+    known, groups = sets.heldout[taken], sets.heldout_groups[taken]
     samples, calm = (
         find_neighbors(images, known, groups, orbit, tell=tell).aligned.ratio
         for images in (sets.samples, sets.heldout[rest])

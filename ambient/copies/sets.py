@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from ambient.images.corpus import Corpus, Split
 
 Images = NDArray[np.uint8]
 Groups = NDArray[np.int64]
+Rows = TypeVar("Rows", bound=NDArray[np.generic])
 
 MIN_HELDOUT = 100  # fewer unseen images calibrate worse than as many training images and more
 STAND_INS = 2000  # so many training images at most stand in for held-out ones: each searches all
@@ -77,26 +79,38 @@ def stand_ins(groups: Groups) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(0x57A7).choice(each, STAND_INS, replace=False))
 
 
-def no_copies(sets: ImageSets) -> tuple[Images, Groups | None]:
-    """Images that are no copies, one of each twin group: held-out ones; or training images, with
-    the groups that they must not see."""
+def no_copies(sets: ImageSets, train: Rows, heldout: Rows) -> tuple[Rows, Groups | None]:
+    """What is no copy, one of each twin group: held-out images; or training images, with the
+    groups that they must not see.
+
+    Args:
+        train, heldout: (n, ...), the images of the sets, or their features.
+    """
     if not leaves_out(sets):
-        return sets.heldout[one_of_each(sets.heldout_groups)], None
+        return heldout[one_of_each(sets.heldout_groups)], None
     some = stand_ins(sets.groups)
-    return sets.train[some], sets.groups[some]
+    return train[some], sets.groups[some]
 
 
-def strangers(sets: ImageSets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def strangers(sets: ImageSets) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Held-out positions that play a training set no model saw, and the rest to calibrate on.
 
-    As many as there are training images, or half of the held-out ones where those are fewer; no
-    twin of one is among the rest, nor of another there.
+    They give the disjoint-split null: how many samples count as copies of images their model never
+    saw? That is the false-alarm rate of *generated* images, where `heldout_rate` is that of real
+    ones. As many as there are training images, or half of the held-out ones where those are fewer;
+    no twin of one is among the rest, nor of another there.
+
+    Returns:
+        None where too few images are left to calibrate on, or too few samples.
     """
     order = np.random.default_rng(0x57A6).permutation(len(sets.heldout))
     first = order[: min(len(sets.train), len(order) // 2)]
     rest = one_of_each(sets.heldout_groups)
-    apart = ~np.isin(sets.heldout_groups[rest], sets.heldout_groups[first])
-    return np.sort(first), rest[apart]
+    rest = rest[~np.isin(sets.heldout_groups[rest], sets.heldout_groups[first])]
+    different = len(np.unique(sets.heldout_groups[first]))
+    if min(len(rest), len(sets.samples)) < MIN_SAMPLES or different < 2:
+        return None
+    return np.sort(first), rest
 
 
 def _size(images: Images) -> str:

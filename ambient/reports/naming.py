@@ -64,7 +64,8 @@ class Look:
         """What is named among the images that calibrate the rule."""
         if self.chained or self.judged.calibrated_on is None:
             return NOTHING
-        pictures, _ = no_copies(self.sets.images)
+        images = self.sets.images
+        pictures, _ = no_copies(images, images.train, images.heldout)
         called = np.array(self.judged.heldout_ratios) < self.judged.copies.ratio.threshold
         return count(self._words(pictures, self.judged.heldout_nearest, called.tolist()))
 
