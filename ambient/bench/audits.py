@@ -10,11 +10,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ambient.bench.rows import Row, absent
 from ambient.images.corpus import load_corpus
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -37,7 +37,7 @@ def pictures(count: int, side: int, seed: int) -> NDArray[np.uint8]:
     return found
 
 
-def measure(generated: int, train: int, side: int) -> Iterator[dict[str, Any]]:
+def measure(generated: int, train: int, side: int) -> Iterator[Row]:
     """Rows of a bench: seconds, those of processors, and peak memory of one audit in a process, and
     what it found."""
     known, copies = pictures(train, side, 0), round(COPIED * generated)
@@ -64,9 +64,8 @@ def measure(generated: int, train: int, side: int) -> Iterator[dict[str, Any]]:
         named = json.loads((place / "audit.json").read_bytes())["answer"]["named"]
     rate = named / generated
     note = f"{100 * COPIED:.0f} % planted, {100 * rate:.1f} % named; {THREADS} threads"
-    empty = {"peer": None, "ratio": None}
-    yield {"name": "audit_seconds", "ours": seconds, "unit": f"s, {what}", "note": note, **empty}
+    yield {**absent("audit_seconds", f"s, {what}", note), "ours": seconds}
     spent = usage.ru_utime + usage.ru_stime
-    yield {"name": "audit_processor_seconds", "ours": spent, "unit": f"s, {what}", **empty}
+    yield {**absent("audit_processor_seconds", f"s, {what}", ""), "ours": spent}
     memory = usage.ru_maxrss / 1000
-    yield {"name": "audit_peak_megabytes", "ours": memory, "unit": f"MB, {what}", **empty}
+    yield {**absent("audit_peak_megabytes", f"MB, {what}", ""), "ours": memory}

@@ -8,23 +8,23 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ambient.bench.rows import Row, absent
 from ambient.copies.judge import judge_images
 from ambient.copies.sets import sets_of
 from ambient.reports.evaluate import draw
 from ambient.runs.folder import Run, open_run
 
 
-def measure(seeds: int, steps: int, samples: int) -> Iterator[dict[str, Any]]:
+def measure(seeds: int, steps: int, samples: int) -> Iterator[Row]:
     """Seconds from the start of `train` until half of the samples are copies, each seed."""
     found = [seconds_to_half(seed, steps, samples) for seed in range(seeds)]
     yield censored("seconds_to_half_copies:digits-50", "s from the start of the command", found)
 
 
-def censored(name: str, unit: str, found: Sequence[tuple[float, bool]]) -> dict[str, Any]:
+def censored(name: str, unit: str, found: Sequence[tuple[float, bool]]) -> Row:
     """A row of times, some of which only say how long something did not happen.
 
     Args:
@@ -33,15 +33,9 @@ def censored(name: str, unit: str, found: Sequence[tuple[float, bool]]) -> dict[
     median = float(np.median([t if happened else np.inf for t, happened in found]))
     never = [f"{t:.0f}" for t, happened in found if not happened]
     note = f"{len(never)} of {len(found)} seeds not within {', '.join(never)} s" if never else ""
-    return {
-        "name": name,
-        "ours": median if np.isfinite(median) else None,
-        "peer": None,
-        "ratio": None,
-        "unit": unit,
-        "note": note,
-        "each": [t if happened else None for t, happened in found],
-    }
+    each = [t if happened else None for t, happened in found]
+    ours = median if np.isfinite(median) else None
+    return {**absent(name, unit, note), "ours": ours, "each": each}
 
 
 def seconds_to_half(seed: int, steps: int, samples: int) -> tuple[float, bool]:

@@ -1,16 +1,10 @@
-"""How fast this is here, side by side with what it is compared to.
-
-Every ratio is of runs that take turns in one process, or of processes that take turns, in an
-order that reverses from block to block: whatever else the machine does hits both. A row holds the
-median over blocks and, of more than three, a 95 % bootstrap interval of the ratio.
-"""
+"""How fast this is here, side by side with what it is compared to (`ambient bench`)."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ambient.bench import audits, copying
 from ambient.bench.peers import PEERS, Adapted, Peer
+from ambient.bench.rows import Calls, Row, absent, compared, in_turn
 from ambient.config import Config, configure
 from ambient.diffusion.denoiser import EDM
 from ambient.diffusion.hardware import choose_device, faster_dtype
@@ -31,8 +26,6 @@ from ambient.diffusion.training import Trainer, build_denoiser
 from ambient.files import InputError
 from ambient.images.corpus import load_corpus, split_corpus, to_unit
 
-Row = dict[str, Any]
-Calls = dict[str, Callable[[], object]]
 PEER_RATE = 2e-3  # best of 1, 2 and 4 thousandths after 200 steps of smalldiffusion's network
 IMAGES = 1000  # that the networks to be timed train on; the others are held out
 
@@ -56,48 +49,6 @@ QUICK = Size(
     blocks=2, batch=2, steps=2, seeds=1, error_seeds=1, heldout=2, copy_steps=2, samples=100,
     audit=(120, 300, 16),
 )  # fmt: skip
-
-
-def in_turn(calls: Calls, blocks: int) -> dict[str, np.ndarray]:
-    """Seconds of each call in each block; a block before the first warms up.
-
-    With one thread they are the processor's, which other processes on the machine do not lengthen.
-    """
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for block in range(blocks + 1):
-        for name in list(calls)[:: 1 if block % 2 else -1]:
-            start = clock()
-            calls[name]()
-            if block:
-                seconds[name].append(clock() - start)
-    return {name: np.array(values) for name, values in seconds.items()}
-
-
-def compared(name: str, unit: str, ours: np.ndarray, peer: np.ndarray) -> Row:
-    """One row: medians of both, and of their ratio block by block.
-
-    It has an interval where there are more than three blocks: fewer bound nothing.
-    """
-    ratios = ours / peer
-    row: Row = {
-        "name": name,
-        "ours": float(np.median(ours)),
-        "peer": float(np.median(peer)),
-        "ratio": float(np.median(ratios)),
-        "blocks": len(ratios),
-        "unit": unit,
-    }
-    if len(ratios) > 3:
-        draws = np.random.default_rng(0).integers(len(ratios), size=(4000, len(ratios)))
-        medians = np.median(ratios[draws], axis=1)
-        row["ratio_ci95"] = np.quantile(medians, [0.025, 0.975]).tolist()
-    return row
-
-
-def absent(name: str, unit: str, why: str) -> Row:
-    """A row that could not be measured here, and the reason."""
-    return {"name": name, "ours": None, "peer": None, "ratio": None, "unit": unit, "note": why}
 
 
 class Bench:

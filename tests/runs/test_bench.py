@@ -16,6 +16,7 @@ import pytest
 
 from ambient.bench import copying, peers
 from ambient.bench import suite as bench
+from ambient.bench.rows import Calls, Row, absent, compared, in_turn
 from ambient.cli import main
 from ambient.files import InputError
 from ambient.runs.folder import Run, open_run, step_name
@@ -25,10 +26,10 @@ HERE = ["arms", "matmul", "errors", "speed"]  # what needs no process of its own
 
 def test_a_row_compares_block_by_block() -> None:
     ours, peer = np.array([10.0, 20.0, 30.0, 20.0]), np.array([5.0, 10.0, 15.0, 10.0])
-    row = bench.compared("x", "images/s", ours, peer)
+    row = compared("x", "images/s", ours, peer)
     assert (row["ours"], row["peer"], row["ratio"]) == (20.0, 10.0, 2.0)
     assert row["ratio_ci95"] == [2.0, 2.0]
-    assert "ratio_ci95" not in bench.compared("x", "images/s", ours[:3], peer[:3])
+    assert "ratio_ci95" not in compared("x", "images/s", ours[:3], peer[:3])
 
 
 def test_a_seed_that_does_not_get_there_is_said_and_the_others_count() -> None:
@@ -41,8 +42,8 @@ def test_a_seed_that_does_not_get_there_is_said_and_the_others_count() -> None:
 
 def test_calls_take_turns_in_an_order_that_reverses() -> None:
     seen: list[str] = []
-    calls: bench.Calls = {name: lambda name=name: seen.append(name) for name in "ab"}  # type: ignore[misc]
-    seconds = bench.in_turn(calls, 2)
+    calls: Calls = {name: lambda name=name: seen.append(name) for name in "ab"}  # type: ignore[misc]
+    seconds = in_turn(calls, 2)
     assert "".join(seen) == "baabba"
     assert [len(v) for v in seconds.values()] == [2, 2]
 
@@ -81,11 +82,11 @@ def test_a_section_that_fails_says_why_and_the_others_are_written(
 ) -> None:
     target = tmp_path / "bench.json"
 
-    def gone(_: object) -> Iterator[bench.Row]:
-        yield bench.absent("half", "s", "")
+    def gone(_: object) -> Iterator[Row]:
+        yield absent("half", "s", "")
         raise subprocess.CalledProcessError(3, ["python", "-c", "a program"])
 
-    def broken(_: object) -> Iterator[bench.Row]:
+    def broken(_: object) -> Iterator[Row]:
         assert [row["name"] for row in json.loads(target.read_text())["rows"]] == ["half", "audit"]
         raise ValueError("no such thing\nat all")
 
