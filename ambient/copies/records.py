@@ -25,8 +25,8 @@ class Null(Record, frozen=True, kw_only=True):
     ci95: Interval
 
 
-class Rule(Record, frozen=True, kw_only=True):
-    """A copy rule, its threshold and what it found.
+class Rates(Record, frozen=True, kw_only=True):
+    """A threshold, and what a rule finds at it.
 
     Attributes:
         rate, ci95: copied share of the samples; None where too few images allow a rate.
@@ -38,12 +38,17 @@ class Rule(Record, frozen=True, kw_only=True):
     ci95: Interval | None
     heldout_rate: Share | None
     heldout_ci95: Interval | None
-    null: Null | None = None
 
     def __post_init__(self) -> None:
         shares = (self.rate, self.ci95, self.heldout_rate, self.heldout_ci95)
         if len({share is None for share in shares}) > 1:
             raise InputError("a rule has some of its rates; expected all of them, or none")
+
+
+class Rule(Rates, frozen=True, kw_only=True):
+    """A copy rule."""
+
+    null: Null | None = None
 
     @property
     def rated(self) -> RatedRule:
@@ -57,22 +62,16 @@ class Rule(Record, frozen=True, kw_only=True):
         return msgspec.convert(self, RatedRule, from_attributes=True)
 
 
-class OperatingPoint(Record, frozen=True, kw_only=True):
+class OperatingPoint(Rates, frozen=True, kw_only=True):
     """The aligned rule at a share of false alarms.
 
     Attributes:
         false_alarms: the share of unseen images that it may call copies.
         promised: what calibration on so many unseen images can promise; more where they are few.
-        threshold, rate, ci95, heldout_rate, heldout_ci95: as in `Rule`.
     """
 
     false_alarms: Share
     promised: Share
-    threshold: Distance
-    rate: Share | None
-    ci95: Interval | None
-    heldout_rate: Share | None
-    heldout_ci95: Interval | None
 
 
 class Missed(Record, frozen=True, kw_only=True):
