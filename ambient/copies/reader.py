@@ -8,17 +8,18 @@ are, and nothing of what a picture shows.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
-from scipy.stats import rankdata, t
+from scipy.stats import rankdata
 from torch import Tensor
 
+from ambient.copies.intervals import Interval, student
 from ambient.files import InputError
 from ambient.images.corpus import to_unit
 
@@ -36,24 +37,17 @@ AT_ONCE = 256  # pictures in floats
 Rows = Float[np.ndarray, "n d"]
 
 
-@dataclass(frozen=True)
-class Separation:
+class Separation(NamedTuple):
     """How well a reader tells pictures apart that it did not learn from.
 
     Attributes:
         auc: how often it ranks a random sample above a random unseen picture: 0.5 is guessing,
             1 never wrong; below 0.5 by chance only.
-        deviation: its standard deviation over the folds, divided by the root of their number.
+        ci95: Student's interval over the folds, within 0 and 1.
     """
 
     auc: float
-    deviation: float
-
-    @property
-    def ci95(self) -> tuple[float, float]:
-        """Student's interval over the folds, within 0 and 1."""
-        reach = float(t.ppf(0.975, FOLDS - 1)) * self.deviation
-        return max(self.auc - reach, 0.0), min(self.auc + reach, 1.0)
+    ci95: Interval
 
 
 def told_apart(
@@ -87,7 +81,8 @@ def told_apart(
         auc(*discriminant(a[parts[0] != k], b[parts[1] != k], a[parts[0] == k], b[parts[1] == k]))
         for k in range(FOLDS)
     ]
-    return Separation(float(np.mean(scores)), float(np.std(scores, ddof=1) / math.sqrt(FOLDS)))
+    low, high = student(scores)
+    return Separation(float(np.mean(scores)), (max(low, 0.0), min(high, 1.0)))
 
 
 def gabor_energies(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n d"]:
