@@ -1,4 +1,4 @@
-"""What is stored of a verdict: typed JSON, readable without torch or faiss."""
+"""What is stored of a verdict: typed JSON, readable without torch."""
 
 from __future__ import annotations
 

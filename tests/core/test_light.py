@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "streamlit", "faiss", "torchvision"}
+HEAVY = {"torch", "streamlit", "torchvision"}
 
 
 @pytest.mark.parametrize(
