@@ -138,7 +138,6 @@ class Audit(Judged, frozen=True, kw_only=True):
     tally: Tally = NOTHING
     unseen: Tally = NOTHING
     recall: tuple[Recall, ...] = ()
-    shape: tuple[Count, Count, Count]
     generated: Generated
     duplicates: Duplicates | None = None
     samples: tuple[AuditedImage, ...]

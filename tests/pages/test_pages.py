@@ -53,6 +53,7 @@ def _plant(folder: Path, arm: str, cutoff: float, copied: int) -> None:
         step=100,
         checkpoint_sha256="0" * 64,
         corpus=CorpusFacts(name="digits", n_train=N, n_heldout=100, sha256=corpus.sha256),
+        shape=images.shape[1:],
         n_samples=SAMPLES,
         seed=0,
         copies=found.copies,

@@ -400,9 +400,3 @@ def test_bundled_pictures_come_from_the_bundled_weights() -> None:
         drawn = np.concatenate(list(draw(run, range(8)))).astype(float)
         # Another machine's arithmetic moves a few pixels a little; other weights move them all.
         assert np.abs(drawn - stored[0][:8]).mean() < 6.0, run.name
-
-
-def test_a_config_of_an_older_version_opens(tmp_path: Path, tiny_run: Run) -> None:
-    fields = {**json.loads(tiny_run.config.to_json()), "mode": "compiled"}
-    (tmp_path / "config.json").write_text(json.dumps(fields))
-    assert open_run(tmp_path).config == tiny_run.config
