@@ -9,7 +9,7 @@ for. Features of bundled pictures are stored (assets/features).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from ambient.copies.pretrained import DINOV2, load_dinov2, reason, to_rgb
 from ambient.copies.spaces import FEATURES, find_space
-from ambient.files import ASSETS, InputError
+from ambient.files import ASSETS, InputError, Tell
 from ambient.images.corpus import BUNDLED, load_corpus, to_unit
 from ambient.images.read import MIN_SIDE
 
@@ -34,6 +34,7 @@ FOLDER = ASSETS / "features"  # `python -m scripts.build_features`
 DIM = 64  # a covariance of 64 features has full rank from 65 images on, so 400 samples will do
 WEIGHTS = ASSETS / "encoder" / "encoder.safetensors"
 BATCH = 64  # stays in cache; a third faster than 256
+AT_ONCE = 128  # pictures between two words on how far it is
 
 SIDE = 32  # every picture is seen at this size
 REACH = 2  # pixels of 32
@@ -216,6 +217,23 @@ def features_of(
     """What `encode` returns, and as it raises; bundled pictures are looked up."""
     known = _stored(images.shape[1:]) if features == FEATURES else {}
     return looked_up(images, known, partial(encode, features=features))
+
+
+def in_turn(
+    sets: Sequence[UInt8[np.ndarray, "_ h w c"]],
+    read: Callable[[NDArray[np.uint8]], Rows],
+    part: str,
+    tell: Tell,
+) -> Iterator[Rows]:
+    """Features of each set, a few pictures between two words on how far `part` is."""
+    done, total = 0, sum(map(len, sets))
+    for images in sets:
+        rows = []
+        for start in range(0, max(len(images), 1), AT_ONCE):
+            rows.append(read(images[start : start + AT_ONCE]))
+            done += len(rows[-1])
+            tell(part, done, total)
+        yield np.concatenate(rows)
 
 
 def looked_up(

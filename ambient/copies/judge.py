@@ -6,14 +6,15 @@ the last digit on the same images.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ambient.copies.features import features_of
+from ambient.copies.features import features_of, in_turn
 from ambient.copies.guises import STILL, Orbit
 from ambient.copies.pixels import by_pixels
 from ambient.copies.quality import quality
@@ -35,7 +36,6 @@ from ambient.copies.rules import (
     similarity_threshold,
 )
 from ambient.copies.sets import (
-    Images,
     ImageSets,
     leaves_out,
     no_copies,
@@ -46,7 +46,6 @@ from ambient.copies.spaces import find_space
 from ambient.files import InputError, Tell, silent
 from ambient.images.neighbors import Table, nearest, nearest_of_two_groups, values
 
-AT_ONCE = 256  # pictures encoded between two words on how far it is
 MANY_VALUES = 250_000_000  # of features at most: a gigabyte, and as much again while they are read
 
 
@@ -57,10 +56,6 @@ class Rows:
     samples: Table
     train: Table
     heldout: Table
-
-    @classmethod
-    def of(cls, sets: ImageSets, read: Callable[[Images], Table]) -> Rows:
-        return cls(read(sets.samples), read(sets.train), read(sets.heldout))
 
 
 def judge_images(
@@ -93,7 +88,11 @@ def judge_images(
     notes = warnings(sets, len(unseen))
     similarity, distances, most_similar = None, None, None
     if features:
-        cloud = _encoded(sets, features, tell)
+        images, read = (
+            (sets.samples, sets.train, sets.heldout),
+            partial(features_of, features=features),
+        )
+        cloud = Rows(*in_turn(images, read, f"comparing in {features}", tell))
         similarity, similar, most_similar = _by_features(sets, cloud, features)
         null = _null(sets, cloud)
         similarity = msgspec.structs.replace(similarity, null=null)
@@ -168,23 +167,6 @@ def agreement(samples: Sequence[JudgedImage]) -> Agreement:
         similarity_only=pairs.count((False, True)),
         neither=pairs.count((False, False)),
     )
-
-
-def _encoded(sets: ImageSets, features: str, tell: Tell) -> Rows:
-    """The sets in a feature space, a few pictures at a time."""
-    total = sum(map(len, (sets.samples, sets.train, sets.heldout)))
-    done = 0
-
-    def read(images: Images) -> Flat:
-        nonlocal done
-        parts = [features_of(images[:0], features)]
-        for start in range(0, len(images), AT_ONCE):
-            parts.append(features_of(images[start : start + AT_ONCE], features))
-            done += len(parts[-1])
-            tell(f"comparing in {features}", done, total)
-        return np.concatenate(parts)
-
-    return Rows.of(sets, read)
 
 
 def _by_features(

@@ -7,12 +7,13 @@ measures may be used, and how far, is decided by `make quality` (docs/quality.md
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy.special import logsumexp, softmax
 
+from ambient.copies.features import in_turn
 from ambient.copies.imagenet import imagenet_features
 from ambient.copies.reader import told_apart
 from ambient.copies.records import Quality
@@ -32,7 +33,6 @@ STEPS = 20  # of expectation maximization
 LEAST = 0.01  # variance of a Gaussian; an exact copy would have none
 WIDE = 0.81  # of distances to the mean of training images, as the paper has it
 DRAWS = 200  # of a bootstrap
-AT_ONCE = 128  # images whose features are computed between two words on how far it is
 
 
 def quality(
@@ -62,7 +62,7 @@ def quality(
     drawn = np.random.default_rng(0xF1D).integers(len(train), size=len(samples))
     once, back = np.unique(drawn, return_inverse=True)
     sets = (samples, train[once], heldout[reference], heldout[others])
-    a, known, unseen, perfect = _read(sets, tell)
+    a, known, unseen, perfect = in_turn(sets, imagenet_features, "measuring quality", tell)
     copier, new = known[back], a[~copies]
     enough = len(new) >= FEWEST
     texture = None
@@ -85,18 +85,6 @@ def quality(
         told_apart=texture.auc if texture else None,
         told_apart_ci95=texture.ci95 if texture else None,
     )
-
-
-def _read(sets: Sequence[Images], tell: Tell) -> Iterator[Features]:
-    """Features of each set, a few images between two words on how far it is."""
-    done, total = 0, sum(map(len, sets))
-    for images in sets:
-        parts = []
-        for start in range(0, len(images), AT_ONCE):
-            parts.append(imagenet_features(images[start : start + AT_ONCE]))
-            done += len(parts[-1])
-            tell("measuring quality", done, total)
-        yield np.concatenate(parts)
 
 
 def order_of(images: Images) -> Positions:
