@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from ambient.config import Config, configure
 from ambient.diffusion.corruption import corrupt
-from ambient.diffusion.denoiser import EDM, edm_weight
+from ambient.diffusion.denoiser import edm_weight
 from ambient.diffusion.loss import denoising_loss
 from ambient.diffusion.noise import lognormal_sigmas
 from ambient.diffusion.schedule import karras_sigmas
@@ -118,47 +118,6 @@ def test_the_trained_optimum_is_the_closed_form(sigma: float) -> None:
         inside = bins == b
         error = target[inside].std() / inside.sum() ** 0.5
         assert abs(target[inside].mean() - oracle[inside].mean()) < 4 * error
-
-
-def test_a_network_reaches_the_closed_form() -> None:
-    """The tiny enumerable problem, trained: 2 one-pixel images and a small MLP."""
-    images = torch.tensor([-1.0, 1.0]).reshape(2, 1, 1, 1)
-    frozen = corrupt(images, [0, 1], 0.5, seed=0)
-
-    class Net(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layers = torch.nn.Sequential(
-                torch.nn.Linear(2, 64), torch.nn.SiLU(), torch.nn.Linear(64, 64), torch.nn.SiLU(),
-                torch.nn.Linear(64, 1),
-            )  # fmt: skip
-
-        def forward(self, x: Tensor, c_noise: Tensor) -> Tensor:
-            flat = torch.cat([x.flatten(1), c_noise[:, None]], 1)
-            return self.layers(flat)[:, :, None, None]
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        denoiser = EDM(Net(), sigma_data=1.0)
-    optimizer = torch.optim.Adam(denoiser.parameters(), lr=3e-3)
-    g = generator(5)
-    for _ in range(1500):
-        pick = torch.randint(2, (256,), generator=g)
-        sigma = lognormal_sigmas(256, 0.3, 0.8, g)
-        loss = denoising_loss(
-            denoiser, "ambient", images[pick], frozen[pick], sigma, 0.5, 1.0, g
-        ).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    for sigma, images_there in ((0.3, images), (1.5, frozen)):
-        x = images_there[torch.randint(2, (500,), generator=g)]
-        spread = sigma if sigma < 0.5 else (sigma**2 - 0.25) ** 0.5
-        x = x + spread * torch.randn(x.shape, generator=g)
-        s = torch.full((500,), sigma)
-        with torch.no_grad():
-            gap = denoiser(x, s) - ambient_ideal(images, frozen, 0.5)(x, s)
-        assert gap.pow(2).mean().sqrt() < 0.12
 
 
 def test_noisy_only_never_trains_below_its_cutoff() -> None:
