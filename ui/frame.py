@@ -42,18 +42,19 @@ def _pages() -> list[StreamlitPage]:
         st.Page(f"pages/{name}.py", title=title, visibility="hidden")
         for name, title in HIDDEN.items()
     ]
-    return [*pages, also, *hidden, *(_old(name) for name in MOVED)]
+    old = [
+        st.Page(f"pages/{name}.py", title=moved.to, visibility="hidden")
+        for name, moved in MOVED.items()
+    ]
+    return [*pages, also, *hidden, *old]
 
 
-def _old(name: str) -> StreamlitPage:
-    """An address of former days, which leads to a page of today with its parameters."""
-    to, names, also = MOVED[name]
-
-    def lead() -> None:
-        given = {names.get(k, k): st.query_params.get_all(k) for k in st.query_params}
-        st.switch_page(f"pages/{to}.py", query_params={**also, **given})
-
-    return st.Page(lead, title=to, url_path=name, visibility="hidden")
+def lead_on() -> None:
+    """All that the file of an old address does: go where it leads, with its parameters."""
+    _framed()
+    to, names, also = MOVED[_calling()]
+    given = {names.get(k, k): st.query_params.get_all(k) for k in st.query_params}
+    st.switch_page(f"pages/{to}.py", query_params={**also, **given})
 
 
 def _settings() -> None:
@@ -137,16 +138,21 @@ def enter_stage(title: str) -> None:
     _arrive(title)
 
 
-def _arrive(title: str) -> str:
-    """What comes before a page draws; returns its name.
+def _framed() -> None:
+    """Run again through app.py where it did not run.
 
     With a `pages/` folder, the first visitor of a fresh server who opens a deep link runs the page
-    without app.py. Registering the pages and running again goes through app.py.
+    alone. Registering the pages and running again goes through app.py.
     """
     if FRAMED not in st.session_state:
         _settings()
         st.navigation(_pages(), position="hidden")
         st.rerun()
+
+
+def _arrive(title: str) -> str:
+    """What comes before a page draws; returns its name."""
+    _framed()
     _start()
     st.set_page_config(page_title=f"{title} · Ambient Explorer")
     if LESSON in st.query_params:

@@ -22,7 +22,10 @@ HIDDEN = {  # reached from other pages
 
 
 class Moved(NamedTuple):
-    """Where an old address leads: a page, what its parameters are called there, and others."""
+    """Where an old address leads: a page, what its parameters are called there, and others.
+
+    Each has a file in `pages/`: Streamlit looks for one before it has run app.py.
+    """
 
     to: str
     names: dict[str, str] = {}

@@ -19,8 +19,8 @@ NAME = "emoji-300-standard"
 pytestmark = pytest.mark.browser
 
 
-def test_old_addresses_lead_to_their_places_with_what_they_named(tab: Any) -> None:
-    tab.open()  # of a server that nobody has asked yet, Streamlit says that it knows no such page
+def test_old_addresses_lead_to_their_places_with_what_they_named(fresh: str, new_tab: Any) -> None:
+    tab = new_tab(fresh)  # nobody has asked yet: what Streamlit does not know, it says
     for old, new, named in (
         (f"evidence_room?run={NAME}&view=Twins", "evidence", (NAME, "view=Twins")),
         (

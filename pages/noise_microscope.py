@@ -1,0 +1,5 @@
+"""An address of before, which leads to a page of today."""
+
+from ui.frame import lead_on
+
+lead_on()
