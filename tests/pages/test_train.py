@@ -29,7 +29,8 @@ from ambient.runs.presets import PRESETS
 from ambient.runs.start import packed
 from tests.pages.driver import press, ran, text, visit
 from ui import visitor, words
-from ui.train import cards, live_film, watch
+from ui.film import training
+from ui.train import cards, watch
 
 PAIR = "Pair"
 
@@ -116,12 +117,12 @@ def test_a_run_waits_its_turn_is_stopped_and_goes_on(runs: Path) -> None:
 
 
 def test_what_is_counted_is_what_is_shown(finished: Run) -> None:
-    rows = live_film.rows(finished)
-    assert [r["step"] for r in rows] == finished.sheet_steps == live_film.steps_of({"a": finished})
+    rows = training.rows(finished)
+    assert [r["step"] for r in rows] == finished.sheet_steps == training.drawn_steps({"a": finished})
     assert all(r["ci95"][0] <= r["rate"] <= r["ci95"][1] for r in rows)
     shutil.rmtree(finished.path / "sheets")
     with pytest.raises(InputError, match="were just removed; look again"):
-        live_film.stage(finished, finished.last_step)
+        training.stage(finished, finished.last_step)
 
 
 def test_a_finished_run_goes_on_or_continues_with_other_settings(finished: Run, runs: Path) -> None:

@@ -17,9 +17,10 @@ from ambient.runs.job import ACTIVE
 from ambient.runs.limits import is_public
 from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
+from ui.film import training
 from ui.frame import errors_in_words
 from ui.teacher import hidden
-from ui.train import desk, ending, form, live_film
+from ui.train import desk, ending, form
 
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
 STATUS = {
@@ -68,8 +69,9 @@ def _look(runs: Mapping[str, Run], was_active: bool) -> None:
             _standing(run)
     if said := ending.sentence(runs):
         st.markdown(f"#### {said}", width=900)
-    if live_film.steps_of(runs):
-        live_film.scrub(runs)
+    drawn = {arm: run for arm, run in runs.items() if run.sheet_steps}
+    if drawn and (steps := training.drawn_steps(drawn)):
+        training.scrub_training(drawn, steps)
     elif was_active:
         st.caption(f"The first samples come at step {some[0].config.checkpoint_every:,}.")
         _preview(some[0])
@@ -226,7 +228,7 @@ def _loss(run: Run) -> None:
         f"Training loss, {last['loss']:.3f} at step {last['step']:,}: it does not tell when "
         f"copying sets in. {last['images_per_second']:.0f} images a second.",
         [words.provenance(run, ending.current(run))],
-        lambda: [*run.metrics(), *live_film.rows(run)],
+        lambda: [*run.metrics(), *training.rows(run)],
         train_command(run),
     )
 
