@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import charts, cutoffs, data, words
+from ui import charts, curves, cutoffs, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
-from ui.charts.levels import gaps
 from ui.controls import pick
 from ui.cutoffs import Family
 
@@ -14,33 +13,12 @@ from ui.cutoffs import Family
 def show_memory(runs: Family, cutoff: float) -> None:
     """How many times worse unseen pictures fare, level by level, without and with the cutoff."""
     networks = [runs[0.0], *([runs[cutoff]] if cutoff else [])]
-    known = [(run, curves) for run in networks if (curves := data.curves(run))]
-    if not known:
-        return
-    st.subheader("What it remembers, by noise level", anchor=False)
-    peaks = [data.widest_gap(curves) for _, curves in known]
-    names = [cutoffs.label(run) for run, _ in known]
-    alt = "; ".join(
-        f"{name} at most {p.gap_ratio:.3g} times, at noise level {p.sigma:.2g}"
-        for name, p in zip(names, peaks, strict=True)
-    )
-    charts.show(
-        gaps([(c, run.config.arm, name) for (run, c), name in zip(known, names, strict=True)]),
-        f"memory-{runs[0.0].name}",
-        f"Error on unseen over error on training pictures against noise level: {alt}.",
-    )
-    words.under(
+    curves.show_gaps(
+        "What it remembers, by noise level",
+        [(cutoffs.label(run), run) for run in networks],
         "memory",
-        "How many times larger its error is on pictures it never saw; 1 means no memory. At the "
-        "dashed cutoff it falls off a cliff; below it clean pictures are seen and remembered, so "
-        "this is no privacy guarantee.",
-        [words.provenance(run, None) for run, _ in known],
-        lambda: [
-            {"run": run.name, "sigma": p.sigma, "times": p.gap_ratio, "ci95": p.gap_ratio_ci95}
-            for run, curves in known
-            for p in curves.levels
-        ],
-        "\n".join(words.measures(run) for run, _ in known),
+        "How many times its error grows on pictures it never saw; 1 is no memory. Below the "
+        "dashed cutoff it sees clean pictures and remembers them: no privacy guarantee.",
     )
 
 

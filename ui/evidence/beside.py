@@ -17,9 +17,7 @@ from ambient.reports.comparison import Comparison, by_seed, changed, compare, sa
 from ambient.reports.pictures import unstrip
 from ambient.reports.records import Audit, AuditedImage
 from ambient.runs.folder import Run
-from ui import charts, data, deal, galleries, stages, visitor, words
-from ui.charts.levels import gaps
-from ui.charts.training import copies_along
+from ui import curves, data, deal, galleries, stages, visitor, words
 from ui.controls import pick
 from ui.data import Shown
 from ui.jobs import desk, outcome
@@ -75,9 +73,23 @@ def show_beside(run: Run, report: Report) -> None:
         f"python -m ambient compare {words.address(run)} "
         f"{words.address(other.run) if other.run else other.name + '.json'} --json -",
     )
-    runs = [side.run for side in (one, other) if side.run]
-    _show_levels(runs)
-    _show_training(runs)
+    _show_curves([side.run for side in (one, other) if side.run])
+
+
+def _show_curves(runs: Sequence[Run]) -> None:
+    """What they remember, and when they began to copy, where that is stored."""
+    curves.show_gaps(
+        "At which noise levels they remember",
+        [(run.name, run) for run in runs],
+        "compare-levels",
+        "How many times larger the error is on unseen images, with its 95 % interval; a dashed "
+        "line is a cutoff.",
+    )
+    judged = [(words.run_name(run), run) for run in runs if len(stages.copies(run)) > 1]
+    if judged:
+        st.subheader("When they begin to copy", anchor=False)
+        caption = "Each line is one run, judged at its stored stages."
+        curves.show_copies(judged, runs, "compare-training", caption)
 
 
 def _chosen(run: Run) -> Side | None:
@@ -267,60 +279,3 @@ def _fields(row: JudgedImage) -> dict[str, Any]:
 
 def _name(row: JudgedImage) -> str | int:
     return row.file if isinstance(row, AuditedImage) else getattr(row, "seed", "")
-
-
-def _show_levels(runs: Sequence[Run]) -> None:
-    """How many times worse each is on unseen images, level by level."""
-    known = [(run, curves) for run in runs if (curves := data.curves(run))]
-    if not known:
-        return
-    peaks = [data.widest_gap(curves) for _, curves in known]
-    alt = "; ".join(
-        f"{run.name} at most {p.gap_ratio:.3g} times, at noise level {p.sigma:.2g}"
-        for (run, _), p in zip(known, peaks, strict=True)
-    )
-    st.markdown("**At which noise levels they remember**")
-    charts.show(
-        gaps([(curves, run.config.arm, run.name) for run, curves in known]),
-        "compare-levels",
-        f"Error on unseen over error on training images against noise level: {alt}.",
-    )
-    words.under(
-        "compare-levels",
-        "How many times larger the error is on unseen images, with its 95 % interval; a dashed "
-        "line is a cutoff.",
-        [words.provenance(run, None) for run, _ in known],
-        lambda: [
-            {"run": run.name, "sigma": p.sigma, "times": p.gap_ratio, "ci95": p.gap_ratio_ci95}
-            for run, curves in known
-            for p in curves.levels
-        ],
-        "\n".join(words.measures(run) for run, _ in known),
-    )
-
-
-def _show_training(runs: Sequence[Run]) -> None:
-    """Copied share along training, of the runs whose stages were judged."""
-    judged = [(run, found) for run in runs if len(found := stages.copies(run)) > 1]
-    if not judged:
-        return
-    names = [words.run_name(run).replace(", ", "<br>") for run, _ in judged]
-    ends = [f"{run.name} {words.percent(rows[-1]['rate'])}" for run, rows in judged]
-    st.markdown("**When they begin to copy**")
-    charts.show(
-        copies_along(
-            [
-                (run.config.arm, name, rows, True)
-                for name, (run, rows) in zip(names, judged, strict=True)
-            ]
-        ),
-        "compare-training",
-        f"Copied share against training step; at the end: {'; '.join(ends)}.",
-    )
-    words.under(
-        "compare-training",
-        "Each line is one run, judged at its stored stages.",
-        [words.provenance(run, data.report(run)) for run, _ in judged],
-        lambda: [row for _, rows in judged for row in rows],
-        "make assets",
-    )

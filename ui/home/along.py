@@ -8,7 +8,7 @@ import streamlit as st
 
 from ambient.reports.onset import ONSET
 from ambient.runs.folder import Run
-from ui import charts, data, words
+from ui import charts, curves, data, words
 from ui.charts import training as training_charts
 from ui.stages import (
     Runs,
@@ -63,22 +63,11 @@ def show_sizes(every: Mapping[str, Runs], here: Runs) -> None:
     """Copied share against training step for every stored size."""
     st.subheader("How soon, from how many images", anchor=False)
     st.markdown(_in_words(every), width=760)
-    lines = {run.name: (run.config.arm, _size_and_arm(run), copies(run), run in here.values())
-             for runs in every.values() for run in runs.values()}  # fmt: skip
-    charts.show(
-        training_charts.copies_along(list(lines.values())),
-        "sizes",
-        "Copied share against training step on a log scale; at the end: "
-        + "; ".join(f"{k} {words.percent(v[2][-1]['rate'])}" for k, v in lines.items())
-        + ".",
-    )
-    runs = [run for runs in every.values() for run in runs.values()]
-    words.under(
+    curves.show_copies(
+        [(_size_and_arm(run), run) for runs in every.values() for run in runs.values()],
+        list(here.values()),
         "copies-along-sizes",
         "Each line is one run to the end of its training; thick ones are those shown above.",
-        [words.provenance(run, data.report(run)) for run in runs],
-        lambda: [row for run in runs for row in copies(run)],
-        "make assets",
     )
 
 
