@@ -25,8 +25,7 @@ def show_gaps(title: str, runs: Named, key: str, caption: str) -> None:
         return
     peaks = [(name, data.widest_gap(curves)) for name, _, curves in known]
     said = "; ".join(
-        f"{name} at most {p.gap_ratio:.3g} times, at noise level {p.sigma:.2g}"
-        for name, p in peaks
+        f"{name} at most {p.gap_ratio:.3g} times, at noise level {p.sigma:.2g}" for name, p in peaks
     )
     st.subheader(title, anchor=False)
     charts.show(

@@ -118,7 +118,9 @@ def test_a_run_waits_its_turn_is_stopped_and_goes_on(runs: Path) -> None:
 
 def test_what_is_counted_is_what_is_shown(finished: Run) -> None:
     rows = training.rows(finished)
-    assert [r["step"] for r in rows] == finished.sheet_steps == training.drawn_steps({"a": finished})
+    assert (
+        [r["step"] for r in rows] == finished.sheet_steps == training.drawn_steps({"a": finished})
+    )
     assert all(r["ci95"][0] <= r["rate"] <= r["ci95"][1] for r in rows)
     shutil.rmtree(finished.path / "sheets")
     with pytest.raises(InputError, match="were just removed; look again"):
