@@ -71,10 +71,9 @@ def own() -> list[Run]:
     return sorted(store.list_runs(runs_folder()), key=lambda r: -stamp(r.path / "config.json"))
 
 
-def find(name: str) -> Run:
-    """A run by name or folder path: own runs first, then bundled ones."""
-    local = runs_folder() / name
-    return store.open_run(local if (local / "config.json").is_file() else name)
+def known(name: str) -> Run | None:
+    """A bundled run by its name; None where it is not stored."""
+    return next((run for run in bundled() if run.name == name), None)
 
 
 def of_run(*files: str, entries: int = 32) -> Callable[[Callable[[Run], T]], Callable[[Run], T]]:

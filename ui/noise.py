@@ -29,6 +29,15 @@ def noised(image: Images, levels: Sequence[float], seed: int = 0) -> Images:
     return to_bytes(np.stack([at(image, s, seed) for s in levels]))
 
 
+def half_noised(images: Images, columns: int, sigma: float) -> Images:
+    """Images of a grid, those of its right half noised, each by noise of its own."""
+    some = images.copy()
+    for i in range(len(some)):
+        if i % columns >= columns // 2:
+            some[i] = noised(some[i], [sigma], i)[0]
+    return some
+
+
 LEVELS = (0.02, 0.05, 0.12, 0.3, 0.7, 1.7, 4.0, 9.5, 20.0)  # evenly spaced on a log axis
 
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from ambient.runs import folder as store
 from tests.pages.driver import press, ran, text, visit
-from ui import data, visitor, words
+from ui import visitor, words
 from ui.lesson import answers, figures, room, sheet, stage
 from ui.lesson.steps import LETTERS, Step, steps, written
 
@@ -26,7 +26,7 @@ def test_a_step_has_a_figure_and_an_answer_among_its_options(step: Step) -> None
 
 
 def test_answers_agree_with_the_stored_reports() -> None:
-    report = data.report(data.find("emoji-300-standard"))
+    report = store.open_run("emoji-300-standard").report()
     assert report is not None
     rule = report.copies.ratio.rated
     found = answers.copied("emoji-300-standard")
@@ -40,18 +40,6 @@ def test_answers_agree_with_the_stored_reports() -> None:
     bounds = ["0", "0.05", "0.25", "0.5"]
     for number, place in ((0.0, "0"), (0.05, "0.05"), (0.3, "0.25"), (1.0, "0.5")):
         assert answers.option(bounds, number) == place
-
-
-def test_the_odd_one_is_new_among_copies_of_different_pictures() -> None:
-    run = data.find("emoji-100-standard")
-    report = data.report(run)
-    assert report is not None
-    six = answers.dealt(run, report)
-    assert six is not None
-    rows = {row.seed: row for row in report.samples}
-    copies = [rows[seed].copy for seed in six.seeds]
-    assert copies.count(False) == 1 and copies.index(False) == "ABCDEF".index(six.letter)
-    assert len({rows[seed].nearest for seed in six.seeds}) == 6
 
 
 def test_the_lesson_leads_from_end_to_end_and_keeps_what_was_said() -> None:

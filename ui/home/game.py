@@ -22,12 +22,10 @@ class Deal:
 
     Attributes:
         odd_is_copy: whether the odd one is the copy, or the only new one.
-        threshold: of the rule that says so.
     """
 
     rows: tuple[Sample, ...]
     odd_is_copy: bool
-    threshold: float
 
     @property
     def place(self) -> int:
@@ -40,14 +38,6 @@ class Deal:
     @property
     def kind(self) -> str:
         return "a copy" if self.odd_is_copy else "new"
-
-    @property
-    def why(self) -> str:
-        ratio = self.rows[self.place].ratio
-        return (
-            f"its distance to the nearest training picture is {ratio:.2f} of that to the second "
-            f"nearest (a copy is below {self.threshold:.2f})."
-        )
 
 
 def dealt(run: Run, report: Report, hand: int) -> Deal | None:
@@ -70,7 +60,7 @@ def dealt(run: Run, report: Report, hand: int) -> Deal | None:
     if len(picked) < 6:
         return None
     six = tuple(rows[picked[i]] for i in rng.permutation(6))
-    return Deal(six, odd_is_copy, report.copies.ratio.threshold)
+    return Deal(six, odd_is_copy)
 
 
 @st.fragment

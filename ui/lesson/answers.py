@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from ambient.copies.records import Report
 from ambient.runs.folder import Run
 from ui import data, stages, words
+from ui.home.game import dealt
 
 
 class Finding(NamedTuple):
@@ -27,13 +26,9 @@ class Finding(NamedTuple):
 
 
 def _judged(name: str) -> tuple[Run, Report] | None:
-    run = _bundled(name)
+    run = data.known(name)
     found = data.report(run) if run else None
     return (run, found) if run and found else None
-
-
-def _bundled(name: str) -> Run | None:
-    return next((r for r in data.bundled() if r.name == name), None)
 
 
 def _measured(rate: float, ci95: Sequence[float]) -> str:
@@ -70,38 +65,17 @@ def some_copies(run: str) -> Finding | None:
 def odd_one(run: str) -> Finding | None:
     """Which of six samples is the new one."""
     found = _judged(run)
-    six = dealt(*found) if found else None
-    if found is None or six is None:
+    six = dealt(*found, hand=0) if found else None
+    if six is None or six.odd_is_copy:
         return None
     return Finding(
-        six.letter, f"{six.letter} is new: even its nearest training picture is another one."
+        six.answer, f"{six.answer} is new: even its nearest training picture is another one."
     )
-
-
-class Deal(NamedTuple):
-    """Six samples, five of them copies; `letter` names the other one."""
-
-    seeds: list[int]
-    letter: str
-
-
-def dealt(run: Run, report: Report) -> Deal | None:
-    """Five copies of different images and one sample that is surely none, in an order of chance."""
-    stored = set(data.samples(run)[1].tolist())
-    rows = [row for row in report.samples if row.seed in stored]
-    copies = list({row.nearest: row for row in rows if row.copy}.values())
-    new = sorted((row for row in rows if not row.copy), key=lambda row: row.ratio)
-    if len(copies) < 5 or not new:
-        return None
-    chance = np.random.default_rng(0)
-    some = [copies[i].seed for i in chance.choice(len(copies), 5, replace=False)]
-    place = int(chance.integers(6))
-    return Deal([*some[:place], new[-1].seed, *some[place:]], "ABCDEF"[place])
 
 
 def onset(run: str) -> Finding | None:
     """The first judged stage at which copying has set in, as the page that watches it says."""
-    found = _bundled(run)
+    found = data.known(run)
     judged = stages.copies(found) if found else []
     if found is None or not judged:
         return None
@@ -118,7 +92,7 @@ def onset(run: str) -> Finding | None:
 
 def widest_gap(run: str) -> Finding | None:
     """The noise level at which unseen images cost most more than training images."""
-    found = _bundled(run)
+    found = data.known(run)
     curves = data.curves(found) if found else None
     if curves is None:
         return None
@@ -147,7 +121,7 @@ def compared(first: str, second: str) -> Finding | None:
 
 def stop_at(first: str, second: str) -> Finding | None:
     """The last stage of a run that copies no more often than another one at its end."""
-    a, b = _bundled(first), _judged(second)
+    a, b = data.known(first), _judged(second)
     rows = stages.copies(a) if a else []
     if not rows or b is None:
         return None

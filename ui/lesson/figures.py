@@ -10,12 +10,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from ambient.images.corpus import to_bytes, to_unit
 from ambient.runs.folder import Run
-from ui import charts, data, pictures, stages, words
+from ui import charts, data, noise, pictures, stages, words
 from ui.charts.levels import gaps
 from ui.film.training import scrub_training
-from ui.lesson import answers
+from ui.home.game import LETTERS, dealt
 from ui.lesson.steps import Step
 from ui.pictures import Images
 
@@ -25,17 +24,13 @@ STAGES = 6
 WIDE, HIGH = 1200, 330  # pixels that a figure is at most, so that question and answers fit too
 
 
-def _run(name: str) -> Run | None:
-    return next((run for run in data.bundled() if run.name == name), None)
-
-
 def _train(run: Run, count: int) -> Images:
     return data.sets(run).train[:count]
 
 
 def training(run: str) -> bytes | None:
     """Some of the pictures that a model learned from."""
-    found = _run(run)
+    found = data.known(run)
     return pictures.grid(_train(found, 3 * ACROSS), ACROSS, 16, 96) if found else None
 
 
@@ -44,19 +39,21 @@ def deal(run: str) -> bytes | None:
     found = _six(run)
     if found is None:
         return None
-    return pictures.captioned(found.images, list("ABCDEF"), pictures.NEUTRAL, 192)
+    return pictures.captioned(found.images, list(LETTERS), pictures.NEUTRAL, 192)
 
 
 def _six(run: str) -> data.Shown | None:
-    found = _run(run)
+    found = data.known(run)
     report = data.report(found) if found else None
-    six = answers.dealt(found, report) if found and report else None
-    return data.shown(found, report, six.seeds) if found and report and six else None
+    six = dealt(found, report, hand=0) if found and report else None
+    if found is None or report is None or six is None:
+        return None
+    return data.shown(found, report, [row.seed for row in six.rows])
 
 
 def samples(runs: Sequence[str]) -> bytes | None:
     """What models draw from the same noise at the end of training, a row each."""
-    found = [run for name in runs if (run := _run(name))]
+    found = [run for name in runs if (run := data.known(name))]
     count = ACROSS * (2 if len(found) == 1 else 1)
     rows = [data.samples(run)[0][:count] for run in found]
     return pictures.grid(np.concatenate(rows), ACROSS, 16, 96) if rows else None
@@ -64,7 +61,7 @@ def samples(runs: Sequence[str]) -> bytes | None:
 
 def along(run: str) -> bytes | None:
     """The same noise at stages of training: a row each of the first seeds."""
-    found = _run(run)
+    found = data.known(run)
     steps = found.sheet_steps if found else []
     if found is None or len(steps) < 2:
         return None
@@ -78,29 +75,21 @@ def along(run: str) -> bytes | None:
 
 def noisy(run: str) -> bytes | None:
     """One training picture at four noise levels."""
-    found = _run(run)
+    found = data.known(run)
     if found is None:
         return None
-    levels = [_noised(_train(found, 1), sigma)[0] for sigma in NOISES]
+    levels = noise.noised(_train(found, 1)[0], NOISES)
     marks = [f"{letter}: noise {sigma:g}" for letter, sigma in zip("ABCD", NOISES, strict=True)]
-    return pictures.captioned(np.stack(levels), marks, pictures.NEUTRAL, 192)
+    return pictures.captioned(levels, marks, pictures.NEUTRAL, 192)
 
 
 def hidden(run: str) -> bytes | None:
     """Training pictures, the right half of them as the cutoff leaves them."""
-    found = _run(run)
+    found = data.known(run)
     if found is None:
         return None
-    some = _train(found, 3 * ACROSS).copy()
-    right = np.arange(len(some)) % ACROSS >= ACROSS // 2
-    some[right] = _noised(some[right], found.config.cutoff)
+    some = noise.half_noised(_train(found, 3 * ACROSS), ACROSS, found.config.cutoff)
     return pictures.grid(some, ACROSS, 16, 96)
-
-
-def _noised(images: Images, sigma: float) -> Images:
-    unit = to_unit(images)
-    noise = np.random.default_rng(0).standard_normal(unit.shape).astype(np.float32)
-    return to_bytes(unit + np.float32(sigma) * noise)
 
 
 FIGURES: dict[str, Callable[..., bytes | None]] = {
@@ -131,7 +120,7 @@ def reveal(step: Step) -> None:
         _show_gap(step.figure["run"])
     else:
         names = step.shows or step.figure.get("runs") or [step.figure["run"]]
-        _show_film([run for name in names if (run := _run(name))])
+        _show_film([run for name in names if (run := data.known(name))])
 
 
 def _show_pairs(run: str) -> None:
@@ -146,7 +135,7 @@ def _show_pairs(run: str) -> None:
 
 
 def _show_gap(name: str) -> None:
-    run = _run(name)
+    run = data.known(name)
     curves = data.curves(run) if run else None
     if run is None or curves is None:
         return

@@ -5,18 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from ambient.config import Config
 from ambient.files import InputError
-from ambient.images.corpus import Corpus, split_corpus, to_bytes, to_unit
+from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports.onset import usual_n_train
 from ambient.runs.folder import OWN, Run
 from ambient.runs.limits import Limits
 from ambient.runs.presets import PRESETS
 from ambient.runs.room import check_room
-from ui import data, pictures, words
+from ui import data, noise, pictures, words
 from ui.controls import pick
 from ui.teacher import hidden
 from ui.train import desk, own_pictures, suggestion
@@ -134,7 +133,7 @@ def _duration(config: Config, kind: str) -> str:
 
 def _outcome(shown_by: str) -> str:
     """What became of the stored run that was trained so."""
-    shown = next((r for r in data.bundled() if r.name == shown_by), None)
+    shown = data.known(shown_by)
     found = data.report(shown) if shown else None
     if shown is None or found is None:
         return ""
@@ -149,10 +148,7 @@ def _picture(images: Corpus, config: Config, kind: str, name: str) -> None:
     some = images.images[split.train[: across**2]]
     if kind == "ambient":
         cutoff = config.cutoff or PRESETS["kanji-ambient"].choices["cutoff"]
-        right = np.arange(len(some)) % across >= across // 2
-        noise = np.random.default_rng(0).standard_normal(some[right].shape)
-        noisy = to_unit(some[right]).transpose(0, 2, 3, 1) + cutoff * noise
-        some[right] = to_bytes(noisy.transpose(0, 3, 1, 2).astype(np.float32))
+        some = noise.half_noised(some, across, cutoff)
     tile, gap = (64, 8) if across > 8 else (128, 16)
     st.image(
         pictures.grid(some, across, gap, tile),
