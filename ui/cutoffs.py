@@ -77,10 +77,6 @@ class Point:
     far: float
     runs: int
 
-    @property
-    def name(self) -> str:
-        return f"{self.arm}-{self.cutoff:g}"
-
 
 def label(run: Run) -> str:
     """What is done beside ordinary training, in a reader's words."""

@@ -21,7 +21,7 @@ from ambient.runs.folder import Run
 from ui import cutoffs, data, stages, words
 from ui.charts.cutoffs import copies_against_cutoff, copies_against_switch, quality_against_copies
 from ui.charts.levels import noise_levels
-from ui.charts.training import copied_along
+from ui.charts.training import copies_along
 from ui.charts.verdicts import roc
 from ui.cutoffs import Family
 from ui.noise import strip
@@ -83,7 +83,7 @@ def _samples(run: Run) -> Iterator[Figure]:
 
 
 def _along(run: Run) -> Iterator[Figure]:
-    rows, c = stages.copies(run), run.config
+    rows, arm = stages.copies(run), run.config.arm
     if len(rows) > 1:
         yield Figure(
             f"copies-along-{run.name}",
@@ -91,7 +91,7 @@ def _along(run: Run) -> Iterator[Figure]:
             "make assets",
             [words.provenance(run, data.report(run))],
             lambda: rows,
-            chart=lambda: copied_along(rows, c.arm, c.steps),
+            chart=lambda: copies_along([(arm, words.run_name(run), rows, True)]),
         )
 
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
 from ambient.files import InputError
@@ -115,12 +114,8 @@ def _calling() -> str:
     return Path(here.f_code.co_filename).stem
 
 
-def enter(title: str, lead: str) -> DeltaGenerator:
-    """The first call of every page: its title and one sentence.
-
-    Returns:
-        A place under the title for the line that names the page's runs (`words.bar`).
-    """
+def enter(title: str, lead: str) -> None:
+    """The first call of every page: its title and one sentence."""
     page = _arrive(title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(title, anchor=False, width="stretch")
@@ -130,7 +125,6 @@ def enter(title: str, lead: str) -> DeltaGenerator:
     with st.container(gap=None):
         st.markdown(lead, width=860)
         visitor.remember()
-    return st.empty()
 
 
 def enter_stage(title: str) -> None:

@@ -13,7 +13,6 @@ from ambient.copies.aligned import find_neighbors
 from ambient.copies.guises import orbit_of
 from ambient.copies.records import Report
 from ambient.copies.rules import RESEMBLING
-from ambient.files import ASSETS, read_json
 from ambient.reports.onset import ONSET
 from ambient.runs.folder import Run
 from ui import cutoffs, data, words
@@ -23,7 +22,6 @@ from ui.words import Mark
 
 CORPORA = {"kanji": 0, "emoji": 1, "digits": 2}  # in the order they are shown
 NEVER = 0  # a step: that it never does
-ALONG = ASSETS / "results" / "along.json"
 
 Rows = list[dict[str, Any]]
 Runs = Mapping[str, Run]
@@ -117,17 +115,13 @@ def onset(run: Run) -> int:
 
 def errors(run: Run) -> Rows:
     """Stored errors of a run's stages, those of the weights that its reports are of."""
-    found = _along(data.stamp(ALONG)).get(run.name, [])
+    measured = cutoffs.stored("along") or {"rows": []}
     hashes = {row["checkpoint_sha256"] for row in copies(run)}
-    return [row for row in found if row["checkpoint_sha256"] in hashes]
-
-
-@st.cache_resource(max_entries=2)
-def _along(changed: int) -> dict[str, Rows]:
-    by_run: dict[str, Rows] = {}
-    for row in (read_json(ALONG) or {}).get("rows", []):
-        by_run.setdefault(row["run"], []).append(row)
-    return by_run
+    return [
+        row
+        for row in measured["rows"]
+        if row["run"] == run.name and row["checkpoint_sha256"] in hashes
+    ]
 
 
 def missing_errors(runs: Runs) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NoReturn
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from ambient.config import Config
-from ambient.copies.records import Judged, JudgedImage, RatedRule, Report, Verdicts
+from ambient.copies.records import Judged, JudgedImage, Report, Verdicts
 from ambient.copies.rules import LEFT_OUT, halves
 from ambient.files import InputError
 from ambient.runs import folder as store
@@ -115,48 +114,16 @@ def unplaced(text: str) -> str:
     return FOLDERS.sub("", text)
 
 
-def rate_metric(
-    label: str,
-    rate: float,
-    ci95: Sequence[float],
-    arm: str,
-    help: str = "",
-    samples: int = 0,
-    fine: bool = False,
-) -> None:
-    """A large number with its interval small under it, and of how many samples.
-
-    Args:
-        fine: to a tenth of a percent, as the sentences beside it.
-    """
+def copied_metric(label: str, judged: Judged, arm: str) -> None:
+    """The share of copies as a large number, its interval and of how many samples under it."""
+    rule = judged.copies.ratio.rated
     st.metric(
         label,
-        tinted(f"{100 * rate:.1f}\u00a0%" if fine else percent(rate), arm),
-        interval(ci95) + (f" of {samples:,}" if samples else ""),
+        tinted(percent(rule.rate), arm),
+        f"{interval(rule.ci95)} of {judged.n_samples:,}",
         delta_color="off",
         delta_arrow="off",
-        help=help or None,
     )
-
-
-def copied_metric(
-    label: str, judged: Judged, arm: str, rule: str = "ratio", fine: bool = False
-) -> None:
-    """The share of samples that a rule calls copies."""
-    found = rated(judged, rule)
-    rate_metric(label, found.rate, found.ci95, arm, samples=judged.n_samples, fine=fine)
-
-
-def rated(judged: Judged, rule: str = "ratio") -> RatedRule:
-    """What a rule found: `ratio`, of pixels, or `similarity`, in features.
-
-    Raises:
-        InputError: too few images for a rate.
-    """
-    found = judged.copies.similarity if rule == "similarity" else judged.copies.ratio
-    if found is None:
-        raise InputError("these images were compared over pixels alone; judge them again.")
-    return found.rated
 
 
 def innocent(judged: Judged | Verdicts) -> str:
@@ -191,32 +158,6 @@ def provenance(
     if isinstance(judged, Report) and judged.checkpoint_sha256:
         parts.append(f"weights {judged.checkpoint_sha256[:8]}")
     return " · ".join([*parts, "live" if live else "stored"])
-
-
-def bar(
-    place: DeltaGenerator, runs: Sequence[Run], step: int | None = None, live: bool = False
-) -> None:
-    """The quiet line under a page's title: the runs it shows.
-
-    Args:
-        place: what `frame.enter` returned.
-        step: the step of training shown, where it is not the last.
-        live: the runs are training now, so no step stays true.
-    """
-
-    def each(values: Iterable[str]) -> str:
-        return " and ".join(dict.fromkeys(values))
-
-    configs = [r.config for r in runs]
-    parts = [
-        each(Path(c.corpus).name for c in configs),
-        each(f"n = {c.n_train}" for c in configs),
-        each(arm_name(c) for c in configs),
-        "" if live else each(f"step {step or _step(r, None):,}" for r in runs),
-        each(f"seed {c.seed}" for c in configs),
-        "live" if live else "stored",
-    ]
-    place.caption(" · ".join(filter(None, parts)))
 
 
 def under(

@@ -58,27 +58,6 @@ def _kept(name: str, given: str, dark: bool, _draw: Callable[[], go.Figure]) -> 
     return _draw()
 
 
-def thumbnail(draw: Callable[[], go.Figure], key: str, alt: str, sources: Sequence[str]) -> None:
-    """A figure at card size, still; its data stand in full on its own page.
-
-    Args:
-        sources: what it is drawn from: as long as they are the same, so is the figure.
-    """
-    figure = _small(key, tuple(sources), dark(), draw)
-    st.plotly_chart(figure, key=key, alt=alt, config={"staticPlot": True})
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _small(
-    key: str, sources: tuple[str, ...], dark: bool, _draw: Callable[[], go.Figure]
-) -> go.Figure:
-    figure = go.Figure(_draw())
-    figure.update_layout(height=260, margin={"t": 20})
-    figure.update_annotations(font={"size": 11})
-    axis = {"title": {"font": {"size": 11}}, "tickfont": {"size": 11}}
-    return figure.update_xaxes(**axis).update_yaxes(**axis)
-
-
 def ink(color: str) -> str:
     """A meaning color as text: lighter on dark paper."""
     return INK[color] if dark() else color

@@ -19,7 +19,6 @@ from ui.charts import (
     log_axis,
     percents,
     rgba,
-    upright,
     whole,
     write,
 )
@@ -32,7 +31,7 @@ NEAR = 1.3  # errors closer than this factor have labels that overlap
 
 
 @drawn_once
-def loss(lines: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figure:
+def loss(lines: Rows, arm: str, steps: int) -> go.Figure:
     """Training loss, raw and smoothed, to the run's last step."""
     color, figure = arm_color(arm), go.Figure()
     x, y = [m["step"] for m in lines], np.array([m["loss"] for m in lines])
@@ -43,23 +42,9 @@ def loss(lines: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figur
         smooth = np.convolve(y, weights, "same") / np.convolve(np.ones_like(y), weights, "same")
         line(figure, x, y, rgba(color, 0.3), width=1)
         line(figure, x, smooth, color, hover="step %{x:,}: %{y:.4f}")
-    if mark:
-        upright(figure, mark)
     figure.update_xaxes(title_text="training step", range=[0, 1.02 * steps])
     figure.update_yaxes(title_text="loss", **log_axis([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2]))
     return finish(figure, 230)
-
-
-@drawn_once
-def copied_along(stages: Rows, arm: str, steps: int, mark: int | None = None) -> go.Figure:
-    """Share of copies of one run against its training step, with intervals."""
-    figure = go.Figure()
-    _copies(figure, stages, arm)
-    if mark:
-        upright(figure, mark)
-    figure.update_xaxes(range=[0, 1.02 * steps])
-    figure.update_yaxes(title_text="copies, %", rangemode="tozero")
-    return finish(whole(figure), 230)
 
 
 @drawn_once

@@ -55,11 +55,6 @@ class Exhibit:
     def arm(self) -> str:
         return self.run.config.arm
 
-    @property
-    def moved(self) -> bool:
-        """Whether the line stands elsewhere than the report has it."""
-        return self.line != self.report.copies.ratio.threshold
-
     @cached_property
     def ratios(self) -> Scores:
         return np.array([row.ratio for row in self.rows], np.float32)

@@ -56,7 +56,6 @@ def _film(sha256: str, _exhibit: Exhibit, lines: list[float], usual: int) -> Fil
         scores=[float(e.ratios[i]) for i in some],
         numbers=[words.percent(rate) for rate in rates],
         captions=[f"of {len(e.ratios):,} samples are copies"],
-        labels=[],
         near=near,
     )
     return Film(
@@ -64,7 +63,7 @@ def _film(sha256: str, _exhibit: Exhibit, lines: list[float], usual: int) -> Fil
         "Call a picture a copy left of the line",
         [f"ratio {line:.2f}" for line in lines],
         chart=_chart(e, lines, usual),
-        ticks=_ticks(e, lines),
+        ticks={0: "surely copied", len(lines) - 1: "no resemblance"},
         said=[_alarms(e.unseen, line) for line in lines],
         lines=lines,
         resembles=e.lenient,
@@ -95,10 +94,6 @@ def _density(scores: Scores, lines: list[float]) -> list[float]:
     if not len(scores):
         return [0.0] * len(lines)
     return [100 * float((np.abs(scores - line) <= NEAR).mean()) for line in lines]
-
-
-def _ticks(e: Exhibit, lines: list[float]) -> dict[int, str]:
-    return {0: "surely copied", len(lines) - 1: "no resemblance"}
 
 
 def _alarms(unseen: Scores, line: float) -> str:

@@ -23,7 +23,6 @@ HEADS = {"training": "Training images", "unseen": "Unseen images", "generated": 
 OWN = "yours"
 KEY = "own-pictures"
 SHOWN = 5
-LISTED = 8  # own pictures with a line each; the others are in the CSV
 
 
 @dataclass(frozen=True)
