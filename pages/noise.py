@@ -61,4 +61,4 @@ with more("All that is measured by noise level") as opened, errors_in_words():
     if opened and curves:
         levels.show_levels(run, curves, specimens[0])
     elif opened:
-        words.missing(f"Run {run.name} has no curves yet.", words.measures(run, "--store"))
+        levels.offer_curves(run)

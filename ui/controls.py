@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from ambient.files import Tell
 from ui.teacher import control
 
 V = TypeVar("V")
@@ -49,3 +50,17 @@ def more(label: str = "More", key: str = "more") -> Iterator[bool]:
     """A folded part of a page; what it holds runs once it is opened, which the address keeps."""
     with st.expander(label, key=key, on_change="rerun", bind="query-params") as place:
         yield bool(place.open)
+
+
+@contextmanager
+def progress(first: str) -> Iterator[Tell]:
+    """A bar while something computes; what it yields moves it."""
+    bar = st.progress(0.0, first)
+
+    def tell(part: str, done: int, total: int) -> None:
+        bar.progress(min(done / max(total, 1), 1.0), f"{part.capitalize()}: {done:,} of {total:,}")
+
+    try:
+        yield tell
+    finally:
+        bar.empty()

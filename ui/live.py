@@ -18,9 +18,10 @@ from ambient.copies.sets import ImageSets
 from ambient.diffusion.denoiser import EDM, Denoiser, splice
 from ambient.diffusion.levels import CutoffReport, cutoff_report
 from ambient.diffusion.samplers import trajectory
-from ambient.files import InputError, Tell
+from ambient.files import InputError, Tell, encode_record, write_atomically
 from ambient.images.corpus import Corpus, to_bytes
 from ambient.reports import keeping
+from ambient.reports.curves import noise_level_curves
 from ambient.reports.evaluate import draw_and_judge, report_of
 from ambient.runs.folder import Run, open_run
 from ui import data
@@ -149,15 +150,34 @@ def judged_anew(run: Run, n: int, tell: Tell, keep: bool) -> tuple[Images, Repor
         InputError: no weights or images, or another visitor's work takes too long.
     """
     with turn() as look:
-
-        def heard(part: str, done: int, total: int) -> None:
-            look()
-            tell(part, done, total)
-
-        images, report = draw_and_judge(run, n, tell=heard)
+        images, report = draw_and_judge(run, n, tell=_looking(look, tell))
     if keep:
         keeping.keep(run, images, report)
     return images, report
+
+
+def measure(run: Run, tell: Tell) -> None:
+    """Measure a run by noise level, and store that in its folder.
+
+    Args:
+        tell: hears how far the work is.
+
+    Raises:
+        InputError: no weights or images, or another visitor's work takes too long.
+    """
+    with turn() as look:
+        curves = noise_level_curves(run, tell=_looking(look, tell))
+    write_atomically(run.path / "curves.json", encode_record(curves))
+
+
+def _looking(look: Callable[[], object], tell: Tell) -> Tell:
+    """Tell, and look whether the visitor is still there."""
+
+    def heard(part: str, done: int, total: int) -> None:
+        look()
+        tell(part, done, total)
+
+    return heard
 
 
 def suggestion(images: Corpus, n_train: int, tell: Tell) -> CutoffReport:

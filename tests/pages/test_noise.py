@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,8 @@ from ambient.files import ASSETS, InputError
 from ambient.images.corpus import load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from tests.ideal import ideal
-from tests.pages.driver import film, ran, visit
-from ui import data, noise, uploads
+from tests.pages.driver import film, press, ran, visit
+from ui import data, live, noise, uploads
 from ui.microscope import answers, asking, levels
 from ui.microscope.film import BACK
 from ui.words import percent
@@ -41,14 +43,6 @@ def test_the_perfect_memory_is_that_of_the_core(sigma: float) -> None:
     expected = oracle(torch.from_numpy(noisy[None]), torch.tensor([sigma]))[0]
     torch.testing.assert_close(torch.from_numpy(found), expected, rtol=1e-3, atol=1e-4)
     assert weights.sum() == pytest.approx(1)
-
-
-def test_at_low_noise_a_perfect_memory_answers_with_the_training_image() -> None:
-    run = open_run("emoji-100-standard")
-    image = data.sets(run).train[5]
-    guesses, errors = answers.remembered(run, image, [0.2])
-    assert np.array_equal(guesses[0], image)
-    assert errors[0] < 1e-10
 
 
 # Stored answers
@@ -148,15 +142,6 @@ def _bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize("run", ["emoji-100-standard", SMALL])
-def test_own_picture_has_the_size_of_the_run(run: str, form: str) -> None:
-    config = open_run(run).config
-    image = uploads.square(_encoded((300, 200), form), config)
-    assert image.shape == (config.side, config.side, config.channels)
-    assert image.dtype == np.uint8
-
-
 def test_own_picture_is_read_as_a_folder_of_pictures_is(tmp_path: Path) -> None:
     for i in range(4):
         (tmp_path / f"{i}.png").write_bytes(_encoded((400 - 50 * i, 120), "PNG"))
@@ -164,6 +149,8 @@ def test_own_picture_is_read_as_a_folder_of_pictures_is(tmp_path: Path) -> None:
     corpus = load_corpus(tmp_path, side=config.side)
     mine = uploads.square((tmp_path / "0.png").read_bytes(), config)
     assert np.array_equal(mine, corpus.images[0])
+    gray = open_run(SMALL).config
+    assert uploads.square(_encoded((300, 200), "WEBP"), gray).shape == (gray.side, gray.side, 1)
 
 
 @pytest.mark.parametrize(
@@ -231,6 +218,15 @@ def test_own_picture_takes_the_place_of_the_unseen_one_and_a_bad_one_loses_nothi
     assert film(app)["rows"][1]["title"] == "Unseen picture: yours"
 
 
-def test_closed_forms_are_folded() -> None:
-    assert not visit("noise", run=SMALL).get("plotly_chart")
-    assert len(visit("noise", run=SMALL, more="true").get("plotly_chart")) == 1
+def test_a_run_of_ones_own_is_measured_at_a_click(
+    monkeypatch: pytest.MonkeyPatch, tiny_run: Run, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run.path, tmp_path / "mine")
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    few = partial(live.noise_level_curves, images=2, noises=1, returns=2)
+    monkeypatch.setattr(live, "noise_level_curves", few)
+    app = visit("noise", run="mine", more="true")
+    assert film(app)["chart"] is None and not app.get("plotly_chart")
+    press(app, "Measure it")
+    assert film(app)["chart"] and len(app.get("plotly_chart")) == 1
+    assert open_run(tmp_path / "mine").curves()

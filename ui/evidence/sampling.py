@@ -11,6 +11,7 @@ import streamlit as st
 from ambient.diffusion.schedule import SAMPLER_NAMES
 from ambient.runs.folder import Run
 from ui import data, visitor, words
+from ui.controls import progress
 from ui.evidence.exhibit import Exhibit
 from ui.pictures import Images, grid
 from ui.teacher import hidden
@@ -110,12 +111,9 @@ def offer_verdict(run: Run) -> None:
         help="Takes a few minutes; keep this page open",
     ):
         return
-    bar = st.progress(0.0, "Loading the network")
-    from ui import live
+    with progress("Loading the network") as tell:
+        from ui import live
 
-    def tell(part: str, done: int, total: int) -> None:
-        bar.progress(min(done / max(total, 1), 1.0), f"{part.capitalize()}: {done:,} of {total:,}")
-
-    images, report = live.judged_anew(run, JUDGED, tell, keep=visitor.may_change(run))
+        images, report = live.judged_anew(run, JUDGED, tell, keep=visitor.may_change(run))
     st.session_state[_key(run)] = Exhibit.of(run, images, report, live=True)
     st.rerun()

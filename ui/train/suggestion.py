@@ -10,6 +10,7 @@ from ambient.files import InputError
 from ambient.images.corpus import Corpus
 from ambient.reports.onset import Onset, expected_onset, stored_rows
 from ui import words
+from ui.controls import progress
 from ui.training_form import fill
 
 if TYPE_CHECKING:
@@ -53,17 +54,10 @@ def cutoff(images: Corpus, n_train: int) -> float:
 
 
 def _computed(images: Corpus, n_train: int) -> CutoffReport:
-    from ui import live
+    with progress("Looking for a cutoff") as tell:
+        from ui import live
 
-    bar = st.progress(0.0, "Looking for a cutoff")
-
-    def tell(part: str, done: int, total: int) -> None:
-        bar.progress(done / total, "Looking for a cutoff")
-
-    try:
         return live.suggestion(images, n_train, tell)
-    finally:
-        bar.empty()
 
 
 def onset(n_train: int, batch: int) -> Onset | None:
