@@ -137,16 +137,6 @@ def test_who_moves_on_makes_room_and_the_others_come_in_their_order(
     assert visitors.served.index("third") < visitors.served.index("fourth")
 
 
-def test_who_came_first_is_first(visitors: Visitors) -> None:
-    visitors.come("holder", visitors.hold)
-    names = [f"visitor {i}" for i in range(12)]
-    for name in names:
-        visitors.come(name, visitors.work)
-    visitors.may_end.set()
-    until(lambda: len(visitors.served) == 12)
-    assert visitors.served == names
-
-
 def test_judging_waits_for_its_turn_or_goes_on_in_it(
     visitors: Visitors, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,15 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from ambient.config import configure
+from ambient.files import InputError
+from ambient.images.corpus import Corpus
+from ambient.runs import queue
 from ambient.runs.folder import list_runs
 from ambient.runs.job import fingerprint
+from tests.pages.driver import press, visit
 from ui import visitor
 
-ROOT = Path(__file__).resolve().parents[2]
 COOKIE = visitor.COOKIES[visitor.KEY]
 
 
@@ -25,16 +29,12 @@ class Browser:
 
     def open(self, **address: str) -> AppTest:
         """The page in a new session; its cookie is kept."""
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        app.switch_page("pages/train.py")
-        app.query_params.update(address)
-        return self.ran(app.run())
+        return self.kept(visit("train", **address))
 
     def press(self, app: AppTest, label: str) -> AppTest:
-        return self.ran(next(b for b in app.button if b.label == label).click().run())
+        return self.kept(press(app, label))
 
-    def ran(self, app: AppTest) -> AppTest:
-        assert not app.exception, app.exception[0].message
+    def kept(self, app: AppTest) -> AppTest:
         if visitor.KEY in app.session_state:  # test_browser_visitor.py has a true one
             self.cookies[COOKIE] = app.session_state[visitor.KEY]
         return app
@@ -50,6 +50,14 @@ def browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Browser:
     monkeypatch.setattr(kind, "cookies", property(lambda self: found.cookies))
     monkeypatch.setattr(kind, "ip_address", property(lambda self: found.ip_address))
     visitor._networks.clear()  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What a tab keeps; emptied, it is another tab."""
+    found: dict[str, object] = {}
+    monkeypatch.setattr(st, "session_state", found)
     return found
 
 
@@ -87,10 +95,11 @@ def test_a_link_with_a_key_lends_it_and_marks_nothing(browser: Browser, tmp_path
 
 
 @pytest.mark.parametrize("cookie", ["", "short", "'-alert(1)-'" + "x" * 10])
-def test_a_cookie_that_is_no_token_is_not_taken(browser: Browser, cookie: str) -> None:
+def test_a_cookie_that_is_no_token_is_not_taken(
+    browser: Browser, session: dict[str, object], cookie: str
+) -> None:
     browser.cookies[COOKIE] = cookie
-    browser.press(browser.open(), "Train 50 digits")
-    assert visitor.TOKEN.fullmatch(browser.cookies[COOKIE])
+    assert visitor.TOKEN.fullmatch(str(visitor.own_token()))
 
 
 @pytest.mark.parametrize(
@@ -104,36 +113,34 @@ def test_a_cookie_that_is_no_token_is_not_taken(browser: Browser, cookie: str) -
 )
 def test_new_tabs_take_half_the_queue_at_most(
     browser: Browser,
+    session: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    digits: Corpus,
     address: str | None,
     other: str | None,
     refused: bool,
 ) -> None:
     monkeypatch.setenv("AMBIENT_MAX_QUEUED", "4")
-    browser.ip_address = address
-    for _ in range(3):
-        browser.cookies.clear()
-        app = browser.press(browser.open(), "Train 50 digits")
-    assert [e.value.partition(",")[0] for e in app.error] == (
-        ["2 runs from your network are training or waiting"] if refused else []
-    )
-    assert len(list_runs(tmp_path)) == (2 if refused else 3)
+    browser.ip_address, config = address, configure(digits, n_train=16, steps=20)
+    for _ in range(2):
+        session.clear()  # another tab
+        queue.submit(config, tmp_path, visitor.queueing())
+    session.clear()
+    if refused:
+        with pytest.raises(InputError, match="2 runs from your network are training or waiting"):
+            visitor.queueing()
+    else:
+        assert visitor.queueing()
     browser.ip_address = other
-    browser.cookies.clear()
-    assert not browser.press(browser.open(), "Train 50 digits").error
+    assert visitor.queueing()
 
 
-def test_another_tab_of_one_browser_is_the_same_visitor(browser: Browser) -> None:
-    for expected in ([], [], ["2 runs of yours are training or waiting"]):
-        app = browser.press(browser.open(), "Train 50 digits")
-        assert [e.value.partition(",")[0] for e in app.error] == expected
-
-
-def test_a_token_is_kept_once(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_is_kept_once(
+    browser: Browser, session: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept: list[str] = []
     monkeypatch.setattr(st, "html", lambda body, **_: kept.append(body))
-    monkeypatch.setattr(st, "session_state", {})
     visitor.remember()
     assert not kept
     token = visitor.own_token()
