@@ -43,13 +43,13 @@ def _pixels(page: Page) -> str:
     return found
 
 
-@pytest.mark.parametrize("by", ["slider", "svg.chart", ".rows"])
+@pytest.mark.parametrize("by", ["svg.chart", ".rows"])
 def test_a_drag_stays_in_the_browser_and_a_release_moves_the_address(tab: Any, by: str) -> None:
     asked: list[object] = []
     tab.page.on("websocket", lambda ws: ws.on("framesent", lambda frame: asked.append(frame)))
     page = tab.open(PAGE)
     slider = _slider(page)
-    place = slider if by == "slider" else page.locator(by).first
+    place = page.locator(by).first
     page.wait_for_timeout(500)
     before, start = _pixels(page), len(asked)
     page.on("request", lambda request: asked.append(request.url))

@@ -17,11 +17,10 @@ SLOW = 3.0  # how much slower a busy machine may be before this test complains
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
 def test_the_lesson_from_its_link_to_its_end_with_next_always_in_view(
-    size: tuple[int, int], server: str, new_tab: Any
+    server: str, new_tab: Any
 ) -> None:
-    tab = new_tab(server, viewport={"width": size[0], "height": size[1]})
+    tab = new_tab(server, viewport={"width": 390, "height": 844})
     page = tab.open()
     page.get_by_role("link", name="Ten-minute lesson").click()
     for step in STEPS:

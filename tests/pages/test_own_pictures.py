@@ -74,19 +74,6 @@ def test_what_was_done_to_them_is_said() -> None:
     assert notes[2].startswith("2 of 12 pictures left out: 'c.png' is not a readable picture but a")
 
 
-def test_reading_can_be_watched_and_ended() -> None:
-    seen: list[int] = []
-
-    def look(part: str, count: int, total: int) -> None:
-        seen.append(count)
-        if count == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        read_uploads(files(), OWN, tell=look)
-    assert seen == [0, 1, 2, 3]
-
-
 def test_its_images_go_where_the_run_goes(own: Run, corpus: Corpus, tmp_path: Path) -> None:
     shutil.move(shutil.copytree(own.path, tmp_path / "a"), tmp_path / "b")
     moved = open_run(tmp_path / "b")
@@ -113,16 +100,6 @@ def test_the_queue_trains_it_and_a_new_run_goes_on_from_it(
     out = str(tmp_path / "next")
     assert main(["train", "--from", str(first.path), "--out", out, "--steps", "2"]) == 0
     assert open_run(out).corpus().sha256 == corpus.sha256
-
-
-def test_its_name_cannot_be_guessed(
-    own: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ambient.runs.upkeep.launch", lambda run: None)
-    names = {queue.submit(own.config, tmp_path, "me", images=corpus).name for _ in range(2)}
-    assert len(names) == 2
-    assert all(len(name.rpartition("-")[2]) == 16 for name in names)
-    assert queue.submit(own.config, tmp_path, images=corpus).name == "pictures-16-standard-1"
 
 
 def test_it_comes_back_with_its_pictures_only(own: Run, corpus: Corpus, tmp_path: Path) -> None:

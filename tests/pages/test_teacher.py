@@ -28,7 +28,7 @@ def _results(app: AppTest) -> list[object]:
 
 @pytest.mark.parametrize(
     ("page", "query"),
-    [(page, {}) for page in PAGES] + [("evidence", {"view": "Search"}), ("paper", {})],
+    [(page, {}) for page in PAGES] + [("evidence", {"view": "Search"})],
     ids=str,
 )
 def test_hiding_everything_hides_no_result(page: str, query: dict[str, str]) -> None:
@@ -39,7 +39,7 @@ def test_hiding_everything_hides_no_result(page: str, query: dict[str, str]) -> 
     assert all(any(c in h for c in controls) for h in headings), headings
     left = [c for c in _controls(bare) if not c.startswith("select_slider: Switch")]  # a figure's
     assert left == [] and not bare.get("download_button")
-    assert _controls(whole) != [] or page == "paper"
+    assert _controls(whole) != []
 
 
 def test_what_a_hidden_control_stands_at_comes_from_the_address_and_lasts_over_pages() -> None:

@@ -77,7 +77,7 @@ def _pictures(count: int) -> list[tuple[str, bytes]]:
     return found
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", ["digits-copy", "emoji-new", "kanji-ambient"])
 def test_a_card_trains_what_the_command_trains(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -190,9 +190,7 @@ def test_on_a_public_server_a_link_lets_watch_and_a_key_lets_change(
     ("caps", "said"),
     [
         ({"STEPS": "100"}, "1500"),
-        ({"N_TRAIN": "20"}, "n_train"),
         ({"QUEUED_EACH": "1"}, "leaves no room for 2 more"),
-        ({"QUEUED": "1"}, "leaves no room for 2 more"),
     ],
 )
 def test_what_a_public_server_refuses_is_one_line(

@@ -65,20 +65,6 @@ def labels(app: AppTest) -> set[str]:
     return {b.label for b in app.button}
 
 
-def test_a_page_loaded_again_knows_whose_its_run_is(browser: Browser, tmp_path: Path) -> None:
-    assert not browser.cookies
-    browser.open()
-    assert not browser.cookies  # nothing is kept of who only looks
-    browser.press(browser.open(), "Train 50 digits")
-    (run,) = list_runs(tmp_path)
-    again = browser.open(mine=run.name)
-    assert run.owner == fingerprint(browser.cookies[COOKIE])
-    browser.press(again, "Stop")
-    assert run.status == "paused"
-    browser.cookies.clear()
-    assert "Go on" not in labels(browser.open(mine=run.name))
-
-
 def test_a_link_with_a_key_lends_it_and_marks_nothing(browser: Browser, tmp_path: Path) -> None:
     browser.press(browser.open(), "Train 50 digits")
     (theirs,) = list_runs(tmp_path)
