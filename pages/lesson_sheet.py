@@ -19,9 +19,8 @@ answers = False
 if not hidden("teacher"):
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         answers = st.toggle("With the answers", key="answers", bind="query-params")
-        for label, kind in (("HTML", "html"), ("Markdown", "md")):
-            make = partial(sheet.rendered, kind, answers)
-            words.download(label, make, f"lesson.{kind}", f"text/{label.lower()}")
+        make = partial(sheet.rendered, answers)
+        words.download("To print (HTML)", make, "lesson.html", "text/html")
 for step in steps():
     st.subheader(f"{step.number}. {step.question}", anchor=False)
     if found := picture(step):

@@ -1,4 +1,4 @@
-"""The lesson as a sheet of paper: the same steps as Markdown, and as HTML with pictures."""
+"""The lesson as a sheet of paper: the same steps as HTML with pictures, to print."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import re
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from ui.lesson.figures import picture
@@ -17,21 +17,20 @@ from ui.teacher import base
 TITLE = "Ambient Explorer: a ten-minute lesson"
 
 
-def rendered(kind: str, answers: bool) -> str:
-    """The sheet as a text that stands alone, `html` or `md`.
+def rendered(answers: bool) -> str:
+    """The sheet as a page that stands alone.
 
     Args:
         answers: with what is stored, else with room to write.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(["html"]),
+        autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
     )
     environment.filters.update(inline=inline, answer=answer, figure=figure)
-    template = environment.get_template(f"sheet.{kind}")
+    template = environment.get_template("sheet.html")
     return template.render(title=TITLE, steps=steps(), base=base(), answers=answers)
 
 
