@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ambient.runs.folder import Run
-from ui import charts, cutoffs, data, galleries, words
+from ui import charts, cutoffs, data, galleries, stages, words
 from ui.charts.cutoffs import copies_against_switch
 from ui.cutoffs import Family, Splices
 from ui.data import Shown
@@ -76,14 +76,10 @@ def _sampled(below: Run, above: Run, switch: float) -> Shown:
     bar = st.progress(0.0, "Loading the networks")
     from ui import live
 
-    seeds = tuple(range(SHOWN))
-    with live.turn():
-        for share, images in live.sampled(below, seeds, "heun", 18, (above, switch)):
-            bar.progress(share, f"Denoising {len(images)} pictures: {share:.0%}")
-        found = live.judged(below, images, seeds)
+    for share, images in live.sampled(below, tuple(range(SHOWN)), "heun", 18, (above, switch)):
+        bar.progress(share, f"Denoising {len(images)} pictures: {share:.0%}")
     bar.empty()
-    both, threshold = data.sets(below), data.threshold(below)
-    nearest = [row.nearest for row in found.samples]
+    both, found = data.sets(below), stages.find(below, images)
+    nearest = [first for first, _ in found.near]
     names = tuple(both.train_names[i] for i in nearest)
-    copies = tuple(row.ratio < threshold for row in found.samples)
-    return Shown(images, both.train[nearest], names, copies)
+    return Shown(images, both.train[nearest], names, tuple(m == "copy" for m in found.marks))
