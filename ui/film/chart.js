@@ -57,11 +57,11 @@ class Chart {
   }
 
   curves() {
-    return this.chart.lines.flatMap(({ tone, values, ends, dash, fill }) => {
+    return this.chart.lines.flatMap(({ tone, values, ends, fill }) => {
       const path = (list) => list.map(([i, v], k) => `${k ? "L" : "M"}${this.x(i)} ${this.y(v)}`).join("")
       const known = values.map((v, i) => [i, v]).filter(([, v]) => v !== null)
       const line = path(known)
-      const shapes = [draw("path", { class: `line ${dash ? "dash" : ""}`, "data-tone": tone, d: line })]
+      const shapes = [draw("path", { class: "line", "data-tone": tone, d: line })]
       if (fill && known.length) {
         const floor = this.y(this.chart.low)
         const d = `${line}L${this.x(known.at(-1)[0])} ${floor}L${this.x(known[0][0])} ${floor}Z`

@@ -98,8 +98,8 @@ class Film {
       tick.style.setProperty("--at", this.last ? i / this.last : 0)
       return tick
     }))
-    this.legend.replaceChildren(...this.data.legend.map(([mark, text]) =>
-      make("span", {}, make("i", { data: { mark } }), text)))
+    const marks = this.data.legend ? Object.keys(this.data.verdicts) : []
+    this.legend.replaceChildren(...marks.map((mark) => make("span", {}, make("i", { data: { mark } }), mark)))
     this.view = undefined
   }
 

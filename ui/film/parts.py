@@ -21,7 +21,6 @@ from ui.words import Mark, Tone, percent
 
 COLUMNS = 24  # of the strip
 SIGNS: dict[Mark, str] = {"copy": "=", "resembles": "~", "new": ".", "": " "}
-LEGEND: dict[Mark, str] = {"copy": "copy", "resembles": "resembles", "new": "new"}
 VERDICTS: dict[Mark, str] = {
     "copy": "is a copy of the training picture beside it.",
     "resembles": "resembles the training picture beside it, too little to be called a copy.",
@@ -77,7 +76,6 @@ class Line:
     tone: Tone
     values: Sequence[float | None]
     ends: Sequence[tuple[float, float] | None] = ()
-    dash: bool = False
     fill: bool = False
     value: bool = True
 
@@ -113,7 +111,7 @@ class Film:
         said: by frame, a sentence under it.
         lines: by frame, below which score a cell is a copy; below `resembles` it resembles one.
         pool: training images that rows name in `near`, each with its name.
-        legend: of the marks; empty for none. `verdicts`: what each says of a chosen picture.
+        legend: whether the marks are explained under it.
         largest: CSS pixels a picture is wide at most.
         one_line: where there is little room, rows show as many pictures as one line takes.
         abreast: rows stand side by side where there is room.
@@ -128,8 +126,7 @@ class Film:
     lines: Sequence[float] = ()
     resembles: float | None = None
     pool: tuple[Images, Sequence[str]] | None = None
-    legend: Mapping[Mark, str] = field(default_factory=lambda: LEGEND)
-    verdicts: Mapping[Mark, str] = field(default_factory=lambda: VERDICTS)
+    legend: bool = True
     largest: int = 160
     one_line: bool = False
     abreast: bool = False
@@ -167,8 +164,8 @@ class Packed:
             "lines": list(film.lines),
             "resembles": film.resembles,
             "chart": _chart(film.chart) if film.chart else None,
-            "legend": list(film.legend.items()),
-            "verdicts": dict(film.verdicts),
+            "legend": film.legend,
+            "verdicts": VERDICTS,
             "largest": film.largest,
             "one_line": film.one_line,
             "abreast": film.abreast,
@@ -233,7 +230,6 @@ def _chart(chart: Chart) -> dict[str, Any]:
             "values": list(line.values),
             "texts": [None if v is None else chart.say(v) for v in line.values],
             "ends": list(line.ends),
-            "dash": line.dash,
             "fill": line.fill,
             "value": line.value,
         }

@@ -105,4 +105,4 @@ def _film(run: Run, on_table: Deal, told: bool) -> Film:
         near=[[[row.nearest, row.second] for row in on_table.rows]] if told else (),
     )
     pool = (both.train, both.train_names) if told else None
-    return Film([row], "Six pictures", [""], pool=pool, legend={}, largest=128)
+    return Film([row], "Six pictures", [""], pool=pool, legend=False, largest=128)
