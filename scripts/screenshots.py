@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from scripts.serve import ROOT, serving
 from ui.pages import PAGES
@@ -20,16 +20,23 @@ SHOTS = ROOT / "docs" / "screenshots"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 
 
+def chromium(p: Playwright) -> Browser:
+    """The browser of this machine."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    return p.chromium.launch(executable_path=path, args=flags)
+
+
 @contextmanager
 def browsing() -> Iterator[tuple[Browser, str]]:
     """The browser of this machine, and the address of a server of its own."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
     with (
         tempfile.TemporaryDirectory() as runs,
         serving(Path(runs), Path(runs) / "server.log") as address,
         sync_playwright() as p,
     ):
-        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium(p)
         yield browser, address
         browser.close()
 

@@ -2,62 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
+from scripts.screenshots import chromium as browser_of
+from scripts.serve import serving
+
 # Streamlit's own frame asks for these two below a deep link and takes 404 for an answer.
 PROBES = ("_stcore/health", "_stcore/host-config")
-STARTS = 60.0  # seconds a server may take to come up
-WAITS = 120_000  # milliseconds for anything else: a busy machine may need them
+WAITS = 120_000  # milliseconds for anything: a busy machine may need them
 expect.set_options(timeout=WAITS)
-
-
-@contextmanager
-def serving(runs: Path) -> Iterator[str]:
-    """A fresh `streamlit run app.py` on a free port; its log goes beside the runs."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
-    command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
-    environment = {**os.environ, "AMBIENT_RUNS": str(runs)}
-    with (runs / "server.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
-    try:
-        deadline = time.monotonic() + STARTS
-        while not _healthy(address):
-            down = process.poll() is not None or time.monotonic() > deadline
-            assert not down, (runs / "server.log").read_text()
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _healthy(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 class Tab:
@@ -109,10 +67,8 @@ Open = Callable[..., Tab]
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    assert CHROMIUM, "no Chromium; make test installs one where it can"
     with sync_playwright() as p:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        found = p.chromium.launch(executable_path=CHROMIUM, args=flags)
+        found = browser_of(p)
         yield found
         found.close()
 
@@ -120,14 +76,15 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The server that the tests of a module share."""
-    with serving(tmp_path_factory.mktemp("runs")) as address:
+    runs = tmp_path_factory.mktemp("runs")
+    with serving(runs, runs / "server.log") as address:
         yield address
 
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[str]:
     """A server that nobody has asked yet; its runs are in `tmp_path`."""
-    with serving(tmp_path) as address:
+    with serving(tmp_path, tmp_path / "server.log") as address:
         yield address
 
 

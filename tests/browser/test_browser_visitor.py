@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import pytest
 from playwright.sync_api import expect
 
 from ambient.runs.folder import list_runs
+from scripts.serve import serving
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(autouse=True)
-def public(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[str]:
+    """A public server."""
+    with serving(tmp_path, tmp_path / "server.log", public=True) as address:
+        yield address
 
 
 def test_a_run_stays_ones_own(fresh: str, new_tab: Any, tmp_path: Path) -> None:
