@@ -30,10 +30,9 @@ ENDED = "the audit ended early, perhaps for want of memory; try it with fewer im
 
 
 class Request(Record, frozen=True, kw_only=True):
-    """What was asked for: the arguments of `python -m ambient`, and the place on the pages."""
+    """What was asked for: the arguments of `python -m ambient`."""
 
     arguments: list[str]
-    place: str = ""
 
 
 class Progress(Record, frozen=True, kw_only=True):

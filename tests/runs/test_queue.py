@@ -617,10 +617,10 @@ def test_a_run_without_unseen_images_says_why_it_has_no_verdict(
 # Audits
 
 
-def ask(folder: Path, owner: str = "a", place: str = "") -> Audit:
+def ask(folder: Path, owner: str = "a") -> Audit:
     def given(audit: Audit) -> Request:
         (audit.given / "train.zip").write_bytes(b"somebody's pictures")
-        return Request(arguments=["audit", "--train", str(audit.given / "train.zip")], place=place)
+        return Request(arguments=["audit", "--train", str(audit.given / "train.zip")])
 
     return queue.submit_audit(given, owner, folder)
 

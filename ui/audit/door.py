@@ -17,7 +17,6 @@ from ui import pictures, uploads, visitor, words
 from ui.jobs import desk
 from ui.uploads import Glance
 
-PLACE = "audit"
 JOB = "audit-job"  # in the session alone: the key of this tab's audit
 ROUND = "audit-round"  # how often an audit was deleted: fresh drops have keys of their own
 COUNTS = (128, 256, 512)
@@ -160,7 +159,7 @@ def start(given: Given, features: str = FEATURES, count: int = COUNTS[0]) -> Non
     browser = visitor.own_browser()
     visitor.remember()
     try:
-        st.session_state[JOB] = desk.submit(given, features, count, browser, PLACE)
+        st.session_state[JOB] = desk.submit(given, features, count, browser)
     except InputError as e:
         words.refuse(e)
     else:
@@ -172,7 +171,7 @@ def look() -> tuple[str, Audit | None]:
 
     That of this tab, or the last one of this browser: a page that is loaded again is a new session.
     """
-    audit = desk.look(visitor.browser(), PLACE, st.session_state.get(JOB, ""))
+    audit = desk.look(visitor.browser(), st.session_state.get(JOB, ""))
     if audit is None:
         st.session_state.pop(JOB, None)
         return "", None

@@ -22,16 +22,13 @@ from ui.uploads import store
 TICK = 5.0  # seconds between two looks at the queue
 
 
-def submit(
-    sets: Mapping[str, Sequence[Any] | str], features: str, count: int, browser: str, place: str
-) -> str:
+def submit(sets: Mapping[str, Sequence[Any] | str], features: str, count: int, browser: str) -> str:
     """Queue an audit; returns the key to ask for it by.
 
     Args:
         sets: `generated` or `model`, `train` and perhaps `heldout`: uploaded files, or a path.
         count: samples of a model.
         browser: the token that it can be found and ended by.
-        place: where on the pages it was asked for.
 
     Raises:
         InputError: more than this server takes, or files that do not go together.
@@ -46,16 +43,16 @@ def submit(
         outcome = {"json": audit.json, "html": audit.html, "progress": audit.path / PROGRESS_FILE}
         for option, path in outcome.items():
             words += [f"--{option}", str(path)]
-        return Request(arguments=words, place=place)
+        return Request(arguments=words)
 
     return queue.submit_audit(ask, browser, data.runs_folder()).name
 
 
-def look(browser: str | None, place: str, key: str = "") -> Audit | None:
-    """A browser's audit of that key, or else its last one at a place; its page is open."""
+def look(browser: str | None, key: str = "") -> Audit | None:
+    """A browser's audit of that key, or else its last one; its page is open."""
     with suppress(InputError):  # a full disk: it stands as it stood
         queue.advance(data.runs_folder())
-    found = [a for a in _of(browser) if a.request.place == place]
+    found = _of(browser)
     audit = next((a for a in found if a.name == key), found[-1] if found else None)
     if audit:
         audit.look()
