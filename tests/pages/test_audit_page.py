@@ -140,56 +140,28 @@ def opened(
     return at
 
 
-def test_an_audit_belongs_to_a_browser_and_a_place(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_audit_belongs_to_a_browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
     monkeypatch.setattr("ambient.runs.upkeep.launch", lambda job: None)
-    places = {"a1": ("a", "audit"), "b": ("b", "audit"), "a2": ("a", "audit"), "side": ("a", "x")}
     keys = {
-        name: desk.submit({"generated": "a", "train": "b"}, "pixels", 128, *of)
-        for name, of in places.items()
+        name: desk.submit({"generated": "a", "train": "b"}, "pixels", 128, of)
+        for name, of in {"a1": "a", "b": "b", "a2": "a"}.items()
     }
 
     def found(browser: str | None, key: str = "") -> str | None:
-        audit = desk.look(browser, "audit", keys.get(key, ""))
+        audit = desk.look(browser, keys.get(key, ""))
         return next((k for k, v in keys.items() if audit and v == audit.name), None)
 
     assert [found("a"), found("a", "a1"), found("b"), found("b", "a1")] == ["a2", "a1", "b", "b"]
     assert found("c") is found(None) is None
     desk.end_all(None)
-    assert len(list_audits(tmp_path)) == 4
+    assert len(list_audits(tmp_path)) == 3
     desk.end_all("a")
     assert [a.name for a in list_audits(tmp_path)] == [keys["b"]]
 
 
-def test_loose_pictures_are_a_set_too(page: AppTest, sets: dict[str, bytes]) -> None:
-    with zipfile.ZipFile(io.BytesIO(sets["generated"])) as archive:
-        loose = [(name, archive.read(name)) for name in archive.namelist()]
-    loose[5] = ("../../made-000.png", loose[5][1])  # of one name, and not to be trusted
-    loose[6] = ("bad.png", b"no picture")
-    drop(page, "generated", *loose)
-    drop(page, "train", ("training.zip", sets["train"]))
-    page.selectbox(key="audit-features").set_value("pixels")
-    page.run()
-    assert "119 pictures of 32x32 pixels" in said(page) and "bad" in said(page)
-    at = finished(click(page))
-    assert not at.exception
-    assert "119 generated images" in said(at)
-
-
-HOSTILE = {
-    "garbage": (("cat.zip", b"PK\x03\x04 and nothing"),),
-    "empty": (("cat.png", b""),),
-    "a script": (("cat.png", b"<script>alert(1)</script>"),),
-    "a pickle": (("cat.png", b"\x80\x04\x95 no zip at all"),),
-    "a zip among pictures": (("a.png", b"x"), ("cat.zip", b"PK\x03\x04")),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_drop_is_refused_at_the_door_by_its_own_name(name: str, page: AppTest) -> None:
-    drop(page, "generated", *HOSTILE[name])
+def test_a_hostile_drop_is_refused_at_the_door_by_its_own_name(page: AppTest) -> None:
+    drop(page, "generated", ("a.png", b"x"), ("cat.zip", b"PK\x03\x04 and nothing"))
     (error,) = page.run().error
     assert error.value.startswith("What was generated: ") and "cat" in error.value
     assert "\n" not in error.value and "Traceback" not in error.value
@@ -272,18 +244,3 @@ def test_without_diffusers_one_line_says_what_to_install(
     ]
     assert "hub:owner/name@revision" in at.text_input(key="audit-path-model").placeholder
     assert page.button(key="audit-go").disabled
-
-
-def test_a_hostile_model_gets_one_line(page: AppTest, pipeline: bytes) -> None:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(pipeline)) as given, zipfile.ZipFile(buffer, "w") as archive:
-        for name in given.namelist():
-            data = given.read(name)
-            if name.endswith("unet/config.json"):
-                config = {**json.loads(data), "block_out_channels": [16_000, 16_000]}
-                data = json.dumps(config).encode()  # 20 GB of weights, were they made
-            archive.writestr(name, data)
-    at = hand_over_a_model(page, buffer.getvalue())
-    assert not at.exception
-    assert "'my-ddpm': " in at.error[0].value and "\n" not in at.error[0].value
-    assert str(audits()[0].path) not in at.error[0].value

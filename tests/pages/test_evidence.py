@@ -6,21 +6,21 @@ import io
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from ambient.images.corpus import Corpus, split_corpus
+from ambient.files import read_record
+from ambient.reports.records import Audit
 from ambient.runs.folder import BUNDLED_RUNS, Run, open_run
-from tests.jobs import finish
 from tests.pages.driver import film, press, text, visit
 from ui import data, words
 from ui.evidence import exhibit, line, map, search, twins
 from ui.evidence.exhibit import Exhibit
 from ui.evidence.subject import Shelf, Subject
-from ui.jobs import desk
 
 NAME = "emoji-300-standard"
 
@@ -231,22 +231,14 @@ def test_another_sampler_is_a_thing_that_differs(
     assert "way of sampling (*heun* and *euler*), steps of sampling (*18* and *36*)" in said
 
 
-def test_an_audit_of_any_pictures_stands_beside_a_run(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, emoji: Corpus
-) -> None:
-    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
-    split = split_corpus(emoji, 120, 0)
-    train, unseen = emoji.images[split.train], emoji.images[split.heldout]
-    sets = {"generated": np.concatenate([train[:40], unseen[:80]]), "train": train}
-    places = {}
-    for name, images in sets.items():
-        places[name] = str(tmp_path / f"{name}.npz")
-        np.savez(places[name], images=images)
-    app = visit("evidence", run=NAME)
-    monkeypatch.setattr("ui.visitor.browser", lambda: "b" * 22)
-    key = desk.submit(places, "pixels", 128, "b" * 22, "audit")
-    finish(data.runs_folder())
-    app = _beside(NAME, f"audit: {key}")
+def test_an_audit_of_any_pictures_stands_beside_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = data.audit_example()
+    assert place
+    report = read_record(place, Audit)
+    assert report
+    audit = SimpleNamespace(name="mine", json=place)
+    monkeypatch.setattr("ui.jobs.desk.finished", lambda browser: [audit])
+    app = _beside(NAME, "audit: mine")
     assert "not known here" in text(app)
-    rates = 40 / 120, np.mean([*_copies(NAME).values()])
-    assert _difference(app) == pytest.approx(100 * (rates[0] - rates[1]), abs=2)
+    rates = report.copies.ratio.rate, np.mean([*_copies(NAME).values()])
+    assert _difference(app) == pytest.approx(100 * (rates[0] - rates[1]), abs=0.051)
