@@ -44,9 +44,8 @@ def show_splices(family: str, runs: Family) -> None:
     )
     words.under(
         "surgery",
-        "The bars are two ways to share the work between the network without a cutoff (orange) and "
-        "the one with (blue). Left of where the lines cross, the network above the switch decides "
-        "how much is copied; right of it, the one below.",
+        "Left of where the lines cross, the network above the switch decides what is copied; right "
+        "of it, the one below. Bars: who works where.",
         [found.about],
         lambda: found.rows,
         f"python -m scripts.measure surgery\npython -m ambient sample {found.standard.name} "

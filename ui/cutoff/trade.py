@@ -17,8 +17,8 @@ def show_memory(runs: Family, cutoff: float) -> None:
         "What it remembers, by noise level",
         [(cutoffs.label(run), run) for run in networks],
         "memory",
-        "How many times its error grows on pictures it never saw; 1 is no memory. Below the "
-        "dashed cutoff it sees clean pictures and remembers them: no privacy guarantee.",
+        "Times its error grows on unseen pictures. Below the dashed cutoff it sees clean pictures "
+        "and remembers them: no privacy guarantee.",
     )
 
 
@@ -68,8 +68,8 @@ def show_quality(family: str, runs: Family, cutoff: float) -> None:
         st.markdown(rival, width=760)
     words.under(
         "quality-against-copies",
-        "Down and left is better. Each line is one way of training, from its first judged step to "
-        "its last: stopping early is a cutoff's strongest rival.",
+        "Down and left is better. Each line is one way of training, step by step: stopping early "
+        "is a cutoff's strongest rival.",
         [measured.about, *measured.sources],
         lambda: cutoffs.rows(measured),
         measured.command,
