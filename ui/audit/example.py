@@ -14,6 +14,7 @@ from ui.audit.result import show_audit
 from ui.jobs import outcome
 
 STRIP = 8
+WIDE = 1040  # pixels at most: so the drops are in view beside it
 
 
 def _stored() -> Audit | None:
@@ -32,7 +33,7 @@ def show_strip() -> None:
     draw = partial(pictures.gallery, np.stack(made), np.stack(known), [True] * len(made))
     st.image(
         draw(pictures.WARM, len(made)),
-        width="stretch",
+        width=WIDE,
         alt="; ".join(" above ".join(row.files) for row in some),
     )
     st.caption("Above what a generator made, below what it had learned from: copies.")

@@ -13,7 +13,7 @@ from ui.evidence.exhibit import Exhibit, Scores
 from ui.film.parts import Chart, Film, Line, Row
 
 STEPS = [round(0.05 + 0.01 * i, 2) for i in range(96)]  # where the line can stand
-SHOWN = 24  # samples, evenly spread over all ratios
+SHOWN = 18  # samples, evenly spread over all ratios
 NEAR = 0.02  # ratios this close to a place are counted there
 
 

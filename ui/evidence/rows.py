@@ -13,7 +13,7 @@ from ui.pictures import compared
 from ui.teacher import control, hidden
 
 ORDERS = ("Worst", "Median", "Random", "One seed")
-ROWS = 5
+ROWS = 4
 
 
 def show_rows(exhibit: Exhibit) -> None:

@@ -38,8 +38,9 @@ STARTED = 8  # runs shown below the cards
 
 def show() -> None:
     """The cards; a click trains, and leads to where it can be watched."""
-    kind = pick("settings", "Train a", list(KINDS), key="kind", name=lambda k: KINDS[k][0])
-    st.markdown(KINDS[kind][1])
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        kind = pick("settings", "Train a", list(KINDS), key="kind", name=lambda k: KINDS[k][0])
+        st.markdown(KINDS[kind][1], width="content")
     grid, asked = st.grid(4, min_column_width=150, gap="small"), None
     for corpus in CORPORA:
         with grid.cell(), st.container(border=True, gap="small"):
