@@ -14,7 +14,6 @@ import streamlit as st
 
 GROUPS = {
     "settings": "Choosing runs, sizes and pictures",
-    "threshold": "Moving the line between copy and new",
     "shuffle": "Other samples, other rows",
     "game": "Guessing games",
     "live": "Everything that computes now",
