@@ -124,18 +124,6 @@ def errors(run: Run) -> Rows:
     ]
 
 
-def missing_errors(runs: Runs) -> str:
-    """Where errors could not be measured for want of weights, in a sentence."""
-    parts = []
-    for run in runs.values():
-        have, stages = len(errors(run)), len(copies(run))
-        if have < stages:
-            parts.append(f"{panel_name(run).lower()}: {have} of {stages}")
-    if not parts:
-        return ""
-    return f" Errors are of the stages whose weights were at hand ({'; '.join(parts)})."
-
-
 def rows(runs: Runs) -> Rows:
     """Copies and errors of every stage, one row each."""
     table = []

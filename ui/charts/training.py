@@ -1,28 +1,26 @@
-"""Against the training step: loss, copies, errors on training and unseen images."""
+"""Against the training step: loss, errors on training and unseen images, copies."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ui.charts import (
     Rows,
     drawn_once,
     finish,
-    label,
+    ink,
     line,
     log_axis,
-    percents,
     rgba,
+    upright,
     whole,
     write,
 )
-from ui.pictures import NEUTRAL, arm_color
+from ui.pictures import arm_color
 
 KINDS = {"heldout": ("dot", "unseen"), "train": ("solid", "training")}  # line and name
 ROOM = 0.4  # right of the lines, as a share of their width: what names need on a phone
@@ -48,108 +46,48 @@ def loss(lines: Rows, arm: str, steps: int) -> go.Figure:
 
 
 @drawn_once
-def copies_and_errors(stages: Mapping[str, Rows], errors: Mapping[str, Rows]) -> go.Figure:
-    """Copied share above, errors below, of up to two runs over one axis of steps.
+def errors_along(errors: Mapping[str, Rows], onsets: Mapping[str, int]) -> go.Figure:
+    """Errors on training and unseen images of up to two runs against their training step.
 
     Args:
-        stages, errors: rows of a run's stages, by arm.
+        errors: rows of a run's stages, by arm.
+        onsets: the step at which copying sets in, by arm; 0 where it never does.
     """
-    count = 2 if any(errors.values()) else 1
-    figure = make_subplots(rows=count, cols=1, shared_xaxes=True, vertical_spacing=0.09)
-    end = max(rows[-1]["step"] for rows in stages.values())
-    for arm, rows in stages.items():
-        _copies(figure, rows, arm, row=1, col=1)
-        _name_end(figure, rows[-1], "rate", arm, arm_color(arm))
-    _false_alarms(figure, next(iter(stages.values())))
+    figure, ends = go.Figure(), []
     for arm, rows in errors.items():
+        steps, color = [r["step"] for r in rows], arm_color(arm)
         for kind, (dash, text) in KINDS.items():
-            _error(figure, rows, arm, kind, dash, text)
-    _name_errors(figure, errors)
-    figure.update_xaxes(range=[0, 1.42 * end], tickvals=_ticks(end), tickformat=",")
-    figure.update_xaxes(title_text="training step", row=count, col=1)
-    figure.update_yaxes(title_text="copies, %", rangemode="tozero", row=1, col=1)
-    if count == 2:
-        axis = log_axis([0.02, 0.05, 0.1, 0.2, 0.5, 1])
-        figure.update_yaxes(title_text="error", **axis, row=2, col=1)
-    return finish(whole(figure), 560 if count == 2 else 300, top=24)
+            values = [r[f"loss_{kind}"] for r in rows]
+            line(
+                figure,
+                steps,
+                values,
+                color,
+                width=2,
+                dash=dash,
+                marker={"size": 6, "symbol": "diamond" if arm == "standard" else "circle"},
+                ends=[r[f"loss_{kind}_ci95"] for r in rows],
+                hover=f"{arm}, {text} images, step %{{x:,}}: %{{y:.3g}}",
+            )
+            ends.append((values[-1], steps[-1], color, text))
+        if first := onsets[arm]:
+            upright(figure, first, ink(color))
+            place = {"yref": "paper", "xanchor": "left", "xshift": 6, "size": 13}
+            write(figure, "copies begin", color, x=first, y=1, **place)
+    _name_errors(figure, sorted(ends))
+    end = max(step for _, step, *_ in ends)
+    figure.update_xaxes(title_text="training step", range=[0, 1.42 * end], tickformat=",")
+    figure.update_yaxes(title_text="error", **log_axis([0.02, 0.05, 0.1, 0.2, 0.5, 1]))
+    return finish(whole(figure), 320, top=24)
 
 
-def _ticks(end: int) -> list[float]:
-    """About four round steps up to the end."""
-    size = 10 ** math.floor(math.log10(end / 4))
-    step = next(m * size for m in (1, 2, 5, 10) if m * size >= end / 4)
-    return [i * step for i in range(end // step + 1)]
-
-
-def _copies(figure: go.Figure, rows: Rows, arm: str, **place: Any) -> None:
-    line(
-        figure,
-        [r["step"] for r in rows],
-        [100 * r["rate"] for r in rows],
-        arm_color(arm),
-        marker={"size": 8, "symbol": _symbol(arm)},
-        ends=[percents(r["ci95"]) for r in rows],
-        hover=f"{arm}, step %{{x:,}}: %{{y:.1f}} % copies",
-        **place,
-    )
-
-
-def _symbol(arm: str) -> str:
-    return "diamond" if arm == "standard" else "circle"
-
-
-def _name_end(figure: go.Figure, last: Mapping[str, float], of: str, text: str, color: str) -> None:
-    label(figure, last["step"], 100 * last[of], text, color, xshift=10, yanchor="middle")
-
-
-def _false_alarms(figure: go.Figure, rows: Rows) -> None:
-    line(
-        figure,
-        [r["step"] for r in rows],
-        [100 * r["heldout_rate"] for r in rows],
-        NEUTRAL,
-        width=2,
-        dash="dot",
-        hover="unseen images, step %{x:,}: %{y:.1f} % called copies",
-        row=1,
-        col=1,
-    )
-    _name_end(figure, rows[-1], "heldout_rate", "unseen", NEUTRAL)
-
-
-def _error(figure: go.Figure, rows: Rows, arm: str, kind: str, dash: str, text: str) -> None:
-    if not rows:
-        return
-    of = f"loss_{kind}"
-    line(
-        figure,
-        [r["step"] for r in rows],
-        [r[of] for r in rows],
-        arm_color(arm),
-        width=2,
-        dash=dash,
-        marker={"size": 6, "symbol": _symbol(arm)},
-        ends=[r[f"{of}_ci95"] for r in rows],
-        hover=f"{arm}, {text} images, step %{{x:,}}: %{{y:.3g}}",
-        row=2,
-        col=1,
-    )
-
-
-def _name_errors(figure: go.Figure, errors: Mapping[str, Rows]) -> None:
+def _name_errors(figure: go.Figure, ends: Sequence[tuple[float, int, str, str]]) -> None:
     """A label at the end of every error line; labels that would overlap move apart."""
-    ends = [
-        (rows[-1][f"loss_{kind}"], rows[-1]["step"], arm_color(arm), text)
-        for arm, rows in errors.items()
-        if rows
-        for kind, (_, text) in KINDS.items()
-    ]
-    ends.sort()
     for i, (value, step, color, text) in enumerate(ends):
         below = i > 0 and value < NEAR * ends[i - 1][0]
         above = i + 1 < len(ends) and ends[i + 1][0] < NEAR * value
         place = {"xanchor": "left", "xshift": 10, "yshift": 9 * (below - above)}
-        write(figure, text, color, x=step, y=math.log10(value), row=2, col=1, **place)
+        write(figure, text, color, x=step, y=math.log10(value), **place)
 
 
 @drawn_once

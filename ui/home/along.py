@@ -15,7 +15,6 @@ from ui.stages import (
     copies,
     errors,
     judged,
-    missing_errors,
     onset,
     panel_name,
     rows,
@@ -39,24 +38,30 @@ def sources(runs: Runs, step: int) -> list[str]:
 
 
 def show_errors(runs: Runs) -> None:
-    """Errors on training and unseen pictures above the steps at which copies come."""
-    stages = {arm: copies(run) for arm, run in runs.items()}
-    measured = {arm: errors(run) for arm, run in runs.items()}
+    """Errors on training and unseen pictures, and the steps at which copies come."""
+    measured = {arm: found for arm, run in runs.items() if len(found := errors(run)) > 1}
+    if not measured:
+        return
+    onsets = {arm: onset(runs[arm]) for arm in measured}
     st.subheader("Errors part before copies come", anchor=False)
-    ends = [f"{panel_name(r)} {words.percent(copies(r)[-1]['rate'])}" for r in runs.values()]
     charts.show(
-        training_charts.copies_and_errors(stages, measured),
+        training_charts.errors_along(measured, onsets),
         "along",
-        f"Copies and errors against training step; copies at the end: {'; '.join(ends)}.",
+        "Errors against training step, on unseen pictures above those on training pictures; "
+        + "; ".join(f"{panel_name(runs[arm])}: {_begins(step)}" for arm, step in onsets.items()),
     )
     words.under(
         "errors-along",
         "How far the networks' guesses are from the clean picture: solid on training pictures, "
-        "dotted on unseen ones." + missing_errors(runs),
-        [words.provenance(run, data.report(run)) for run in runs.values()],
+        f"dotted on unseen ones. Copies begin where they are {words.percent(ONSET)} of samples.",
+        [words.provenance(runs[arm], data.report(runs[arm])) for arm in measured],
         lambda: rows(runs),
         "python -m scripts.build_runs --weights\npython -m scripts.measure along",
     )
+
+
+def _begins(step: int) -> str:
+    return f"copies begin at step {step:,}" if step else "copies never begin"
 
 
 def show_sizes(every: Mapping[str, Runs], here: Runs) -> None:
