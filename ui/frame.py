@@ -87,15 +87,8 @@ def _footer() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(f"pages/{PAPER}.py", label=HIDDEN[PAPER], help="")
         if not teacher.hidden("data"):
-            st.download_button(
-                "All figures and data",
-                _archive,
-                "ambient-explorer.zip",
-                "application/zip",
-                type="tertiary",
-                icon=":material/folder_zip:",
-                on_click="ignore",
-            )
+            file = "ambient-explorer.zip"
+            words.download("All figures and data", _archive, file, "application/zip")
         teacher.menu(_next_class)
 
 

@@ -191,16 +191,12 @@ def _downloads(run: Run) -> None:
     about = "Config, weights, report, curves, samples and a model card"
     own = run.config.corpus == OWN
     for label, images in [("Download", False), *([("With my pictures", True)] if own else [])]:
-        st.download_button(
+        words.download(
             label,
             partial(export_run, run, images=images),
             f"{run.name}{'-with-pictures' * images}.zip",
             "application/zip",
-            key=f"zip-{images}-{run.name}",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-            help=f"{about}; whoever has it sees your pictures" if images else about,
+            f"{about}; whoever has it sees your pictures" if images else about,
         )
 
 
