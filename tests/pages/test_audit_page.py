@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,12 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from ambient.cli import main
 from ambient.images.corpus import Corpus, split_corpus
 from ambient.reports.page import page as html_page
 from ambient.reports.records import Audit as Report
 from ambient.reports.records import read_report
 from ambient.runs.audits import Audit, list_audits
-from ambient.runs.job import kill
-from tests.jobs import finish
 from ui import data, visitor
 from ui.audit import door, result
 from ui.jobs import desk
@@ -47,12 +45,11 @@ def sets(emoji: Corpus) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AppTest]:
+def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AppTest:
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    monkeypatch.setattr("ambient.runs.upkeep.launch", lambda job: None)
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    yield at.switch_page("pages/audit.py").run()
-    for audit in list_audits(tmp_path):
-        kill(audit)
+    return at.switch_page("pages/audit.py").run()
 
 
 def drop(at: AppTest, which: str, *files: tuple[str, bytes]) -> None:
@@ -67,8 +64,10 @@ def click(at: AppTest) -> AppTest:
 
 
 def finished(at: AppTest) -> AppTest:
-    """The page once its audit has ended."""
-    finish(data.runs_folder())
+    """The page once its audit has ended, which runs here: test_queue.py has a true process."""
+    (job,) = audits()
+    assert main(job.request.arguments) == 0
+    job.settle()
     return at.run()
 
 
