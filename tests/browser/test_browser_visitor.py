@@ -39,6 +39,7 @@ def test_a_run_stays_ones_own(fresh: str, new_tab: Any, tmp_path: Path) -> None:
     expect(theirs.get_by_text("Somebody else's run")).to_be_visible()
     expect(theirs.get_by_role("button", name="Stop")).to_have_count(0)
     tab.open("train")  # the address alone, in a session of its own
+    page.get_by_role("link", name="50 digits").click()
     stop.click()
     deadline = time.monotonic() + 120
     while run.status != "paused":
