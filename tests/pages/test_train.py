@@ -25,7 +25,6 @@ from ambient.reports.keeping import judge
 from ambient.runs import queue
 from ambient.runs.folder import BUNDLED_RUNS, IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run
 from ambient.runs.job import Judging, pulse
-from ambient.runs.presets import PRESETS
 from ambient.runs.start import packed
 from tests.pages.driver import press, ran, text, visit
 from ui import visitor, words
