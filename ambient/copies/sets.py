@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,9 +87,11 @@ def no_copies(sets: ImageSets, train: Rows, heldout: Rows) -> tuple[Rows, Groups
         train, heldout: (n, ...), the images of the sets, or their features.
     """
     if not leaves_out(sets):
-        return heldout[one_of_each(sets.heldout_groups)], None
+        unseen: Any = heldout[one_of_each(sets.heldout_groups)]
+        return unseen, None
     some = stand_ins(sets.groups)
-    return train[some], sets.groups[some]
+    known: Any = train[some]
+    return known, sets.groups[some]
 
 
 def strangers(sets: ImageSets) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
