@@ -46,7 +46,7 @@ def planted(corpus: Corpus, copies: int, innocents: int, n_train: int = 100) -> 
 
 
 def test_planted_copies_are_found_by_both_rules(emoji: Corpus) -> None:
-    found = judge_images(planted(emoji, 40, 160), "encoder-64")
+    found = judge_images(planted(emoji, 40, 160), "encoder-64", False)
     copies = found.copies
     for rule in ("ratio", "similarity"):
         low, high = getattr(copies, rule).ci95
@@ -76,7 +76,7 @@ def test_the_curve_of_false_alarms_holds_the_headline(emoji: Corpus) -> None:
 def test_the_strict_rule_misses_a_mirrored_copy(emoji: Corpus) -> None:
     sets = planted(emoji, 60, 60)
     samples = np.concatenate([sets.samples[:60, :, ::-1], sets.samples[60:]])
-    found = judge_images(dataclasses.replace(sets, samples=samples), "encoder-64")
+    found = judge_images(dataclasses.replace(sets, samples=samples), "encoder-64", False)
     assert all(s.copy and s.copy_by_similarity for s in found.samples[:60])
     assert sum(not s.strict for s in found.samples[:60]) > 10
 
@@ -84,7 +84,7 @@ def test_the_strict_rule_misses_a_mirrored_copy(emoji: Corpus) -> None:
 def test_samples_of_another_training_set_are_the_null(emoji: Corpus) -> None:
     """A perfect copier of its own training set copies next to nothing of a stranger's."""
     sets = planted(emoji, 100, 0)
-    found = judge_images(sets, "encoder-64")
+    found = judge_images(sets, "encoder-64", False)
     for rule in ("ratio", "similarity"):
         assert getattr(found.copies, rule).rate == 1
         null = getattr(found.copies, rule).null
