@@ -21,8 +21,9 @@ from ambient.diffusion.noise import SeededNoise
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.diffusion.words import MISSING, is_installed
-from ambient.files import Tell, silent, whole
+from ambient.files import InputError, Tell, silent, whole
 from ambient.images.corpus import to_bytes, to_unit
+from ambient.images.read import plain
 from ambient.models.subject import Subject, as_run, as_subject
 from ambient.reports.prompts import EACH, PROMPTS, judge_prompts
 from ambient.reports.rejecting import Filter, Redrawn, about, draw_again
@@ -80,6 +81,8 @@ def draw_and_judge(
     """The samples, uint8 (n, h, w, c), and their report: see `evaluate`."""
     load_space(features)  # what cannot be had is said before the samples are drawn
     run, n, seed = as_subject(run), whole(n, "n"), check("seed", seed)
+    if not isinstance(how, SamplerConfig | None):
+        raise InputError(f"how is {plain(how, 40)}; expected such as run.sampler('heun', 18).")
     corpus = run.corpus()
     split = run.split(corpus)
     how = how or run.sampler()

@@ -268,6 +268,8 @@ def open_run(path: str | Path) -> Run:
     Raises:
         InputError: no such folder, or its config cannot be used.
     """
+    if not isinstance(path, (str, Path)):
+        raise InputError(f"a {type(path).__name__} is no run folder; give its path or its name.")
     folder = Path(path).expanduser()
     if not folder.is_dir() and (BUNDLED_RUNS / str(path)).is_dir():
         folder = BUNDLED_RUNS / str(path)

@@ -62,6 +62,7 @@ ASKED: list[tuple[str, dict[str, Any], str]] = [
     ("evaluate", {"n": float("nan")}, "n is nan"),
     ("evaluate", {"seed": -1}, "seed is -1"),
     ("evaluate", {"run": Net()}, "a Net is no run and no model; give a run, its folder, or"),
+    ("evaluate", {"how": "heun"}, "how is heun; expected such as run.sampler('heun', 18)"),
     ("evaluate", {"run": "nowhere"}, "'nowhere' does not exist"),
     ("noise_level_curves", {"images": 0}, "images is 0"),
     ("noise_level_curves", {"noises": True}, "noises is True"),
