@@ -10,6 +10,7 @@ import mmap
 import re
 import stat
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from ambient.files import InputError
@@ -120,3 +121,13 @@ def read_head(archive: zipfile.ZipFile, member: zipfile.ZipInfo, count: int) -> 
     """The first bytes of a member. Raises InputError where they are damaged."""
     with guarded(f"'{plain(member.filename)}' is damaged."), archive.open(member) as content:
         return content.read(min(count, member.file_size))
+
+
+def zipped(root: Path, files: Iterable[Path]) -> bytes:
+    """Files as a zip, under their places in `root`, as they are: most are packed already."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for file in files:
+            if file.is_file():
+                archive.write(file, file.relative_to(root))
+    return buffer.getvalue()

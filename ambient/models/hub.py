@@ -19,6 +19,7 @@ from typing import Any
 
 from ambient.files import InputError, is_full, unwritten, write_atomically
 from ambient.images.read import plain
+from ambient.images.zips import zipped
 from ambient.models.pipelines import INDEX, is_pipeline, load_pipeline
 from ambient.models.subject import Subject
 from ambient.runs.archive import PARTS, export_run, import_run
@@ -73,7 +74,7 @@ def pull(spec: str, into: Path) -> Subject:
         return load_pipeline(folder, f"{repo}@{commit}")
     if not (folder / "config.json").is_file():
         raise InputError(f"'{repo}' holds neither a run nor a diffusers pipeline.")
-    run = import_run(_zipped(folder), into)
+    run = import_run(zipped(folder, folder.rglob("*")), into)
     origin = json.dumps({"repo": repo, "revision": commit}) + "\n"
     write_atomically(run.path / ORIGIN_FILE, origin)
     return run
@@ -109,15 +110,6 @@ def push(run: Run, repo: str, images: bool = False, public: bool = False) -> str
                 delete_patterns=list(RUN_FILES),  # older weights would be a second run
             )
     return str(done.oid)
-
-
-def _zipped(folder: Path) -> bytes:
-    """The files of a folder as a zip, stored."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            archive.writestr(str(path.relative_to(folder)), path.read_bytes())
-    return buffer.getvalue()
 
 
 def _library() -> Any:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 from ambient.config import Config
 from ambient.files import InputError, write_atomically
 from ambient.images.corpus import BUNDLED, load_corpus
+from ambient.images.zips import zipped
 from ambient.runs.folder import IMAGES_FILE, OWN
 from ambient.runs.start import packed
 from ambient.sweeps.sweep import Here, Sweep, do_job
@@ -83,7 +84,7 @@ class There(Here):
 
     def do(self, spec: Sweep, out: Path, name: str) -> None:
         config = spec.jobs[name]
-        began = _zipped(out, (out / name).rglob("*"))
+        began = zipped(out, (out / name).rglob("*"))
         with self.lock:
             if config.corpus not in (*BUNDLED, *self.images):
                 self.images[config.corpus] = self.ray.put(packed(load_corpus(config.corpus)))
@@ -159,7 +160,7 @@ def _do_there(spec: Sweep, began: bytes, images: bytes | None) -> tuple[bytes, s
         if images:
             _take_away(folder, config)
         files = (p for p in root.rglob("*") if error or p.parent.name != "resume")
-        return _zipped(root, files), error
+        return zipped(root, files), error
 
 
 def _bring(folder: Path, config: Config, images: bytes) -> None:
@@ -172,16 +173,6 @@ def _take_away(folder: Path, config: Config) -> None:
     """At home the images are where the config says."""
     (folder / IMAGES_FILE).unlink()
     write_atomically(folder / "config.json", config.to_json())
-
-
-def _zipped(root: Path, files: Iterable[Path]) -> bytes:
-    """Files as a zip, under their places in `root`."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:  # not deflated: weights and pictures stay as long
-        for file in files:
-            if file.is_file():
-                archive.write(file, file.relative_to(root))
-    return buffer.getvalue()
 
 
 def _unzip(files: bytes, out: Path, name: str) -> None:
