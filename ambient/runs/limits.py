@@ -25,15 +25,15 @@ import dataclasses
 import math
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ambient.config import Config
 from ambient.files import InputError
-from ambient.runs.folder import list_runs
-from ambient.runs.job import ACTIVE, fingerprint
+from ambient.runs.folder import Run
+from ambient.runs.job import fingerprint
+from ambient.runs.turns import standings
 
 VARIABLES = {"keep_hours": "AMBIENT_KEEP_HOURS"}  # that are not named AMBIENT_MAX_...
 
@@ -95,7 +95,7 @@ class Limits:
         stages = math.ceil(config.steps / config.checkpoint_every)
         _refuse_above("the number of stored stages", stages, self.stages)
         self.check_model(config)
-        owners = list(_owners_in_line(folder))
+        owners = [s.owner for s in standings(folder) if s.active and isinstance(s.job, Run)]
         mine = owners.count(fingerprint(owner))
         room = "" if count == 1 else f", which leaves no room for {count} more"
         if mine + count > self.queued_each:
@@ -162,16 +162,6 @@ def _read(name: str, default: float) -> float:
     if math.isnan(number):
         raise InputError(f"{name} is '{value}'; expected a number, such as {default:g}.")
     return number
-
-
-def _owners_in_line(folder: Path) -> Iterator[str | None]:
-    """The owner of each run that trains or waits; those that cannot be read do neither."""
-    for run in list_runs(folder):
-        try:
-            if run.state.status in ACTIVE:
-                yield run.owner
-        except InputError:
-            continue
 
 
 def _refuse_above(name: str, value: int, cap: float) -> None:

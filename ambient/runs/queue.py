@@ -55,7 +55,6 @@ __all__ = [
     "advance",
     "delete",
     "extend",
-    "is_busy",
     "may_change",
     "position",
     "request_stop",
@@ -258,11 +257,6 @@ def delete(job: Job, owner: str | None = None, folder: Path = RUNS) -> None:
         kill(job)
         discard(job)
     advance(folder)
-
-
-def is_busy(folder: Path = RUNS) -> bool:
-    """Whether any run trains or waits."""
-    return any(s.active for s in standings(folder) if isinstance(s.job, Run))
 
 
 def position(job: Job) -> int:

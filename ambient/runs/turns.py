@@ -7,7 +7,8 @@ place is a round and a ticket, both counted, so that no clock decides.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,15 +45,11 @@ class Standing:
 
 def standings(folder: Path) -> list[Standing]:
     """All jobs of a folder; those with unreadable files take no part."""
-    return list(_standings([*list_runs(folder), *list_audits(folder)]))
-
-
-def _standings(jobs: Sequence[Job]) -> Iterator[Standing]:
-    for job in jobs:
-        try:
-            yield Standing(job, job.state, job.owner, job.place)
-        except InputError:
-            continue
+    found = []
+    for job in (*list_runs(folder), *list_audits(folder)):
+        with suppress(InputError):
+            found.append(Standing(job, job.state, job.owner, job.place))
+    return found
 
 
 def line_of(kind: type[Job], everyone: Sequence[Standing]) -> list[Standing]:
