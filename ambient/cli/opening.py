@@ -50,7 +50,9 @@ def _from_zip(place: Path) -> Subject:
     most = archive.MAX_UNPACKED + pipelines.MAX_WEIGHTS
     with open_zip(place, place.name, most) as content:
         names = {Path(member.filename).name for member in content.infolist()}
-    if "config.json" in names and not names & {pipelines.INDEX, pipelines.WEIGHTS}:
+    if "config.json" in names and not any(
+        name == pipelines.INDEX or pipelines.WEIGHTS.fullmatch(name) for name in names
+    ):
         return archive.unpack_run(place)
     return pipelines.load_zip(place)
 
