@@ -52,7 +52,7 @@ def sample(
     sampler: Sampler = "heun",
     steps: Steps = 18,
     prompt: Annotated[str | None, Parameter(help="what to draw, for a run with --text")] = None,
-    guidance: Annotated[float, Parameter(help="how closely to hold to the prompt, 0 to 20")] = 2.0,
+    guidance: Guidance = 2.0,
     reject: Reject = False,
     train: TrainedOn = None,
     heldout: NeverSeen = None,

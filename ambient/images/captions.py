@@ -189,11 +189,11 @@ def recombined(captions: Sequence[str], n: int, seed: int) -> list[str]:
     """
     rng = np.random.default_rng([seed, 0x2EC])
     several = [words for caption in captions if len(words := caption.split()) > 1]
-    found: Counter[str] = Counter()
+    known, found = set(captions), Counter[str]()
     for _ in range(20 * n if several else 0):
         first, last = (several[i] for i in rng.integers(len(several), size=2))
         prompt = f"{first[0]} {last[-1]}"
-        if first[0] != last[-1] and prompt not in set(captions):
+        if first[0] != last[-1] and prompt not in known:
             found[prompt] += 1
         if len(found) == n:
             break
