@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import zipfile
@@ -22,26 +21,17 @@ from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import IMAGES_FILE, OWN, Run, list_runs, open_run
 from ambient.runs.start import packed, start_run
 from ambient.runs.train import record
+from tests.files import altered, encoded, saved, zipped
 
 
 def picture(seed: int, size: tuple[int, int] = (16, 16), mode: str = "RGB") -> bytes:
     """Noise, so that no two are twins."""
     noise = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(noise).convert(mode).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(Image.fromarray(noise).convert(mode))
 
 
 def files(count: int = 30) -> list[tuple[str, bytes]]:
     return [(f"{i}.png", picture(i)) for i in range(count)]
-
-
-def zipped(members: list[tuple[str, bytes]]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in members:
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +50,7 @@ def own(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Run:
 
 
 def test_pictures_a_zip_and_an_npz_are_the_same_images(corpus: Corpus) -> None:
-    as_npz = io.BytesIO()
-    np.savez(as_npz, images=corpus.images)
-    for upload in (zipped(files()), as_npz.getvalue(), packed(corpus)):
+    for upload in (zipped(files()), saved(images=corpus.images), packed(corpus)):
         assert read_uploads([("anything.jpg", upload)], OWN).sha256 == corpus.sha256
 
 
@@ -129,37 +117,21 @@ def test_a_folder_of_pictures_travels_too(tmp_path: Path) -> None:
     assert again.corpus().names == tuple(sorted(f"{i}.png" for i in range(20)))
 
 
-def altered(run: Run, part: str, data: bytes | None) -> bytes:
-    buffer = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(export_run(run, True))) as whole,
-        zipfile.ZipFile(buffer, "w") as archive,
-    ):
-        for name in whole.namelist():
-            if name != part:
-                archive.writestr(name, whole.read(name))
-        if data is not None:
-            archive.writestr(part, data)
-    return buffer.getvalue()
-
-
 def test_a_run_with_other_pictures_is_refused(
     own: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = json.loads(own.config.to_json()) | {"corpus": "/etc"}
     others = read_uploads([(n, picture(99 - i)) for i, (n, _) in enumerate(files())], OWN)
-    objects = io.BytesIO()
-    np.savez(objects, images=np.array([print] * 5))
     cases = {
         "trained on other images": (IMAGES_FILE, packed(others)),
         "may only name one of emoji, digits, kanji, or bring its own": (IMAGES_FILE, None),
         "and it brings an images.npz": ("config.json", json.dumps(named).encode()),
-        "is a pickle of Python objects": (IMAGES_FILE, objects.getvalue()),
+        "is a pickle of Python objects": (IMAGES_FILE, saved(images=np.array([print] * 5))),
         "'images.npz' is not a readable npz file": (IMAGES_FILE, packed(corpus)[:500]),
     }
     for line, (part, data) in cases.items():
         with pytest.raises(InputError, match=line):
-            import_run(altered(own, part, data), tmp_path)
+            import_run(altered(export_run(own, True), {part: data}), tmp_path)
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     monkeypatch.setenv("AMBIENT_MAX_PICTURES", "20")
     with pytest.raises(InputError, match="number of pictures is 30; this server"):

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, load_corpus
 from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import Run, open_run
 from ambient.runs.weights import load_weights
+from tests.files import altered, encoded, saved, zipped
 from ui import uploads
 
 NOISE = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
@@ -53,35 +53,9 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 
 def repacked(data: bytes, rng: np.random.Generator) -> bytes:
     """A zip with one damaged member under a right checksum."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
-        chosen = int(rng.integers(len(old.namelist())))
-        for i, name in enumerate(old.namelist()):
-            content = old.read(name)
-            new.writestr(name, damaged(content, rng) if i == chosen else content)
-    return buffer.getvalue()
-
-
-def encoded(form: str) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(NOISE[0]).save(buffer, form)
-    return buffer.getvalue()
-
-
-def zipped() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for i, image in enumerate(NOISE):
-            picture = io.BytesIO()
-            Image.fromarray(image).save(picture, "PNG")
-            archive.writestr(f"{i}.png", picture.getvalue())
-    return buffer.getvalue()
-
-
-def npz() -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, images=NOISE, names=np.array(list("abcdef")), groups=np.arange(6))
-    return buffer.getvalue()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        name = str(rng.choice(archive.namelist()))
+        return altered(data, {name: damaged(archive.read(name), rng)})
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -111,12 +85,12 @@ def test_damage_is_survived_or_refused_in_one_line(
         return all(p.isfinite().all() for p in network.parameters())
 
     forms: dict[str, tuple[Callable[[], bytes], Callable[[bytes], bool]]] = {
-        "zip": (zipped, corpus),
-        "npz": (npz, corpus),
+        "zip": (lambda: zipped((f"{i}.png", encoded(x)) for i, x in enumerate(NOISE)), corpus),
+        "npz": (lambda: saved(images=NOISE, names=list("abcdef"), groups=np.arange(6)), corpus),
         "run": (lambda: export_run(open_run("digits-50-standard")), run),
         "weights": (tiny_run.checkpoint().read_bytes, weights),
     }
-    make, read = forms.get(form, (lambda: encoded(form), picture))
+    make, read = forms.get(form, (lambda: encoded(NOISE[0], form), picture))
     whole = make()
     assert read(whole)
     refused = 0

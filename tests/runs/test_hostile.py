@@ -10,10 +10,10 @@ import shutil
 import stat
 import struct
 import tracemalloc
-import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ambient.files import InputError
 from ambient.images.corpus import load_corpus, read_uploads
 from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+from tests.files import Member, altered, encoded, zipped
 from ui import uploads
 from ui.train import desk
 
@@ -35,16 +36,10 @@ RUN = "digits-50-standard"
 STEP = f"checkpoints/step-{open_run(RUN).last_step:06d}.safetensors"
 SHEET = f"sheets/step-{open_run(RUN).last_step:06d}.png"
 MEMORY = 150_000_000  # bytes: what a refusal may take, on top of the upload
-Member = tuple[str | zipfile.ZipInfo, bytes]
 Change = Callable[[Any], Any]
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-
-
-def encoded(form: str = "PNG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(NOISE).save(buffer, form, **options)
-    return buffer.getvalue()
+PNG = encoded(NOISE)
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
@@ -63,21 +58,12 @@ def changed(data: bytes, at: int, bits: int = 0xFF) -> bytes:
     return data[:at] + bytes([data[at] ^ bits]) + data[at + 1 :]
 
 
-def zipped(members: Iterable[Member], how: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", how) as archive:
-        warnings.simplefilter("ignore")  # of doubled names
-        for name, data in members:
-            archive.writestr(name, data, how)
-    return buffer.getvalue()
-
-
 def pictures(*more: Member) -> list[Member]:
-    return [*((f"{i}.png", encoded()) for i in range(4)), *more]
+    return [*((f"{i}.png", PNG) for i in range(4)), *more]
 
 
 def single() -> bytes:
-    return zipped([("a.png", encoded())])
+    return zipped([("a.png", PNG)])
 
 
 def link() -> zipfile.ZipInfo:
@@ -116,16 +102,14 @@ def npz(images: np.ndarray | bytes | None = None, **others: np.ndarray | bytes) 
     )
 
 
+@cache
+def exported() -> bytes:
+    return export_run(open_run(RUN))
+
+
 def run_zip(parts: dict[str, bytes | None]) -> bytes:
     """The exported run with some parts replaced, added or (None) left out."""
-    if not EXPORTED:
-        with zipfile.ZipFile(io.BytesIO(export_run(open_run(RUN)))) as archive:
-            EXPORTED.update({name: archive.read(name) for name in archive.namelist()})
-    members = {**EXPORTED, **parts}
-    return zipped((name, data) for name, data in members.items() if data is not None)
-
-
-EXPORTED: dict[str, bytes] = {}
+    return altered(exported(), parts)
 
 
 def config(**fields: Any) -> bytes:
@@ -144,12 +128,6 @@ def tensors(header: object, body: bytes = b"", length: int | None = None) -> byt
     text = json.dumps(header).encode()
     prefix = struct.pack("<Q", len(text) if length is None else length)
     return run_zip({STEP: prefix + text + body})
-
-
-def sheet(size: tuple[int, int], mode: str = "L") -> bytes:
-    buffer = io.BytesIO()
-    Image.new(mode, size).save(buffer, "PNG")
-    return run_zip({SHEET: buffer.getvalue()})
 
 
 def samples(images: np.ndarray, **others: np.ndarray) -> bytes:
@@ -198,16 +176,14 @@ def edited(part: str, path: str, value: Any) -> bytes:
     return json.dumps(found).encode()
 
 
-def pixels(width: int, height: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (width, height)).save(buffer, "PNG")
-    return buffer.getvalue()
+def sheet(size: tuple[int, int], mode: str = "L") -> bytes:
+    return run_zip({SHEET: encoded(Image.new(mode, size))})
 
 
 STORED, DEFLATED, LZMA = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA
 WIDE = b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff" * 6 + bytes(8)
 MANY = b"PK\x01\x02" * 100_001 + b"PK\x05\x06" + bytes(18)
-HIDDEN = [("._a.png", encoded()), ("__MACOSX/a.png", encoded())]
+HIDDEN = [("._a.png", PNG), ("__MACOSX/a.png", PNG)]
 Cases = list[tuple[str, Callable[[], bytes]]]  # words of the one line, and what it is said of
 
 PICTURE: Cases = [
@@ -221,25 +197,22 @@ PICTURE: Cases = [
     ("but a Python pickle", lambda: pickle.dumps(print)),
     ("but a zip archive", lambda: zipped([("a/data.pkl", b"\x80")])),
     ("but a HEIC, AVIF", lambda: b"\0\0\0\x18ftypheic" + bytes(99)),
-    ("but GIF; expected PNG, JPEG or WebP", lambda: encoded("GIF")),
-    ("but TIFF; expected PNG, JPEG or WebP", lambda: encoded("TIFF")),
+    ("but GIF; expected PNG, JPEG or WebP", lambda: encoded(NOISE, "GIF")),
+    ("but TIFF; expected PNG, JPEG or WebP", lambda: encoded(NOISE, "TIFF")),
     ("9000x9000 pixels; expected at most 40", lambda: png(9000, 9000)),
     ("far too many pixels", lambda: png(10**5, 10**5)),
-    ("far too many pixels", lambda: png(2**31 - 1, 2**31 - 1)),
     ("far too many pixels", lambda: WIDE),
     ("is not a readable picture", lambda: png(0, 8)),
-    ("1x1 pixels; expected at least 8x8", lambda: pixels(1, 1)),
-    ("at most 32 times as long as wide", lambda: pixels(8, 4000)),
-    ("a damaged or cut", lambda: encoded()[:900]),
-    ("a damaged or cut", lambda: encoded("JPEG")[:700]),
-    ("a damaged or cut", lambda: encoded("WEBP")[:700]),
-    ("a damaged or cut", lambda: changed(encoded(), 20)),
-    ("a damaged or cut", lambda: encoded()[:8] + b"\xff\xff\xff\xffzTXt"),
-    ("'your picture' has 11 MB", lambda: encoded() + bytes(11 * 2**20)),
+    ("1x1 pixels; expected at least 8x8", lambda: encoded(NOISE[:1, :1])),
+    ("at most 32 times as long as wide", lambda: encoded(Image.new("RGB", (8, 4000)))),
+    ("a damaged or cut", lambda: PNG[:900]),
+    ("a damaged or cut", lambda: encoded(NOISE, "JPEG")[:700]),
+    ("a damaged or cut", lambda: changed(PNG, 20)),
+    ("a damaged or cut", lambda: PNG[:8] + b"\xff\xff\xff\xffzTXt"),
+    ("'your picture' has 11 MB", lambda: PNG + bytes(11 * 2**20)),
 ]
 ZIP: Cases = [
     ("not a readable zip file", lambda: b"hello"),
-    ("not a readable zip file", lambda: b""),
     ("not a readable zip file", lambda: zipped(pictures())[:-100]),
     ("not a readable zip", lambda: zipped([("é.png", b"")]).replace("é".encode(), b"\xff\xff")),
     ("holds no pictures", lambda: zipped([])),
@@ -250,7 +223,6 @@ ZIP: Cases = [
     ("is a link", lambda: zipped(pictures((link(), b"/etc/passwd")))),
     ("is encrypted", lambda: patched(zipped(pictures()), 6, 8, "<H", 1)),
     ("two files of one name", lambda: zipped(pictures(("0.png", b"")))),
-    ("two files of one name", lambda: zipped(pictures(("./0.png", b"")))),
     ("as a zip bomb does", lambda: declared(zipped([("a.png", bytes(10**6))]))),
     ("unpacks to 17179 MB; expected at most", lambda: declared(zipped(pictures()))),
     ("size than it says", lambda: patched(zipped(pictures(), STORED), 22, 24, "<I", 10**6)),
@@ -277,7 +249,6 @@ ZIP: Cases = [
     ("images.npy' is not a readable array", lambda: npz(claimed(f"({10**9}, {10**9}, 8, 3)"))),
     ("images.npy' is not a readable array", lambda: npz(claimed("(-1, -100)"))),
     ("images.npy' is not a readable array", lambda: npz(claimed("(4, 8, 8)", body=999))),
-    ("images.npy' is not a readable array", lambda: npz(claimed("(4, 8, 8)", body=99))),
     ("images.npy' is not", lambda: npz(header("__import__('os').system('id')\n"))),
     ("images.npy' is not a readable array", lambda: npz(header("(" * 60_000))),
     ("images.npy' is not a readable array", lambda: npz(header(" " * 10**6, 9, b"\2\0"))),
@@ -292,11 +263,10 @@ ZIP: Cases = [
     ("'groups' is float64", lambda: npz(IMAGES, groups=np.full(5, np.nan))),
 ]
 UPLOAD: Cases = [  # of at most 9 pictures
-    ("but a program", lambda: b"MZ" + bytes(99)),
     ("would leave its folder", lambda: zipped(pictures(("../x.png", b"")))),
     ("is a pickle of", lambda: npz(np.array([print] * 5))),
     ("more than 9 pictures", lambda: npz(IMAGES.repeat(2, 0))),
-    ("more than 9 pictures", lambda: zipped((f"{i}.png", encoded()) for i in range(10))),
+    ("more than 9 pictures", lambda: zipped((f"{i}.png", PNG) for i in range(10))),
     ("more than 9 pictures", lambda: zipped((f"{i}.png", b"%PDF") for i in range(10))),
     ("unpacks to 8 MB", lambda: npz(claimed("(8, 1000, 1000)", body=8 * 1000**2))),
 ]
@@ -308,25 +278,20 @@ RUNS: Cases = [
     ("'this upload' unpacks to", lambda: declared(run_zip({}))),
     ("width is 1000000000", lambda: config(width=10**9)),
     ("holds the number 1e+30", lambda: config(steps=1e30)),
-    ("holds the number ...", lambda: config(steps=10**100)),
     ("side is -1; expected a whole number from 8 to 128", lambda: config(side=-1)),
     ("other images than 'digits'", lambda: config(side=32)),
     ("patch is 4; expected 1, 2 or 4", lambda: config(patch=4)),
     ("threads is 100000", lambda: config(threads=10**5)),
     ("sigma_data is 0", lambda: config(sigma_data=0)),
     ("holds the number nan", lambda: config(sigma_data=float("nan"))),
-    ("holds the number inf", lambda: config(lr=float("inf"))),
     ("n_train is 50000", lambda: config(n_train=50_000)),
     ("images are '/etc'", lambda: config(corpus="/etc")),
-    ("only name one of emoji", lambda: config(corpus="../../runs")),
     ("images are 'cifar10'", lambda: config(corpus="cifar10")),
     ("other images", lambda: config(corpus_sha256="0" * 64)),
     ("without markup", lambda: config(version="<img src=x>")),
-    ("without markup", lambda: config(version="a\nb\u202e")),
     ("at most 500 characters", lambda: config(version="x" * 10_000)),
     ("unknown evil", lambda: config(evil=1)),
     ("expected text (the name of a run, @ and", lambda: config(parent="x")),
-    ("parent is 'x@y'", lambda: config(parent="x@y")),
     ("parent is ...99", lambda: config(parent="x@" + "9" * 99)),
     ("json: Expected `object`, got `array`", lambda: run_zip({"config.json": b"[]"})),
     ("not readable JSON", lambda: run_zip({"config.json": b"\xff\xfe"})),
@@ -349,7 +314,6 @@ RUNS: Cases = [
     ("no noise levels", lambda: curves("levels", [])),
     ("at `$.levels[0].sigma`", lambda: curves("levels.0.sigma", 0)),
     ("expected 36 images of 8 pixels", lambda: sheet((48, 4800))),
-    ("expected 36 images of 8 pixels", lambda: sheet((48, 48), "RGB")),
     ("8 bits a channel", lambda: sheet((48, 48), "I;16")),
     ("but an SVG drawing", lambda: run_zip({SHEET: b"<svg/>"})),
     ("far too many pixels", lambda: run_zip({SHEET: png(10**5, 10**5)})),
@@ -358,7 +322,6 @@ RUNS: Cases = [
     ("an array named 'seeds'", lambda: samples(IMAGES[..., :1])),
     ("whole safetensors", lambda: run_zip({STEP: b"hello"})),
     ("whole safetensors", lambda: run_zip({STEP: pickle.dumps(1)})),
-    ("whole safetensors", lambda: tensors({}, b"", 10**5)),
     ("whole safetensors", lambda: tensors({}, b"", 2**63)),
     ("whole safetensors", lambda: tensors(TWO, bytes(12))),
     ("whole safetensors", lambda: tensors(GIANT, bytes(12))),
@@ -366,7 +329,6 @@ RUNS: Cases = [
     ("does not fit its config", lambda: weights(lambda bias: bias[:3].copy())),
     ("holds F64; expected one of", lambda: weights(lambda bias: bias.astype(np.float64))),
     ("holds weights that are not finite", lambda: weights(lambda bias: bias * np.nan)),
-    ("holds weights that are not finite", lambda: weights(lambda bias: bias + np.inf)),
 ]
 CASES = [
     (how, *case)
