@@ -19,6 +19,7 @@ from ambient.files import ASSETS
 from ambient.images.corpus import Corpus
 from ambient.runs.folder import Run, open_run
 from ambient.runs.job import State, pulse
+from tests.jobs import until
 
 TRAIN = ["train", "--corpus", "digits", "--n-train", "16", "--batch", "8", "--width", "16"]
 TRAIN += ["--threads", "1"]  # two test processes share two cores
@@ -109,17 +110,6 @@ def test_no_unseen_images_are_no_verdict_and_no_curves(
     assert not (tmp_path / "c.json").exists()
 
 
-def test_a_run_finds_its_pictures_from_any_folder(
-    tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder_of(digits, 20, tmp_path / "pictures")
-    monkeypatch.chdir(tmp_path)
-    train = ["train", "--corpus", "pictures", *TRAIN[3:], "--steps", "2", "--out", "run"]
-    assert main(train) == 0
-    monkeypatch.chdir("/")
-    assert len(open_run(tmp_path / "run").corpus()) == 20
-
-
 def test_a_run_is_compared_with_an_audit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -193,20 +183,6 @@ def test_a_new_run_from_weights_and_settings_of_another(
     assert open_run(child).steps == [1, 2, 3]
 
 
-def test_an_augmented_run_is_trained_sampled_and_gone_on_from(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, child = str(tmp_path / "run"), str(tmp_path / "child")
-    small = ["--corpus", "digits", "--n-train", "16", "--steps", "2", "--width", "16"]
-    assert main(["train", "--augment", *small, "--out", out]) == 0
-    assert open_run(out).config.augment
-    assert main(["sample", out, "--n", "2", "--steps", "2", "--out", f"{out}.npz"]) == 0
-    assert main(["train", "--from", out, "--steps", "1", "--out", child]) == 0
-    assert open_run(child).config.augment
-    assert main(["train", "--resume", out, "--augment"]) == 2
-    assert "--augment goes with a new run" in capsys.readouterr().err
-
-
 def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpora", "--json", "-"]) == 0
     out = capsys.readouterr().out
@@ -275,8 +251,7 @@ def test_a_terminated_run_is_saved_and_goes_on(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     )
     metrics = tmp_path / "run" / "metrics.jsonl"
-    while not metrics.exists() and process.poll() is None:
-        pass
+    until(metrics.exists, process)
     process.terminate()
     _, error = process.communicate(timeout=60)
     assert process.returncode == 0

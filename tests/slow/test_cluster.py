@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,10 @@ from ambient.images.corpus import Corpus
 from ambient.runs.folder import open_run
 from ambient.sweeps import cluster
 from ambient.sweeps.sweep import read_sweep
+from tests.jobs import until
 
 pytestmark = pytest.mark.xdist_group("ray")
 NODE = {"num_cpus": 1, "object_store_memory": 100_000_000}
-PATIENCE = 240  # seconds for a cluster to do what takes it some ten on a quiet machine
 
 
 @dataclass
@@ -90,13 +90,6 @@ def table(out: Path) -> dict[str, Any]:
     return found
 
 
-def wait_until(asked: Callable[[], bool], said: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not asked():
-        assert time.monotonic() < end, said
-        time.sleep(0.1)
-
-
 def begun(scratch: Path) -> set[Path]:
     """The runs that nodes make, or made when they were lost."""
     return set(scratch.glob("ambient-*/*/config.json"))
@@ -118,12 +111,12 @@ def test_a_cluster_that_loses_a_node_makes_the_table_of_a_local_sweep(
 ) -> None:
     ((name, config),) = read_sweep(spec).jobs.items()
     swept = start(spec, tmp_path / "there", "--ray", nodes.address)
-    wait_until(lambda: bool(begun(nodes.scratch)), "no job began")
+    until(lambda: bool(begun(nodes.scratch)))
     lost = begun(nodes.scratch)
     nodes.ray.remove_node(nodes.second, allow_graceful=False)  # at once: the job takes seconds
     assert swept.poll() is None, "the job ended before its node was lost"
     nodes.ray.add_node(**NODE)
-    wait_until(lambda: bool(begun(nodes.scratch) - lost), "the job did not begin anew")
+    until(lambda: bool(begun(nodes.scratch) - lost))
     said = swept.communicate()[1]
     assert swept.returncode == 0, said
     assert "1 of 1 runs" in said
@@ -168,11 +161,11 @@ def test_a_sweep_that_is_stopped_leaves_no_job_behind(
     nodes: TwoNodes, spec: Path, tmp_path: Path
 ) -> None:
     swept = start(spec, tmp_path / "s", "--ray", nodes.address)
-    wait_until(lambda: bool(at_work(nodes.scratch)), "no job began")
+    until(lambda: bool(at_work(nodes.scratch)))
     swept.send_signal(signal.SIGINT)
     assert swept.communicate()[1].splitlines()[-1] == "stopped."
     assert swept.returncode == 1
-    wait_until(lambda: not at_work(nodes.scratch), "a job goes on")
+    until(lambda: not at_work(nodes.scratch))
 
 
 def test_without_ray_one_line_says_what_to_install(

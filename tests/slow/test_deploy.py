@@ -16,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from streamlit.config import get_config_options
 
 from ambient.runs.folder import Run, open_run
 from ambient.runs.limits import Limits
+from tests.jobs import until
 from ui import pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,8 +192,6 @@ def may_only_read(user: int) -> list[str]:
     """
     if os.geteuid() != 0:
         return []
-    if not shutil.which("setpriv"):
-        pytest.skip("no setpriv here to give up root's rights with")
     rights = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *rights]
 
@@ -238,10 +236,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, tiny_run: Run) -> Iterator[
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 60
-        while not is_up(address):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
+        until(lambda: is_up(address), process)
         yield Served(address, process, log, command, app, given)
     finally:
         with contextlib.suppress(ProcessLookupError):  # it ended, as it should have

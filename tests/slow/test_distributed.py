@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from ambient.diffusion.training import Trainer
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, to_unit
 from ambient.runs.folder import STOP_FILE, Run, open_run
+from tests.jobs import until
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 240  # seconds that a launch may take on a busy machine; half a dozen on a free one
@@ -62,14 +61,6 @@ def begin(processes: int, *words: object) -> list[subprocess.Popen[str]]:
         )
         for rank in range(processes)
     ]  # fmt: skip
-
-
-def wait(what: Callable[[], bool]) -> None:
-    for _ in range(10 * LIMIT):
-        if what():
-            return
-        time.sleep(0.1)
-    raise TimeoutError
 
 
 def state(run: Run) -> dict[str, Any]:
@@ -181,7 +172,7 @@ def test_a_stop_ends_all_processes_at_the_same_step(tmp_path: Path) -> None:
     out = tmp_path / "run"
     many = ["--steps", "100000", "--checkpoint-every", "100000", "--width", "16"]
     processes = begin(2, "--preset", "digits-copy", *many, "--out", out)
-    wait(lambda: (out / "metrics.jsonl").exists())
+    until((out / "metrics.jsonl").exists)
     (out / STOP_FILE).write_text("pause")
     said = [p.communicate(timeout=LIMIT)[0] for p in processes]
     assert [p.returncode for p in processes] == [0, 0], said
@@ -234,7 +225,7 @@ def test_all_processes_end_when_the_first_fails(runs: Path, tmp_path: Path, fail
 def test_a_lost_process_ends_the_others(runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     processes = begin(2, *TINY, "--steps", 100000, "--checkpoint-every", 100000, "--out", out)
-    wait(lambda: (out / "metrics.jsonl").exists())
+    until((out / "metrics.jsonl").exists)
     processes[1].send_signal(signal.SIGKILL)
     said = processes[0].communicate(timeout=LIMIT)[0]
     processes[1].communicate()
