@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +18,6 @@ import numpy as np
 import pytest
 from msgspec import structs
 from numpy.typing import NDArray
-from PIL import Image
 
 from ambient.cli import main
 from ambient.copies.intervals import clopper_pearson
@@ -38,23 +35,16 @@ from ambient.reports.audit import audit
 from ambient.reports.page import page as html_page
 from ambient.reports.pictures import small, strip, unstrip
 from ambient.reports.records import Audit, Recall, Tally
+from ambient.reports.sets import read_sets
+from tests.files import encoded, zipped
+from tests.jobs import until
 
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = np.zeros(0, np.int64)
 
 
-def png(image: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def zipped(images: NDArray[np.uint8], prefix: str = "") -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for i, image in enumerate(images):
-            archive.writestr(f"{prefix}{i:03}.png", png(image))
-    return buffer.getvalue()
+def named(images: NDArray[np.uint8], prefix: str) -> bytes:
+    return zipped((f"{prefix}{i:03}.png", encoded(image)) for i, image in enumerate(images))
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +53,9 @@ def planted(emoji: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("planted")
     split = split_corpus(emoji, 120, 0)
     train, unseen = emoji.images[split.train], emoji.images[split.heldout]
-    (folder / "train.zip").write_bytes(zipped(train, "train-"))
-    (folder / "held.zip").write_bytes(zipped(unseen[80:380], "held-"))
-    (folder / "made.zip").write_bytes(zipped(np.concatenate([train[:40], unseen[:80]]), "made-"))
+    (folder / "train.zip").write_bytes(named(train, "train-"))
+    (folder / "held.zip").write_bytes(named(unseen[80:380], "held-"))
+    (folder / "made.zip").write_bytes(named(np.concatenate([train[:40], unseen[:80]]), "made-"))
     with zipfile.ZipFile(folder / "made.zip", "a") as archive:
         archive.writestr("broken.png", b"\x89PNG\r\n\x1a\n and no more")
     return folder
@@ -92,6 +82,15 @@ def test_planted_copies_are_named_with_their_originals(report: Audit) -> None:
 def test_one_bad_picture_is_named_and_left_out(report: Audit) -> None:
     assert report.n_samples == 120
     assert any(w.startswith("generated: 1 of 121 pictures left out") for w in report.warnings)
+
+
+def test_a_set_inside_another_is_left_out_of_it(emoji: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    for i, image in enumerate(emoji.images[:12]):
+        (tmp_path / ("made" if i % 2 else ".") / f"{i}.png").write_bytes(encoded(image))
+    sets = read_sets(tmp_path / "made", tmp_path)
+    assert (len(sets.made), len(sets.known)) == (6, 6)
+    assert "the pictures below 'made' are another set and were left out." in sets.known.notes
 
 
 def test_duplicates_are_counted(emoji: Corpus, tmp_path: Path) -> None:
@@ -338,7 +337,10 @@ def test_the_command_writes_page_json_and_progress(
     for option, path in files.items():
         command += [f"--{option}", str(path)]
     assert main(command) == 0
-    assert "are copies of training images" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "are copies of training images" in told
+    assert "generated: 120 images of 32x32 pixels. 1 of 121 pictures left out: 'broken.png'" in told
+    assert told.count("'broken.png'") == 1  # and not again as a warning
     assert json.loads(files["json"].read_text("utf-8"))["n_samples"] == 120
     assert files["html"].read_text("utf-8").startswith("<!doctype html>")
     assert set(json.loads((tmp_path / "progress.json").read_text())) == {"part", "done", "total"}
@@ -369,11 +371,7 @@ def test_an_audit_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Si
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "p.json").exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.stderr
-        time.sleep(0.01)
+    until((tmp_path / "p.json").exists, process)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
