@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import signal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from ambient.cli import main
 from ambient.files import InputError
+from ambient.reports import curves
+from ambient.sweeps import sweep
 from ambient.sweeps.sweep import read_sweep
 
-SPEC = {
+SPEC: dict[str, Any] = {
     "common": {"corpus": "digits", "n_train": 16, "steps": 4, "batch": 8, "width": 16},
     "arms": [{"arm": "standard"}, {"arm": "ambient", "cutoff": 0.5}],
     "seeds": [3],
     "stages": 2,
-    "samples": 100,
+    "samples": 50,
 }
 
 
@@ -25,24 +31,43 @@ def write(path: Path, **changes: object) -> Path:
     return path
 
 
-@pytest.mark.xdist_group("sweep")
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs run their commands in this process, and measure curves on few images."""
+
+    def command(log: Path, *words: object) -> None:
+        if main([*map(str, words)]):
+            raise ChildProcessError(log)
+
+    few = partial(curves.noise_level_curves, images=4, noises=1, returns=2)
+    monkeypatch.setattr(curves, "noise_level_curves", few)
+    monkeypatch.setattr(sweep, "command", command)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # jobs run in threads
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_table_comes_back_from_finished_runs(tmp_path: Path) -> None:
-    command = ["sweep", "--spec", str(write(tmp_path / "spec.json")), "--out", str(tmp_path / "s")]
-    assert main([*command, "--workers", "2"]) == 0
-    table = json.loads((tmp_path / "s" / "table.json").read_text())
+    spec, out = write(tmp_path / "spec.json"), tmp_path / "s"
+    command = ["sweep", "--spec", str(spec), "--out", str(out)]
+    assert main(command) == 0
+    table = json.loads((out / "table.json").read_text())
     names = ["digits-16-standard-width-16-batch-8-seed-3"]
     names.append("digits-16-ambient-0.5-width-16-batch-8-seed-3")
     assert [(r["run"], r["step"]) for r in table["rows"]] == [(n, s) for n in names for s in (2, 4)]
     assert all(r["copies_ci95"][0] <= r["copies"] <= r["copies_ci95"][1] for r in table["rows"])
     assert [c["run"] for c in table["curves"]] == names
     assert table["missing"] == []
-    weights = tmp_path / "s" / names[0] / "checkpoints" / "step-000004.safetensors"
+    weights = out / names[0] / "checkpoints" / "step-000004.safetensors"
     made = weights.stat().st_mtime_ns
-    (tmp_path / "s" / "table.json").unlink()
-    records = (tmp_path / "s" / "records.npz").read_bytes()
+    (out / "table.json").unlink()
     assert main(command) == 0
-    assert json.loads((tmp_path / "s" / "table.json").read_text()) == table
-    assert len((tmp_path / "s" / "records.npz").read_bytes()) == len(records)
+    assert json.loads((out / "table.json").read_text()) == table
+    write(spec, samples=60, arms=SPEC["arms"][:1])  # another number is judged anew
+    assert main(command) == 0
+    rows = json.loads((out / "table.json").read_text())["rows"]
+    assert [r["n_samples"] for r in rows] == [60, 60]
+    with np.load(out / "records.npz") as records:
+        assert np.bincount(records["row"]).tolist() == [60, 60]
     assert weights.stat().st_mtime_ns == made
 
 
@@ -90,14 +115,3 @@ def test_a_folder_of_another_run_is_not_overwritten(
     command = ["sweep", "--spec", str(tmp_path / "spec.json"), "--out", str(tmp_path / "s")]
     assert main(command) == 2
     assert "trained with steps 5 and the spec asks for 4" in capsys.readouterr().err
-
-
-@pytest.mark.xdist_group("sweep")
-def test_another_number_of_samples_is_judged_anew(tmp_path: Path) -> None:
-    one = {"arms": [{"arm": "standard"}], "stages": 1}
-    command = ["sweep", "--out", str(tmp_path / "s"), "--spec"]
-    for samples in (120, 110):
-        spec = write(tmp_path / "spec.json", **one, samples=samples)
-        assert main([*command, str(spec)]) == 0
-        table = json.loads((tmp_path / "s" / "table.json").read_text())
-        assert {r["n_samples"] for r in table["rows"]} == {samples}
