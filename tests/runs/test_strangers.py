@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -33,19 +32,9 @@ def evil(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(data, "sets", sets)
 
 
-@pytest.mark.parametrize(
-    ("page", "address"),
-    [
-        ("evidence", {"run": "emoji-300-standard", "view": "Rows"}),
-        ("evidence", {"run": "emoji-300-standard", "view": "Search", "image": "training-3"}),
-    ],
-)
-def test_a_file_may_be_called_anything(page: str, address: dict[str, str], evil: None) -> None:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    at.switch_page(f"pages/{page}.py")
-    at.query_params.update(address)
-    at.run()
-    assert not at.exception
+@pytest.mark.parametrize("address", [{"view": "Rows"}, {"view": "Search", "image": "training-3"}])
+def test_a_file_may_be_called_anything(address: dict[str, str], evil: None) -> None:
+    at = opened("evidence", run="emoji-300-standard", **address)
     said = [e.value for e in [*at.markdown, *at.caption]]
     said += [image.caption for e in at.get("imgs") for image in e.proto.imgs]
     assert any("evil.example" in text for text in said)
@@ -84,12 +73,8 @@ def failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_run: Run) -> Ru
     monkeypatch.setattr("ambient.runs.upkeep.launch", lambda run: None)
     shutil.copytree(tiny_run.path, tmp_path / "runs" / "tiny")
     run = open_run(tmp_path / "runs" / "tiny")
-    told(run, status="failed", error=f"'{run.path}/resume/20.pt' could not be read")
+    run.tell(status="failed", error=f"'{run.path}/resume/20.pt' could not be read")
     return run
-
-
-def told(run: Run, **state: Any) -> None:
-    run.tell(**state)
 
 
 def all_of(at: AppTest) -> str:
@@ -110,11 +95,11 @@ def test_how_a_run_ended_names_no_folder(failed: Run) -> None:
     said = all_of(opened("train", mine="tiny"))
     assert "It ended early: 'tiny/resume/20.pt' could not be read" in said
     assert str(failed.path.parent) not in said
-    told(failed, status="interrupted", error="")
+    failed.tell(status="interrupted", error="")
     (failed.path / "log.txt").write_text("OSError: '/opt/python/lib/torch/x.so' is missing\n")
     said = all_of(opened("train", mine="tiny"))
     assert "It ended early: OSError: 'x.so' is missing" in said
-    told(failed, status="done", error="", unjudged=f"'{failed.path}/images.npz' is gone")
+    failed.tell(status="done", error="", unjudged=f"'{failed.path}/images.npz' is gone")
     said = all_of(opened("train", mine="tiny"))
     assert "No verdict: 'tiny/images.npz' is gone" in said
     assert str(failed.path.parent) not in said
