@@ -21,9 +21,6 @@ import numpy as np
 import pytest
 
 from ambient.cli import main
-from ambient.copies.judge import judge_images
-from ambient.copies.records import Verdicts
-from ambient.copies.sets import sets_of
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import InputError
 from ambient.images.corpus import BUNDLED, load_corpus
@@ -32,11 +29,10 @@ from ambient.models.adapters import Model
 from ambient.reports.evaluate import draw
 from ambient.runs import card
 from ambient.runs.archive import export_run, import_run
-from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+from ambient.runs.folder import Run, list_runs, open_run
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
 ROOT = Path(__file__).resolve().parents[2]
-EMOJI = [run.name for run in list_runs(BUNDLED_RUNS) if run.config.corpus == "emoji"]
 
 
 class Hub:
@@ -109,12 +105,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     return made
 
 
-def verdict(run: Run) -> tuple[np.ndarray, Verdicts]:
-    """100 samples, and what is judged of them and of the images they are compared with."""
-    how = SamplerConfig("euler", 2)
-    images = np.concatenate(list(draw(run, range(100), how)))
-    corpus = run.corpus()
-    return images, judge_images(sets_of(corpus, run.split(corpus), images))
+def drawn(run: Run) -> np.ndarray:
+    return np.concatenate(list(draw(run, range(8), SamplerConfig("euler", 2))))
 
 
 # Routes
@@ -155,19 +147,15 @@ ROUTES: list[Callable[[Run, Path], Run]] = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", EMOJI)
-def test_every_route_keeps_every_verdict(name: str, tmp_path: Path, fake: Hub) -> None:
-    """The same weights, the same samples to the last bit, the same report."""
-    run = open_run(name)
-    images, report = verdict(run)
-    assert report.copies.ratio.rate is not None
+def test_every_route_keeps_a_run(tmp_path: Path, fake: Hub) -> None:
+    """The same images and weights, the same samples to the last bit, the same report."""
+    run = open_run("emoji-100-ambient-1.0")
     for route in ROUTES:
         again = route(run, tmp_path)
         assert again.checkpoint_sha256() == run.checkpoint_sha256(), route
-        found_images, found = verdict(again)
-        assert (found_images == images).all(), route
-        assert found == report, route
+        assert again.corpus().sha256 == run.corpus().sha256, route
+        assert again.config.replace(corpus=run.config.corpus) == run.config, route
+        assert (drawn(again) == drawn(run)).all(), route
         if route is not as_folder:
             assert again.report() == run.report(), route
 
