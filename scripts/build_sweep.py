@@ -13,7 +13,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from ambient.sweeps.cluster import cluster
-from ambient.sweeps.sweep import Here, carry_out, read_sweep
+from ambient.sweeps.spec import read_sweep
+from ambient.sweeps.sweep import Here, carry_out
 
 
 def main() -> None:

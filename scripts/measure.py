@@ -43,7 +43,7 @@ from ambient.reports.onset import ONSET, seen_at_onset
 from ambient.reports.rejecting import Filter
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run, step_name
 from ambient.runs.weights import load_weights
-from ambient.sweeps.sweep import read_sweep
+from ambient.sweeps.spec import read_sweep
 
 RESULTS = ASSETS / "results"
 SPLITS = (0, 1, 2)

@@ -27,7 +27,7 @@ from ambient.config import check
 from ambient.copies.records import Report
 from ambient.files import InputError
 from ambient.reports.records import Audit, read_report
-from ambient.runs.folder import Run, open_run
+from ambient.runs.folder import SIGNALS_FILE, Run, open_run
 
 if TYPE_CHECKING:
     from ambient.diffusion.denoiser import Denoiser
@@ -206,7 +206,7 @@ def prompts(
     with StopRequest() as stop, Parts(stop) as parts:
         found = prompt_signals(model, n, seed, step, guidance, parts.tell)
     if kept_in:
-        put_json(str(kept_in.path / "prompts.json"), found)
+        put_json(str(kept_in.path / SIGNALS_FILE), found)
     put_json(json, found)
     for warning in found.warnings:
         say(warning)

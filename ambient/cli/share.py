@@ -99,7 +99,8 @@ def sweep(
 ) -> None:
     """Train and judge every run of a spec, here or on a Ray cluster; finished runs are kept."""
     from ambient.sweeps.cluster import cluster
-    from ambient.sweeps.sweep import Here, carry_out, read_sweep
+    from ambient.sweeps.spec import read_sweep
+    from ambient.sweeps.sweep import Here, carry_out
 
     if ray and workers is not None:
         raise InputError("--workers counts runs at once on this machine; leave it out with --ray.")

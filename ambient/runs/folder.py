@@ -41,6 +41,7 @@ START_FILE = "start.safetensors"  # the weights that a run with a parent starts 
 OWN = "pictures"  # the corpus of a run that keeps its images in its folder
 IMAGES_FILE = "images.npz"  # the whole corpus, unseen images and groups too
 CAPTIONS_FILE = "captions.json"  # of all images of the corpus, where a run keeps them itself
+SIGNALS_FILE = "prompts.json"
 UNPACKING = ".import-"  # begins the name of a folder that an upload is unpacked into
 SLOWEST = 0.1  # images a second, as metrics.jsonl rounds them; less says nothing of a machine
 LOG_EVERY = 10  # steps a metrics line: one step's loss is mostly the luck of its noise levels

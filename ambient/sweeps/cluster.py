@@ -24,11 +24,12 @@ from typing import Any
 
 from ambient.config import Config
 from ambient.files import InputError, write_atomically
-from ambient.images.corpus import BUNDLED, load_corpus
+from ambient.images.corpus import BUNDLED
 from ambient.images.zips import zipped
 from ambient.runs.folder import IMAGES_FILE, OWN
 from ambient.runs.start import packed
-from ambient.sweeps.sweep import Here, Sweep, do_job
+from ambient.sweeps.spec import Sweep, images_of
+from ambient.sweeps.sweep import Here, do_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRAVEL = ("ambient", "assets/corpora", "assets/encoder", "assets/imagenet")  # what a job reads
@@ -79,17 +80,18 @@ class There(Here):
         super().__init__(workers=WAITING)
         self.ray, self.lock = ray, Lock()
         self.task = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_do_there)
-        self.images: dict[str, Any] = {}
+        self.images: dict[tuple[str, bool], Any] = {}
         self.jobs: set[Any] = set()
 
     def do(self, spec: Sweep, out: Path, name: str) -> None:
         config = spec.jobs[name]
         began = zipped(out, (out / name).rglob("*"))
         with self.lock:
-            if config.corpus not in (*BUNDLED, *self.images):
-                self.images[config.corpus] = self.ray.put(packed(load_corpus(config.corpus)))
+            asked = config.corpus, config.text
+            if config.corpus not in BUNDLED and asked not in self.images:
+                self.images[asked] = self.ray.put(packed(images_of(*asked)))
             job = self.task.remote(
-                replace(spec, jobs={name: config}), began, self.images.get(config.corpus)
+                replace(spec, jobs={name: config}), began, self.images.get(asked)
             )
             self.jobs.add(job)
         try:

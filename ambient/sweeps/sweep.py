@@ -1,14 +1,4 @@
-"""Many runs from one spec: train, judge along the way, and one table out. Resumable.
-
-A spec is a JSON object:
-
-    {"common": {"corpus": "emoji", "n_train": 100, "steps": 3500},
-     "arms": [{"arm": "standard"}, {"arm": "ambient", "cutoff": 1.0}],
-     "seeds": [0, 1, 2], "stages": 5, "samples": 400}
-
-Every arm is trained with every seed, which is also its split: seeds differ in everything that
-chance decides. Choices in an arm go before those in `common`.
-"""
+"""Many runs from one spec: train, judge along the way, and one table out. Resumable."""
 
 from __future__ import annotations
 
@@ -20,86 +10,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Meta
 
-from ambient.config import CHOICES, FIELDS, Config, Seed, check, configure
+from ambient.config import FIELDS, Config
 from ambient.copies.records import Report
 from ambient.diffusion.records import Curves
 from ambient.files import InputError, Record, read_record, write_atomically
-from ambient.images.corpus import load_corpus
-from ambient.runs.folder import Run, open_run, step_name
-
-GIVEN = set(CHOICES) - {"seed", "split_seed", "checkpoint_every"}  # which follow from the spec
-Positive = Annotated[int, Meta(ge=1)]
-
-
-class Spec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a spec's file says; `configure` checks the choices."""
-
-    about: str = ""
-    common: dict[str, Any] = {}
-    arms: Annotated[list[dict[str, Any]], Meta(min_length=1)]
-    seeds: Annotated[tuple[Seed, ...], Meta(min_length=1)] = (0,)
-    stages: Positive = 5
-    samples: Positive = 400
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A spec, checked: its jobs by name, each the config of a run.
-
-    Attributes:
-        stages: checkpoints judged of each run, evenly spaced, the last at its end.
-        samples: images a judged stage.
-    """
-
-    jobs: dict[str, Config]
-    stages: int
-    samples: int
-
-
-def read_sweep(path: Path) -> Sweep:
-    """Read and check a spec, before anything is trained.
-
-    Raises:
-        InputError: not a spec, or a run that could not be trained: which one, and why.
-    """
-    spec = read_record(path, Spec)
-    if spec is None:
-        raise InputError(f"'{path}' does not exist; expected a sweep's spec (JSON).")
-    jobs: dict[str, Config] = {}
-    for seed in spec.seeds:
-        for arm in spec.arms:
-            name, config = _job(path, {**spec.common, **arm}, seed, spec.stages)
-            if name in jobs:
-                raise InputError(f"'{path}' asks for '{name}' twice; make its arms differ.")
-            jobs[name] = config
-    return Sweep(jobs, spec.stages, spec.samples)
-
-
-def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[str, Config]:
-    if unknown := sorted(set(choices) - GIVEN):
-        known = ", ".join(sorted(GIVEN))
-        raise InputError(f"'{path}' has the choice '{unknown[0]}'; expected some of {known}.")
-    choices = dict(choices)
-    try:
-        corpus = load_corpus(check("corpus", choices.pop("corpus", CHOICES["corpus"].usual)))
-        steps = check("steps", choices.get("steps", CHOICES["steps"].usual))
-        config = configure(
-            corpus,
-            seed=seed,
-            split_seed=seed,
-            checkpoint_every=max(1, steps // stages),
-            **choices,
-        )
-    except InputError as e:
-        raise InputError(f"'{path}', run {choices} with seed {seed!r}: {e}") from e
-    extra = "".join(f"-{k}-{choices[k]}" for k, c in CHOICES.items() if c.named and k in choices)
-    return f"{config.label}{extra}-seed-{seed}", config
+from ambient.reports.records import Signals
+from ambient.runs.folder import SIGNALS_FILE, Run, open_run, step_name
+from ambient.sweeps.spec import Sweep
 
 
 @dataclass
@@ -173,24 +95,33 @@ def _check_same(folder: Path, config: Config) -> None:
             )
 
 
-def stages_of(run: Run, count: int) -> list[int]:
-    """The steps that are judged: `count` evenly spaced checkpoints, the last at the run's end."""
-    c = run.config
-    return sorted({*(c.checkpoint_every * k for k in range(1, count)), c.steps})
-
-
 def _is_done(folder: Path, spec: Sweep) -> bool:
     if not (folder / "config.json").exists():
         return False
     run = open_run(folder)
-    reports = [run.report(s) for s in stages_of(run, spec.stages)]
-    curves = run.curves()
-    judged = all(r and r.n_samples == spec.samples for r in reports)
-    return judged and curves is not None and curves.step == run.config.steps
+    return not _unjudged(run, spec) and not _unmeasured(run)
+
+
+def _unjudged(run: Run, spec: Sweep) -> list[int]:
+    """The stages without a verdict on as many samples as the spec asks for."""
+    reports = {step: run.report(step) for step in spec.stages_of(run.config)}
+    return [s for s, found in reports.items() if not found or found.n_samples != spec.samples]
+
+
+def _unmeasured(run: Run) -> list[str]:
+    """The commands that are still to be given at a run's end."""
+    stored: dict[str, Curves | Signals | None] = {"curves": run.curves()}
+    if run.config.text:
+        stored["prompts"] = _signals(run)
+    return [name for name, found in stored.items() if not found or found.step != run.config.steps]
+
+
+def _signals(run: Run) -> Signals | None:
+    return read_record(run.path / SIGNALS_FILE, Signals)
 
 
 def do_job(folder: Path, config: Config, spec: Sweep) -> None:
-    """Train one run, judge its stages, and measure its curves, each where not done yet.
+    """Train one run, judge its stages, and measure curves and prompts, each where not done yet.
 
     Raises:
         ChildProcessError: one of these failed; what was done before stays in the folder.
@@ -198,14 +129,11 @@ def do_job(folder: Path, config: Config, spec: Sweep) -> None:
     log = folder.parent / "log.txt"
     train_run(folder, config, log)
     run = open_run(folder)
-    for step in stages_of(run, spec.stages):
-        report = run.report(step)
-        if report is None or report.n_samples != spec.samples:
-            (folder / "reports" / f"{step_name(step)}.json").unlink(missing_ok=True)
-            command(log, "evaluate", folder, "--step", step, "--n", spec.samples, "--store")
-    pack = run.curves()
-    if pack is None or pack.step != run.config.steps:
-        command(log, "curves", folder, "--store")
+    for step in _unjudged(run, spec):
+        (folder / "reports" / f"{step_name(step)}.json").unlink(missing_ok=True)
+        command(log, "evaluate", folder, "--step", step, "--n", spec.samples, "--store")
+    for name in _unmeasured(run):
+        command(log, name, folder, "--store")
 
 
 def train_run(folder: Path, config: Config, log: Path) -> None:
@@ -244,7 +172,7 @@ def write_table(spec: Sweep, out: Path) -> dict[str, Any]:
     Runs of which anything is left to do are listed under `missing`.
     Both follow from the run folders alone: delete them, run the sweep again, and they are back.
     """
-    table: dict[str, Any] = {"rows": [], "curves": [], "missing": []}
+    table: dict[str, Any] = {"rows": [], "curves": [], "signals": [], "missing": []}
     records: dict[str, list[Any]] = {name: [] for name in ("row", *RECORDED)}
     for name, config in spec.jobs.items():
         if not _is_done(out / name, spec):
@@ -253,7 +181,7 @@ def write_table(spec: Sweep, out: Path) -> dict[str, Any]:
             continue
         run = open_run(out / name)
         seconds = {m["step"]: m["seconds"] for m in run.metrics()}
-        for step in stages_of(run, spec.stages):
+        for step in spec.stages_of(run.config):
             report = run.report(step)
             if report is None:
                 continue
@@ -264,6 +192,8 @@ def write_table(spec: Sweep, out: Path) -> dict[str, Any]:
             table["rows"].append(_row(name, config, step, report, seconds.get(step)))
         if pack := run.curves():
             table["curves"].append(_curves(name, run, pack))
+        if found := _signals(run):
+            table["signals"].append({"run": name, **_fields(found, "prompts")})
     write_atomically(out / "table.json", json.dumps(msgspec.to_builtins(table), indent=0) + "\n")
     _write_records(out / "records.npz", records)
     return table
@@ -313,7 +243,14 @@ def _row(
         "similar_null": similarity.null and similarity.null.rate,
         "features": similarity.features,
         **quality,
+        **({"captions": config.caption_control} if config.text else {}),
+        **({"prompts": _fields(report.prompts)} if report.prompts else {}),
     }
+
+
+def _fields(record: Record, without: str = "") -> dict[str, Any]:
+    """A record as JSON, but for one field."""
+    return {k: v for k, v in msgspec.to_builtins(record).items() if k != without}
 
 
 def _curves(name: str, run: Run, pack: Curves) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,18 @@ from ambient.copies.sets import Images
 from ambient.files import InputError, decode_record, encode_record, read_record
 from ambient.images.corpus import Corpus
 from ambient.library import sample, train
+from ambient.reports import curves, prompts, signals
 from ambient.reports import evaluate as evaluating
-from ambient.reports import prompts, signals
 from ambient.reports.evaluate import evaluate
 from ambient.reports.records import Signals
 from ambient.reports.signals import bootstrap, caught, prompt_signals
-from ambient.runs.folder import CAPTIONS_FILE, Run
+from ambient.runs.folder import CAPTIONS_FILE, SIGNALS_FILE, Run
+from ambient.runs.start import packed
+from ambient.sweeps import sweep
+from ambient.sweeps.spec import read_sweep
 
+SMALL = {"n_train": 40, "width": 16, "batch": 4, "steps": 2}
+FEW = {"images": 4, "noises": 1, "returns": 2}  # for curves that nobody looks at
 pytestmark = pytest.mark.usefixtures("small_vocabulary", "cheap_features")
 
 
@@ -48,9 +54,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, digits: Corpus, small_vocabula
         for name, text in zip(digits.names, texts, strict=True)
     ]
     (folder / "captions.jsonl").write_text("\n".join(lines))
-    small = {"n_train": 40, "width": 16, "batch": 4, "steps": 2, "checkpoint_every": 1}
+    captions = folder / "captions.jsonl"
     return train(
-        "digits", out=folder / "run", text=True, captions=folder / "captions.jsonl", **small
+        "digits", out=folder / "run", text=True, captions=captions, checkpoint_every=1, **SMALL
     )
 
 
@@ -153,6 +159,32 @@ def test_prompts_is_a_command(run: Run, tmp_path: Path, tiny_run: Run) -> None:
     assert all(set(p.scores) == set(signals.SIGNALS) for p in found.prompts)
     assert "are needed to rate a signal" in found.warnings[0]
     assert main(["prompts", str(tiny_run.path)]) == 2
+
+
+def test_a_sweep_of_runs_with_text_keeps_their_prompts(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(_: Path, *words: object) -> None:
+        few = {"prompts": ["--n", "2"], "evaluate": ["--sampler", "euler", "--steps", "2"]}
+        assert main([*map(str, words), *few.get(str(words[0]), [])]) == 0
+
+    monkeypatch.setattr(sweep, "command", command)
+    monkeypatch.setattr(curves, "noise_level_curves", partial(curves.noise_level_curves, **FEW))
+    monkeypatch.setattr(evaluating, "is_installed", lambda: True)
+    (tmp_path / "x.npz").write_bytes(packed(run.corpus()))
+    common = {"corpus": str(tmp_path / "x.npz"), "text": True, **SMALL}
+    asked = {"common": common, "arms": [{}], "stages": 1, "samples": 20}
+    (tmp_path / "spec.json").write_text(json.dumps(asked))
+    spec = read_sweep(tmp_path / "spec.json")
+    ((name, config),) = spec.jobs.items()
+    sweep.do_job(tmp_path / name, config, spec)
+    table = sweep.write_table(spec, tmp_path)
+    kinds = [{a["kind"] for a in row["prompts"]["asked"]} for row in table["rows"]]
+    assert kinds == [set(prompts.KINDS)]
+    assert [(s["run"], s["step"], "prompts" in s) for s in table["signals"]] == [(name, 2, False)]
+    assert table["missing"] == []
+    (tmp_path / name / SIGNALS_FILE).unlink()
+    assert sweep.write_table(spec, tmp_path)["missing"] == [name]
 
 
 def test_captions_are_a_choice_of_the_command(

@@ -15,7 +15,7 @@ from ambient.cli import main
 from ambient.files import InputError
 from ambient.reports import curves
 from ambient.sweeps import sweep
-from ambient.sweeps.sweep import read_sweep
+from ambient.sweeps.spec import read_sweep
 
 SPEC: dict[str, Any] = {
     "common": {"corpus": "digits", "n_train": 16, "steps": 4, "batch": 8, "width": 16},
@@ -94,6 +94,7 @@ def test_arms_may_differ_in_the_network(tmp_path: Path) -> None:
         ({"stage": 2}, "unknown field `stage`"),
         ({"common": {**SPEC["common"], "steps": 4.5}}, "steps is 4.5; expected a whole number"),
         ({"common": {**SPEC["common"], "corpus": 5}}, "corpus is 5; expected text"),
+        ({"arms": [{"arm": "standard", "text": True}]}, "'digits' has no captions; give"),
         ({"stages": 0}, r"at `\$.stages`"),
     ],
 )

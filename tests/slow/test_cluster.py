@@ -23,7 +23,7 @@ from ambient.cli import main
 from ambient.images.corpus import Corpus
 from ambient.runs.folder import open_run
 from ambient.sweeps import cluster
-from ambient.sweeps.sweep import read_sweep
+from ambient.sweeps.spec import read_sweep
 from tests.jobs import until
 
 pytestmark = pytest.mark.xdist_group("ray")
