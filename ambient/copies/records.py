@@ -1,4 +1,4 @@
-"""What is stored of a verdict: typed JSON, readable without torch."""
+"""What is stored of a verdict: typed JSON, readable without torch or faiss."""
 
 from __future__ import annotations
 

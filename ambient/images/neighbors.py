@@ -6,6 +6,7 @@ many takes little memory beside them. They may also stay in a file, as a `numpy.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +17,7 @@ from ambient.files import InputError, Tell, silent
 Table = NDArray[np.float32] | NDArray[np.uint8]  # (n, d); bytes are pixels
 Scored = tuple[NDArray[np.float32], NDArray[np.int64]]  # (q, k): how far, and which keys
 BLOCK = 512  # rows in floats at once: 25 MB at 64x64x3
-PART = 4096  # keys at once, whose products are few numbers
+PART = 4096  # the same, where faiss searches
 CHUNK = 64  # pairs in floats at once where distances are taken from differences
 SPARE = 8  # candidates beyond k, since products lose digits that differences keep
 ROUNDING = 1e-5  # of squared norms: products are exact to fewer digits than this
@@ -42,12 +43,12 @@ def nearest(queries: Table, keys: Table, k: int) -> Scored:
     kept = min(k + SPARE, len(keys))
     best = np.full((len(queries), kept), np.inf, np.float32)
     index = np.zeros((len(queries), kept), np.int64)
+    # On macOS the OpenMP runtimes of torch and faiss abort each other.
+    search = _torch_search if sys.platform == "darwin" else _faiss_search
     for there, part in blocks(keys, PART):
-        for some, block in blocks(queries, BLOCK):
-            far = _by_products(block, part)
-            near = np.argpartition(far, min(kept, len(part)) - 1, axis=1)[:, :kept]
-            near.sort(axis=1)
-            scores = np.concatenate([best[some], np.take_along_axis(far, near, 1)], axis=1)
+        for some, block in blocks(queries, PART):
+            far, near = search(block, part, min(kept, len(part)))
+            scores = np.concatenate([best[some], far], axis=1)
             among = np.concatenate([index[some], there.start + near], axis=1)
             best[some], index[some] = _ascending(scores, among, kept)
     return _ascending(distances(queries, keys, index), index, k)
@@ -197,3 +198,22 @@ def _check_dimensions(queries: Table, keys: Table) -> None:
             f"queries have {queries.shape[1]} values an image and the searched images "
             f"{keys.shape[1]}; both must have the same size and channels."
         )
+
+
+def _faiss_search(queries: NDArray[np.float32], keys: NDArray[np.float32], k: int) -> Scored:
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    far, near = faiss.knn(queries, keys, k)
+    return far, near
+
+
+def _torch_search(queries: NDArray[np.float32], keys: NDArray[np.float32], k: int) -> Scored:
+    import torch
+
+    found = [
+        torch.cdist(torch.from_numpy(chunk), torch.from_numpy(keys)).topk(k, largest=False)
+        for chunk in np.array_split(queries, max(1, len(queries) // 1024))
+    ]
+    far, near = (torch.cat(parts).numpy() for parts in zip(*found, strict=True))
+    return far, near

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "streamlit", "torchvision"}
+HEAVY = {"torch", "streamlit", "faiss", "torchvision"}
 
 
 @pytest.mark.parametrize(

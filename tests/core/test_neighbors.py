@@ -22,8 +22,12 @@ def far(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return np.linalg.norm(queries[:, None] - keys, axis=2)
 
 
-def test_the_search_finds_what_brute_force_finds() -> None:
+@pytest.mark.parametrize("search", ["_faiss_search", "_torch_search"])
+def test_faiss_and_torch_find_what_brute_force_finds(
+    search: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     queries, keys = cloud(40), cloud(300, seed=1)
+    monkeypatch.setattr(neighbors, "_faiss_search", getattr(neighbors, search))
     distance, index = nearest(queries, keys, 5)
     true = far(queries, keys)
     np.testing.assert_array_equal(index, true.argsort(axis=1)[:, :5])
