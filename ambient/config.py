@@ -54,6 +54,7 @@ SHARED_SIDE = 32  # pixels along an image's side from which on two threads share
 MAX_BATCH = 4096
 MAX_SEED = 2**63 - 1  # the largest that generators of noise take
 MAX_STEPS = 10_000_000
+RETIRED = ("mode",)  # in config.json of older versions; it changed the speed alone
 
 Seed = Annotated[int, Meta(ge=0, le=MAX_SEED)]
 Steps = Annotated[int, Meta(ge=1, le=MAX_STEPS)]
@@ -234,7 +235,7 @@ class Config(Record, frozen=True, kw_only=True):
         Raises:
             InputError: not JSON, or fields missing, unknown or of the wrong type: each named.
         """
-        fields = read_json(path) or {}
+        fields = {k: v for k, v in (read_json(path) or {}).items() if k not in RETIRED}
         needed = {f.name for f in msgspec.structs.fields(cls) if f.required}
         missing, unknown = sorted(needed - set(fields)), sorted(set(fields) - set(FIELDS))
         if missing or unknown:

@@ -274,7 +274,7 @@ class Judged(Record, frozen=True, kw_only=True):
 
     checkpoint_sha256: str | None
     corpus: CorpusFacts
-    shape: tuple[Count, Count, Count]  # height, width, channels
+    shape: tuple[Count, Count, Count] | None = None
     n_samples: Count
     sampler: SamplerConfig | None = None
     seed: Count

@@ -139,6 +139,12 @@ def unpaired(first: Judged, second: Judged) -> Unpaired:
     return Unpaired.of((copies[0], copies[1]), (counts[0], counts[1]))
 
 
+def shaped(report: Report, config: Config) -> Report:
+    """A run's report with the `shape` of its images, which reports of old runs leave out."""
+    shape = (config.side, config.side, config.channels)
+    return msgspec.structs.replace(report, shape=shape)
+
+
 def by_seed(report: Judged) -> Mapping[int, JudgedImage]:
     """The samples by their seeds; empty where nobody knows how the images were drawn."""
     if isinstance(report, Report):
@@ -152,12 +158,18 @@ def apart(first: Judged, second: Judged) -> str:
     A seed is the same noise for runs and for any other models (`trajectory` draws it), if they
     make images of one shape and begin at one noise level. Samplers may differ: then it is the
     noise they begin with.
+
+    Args:
+        first, second: reports; those of runs as `shaped` gives them.
     """
     a, b = by_seed(first), by_seed(second)
     if not (a and b):
         return "nobody knows from which noise the images of one side began"
-    if first.shape != second.shape:
-        return "these two make images of different sizes"
+    if first.corpus.sha256 != second.corpus.sha256:  # else they have one shape
+        if None in (first.shape, second.shape):
+            return "the report of one side does not say how large its images are"
+        if first.shape != second.shape:
+            return "these two make images of different sizes"
     tops = [report.sampler.sigma_max for report in (first, second) if report.sampler]
     if tops and not _alike(tops[0], tops[-1]):
         return "these two begin at different noise levels"
@@ -223,7 +235,7 @@ def _judged(side: Run | Report | Audit) -> Judged:
             f"run '{side.name}' has no verdict to compare; run `python -m ambient evaluate "
             f"{side.path} --store` first."
         )
-    return report
+    return shaped(report, side.config)
 
 
 @dataclass(frozen=True)

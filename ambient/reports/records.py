@@ -138,6 +138,7 @@ class Audit(Judged, frozen=True, kw_only=True):
     tally: Tally = NOTHING
     unseen: Tally = NOTHING
     recall: tuple[Recall, ...] = ()
+    shape: tuple[Count, Count, Count]
     generated: Generated
     duplicates: Duplicates | None = None
     samples: tuple[AuditedImage, ...]

@@ -27,6 +27,7 @@ from ambient.reports.comparison import (
     changed,
     on_same_noise,
     sampled,
+    shaped,
 )
 from ambient.reports.evaluate import evaluate
 from ambient.reports.records import Audit
@@ -121,7 +122,7 @@ def _report(**changes: Any) -> Report:
     """The bundled report of digits-50-standard, changed."""
     report = open_run("digits-50-standard").report()
     assert report is not None
-    return replace(report, **changes)
+    return replace(shaped(report, open_run("digits-50-standard").config), **changes)
 
 
 def _samples(copies: Mapping[int, bool]) -> tuple[Sample, ...]:
@@ -244,6 +245,7 @@ ANOTHER = {"corpus": replace(_report().corpus, sha256="another")}
         (ANOTHER, ""),
         ({"sampler": SamplerConfig("euler", sigma_min=0.02)}, ""),
         ({"sampler": None}, "nobody knows from which noise"),  # images of anyone's
+        (ANOTHER | {"shape": None}, "does not say how large"),
         (ANOTHER | {"shape": (16, 16, 1)}, "different sizes"),
         ({"sampler": SamplerConfig(sigma_max=20.0)}, "begin at different noise levels"),
         ({"seed": 1000}, "no seed was judged on both sides"),

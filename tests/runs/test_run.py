@@ -279,7 +279,8 @@ def altered(run: Run, folder: Path, **fields: object) -> Path:
     return folder
 
 
-def test_what_is_no_config_of_this_version_is_named(tmp_path: Path, tiny_run: Run) -> None:
+def test_configs_of_other_versions(tmp_path: Path, tiny_run: Run) -> None:
+    assert open_run(altered(tiny_run, tmp_path, mode="compiled")).config == tiny_run.config
     with pytest.raises(InputError, match="version 9.9 .* missing sigma_data, unknown magic"):
         open_run(altered(tiny_run, tmp_path, magic=1, version="9.9", sigma_data=None))
     with pytest.raises(InputError, match="a int is no run folder; give its path or its name"):

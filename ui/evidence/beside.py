@@ -13,7 +13,7 @@ import streamlit as st
 from ambient.config import FIELDS
 from ambient.copies.records import JudgedImage, Report
 from ambient.copies.rules import choose
-from ambient.reports.comparison import Comparison, by_seed, changed, compare, sampled
+from ambient.reports.comparison import Comparison, by_seed, changed, compare, sampled, shaped
 from ambient.reports.pictures import unstrip
 from ambient.reports.records import Audit, AuditedImage
 from ambient.runs.folder import Run
@@ -57,7 +57,7 @@ class Side:
 
 def show_beside(run: Run, report: Report) -> None:
     """A run, and what a visitor puts beside it."""
-    one, other = Side(run.name, report, run), _chosen(run)
+    one, other = Side(run.name, shaped(report, run.config), run), _chosen(run)
     if other is None:
         st.caption("No other judged run yet.")
         return
@@ -124,7 +124,7 @@ def _chosen(run: Run) -> Side | None:
     other = known[name]
     judged = data.report(other)
     assert judged is not None  # only judged runs can be chosen
-    return Side(name, judged, other)
+    return Side(name, shaped(judged, other.config), other)
 
 
 def _say_changes(sides: tuple[Side, Side]) -> None:
