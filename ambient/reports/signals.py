@@ -173,7 +173,7 @@ def prompt_signals(
     corpus = run.corpus()
     split = run.split(corpus)
     kinds = kinds_of(run, corpus, split, n, seed)
-    asked = [(text, k) for k in ("training", "held-out") if k in kinds for text in kinds[k]]
+    asked = [(text, k) for k in ("training", "held-out") if k in kinds for text in kinds[k].texts]
     texts = [text for text, _ in asked]
     step = run.last_step if step is None else step
     images, scores = watch(run, texts, seed, step, guidance, tell)

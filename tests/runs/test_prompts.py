@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ambient.cli import main
 from ambient.config import configure
+from ambient.copies.asked import fit_probe
 from ambient.copies.reader import auc
 from ambient.copies.records import Report
 from ambient.copies.sets import Images
@@ -86,7 +87,9 @@ def test_a_run_keeps_its_captions_and_samples_by_prompt(run: Run, tmp_path: Path
     kept.write_text(before)
 
 
-def test_a_perfect_copier_copies_its_own_images(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_perfect_copier_copies_its_own_images_and_shows_what_was_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prompts, "draw_prompts", perfect(run.corpus()))
     found = prompts.judge_prompts(run, most=30, guidances=(1.0,))
     asked = {a.kind: a for a in found.asked}
@@ -94,7 +97,15 @@ def test_a_perfect_copier_copies_its_own_images(run: Run, monkeypatch: pytest.Mo
     known, unseen = asked["training"], asked["held-out"]
     assert known.copies == known.own == 1
     assert unseen.copies < 0.2 and unseen.own is None
-    assert known.kid_noncopies is None and unseen.kid is not None
+    for kind in (known, unseen):
+        for fit in (kind.precision, kind.category):
+            assert fit is not None
+            assert fit.rate == fit.ceiling  # they are the real images
+            assert fit.ci95[0] <= fit.rate <= fit.ci95[1]
+        assert kind.precision is not None and abs(kind.precision.floor - 1 / 30) < 0.02
+    assert asked["recombined"].precision is not None
+    assert asked["recombined"].precision.ceiling is None
+    assert asked["empty"].precision is None
 
 
 def test_the_report_of_a_run_with_text_judges_by_prompt(
@@ -111,6 +122,19 @@ def test_the_report_of_a_run_with_text_judges_by_prompt(
     bare = evaluate(run, n=20, how=run.sampler("heun", 2))
     assert bare.prompts is None
     assert "pip install -r requirements-text.txt" in bare.warnings[-1]
+
+
+def test_the_probe_finds_what_belongs_together() -> None:
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((600, 10))
+    images, texts = (shared @ rng.standard_normal((10, d)) for d in (40, 20))
+    images += 0.1 * rng.standard_normal(images.shape)
+    kinds = [str(k) for k in shared[:, :3].argmax(1)]
+    probe = fit_probe(images[:500], texts[:500], kinds[:500])
+    assert (probe.scores(images[500:], texts[500:]).argmax(1) == np.arange(100)).mean() > 0.9
+    assert (
+        np.mean([a == b for a, b in zip(probe.named(images[500:]), kinds[500:], strict=True)]) > 0.8
+    )
 
 
 def test_signals_are_rated_as_they_should_be() -> None:
