@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 from msgspec.structs import replace
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ambient.cli.judge import summary
@@ -37,6 +36,7 @@ from ambient.sweeps import sweep
 SPEC = ASSETS / "runs.json"
 WORKSHOP = Path("runs/bundled")
 STAGE_SAMPLES = 400
+JUDGE_EVERY = 2  # stored steps of a training to the next that is judged
 TRAJECTORY_SEEDS = 12
 TRAJECTORY_CUTOFFS = (0.0, 1.0)  # what the pages show first
 
@@ -59,15 +59,19 @@ def train(name: str, spec: dict[str, object]) -> None:
         command("train", "--out", folder, *options(spec))
 
 
-def stages(run: Run) -> list[int]:
-    """The stored steps that are judged: every second one, and the last."""
-    return sorted({*run.steps[1::2], run.last_step})
+def stages(run: Run, every: int) -> list[int]:
+    """The stored steps that are judged: every so many, and the last.
+
+    A step where training was only stopped for a while is none of them.
+    """
+    regular = [s for s in run.steps if s % run.config.checkpoint_every == 0]
+    return sorted({*regular[every - 1 :: every], run.last_step})
 
 
-def judge(name: str) -> None:
+def judge(name: str, every: int) -> None:
     """Reports of every stage (400 samples) and of the last one (1,000), and the curves."""
     run = open_run(WORKSHOP / name)
-    for step in stages(run):
+    for step in stages(run, every):
         if run.report(step) is None:
             command("evaluate", run.path, "--step", step, "--n", STAGE_SAMPLES, "--store")
     # A run that was extended has results of its old end: those are made again.
@@ -78,7 +82,7 @@ def judge(name: str) -> None:
         command("curves", run.path, "--store")
 
 
-def store(name: str, keep_stages: list[int]) -> None:
+def store(name: str, every: int, keep_stages: list[int]) -> None:
     """Copy what is bundled: everything but resume states, and weights of the last step only."""
     run, target = open_run(WORKSHOP / name), BUNDLED_RUNS / name
     shutil.rmtree(target, ignore_errors=True)
@@ -88,7 +92,7 @@ def store(name: str, keep_stages: list[int]) -> None:
             shutil.copy(run.path / part, target / part)
     shutil.copytree(run.path / "reports", target / "reports")
     (target / "sheets").mkdir()
-    for step in stages(run):
+    for step in stages(run, every):
         shutil.copy(run.path / "sheets" / f"{step_name(step)}.png", target / "sheets")
     if run.config.cutoff:
         write_frozen(run, target / "frozen.png")
@@ -104,7 +108,7 @@ def write_frozen(run: Run, path: Path) -> None:
     first = run.split(corpus).train[:12]
     clean = torch.from_numpy(to_unit(corpus.images[first]))
     noisy = to_bytes(corrupt(clean, first.tolist(), run.config.cutoff, run.config.seed).numpy())
-    Image.fromarray(np.concatenate(list(noisy), axis=1)).save(path)
+    as_picture(np.concatenate(list(noisy), axis=1)).save(path)
 
 
 def write_trajectory(run: Run, path: Path) -> None:
@@ -149,14 +153,15 @@ def judge_again(run: Run) -> None:
 
 def build(name: str, spec: dict[str, Any], weights_only: bool) -> None:
     keep_stages: list[int] = spec.pop("keep_stages", [])
+    every: int = spec.pop("judge_every", JUDGE_EVERY)
     if weights_only:
         train(name, spec)
         return
     target = BUNDLED_RUNS / name
     if not (target / "curves.json").exists():
         train(name, spec)
-        judge(name)
-        store(name, keep_stages)
+        judge(name, every)
+        store(name, every, keep_stages)
         print(f"{name}: stored", flush=True)
     run, forming = open_run(target), target / "trajectory.png"
     if run.config.cutoff in TRAJECTORY_CUTOFFS and not forming.exists():
