@@ -22,7 +22,7 @@ from ambient.copies.spaces import FEATURES, QUALITY
 from ambient.files import ASSETS, write_atomically
 from ambient.reports.comparison import Mean
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
-from scripts import judged_pairs
+from scripts import audit_trials, judged_pairs
 from scripts.page import Table, render
 from scripts.sweep_tables import (
     AMBIENT,
@@ -305,9 +305,11 @@ def pages() -> dict[Path, str]:
         "heldout_100": mean(sweep.at_end(CONTROLS[0], lambda r: r["heldout"])),
         "half": max(h for c in found["surgery"] for h in c["half"]),
     }
+    audits = render("audit", filters, audit_trials.figures())
     return {
         DOCS / "results.md": render("results", filters, found),
         README: replaced(README, "results", render("readme", filters, found)),
+        DOCS / "audit.md": replaced(DOCS / "audit.md", "trials", audits),
     }
 
 
