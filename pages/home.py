@@ -27,8 +27,10 @@ standard = runs["standard"]
 
 with place, errors_in_words():
     steps = stages.steps(runs)
-    last = training_film(runs, steps).rows[0].marks[-1]
-    at = scrub_training(runs, steps, first=(0, last.index("copy") if "copy" in last else 0))
+    usual = stages.farthest(runs, steps)
+    marks = training_film(runs, steps).rows[0].marks[usual]
+    copy = marks.index("copy") if "copy" in marks else 0
+    at = scrub_training(runs, steps, first=(0, copy), usual=usual)
     words.under(
         "copy-or-new",
         "Each column began as the same noise. Tap a picture to compare it."

@@ -82,7 +82,7 @@ def main() -> int:
     torch.set_num_threads(1)
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors(network), WEIGHTS)
-    look = Pretrained(Pooled(network), SIDE, (MEAN,) * 3, (STD,) * 3, mode="bicubic")
+    look = Pretrained(Pooled(network), SIDE, (MEAN,) * 3, (STD,) * 3)
     stored = {}
     for name, places in PICTURES.items():
         images = load_corpus(name).images[list(places)]

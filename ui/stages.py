@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,14 @@ def at_step(run: Run, step: int) -> dict[str, Any]:
     return next(row for row in copies(run) if row["step"] == step)
 
 
+def farthest(runs: Runs, at: Sequence[int]) -> int:
+    """The place of the stage where two runs' copied shares differ most; of one run, its end."""
+    if len(runs) < 2:
+        return len(at) - 1
+    standard, ambient = ([at_step(run, step)["rate"] for step in at] for run in runs.values())
+    return int(np.argmax(np.subtract(standard, ambient)))
+
+
 def pairs() -> dict[str, dict[str, Run]]:
     """Bundled runs with judged stages by their training images: standard, and ambient beside.
 
@@ -89,10 +97,14 @@ def _count(runs: Runs) -> int:
 
 
 def choose_pair(pairs: Mapping[str, Runs]) -> str:
-    """Which training images; an old address may name their number alone, as `n`."""
+    """Which training images; an address older than kanji may name their number alone, as `n`."""
     number = st.query_params.get("n")
     if number and "set" not in st.query_params:
-        same = [name for name, runs in pairs.items() if number == str(_count(runs))]
+        same = [
+            name
+            for name, runs in pairs.items()
+            if number == str(_count(runs)) and runs["standard"].config.corpus != "kanji"
+        ]
         st.session_state.update({"set": same[0]} if same else {})
     return pick(
         "settings",

@@ -159,7 +159,10 @@ def _chart(found: Sequence[tuple[Run, Sequence[Stage]]]) -> Chart:
     return Chart(lines, alt, ticks={0: "0", 50: "50\u00a0%", 100: "100\u00a0%"}, height=80)
 
 
-def scrub_training(runs: Runs, at: Sequence[int], first: Cell | None = (0, 0)) -> Place:
+def scrub_training(
+    runs: Runs, at: Sequence[int], first: Cell | None = (0, 0), usual: int = -1
+) -> Place:
     """The training film; its step and the tapped picture go into the address."""
     key = f"training-{'-'.join(run.name for run in runs.values())}"
-    return show(training_film(runs, at), key, "step", at, cell="picture", first=first)
+    made = training_film(runs, at)
+    return show(made, key, "step", at, usual=usual, cell="picture", first=first)
