@@ -23,7 +23,7 @@ from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from tests.ideal import ideal
 from tests.pages.driver import film, press, ran, visit
 from ui import data, live, noise, uploads
-from ui.microscope import answers, asking, levels
+from ui.microscope import answers, asking, levels, records
 from ui.microscope.film import BACK
 from ui.words import percent
 
@@ -57,7 +57,7 @@ def test_every_bundled_run_stores_the_answers_of_its_own_weights(run: Run) -> No
     side, count = (run.config.side, run.config.side, run.config.channels), len(found.sigmas)
     for stored in found.answers.values():
         assert stored.guesses.shape == (count, *side)
-        assert stored.returns.shape == (count, len(answers.SEEDS), *side)
+        assert stored.returns.shape == (count, len(records.SEEDS), *side)
 
 
 def test_stored_answers_are_what_the_network_says() -> None:

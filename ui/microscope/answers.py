@@ -12,40 +12,16 @@ from numpy.typing import NDArray
 
 from ambient.diffusion.closed_forms import mean_image, posterior, squared_distances
 from ambient.files import ASSETS
-from ambient.images.corpus import to_bytes, to_unit
+from ambient.images.corpus import to_bytes
 from ambient.runs import folder as store
 from ambient.runs.folder import Run
 from ui import data, noise
+from ui.microscope.records import Answers, error
 from ui.microscope.specimens import Specimen
 from ui.pictures import Images
 
 PACKS = ASSETS / "microscope"  # made by scripts/build_microscope.py
 KINDS = ("training", "unseen")
-SEEDS = (0, 1)  # noises that are sampled down from; the first one is shown
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a network makes of one picture at every noise level.
-
-    Attributes:
-        guesses: uint8 (levels, h, w, c), the clean picture as it guesses it.
-        errors: float (levels,), mean squared, an element.
-        returns: uint8 (levels, seeds, h, w, c), what it samples down to from there.
-    """
-
-    guesses: Images
-    errors: NDArray[np.float64]
-    returns: Images
-
-
-def error(denoised: NDArray[np.float32], clean: Images) -> float:
-    """Mean squared error an element.
-
-    Args:
-        denoised: (c, h, w) in [-1, 1], not clipped. clean: uint8 (h, w, c).
-    """
-    return float(((denoised.astype(np.float64) - to_unit(clean[None])[0]) ** 2).mean())
 
 
 def perfect_memory(

@@ -14,7 +14,7 @@ from ambient.images.corpus import to_bytes
 from ambient.reports.curves import RETURN_STEPS
 from ambient.runs.folder import Run
 from ui import noise
-from ui.microscope.answers import SEEDS, Answers, error
+from ui.microscope.records import SEEDS, Answers, error
 from ui.pictures import Images
 
 

@@ -11,7 +11,8 @@ from ambient.diffusion.records import Curves
 from ambient.runs.folder import Run
 from ui import data, noise, words
 from ui.film.parts import Chart, Film, Line, Row
-from ui.microscope.answers import Answers, answers, remembered
+from ui.microscope.answers import answers, remembered
+from ui.microscope.records import Answers
 from ui.microscope.specimens import Specimen
 from ui.stages import find
 from ui.words import Mark

@@ -14,7 +14,8 @@ from ambient.runs.folder import Run
 from ui import charts, cutoffs, data, visitor, words
 from ui.charts.levels import noise_levels
 from ui.controls import progress
-from ui.microscope.answers import Answers, remembered
+from ui.microscope.answers import remembered
+from ui.microscope.records import Answers
 from ui.microscope.specimens import Specimen
 from ui.noise import strip
 from ui.teacher import hidden
