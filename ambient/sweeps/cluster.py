@@ -32,7 +32,10 @@ from ambient.sweeps.spec import Sweep, images_of
 from ambient.sweeps.sweep import Here, do_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TRAVEL = ("ambient", "assets/corpora", "assets/encoder", "assets/imagenet")  # what a job reads
+TRAVEL = (
+    "ambient",
+    *(f"assets/{part}" for part in ("corpora", "encoder", "features", "imagenet")),
+)  # what a job reads
 NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # jobs ask for none; versions of Ray differ in hiding them
 WAITING = 1000  # jobs at most that a cluster is given at once
 ATTEMPTS = 4  # at a job whose node dies
