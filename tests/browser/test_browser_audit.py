@@ -28,7 +28,7 @@ def test_two_drops_and_one_click(tab: Any, tmp_path: Path) -> None:
         expect(page.get_by_text(f"{name}.npz")).to_be_visible()
         tab.rest()
     page.get_by_role("button", name="Audit", exact=True).click()
-    answer = page.get_by_text(re.compile("Of 120 generated images"))
+    answer = page.get_by_text(re.compile("of 120 generated images are copies"))
     expect(answer).to_be_visible(timeout=240_000)
     expect(answer).to_be_in_viewport()
     expect(page.get_by_role("button", name="Report to hand on")).to_be_visible()
