@@ -24,6 +24,7 @@ from ambient.reports.comparison import Mean
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from scripts import audit_trials, judged_pairs
 from scripts.page import Table, render
+from scripts.stage_tables import along_training
 from scripts.sweep_tables import (
     AMBIENT,
     CONTROLS,
@@ -141,15 +142,10 @@ HEAD = ["run", "step", "copies %", "KID", "KID of non-copies", "Fréchet", "FLD 
 
 
 def bundled() -> Iterator[tuple[str, Any]]:
-    """Copies and quality of the bundled runs, and of their stages whose weights are stored."""
+    """Copies and quality of the bundled runs."""
     runs = [(run, report) for run in list_runs(BUNDLED_RUNS) if (report := run.report())]
     yield "samples", max(report.n_samples for _, report in runs)
     yield "ends", [HEAD, *(judged(run, report) for run, report in runs)]
-    staged = [
-        [judged(run, report) for step in run.steps if (report := run.report(step))]
-        for run, _ in runs
-    ]
-    yield "stages", [HEAD, *(row for rows in staged if len(rows) > 1 for row in rows)]
     known = [(run, r.quality) for run, r in runs if r.quality and r.quality.features == QUALITY]
     yield (
         "yardsticks",
@@ -285,6 +281,7 @@ def figures() -> dict[str, Any]:
         "missed": [["planted", *POINTS, "strict"], *missed_plants()],
         "eye": judged_pairs.agreements(),
         "encoder": encoder(),
+        "along": along_training(),
         "claims": claims(sweep, cuts),
     }
 
