@@ -10,25 +10,32 @@ RAY    ?=
 
 BIN = $(VENV)/bin
 PY  = $(BIN)/python
+# Not compiled: of the many files that come, few are ever imported, and those are compiled then.
+PIP = $(PY) -m pip install --quiet --no-compile
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test check lint tests assets corpora encoder sweep quality measurements trials results \
-        performance screenshots pages docker soak size clean
+.PHONY: run test check lint layout types order chromium assets corpora encoder sweep quality \
+        measurements trials results performance screenshots pages docker soak size clean
 
 run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-test: check                      ## everything: check, all tests, the browser's where there is one
+test: chromium lint              ## everything: lint and all tests, the browser's where there is one
+	$(PY) -m pytest -rs -n 2 --dist loadgroup
+
+chromium:
 	@sh scripts/chromium.sh
-	$(PY) -m pytest -n 2 --dist loadgroup -m "not browser" --ignore tests/core
-	@if sh scripts/chromium.sh --check; then $(PY) -m pytest -n 2 --dist loadfile tests/browser; \
-	else echo "NOTE: the browser tests did not run: no Chromium here and no right to install one."; fi
 
 check: lint                      ## lint, types and the core's tests
 	$(PY) -m pytest -n 2 --dist loadgroup tests/core
 
-lint: $(VENV)/.test              ## layout, lint, types and the order of the rooms
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+lint: layout types order         ## layout, lint, types and the order of the rooms
+layout: $(VENV)/.test
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+types: $(VENV)/.test
+	$(BIN)/mypy
+order: $(VENV)/.test
+	$(BIN)/lint-imports
 
 corpora: $(VENV)/.test           ## rebuild assets/corpora from its sources
 	$(PY) -m scripts.build_corpora
@@ -58,7 +65,7 @@ results: $(VENV)/.run            ## docs/results.md and other figures from what 
 	$(PY) -m scripts.results
 
 performance: $(VENV)/.test       ## time it beside other libraries, into docs/performance.md
-	$(PY) -m pip install --quiet -r requirements-bench.txt
+	$(PIP) -r requirements-bench.txt
 	$(PY) -m ambient bench --json assets/results/bench.json
 	$(PY) -m scripts.after_click
 	$(PY) -m scripts.samplers
@@ -84,14 +91,18 @@ docker:                          ## build the image and run it, its runs in a vo
 clean:                           ## forget the environment
 	rm -rf $(VENV)
 
-$(VENV)/.run: requirements.txt
+define environment
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --upgrade pip
-	$(if $(TORCH_INDEX),$(PY) -m pip install --quiet --index-url $(TORCH_INDEX) torch torchvision)
-	$(PY) -m pip install --quiet -r requirements.txt
+	$(if $(TORCH_INDEX),$(PIP) --index-url $(TORCH_INDEX) torch torchvision)
+endef
+
+$(VENV)/.run: requirements.txt
+	$(environment)
+	$(PIP) -r $<
 	@touch $@
 
 EXTRAS = requirements-models.txt requirements-text.txt requirements-ray.txt requirements-dev.txt
-$(VENV)/.test: $(EXTRAS) $(VENV)/.run
-	$(PY) -m pip install --quiet -r requirements.txt $(EXTRAS:%=-r %)
-	@touch $@
+$(VENV)/.test: requirements.txt $(EXTRAS)
+	$(environment)
+	$(PIP) $(^:%=-r %)
+	@touch $@ $(VENV)/.run

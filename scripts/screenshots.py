@@ -5,6 +5,7 @@ Writes docs/screenshots/PAGE.png (1440x900, light).
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,12 +21,16 @@ SHOTS = ROOT / "docs" / "screenshots"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 
 
+def program() -> str | None:
+    """The Chromium of this machine."""
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 def chromium(p: Playwright) -> Browser:
     """The browser of this machine."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    return p.chromium.launch(executable_path=path, args=flags)
+    return p.chromium.launch(executable_path=program(), args=flags)
 
 
 @contextmanager

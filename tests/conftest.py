@@ -23,9 +23,20 @@ install_import_hook(CHECKED, "beartype.beartype")
 from ambient.config import WORDS, configure
 from ambient.diffusion import words
 from ambient.images.corpus import Corpus, load_corpus
-from ambient.runs.folder import Run
+from ambient.runs.folder import SHEET_SIDE, Run
 from ambient.runs.start import start_run
 from ambient.runs.train import record
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What shares servers or processes stays in one piece, and so begins first."""
+    for item in items:
+        room = item.path.parent.name
+        if room == "browser":
+            item.add_marker(pytest.mark.browser)
+        if room in ("browser", "slow"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +71,17 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, digits: Corpus) -> Run:
     for _ in record(run, digits):
         pass
     return run
+
+
+@pytest.fixture
+def blank_sheets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is spent on the samples of each stage."""
+
+    def blank(run: Run, _: object) -> np.ndarray:
+        c = run.config
+        return np.zeros((SHEET_SIDE**2, c.side, c.side, c.channels), np.uint8)
+
+    monkeypatch.setattr("ambient.runs.train.sheet_samples", blank)
 
 
 @pytest.fixture(scope="module")

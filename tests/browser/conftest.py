@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from scripts.screenshots import chromium as browser_of
+from scripts.screenshots import program
 from scripts.serve import serving
 
 # Streamlit's own frame asks for these two below a deep link and takes 404 for an answer.
@@ -65,17 +66,19 @@ class Tab:
 Open = Callable[..., Tab]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    if not program():
+        pytest.skip("no Chromium here and no right to install one")
     with sync_playwright() as p:
         found = browser_of(p)
         yield found
         found.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server that the tests of a module share."""
+    """The server that most tests share."""
     runs = tmp_path_factory.mktemp("runs")
     with serving(runs, runs / "server.log") as address:
         yield address
@@ -106,5 +109,5 @@ def new_tab(chromium: Browser) -> Iterator[Open]:
 
 @pytest.fixture
 def tab(server: str, new_tab: Open) -> Tab:
-    """A tab at the module's server."""
+    """A tab at the shared server."""
     return new_tab(server)

@@ -14,11 +14,9 @@ from ui.words import percent
 
 PAGES = ["", *(name for name, *_ in pages.PAGES[1:])]
 
-pytestmark = pytest.mark.browser
 
-
-@pytest.mark.parametrize("name", PAGES)
-def test_every_page_comes_up_as_the_first_request(name: str, fresh: str, new_tab: Any) -> None:
+@pytest.mark.parametrize("name", ["", PAGES[-1]])
+def test_a_page_comes_up_as_the_first_request(name: str, fresh: str, new_tab: Any) -> None:
     page = new_tab(fresh).open(name)
     expect(page.get_by_text(pages.PAGES[0][1]).first).to_be_visible()
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)

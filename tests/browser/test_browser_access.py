@@ -23,8 +23,6 @@ KNOWN: set[str] = set()
 INACTIVE = """at => !!document.querySelector(at)?.closest('[data-testid=stElementContainer]')
 ?.querySelector('label[disabled], :disabled, [aria-disabled=true]')"""
 
-pytestmark = pytest.mark.browser
-
 
 def _ready(tab: Any, path: str) -> Page:
     """The page at rest: no placeholder, no picture still to come."""

@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from playwright.sync_api import expect
 
 from ambient.runs.folder import open_run
-
-pytestmark = pytest.mark.browser
 
 
 def test_two_drops_and_one_click(tab: Any, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -15,8 +14,6 @@ from ui import data
 from ui.evidence import exhibit, map
 
 NAME = "emoji-300-standard"
-
-pytestmark = pytest.mark.browser
 
 
 def test_old_addresses_lead_to_their_places_with_what_they_named(fresh: str, new_tab: Any) -> None:

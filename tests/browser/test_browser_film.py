@@ -10,8 +10,6 @@ from playwright.sync_api import Page, expect
 from ambient.runs.folder import open_run
 from ui.words import percent
 
-pytestmark = pytest.mark.browser
-
 PAGE = "?set=100+emoji&step=700"
 COUNT = """() => {
   window.drawn = []

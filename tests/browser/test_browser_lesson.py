@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 
 from ui.lesson.steps import steps
@@ -13,8 +12,6 @@ from ui.lesson.steps import steps
 STEPS = steps()
 FIRST_PAINT = 2.0  # seconds to the home page's numbers from a warm server
 SLOW = 3.0  # how much slower a busy machine may be before this test complains
-
-pytestmark = pytest.mark.browser
 
 
 def test_the_lesson_from_its_link_to_its_end_with_next_always_in_view(

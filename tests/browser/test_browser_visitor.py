@@ -13,8 +13,6 @@ from playwright.sync_api import expect
 from ambient.runs.folder import list_runs
 from scripts.serve import serving
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import socket
 import subprocess
@@ -26,7 +25,6 @@ from ambient.sweeps import cluster
 from ambient.sweeps.spec import read_sweep
 from tests.jobs import until
 
-pytestmark = pytest.mark.xdist_group("ray")
 NODE = {"num_cpus": 1, "object_store_memory": 100_000_000}
 
 
@@ -134,28 +132,6 @@ def test_a_cluster_that_loses_a_node_makes_the_table_of_a_local_sweep(
 
 
 @pytest.mark.slow
-def test_a_job_that_fails_there_is_told_as_here(
-    nodes: TwoNodes, spec: Path, tmp_path: Path
-) -> None:
-    arms = [{"arm": "standard", "corpus": "digits"}]
-    spec.write_text(json.dumps({**json.loads(spec.read_text()), "arms": arms}), encoding="utf-8")
-    ((name, config),) = read_sweep(spec).jobs.items()
-    told = []
-    for out, how in ((tmp_path / "here", []), (tmp_path / "there", ["--ray", nodes.address])):
-        weights = out / name / "checkpoints" / "step-000002.safetensors"
-        weights.parent.mkdir(parents=True)
-        weights.write_bytes(b"")  # weights, and no state to go on from
-        (out / name / "config.json").write_text(config.to_json(), encoding="utf-8")
-        swept = start(spec, out, *how)
-        said = swept.communicate()[1].splitlines()[-1]
-        assert swept.returncode == 1
-        assert "no readable resume state" in (out / "log.txt").read_text(encoding="utf-8")
-        told.append(re.sub(r"run '.*?'", "run", said.replace(str(out), "OUT")))
-    assert told[0].startswith("ambient sweep: 1 of 1 runs failed: ")
-    assert told[0] == told[1]
-
-
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc to look up processes in")
 def test_a_sweep_that_is_stopped_leaves_no_job_behind(
     nodes: TwoNodes, spec: Path, tmp_path: Path
@@ -193,9 +169,7 @@ def refused(address: str, spec: Path, out: Path, capsys: pytest.CaptureFixture[s
     return said
 
 
-@pytest.mark.parametrize(
-    "address", ["nonsense", "127.0.0.1:port", "127.0.0.1:99999", "ray://127.0.0.1:9", "local"]
-)
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:99999"])
 def test_an_address_without_a_cluster_is_refused(
     address: str, spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,11 +186,3 @@ def test_another_server_is_no_cluster(
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         assert "no Ray cluster" in refused(address, spec, tmp_path / "s", capsys)
-
-
-def test_workers_are_of_this_machine(
-    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    line = ["sweep", "--spec", str(spec), "--out", str(tmp_path / "s"), "--ray", "auto"]
-    assert main([*line, "--workers", "2"]) == 2
-    assert "leave it out with --ray" in capsys.readouterr().err

@@ -87,29 +87,6 @@ def test_what_is_copied_exists_and_goes_by_plain_git() -> None:
         assert all(p.stat().st_size <= PLAIN_GIT for p in files), path
 
 
-def test_it_runs_as_a_numbered_user_who_owns_the_source() -> None:
-    user = all_of("USER")[-1]
-    assert user == "1000"  # a Space's; by number, so that a host can see it is not root
-    assert any("useradd" in rest and f"--uid {user}" in rest for rest in all_of("RUN"))
-    assert f"--chown={user} . ." in all_of("COPY")
-    keywords = [k for k, _ in instructions()]
-    assert keywords.index("USER") < keywords.index("CMD")
-
-
-@pytest.mark.parametrize("index", ["https://example.org/cpu", ""])
-def test_torch_comes_from_its_index_unless_that_is_empty(tmp_path: Path, index: str) -> None:
-    (install,) = (rest for rest in all_of("RUN") if "pip" in rest)
-    done = subprocess.run(
-        ["sh", "-ec", install],
-        env={**stand_in(tmp_path, "pip"), "TORCH_INDEX": index},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    torch = f"pip install --no-cache-dir --index-url {index} torch torchvision\n" if index else ""
-    assert done.stdout == f"{torch}pip install --no-cache-dir -r requirements.txt\n"
-
-
 @pytest.mark.parametrize("space", ["someone/ambient-explorer", ""])
 def test_only_in_a_space_uploads_need_no_cookie(tmp_path: Path, space: str) -> None:
     done = subprocess.run(
@@ -254,7 +231,6 @@ def is_up(address: str) -> bool:
         return False
 
 
-@pytest.mark.xdist_group("deploy")
 def test_every_page_comes_up_where_nothing_can_be_written(served: Served) -> None:
     for page in reversed(PAGES):  # the first visitor of a fresh server opens a deep link
         shown = served.interact(page=page)
@@ -267,7 +243,6 @@ def test_every_page_comes_up_where_nothing_can_be_written(served: Served) -> Non
     assert not re.search(r"traceback|warning|denied|errno", served.log.read_text(), re.IGNORECASE)
 
 
-@pytest.mark.xdist_group("deploy")
 @pytest.mark.parametrize("button", ["Train 50 digits"])
 def test_training_where_nothing_can_be_written_is_one_line(served: Served, button: str) -> None:
     shown = served.press("train", button)
@@ -277,7 +252,6 @@ def test_training_where_nothing_can_be_written_is_one_line(served: Served, butto
     assert shown["status"] == "ready"
 
 
-@pytest.mark.xdist_group("deploy")
 def test_the_health_check_passes_on_a_server_and_only_there(served: Served) -> None:
     (rest,) = all_of("HEALTHCHECK")
     check = ["sh", "-c", rest.partition("CMD ")[2]]
@@ -289,22 +263,6 @@ def test_the_health_check_passes_on_a_server_and_only_there(served: Served) -> N
         assert subprocess.run(check, env=nobody, stderr=subprocess.DEVNULL).returncode == 1
 
 
-@pytest.mark.xdist_group("deploy")
-def test_a_port_in_use_is_one_line(served: Served) -> None:
-    second = subprocess.run(
-        served.command,
-        cwd=served.app,
-        env=served.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert second.returncode == 1
-    (line,) = (second.stdout + second.stderr).strip().splitlines()
-    assert line.endswith(f"Port {served.environment['PORT']} is not available")
-
-
-@pytest.mark.xdist_group("deploy")
 def test_sigterm_ends_it_and_leaves_nothing_running(served: Served) -> None:
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(timeout=20) == 0
