@@ -45,15 +45,6 @@ def test_ratios_share_out_the_variance_of_a_pixel(patch: int) -> None:
     assert ratios.argmax() == 0 and ratios.argmin() == patch**2 - 1
 
 
-def test_ratios_are_near_those_of_real_pictures() -> None:
-    """The model of neighbors that correlate by 0.9 holds for emoji within a factor of 2."""
-    images = torch.from_numpy(to_unit(load_corpus("emoji").images[:500]))
-    bands = Bands(3, 2)
-    found = bands.split(images).std(dim=(0, 2, 3)) / images.std()
-    factor = found / bands.ratios.flatten()
-    assert ((factor > 0.5) & (factor < 2)).all()
-
-
 def test_a_network_that_says_nothing_leaves_a_wiener_filter() -> None:
     bands = Bands(3, 2)
     silent = EDM(Silence(), 0.5, bands=bands)
@@ -68,19 +59,6 @@ class Silence(torch.nn.Module):
         return torch.zeros_like(x)
 
 
-def test_patches_of_one_pixel_change_nothing() -> None:
-    network = torch.nn.Conv2d(3, 3, 3, padding=1)
-
-    class Ignoring(torch.nn.Module):
-        def forward(self, x: torch.Tensor, c_noise: torch.Tensor) -> torch.Tensor:
-            return network(x)
-
-    x, sigma = torch.randn(2, 3, 8, 8), torch.tensor([0.1, 2.0])
-    with torch.no_grad():
-        plain, banded = (EDM(Ignoring(), 0.5, bands=b)(x, sigma) for b in (None, Bands(3, 1)))
-    torch.testing.assert_close(plain, banded)
-
-
 def test_it_trains_stores_and_opens(tmp_path: Path) -> None:
     corpus, c = load_corpus("emoji"), usual(arm="ambient", cutoff=1.0)
     indices = split_corpus(corpus, c.n_train, 0).train
@@ -93,8 +71,3 @@ def test_it_trains_stores_and_opens(tmp_path: Path) -> None:
         torch.testing.assert_close(
             opened(x, sigma), trainer.average(x, sigma), atol=5e-3, rtol=5e-3
         )
-
-
-def test_each_network_has_its_usual_learning_rate() -> None:
-    assert usual(network="concat").lr != usual().lr
-    assert usual(lr=0.5).lr == 0.5

@@ -77,14 +77,6 @@ def test_bad_captions_are_refused_in_a_line(folder: Path, content: bytes, compla
     assert "\n" not in str(e.value)
 
 
-def test_no_captions_at_all_are_refused(folder: Path, digits: Corpus) -> None:
-    for corpus in (load_corpus(folder), digits):
-        with pytest.raises(InputError, match="has no captions; give --captions FILE"):
-            captioned(corpus)
-    with pytest.raises(InputError, match="is no file; expected captions as JSON lines"):
-        captioned(digits, folder / "gone.jsonl")
-
-
 def test_controls_change_captions_as_they_say() -> None:
     names = [f"thing {i}" for i in range(40)]
     kinds = [f"kind {i % 3}" for i in range(40)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -32,21 +30,6 @@ def test_bundled_corpora_are_what_the_readme_says(
     np.testing.assert_array_equal(emoji.groups, twin_groups(emoji.images))
 
 
-def test_kanji_are_named_counted_and_centered(kanji: Corpus) -> None:
-    fire = kanji.names.index("火 fire")
-    assert kanji.categories[fire] == "4 strokes"
-    assert kanji.categories[kanji.names.index("一 one")] == "1 stroke"
-    assert [name[0] for name in kanji.names] == sorted({name[0] for name in kanji.names})
-    assert kanji.images[:, [0, -1]].min() > 200, "ink at the border"
-    ink = kanji.images[..., 0] < 128
-    for axis in (1, 2):
-        places = np.arange(32) + 0.5
-        there = ink.any(axis=3 - axis)
-        first = np.where(there, places, 32).min(axis=1)
-        last = np.where(there, places, 0).max(axis=1)
-        assert np.abs((first + last) / 2 - 16).max() <= 1
-
-
 def test_kanji_that_one_stroke_tells_apart_are_no_twins(kanji: Corpus) -> None:
     labels, counts = np.unique(kanji.groups, return_counts=True)
     twins = [kanji.names[i][0] for i in np.flatnonzero(kanji.groups == labels[counts > 1])]
@@ -57,30 +40,6 @@ def test_kanji_that_one_stroke_tells_apart_are_no_twins(kanji: Corpus) -> None:
     index = np.flatnonzero(np.isin(kanji.groups, [known[c] for c in "鶇大犬太己已巳未末"]))
     few = twin_groups(kanji.images[index])
     assert len(np.unique(few)) == len(few) - 1
-
-
-def test_kanji_are_not_built_without_their_sources(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from scripts import build_corpora
-
-    for missing, package in (("--unihan", "unicode-data"), ("--font", "fonts-noto-cjk")):
-        given = ["kanji", "--unihan", str(tmp_path), "--font", str(tmp_path / "none.ttc")]
-        if missing == "--font":
-            monkeypatch.setattr(build_corpora, "unihan_field", lambda *_: {"火": "1850"})
-        monkeypatch.setattr("sys.argv", ["build_corpora.py", *given])
-        assert build_corpora.main() == 2
-        assert f"apt-get install {package}, or {missing}" in capsys.readouterr().err
-
-
-def test_a_gloss_is_the_first_meaning_alone() -> None:
-    from scripts.build_corpora import gloss
-
-    assert gloss("fire, flame; burn; anger, rage") == "fire"
-    assert gloss("(archaic form of U+70AF 炯) light, bright") == "light"
-    assert gloss("same as 單 U+55AE, single, individual, only; lone") == "single"
-    assert gloss("unit of length equal 3.3 meters; gentleman") == "unit of length equal 3.3 meters"
-    assert gloss("") == gloss("(same as 亡)") == ""
 
 
 def test_twins_are_found_by_brute_force_too(emoji: Corpus) -> None:
@@ -110,13 +69,6 @@ def test_different_faint_pictures_are_no_twins() -> None:
     assert set(twin_groups(flat).tolist()) == {0}
 
 
-def test_a_mirrored_picture_is_a_twin(pixels: np.ndarray) -> None:
-    doubled = np.concatenate([pixels, pixels[3:4, :, ::-1]])
-    groups = twin_groups(doubled)
-    assert groups[20] == 3
-    assert len(np.unique(groups)) == 20
-
-
 def test_split_keeps_twins_on_one_side(emoji: Corpus) -> None:
     split = split_corpus(emoji, 300, 0)
     assert len(np.unique(emoji.groups[split.train])) == 300
@@ -137,8 +89,3 @@ def test_duplicates_are_not_split(pixels: np.ndarray) -> None:
     corpus = Corpus("doubled", doubled, blank, blank, twin_groups(doubled), "")
     with pytest.raises(InputError, match="only 20 distinct"):
         split_corpus(corpus, 30, 0)
-
-
-def test_more_training_images_than_there_are(digits: Corpus) -> None:
-    with pytest.raises(InputError, match="n_train is 5000, but corpus 'digits' has only 1787"):
-        split_corpus(digits, 5000, 0)

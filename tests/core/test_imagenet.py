@@ -11,7 +11,6 @@ import torch.nn.functional as F
 
 from ambient.copies.imagenet import (
     DIM,
-    SIDE,
     WEIGHTS,
     Conv,
     compute,
@@ -48,15 +47,6 @@ def test_it_is_small_bounded_and_sees_pictures_alone(emoji: Corpus) -> None:
     assert rows.max() <= 6
     np.testing.assert_allclose(imagenet_features(emoji.images[2:3]), rows[2:3], atol=1e-4)
     assert imagenet_features(emoji.images[:0]).shape == (0, DIM)
-
-
-def test_gray_is_colors_of_one_level_and_size_is_no_matter(kanji: Corpus) -> None:
-    gray = kanji.images[:4]
-    np.testing.assert_array_equal(
-        imagenet_features(gray), imagenet_features(np.repeat(gray, 3, axis=3))
-    )
-    large = np.kron(gray, np.ones((1, SIDE // 32, SIDE // 32, 1), np.uint8))
-    assert imagenet_features(large).shape == (4, DIM)
 
 
 def test_what_is_no_picture_and_no_weights_are_one_line(tmp_path: Path) -> None:

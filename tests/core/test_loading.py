@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import tracemalloc
-import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,21 +15,9 @@ from PIL import Image
 from ambient.files import InputError
 from ambient.images.corpus import load_corpus, read_uploads
 from ambient.images.read import read_croppable
-
-
-def save(path: Path, pixels: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
+from tests.files import encoded, picture, zipped
 
 # What is read, and what is left out
-
-
-def picture(i: int = 0, side: int = 8, form: str = "PNG", **options: Any) -> bytes:
-    pixels = np.random.default_rng(i).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, form, **options)
-    return buffer.getvalue()
 
 
 FOUR = {f"{i}.png": picture(i) for i in range(4)}
@@ -43,7 +28,6 @@ KINDS: dict[str, tuple[dict[str, bytes], int, str]] = {
         7,
         "",
     ),
-    "a wrong suffix": ({"a.jpg": picture(5), "b.txt": picture(6, form="WEBP")}, 6, ""),
     "texts beside them": (
         {"a.txt": b"a cat", "b.txt": b"BM, a brand", "meta.json": b"{}", "LICENSE": b"MIT"},
         4,
@@ -54,11 +38,6 @@ KINDS: dict[str, tuple[dict[str, bytes], int, str]] = {
         {".trash/a.png": picture(5), "x/.hidden/y/b.png": picture(6), ".c.png": picture(7)},
         4,
         "3 hidden pictures left out, the first '.c.png'.",
-    ),
-    "small versions": (
-        {"@eaDir/0.png/SYNO.jpg": picture(5), "d/Thumbnails/0.png": picture(6)},
-        4,
-        "2 hidden pictures left out, the first '@eaDir/0.png/SYNO.jpg'.",
     ),
     "damaged ones": (
         {"bad.JPG": b"%PDF", "worse.jpg": b""},
@@ -80,9 +59,7 @@ def test_pictures_are_chosen_by_content_and_the_rest_is_counted(
         path = tmp_path / "in" / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    with zipfile.ZipFile(tmp_path / "in.ZIP", "w") as archive:
-        for place, data in files.items():
-            archive.writestr(place, data)
+    (tmp_path / "in.ZIP").write_bytes(zipped(files.items()))
     if form == "upload":
         corpus = read_uploads(list(files.items()), "yours")
     else:
@@ -105,32 +82,10 @@ def test_links_are_followed_and_no_picture_is_met_twice(tmp_path: Path) -> None:
     assert len(load_corpus(tmp_path / "in")) == 9
 
 
-def test_a_set_inside_another_is_left_out(tmp_path: Path) -> None:
-    for i in range(8):
-        place = tmp_path / ("in/samples" if i % 2 else "in")
-        place.mkdir(parents=True, exist_ok=True)
-        (place / f"{i}.png").write_bytes(picture(i))
-    inner = (tmp_path / "in/samples").resolve()
-    corpus = load_corpus(tmp_path / "in", without=[inner, tmp_path])
-    assert len(corpus) == 4
-    assert corpus.notes == ("the pictures below 'samples' are another set and were left out.",)
-
-
-def test_a_folder_named_like_a_corpus_is_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "digits").mkdir()
-    for name, data in FOUR.items():
-        (tmp_path / "digits" / name).write_bytes(data)
-    monkeypatch.chdir(tmp_path)
-    assert load_corpus("digits").notes[0].endswith("for the folder 'digits' here write ./digits.")
-    assert load_corpus("./digits").images.shape == (4, 8, 8, 3)
-
-
 def test_pictures_are_cropped_resized_and_noted(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
+    (tmp_path / "cat").mkdir()
     for i in range(5):
-        save(tmp_path / f"cat/{i}.png", rng.integers(0, 256, (40, 60, 3), dtype=np.uint8))
+        (tmp_path / f"cat/{i}.png").write_bytes(picture(i, (60, 40)))
     corpus = load_corpus(tmp_path)
     assert corpus.images.shape == (5, 32, 32, 3)
     assert corpus.categories == ("cat",) * 5
@@ -147,7 +102,7 @@ def test_nothing_to_read_is_one_clear_line(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(InputError, match=words):
             load_corpus(spec)
-    save(tmp_path / "a.png", np.zeros((16, 16, 3), np.uint8))
+    (tmp_path / "a.png").write_bytes(picture())
     with pytest.raises(InputError, match="has 1 images; at least 4 are needed"):
         load_corpus(tmp_path)
     with pytest.raises(InputError, match="side is 4; expected 8 to 128 pixels"):
@@ -162,9 +117,7 @@ RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 def png(pixels: np.ndarray = RAMP, *chunks: tuple[bytes, bytes], end: bool = False) -> bytes:
     """A PNG with more chunks, before its pixels or at its end."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    data = buffer.getvalue()
+    data = encoded(Image.fromarray(pixels))
     more = b"".join(
         struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks
     )
@@ -172,38 +125,25 @@ def png(pixels: np.ndarray = RAMP, *chunks: tuple[bytes, bytes], end: bool = Fal
     return data[:at] + more + data[at:]
 
 
-def saved(picture: Image.Image, form: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, form, **options)
-    return buffer.getvalue()
-
-
 def upside_down() -> bytes:
     tag = Image.Exif()
     tag[0x0112] = 3
-    return saved(Image.fromarray(RAMP).rotate(180), "PNG", exif=tag)
+    return encoded(Image.fromarray(RAMP).rotate(180), "PNG", exif=tag)
 
 
 BOMB = zlib.compress(bytes(10**8))
 READABLE: dict[str, Callable[[], bytes]] = {
     "16 bits": lambda: png(RAMP.astype(np.uint16) * 257),
     "transparency of nothing": lambda: png(np.stack([RAMP, np.full_like(RAMP, 255)], axis=-1)),
-    "a palette": lambda: saved(Image.fromarray(RAMP).convert("P"), "GIF"),
+    "a palette": lambda: encoded(Image.fromarray(RAMP).convert("P"), "GIF"),
     "an orientation": upside_down,
-    "a workflow of 2 MB": lambda: png(RAMP, (b"tEXt", b"workflow\0" + b"{}" * 10**6)),
     "a packed workflow": lambda: png(RAMP, (b"zTXt", b"a\0\0" + zlib.compress(b"{}" * 10**6))),
-    "an international workflow": lambda: png(
-        RAMP, (b"iTXt", b"a\0\1\0\0\0" + zlib.compress(b"{}" * 10**6))
-    ),
     "a workflow at its end": lambda: png(RAMP, (b"zTXt", b"a\0\0" + BOMB), end=True),
-    "a hundred texts": lambda: png(RAMP, *[(b"tEXt", b"a\0" + bytes(10**6))] * 99),
-    "a long profile": lambda: png(RAMP, (b"iCCP", b"a\0\0" + zlib.compress(bytes(3 * 10**6)))),
     "a bomb of a profile": lambda: png(RAMP, (b"iCCP", b"a\0\0" + BOMB)),
-    "TIFF": lambda: saved(Image.fromarray(RAMP), "TIFF"),
-    "packed TIFF of 16 bits": lambda: saved(
+    "packed TIFF of 16 bits": lambda: encoded(
         Image.fromarray(RAMP.astype(np.uint16) * 257), "TIFF", compression="tiff_lzw"
     ),
-    "TIFF of fractions": lambda: saved(Image.fromarray(RAMP / np.float32(255)), "TIFF"),
+    "TIFF of fractions": lambda: encoded(Image.fromarray(RAMP / np.float32(255)), "TIFF"),
 }
 
 
@@ -218,7 +158,7 @@ def test_a_picture_is_read_as_it_looks(name: str) -> None:
     assert taken < 2 * len(data) + 50_000_000
 
 
-@pytest.mark.parametrize(("bits", "form"), [(12, "PNG"), (10, "PNG"), (14, "TIFF"), (12, "TIFF")])
+@pytest.mark.parametrize(("bits", "form"), [(10, "PNG"), (12, "TIFF")])
 def test_a_set_of_fewer_bits_in_16_is_as_bright_as_it_looks(
     bits: int, form: str, tmp_path: Path
 ) -> None:
@@ -234,24 +174,9 @@ def test_a_set_of_fewer_bits_in_16_is_as_bright_as_it_looks(
     )
 
 
-def test_inks_are_seen_as_colors() -> None:
-    data = saved(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG")
-    assert abs(np.asarray(read_croppable(data, "red")).astype(int) - [255, 0, 0]).max() < 10
-
-
-@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "TIFF"])
-def test_the_first_of_many_frames(form: str) -> None:
-    frames = [Image.new("L", (8, 8), i % 256) for i in range(300)]
-    options = {"lossless": True} if form == "WEBP" else {}
-    data = saved(frames[0], form, save_all=True, append_images=frames[1:], **options)
-    assert np.asarray(read_croppable(data, "film")).max() == 0
-
-
 def test_odd_names_are_shown_and_never_used(tmp_path: Path) -> None:
     names = ["x" * 10_000 + ".png", "<b>a\n\u202e.png", "na\u00efve.png", "d/e.png"]
-    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
-        for name, data in zip(names, FOUR.values(), strict=True):
-            archive.writestr(name, data)
+    (tmp_path / "in.zip").write_bytes(zipped(zip(names, FOUR.values(), strict=True)))
     corpus = load_corpus(tmp_path / "in.zip")
     shown = {"..." + "x" * 113 + ".png", "_b_a__.png", "na\u00efve.png", "d/e.png"}
     assert set(corpus.names) == shown
@@ -263,15 +188,12 @@ COLORS = np.random.default_rng(0).integers(0, 256, (9, 12, 12, 3), dtype=np.uint
 BLANK = np.zeros((250, 128, 128, 3), np.uint8)
 ARRAYS: dict[str, tuple[dict[str, np.ndarray], tuple[int, ...]]] = {
     "as it is written here": ({"images": COLORS}, (9, 12, 12, 3)),
-    "in another order of memory": ({"images": np.asfortranarray(COLORS)}, (9, 12, 12, 3)),
     "alone": ({"arr_0": COLORS}, (9, 12, 12, 3)),
-    "alone, under any name": ({"samples": COLORS}, (9, 12, 12, 3)),
     "beside its classes": ({"arr_0": COLORS, "arr_1": np.arange(9)}, (9, 12, 12, 3)),
     "channels first": ({"x": COLORS.transpose(0, 3, 1, 2)}, (9, 12, 12, 3)),
     "floats": ({"x": COLORS / np.float32(127.5) - 1}, (9, 12, 12, 3)),
     "gray": ({"x": COLORS[..., 0]}, (9, 12, 12, 1)),
     "oblong": ({"images": COLORS[:, :8]}, (9, 32, 32, 3)),
-    "a size that no network takes": ({"images": COLORS[:, :10, :10]}, (9, 32, 32, 3)),
     "large": ({"arr_0": COLORS.repeat(20, 1).repeat(20, 2)}, (9, 32, 32, 3)),
     "sparse": ({"images": BLANK, "groups": np.arange(250)}, BLANK.shape),
 }
@@ -302,12 +224,3 @@ def test_what_is_said_of_each_image_is_kept(tmp_path: Path) -> None:
     again = load_corpus(corpus, side=16)
     assert (again.images.shape, again.names) == ((9, 16, 16, 3), corpus.names)
     assert load_corpus(COLORS).names == tuple("012345678")
-
-
-def test_a_sparse_zip_is_no_bomb(tmp_path: Path) -> None:
-    blank = saved(Image.new("RGB", (1000, 1000)), "BMP")
-    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for i in range(12):
-            archive.writestr(f"{i}.bmp", blank)
-    assert (tmp_path / "x.zip").stat().st_size * 200 < 12 * len(blank)
-    assert len(load_corpus(tmp_path / "x.zip")) == 12

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ambient.files import InputError
 from ambient.images import neighbors, twins
 from ambient.images.corpus import Corpus
 from ambient.images.neighbors import near_pairs, nearest, values
-from ambient.images.twins import joined, twin_groups
+from ambient.images.twins import twin_groups
 
 
 def cloud(n: int, seed: int = 0) -> np.ndarray:
@@ -34,13 +33,6 @@ def test_faiss_and_torch_find_what_brute_force_finds(
     np.testing.assert_allclose(distance, np.sort(true, axis=1)[:, :5], rtol=1e-5)
 
 
-def test_search_says_what_does_not_fit() -> None:
-    with pytest.raises(InputError, match="queries have 30 values an image and the searched images"):
-        nearest(cloud(3), cloud(9)[:, :20], 1)
-    with pytest.raises(InputError, match="k is 10; expected 1 to 9"):
-        nearest(cloud(3), cloud(9), 10)
-
-
 @pytest.mark.parametrize("kind", [np.float32, np.uint8])
 def test_keys_in_a_file_are_found_like_those_in_memory(tmp_path: Path, kind: type) -> None:
     keys, queries = (
@@ -53,23 +45,6 @@ def test_keys_in_a_file_are_found_like_those_in_memory(tmp_path: Path, kind: typ
     for there, here in zip(found, nearest(queries, keys, 5), strict=True):
         np.testing.assert_array_equal(there, here)
     np.testing.assert_array_equal(found[0], nearest(values(queries), values(keys), 5)[0])
-
-
-def test_few_exact_distances_are_taken_however_many_parts_there_are(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    keys, queries, asked = cloud(1000), cloud(30, seed=1), []
-    whole = nearest(queries, keys, 5)
-    exact = neighbors.distances
-    monkeypatch.setattr(neighbors, "PART", 64)
-    monkeypatch.setattr(
-        neighbors,
-        "distances",
-        lambda q, k, index: asked.append(index.shape[1]) or exact(q, k, index),
-    )
-    for found, true in zip(nearest(queries, keys, 5), whole, strict=True):
-        np.testing.assert_array_equal(found, true)
-    assert asked == [5 + neighbors.SPARE]
 
 
 @pytest.mark.parametrize("radius", [0.0, 4.0, 6.0])
@@ -86,12 +61,6 @@ def test_no_near_pair_is_missed_whatever_the_block(
     near = {frozenset(p) for p in np.argwhere(far(keys, keys) <= radius)}
     assert near <= found
     assert all(len(p) == 1 or np.ptp(keys[list(p)], axis=0).max() < 2 * radius + 1 for p in found)
-
-
-def test_groups_are_joined_under_their_smallest_index() -> None:
-    groups = joined(np.arange(8), np.array([6, 1, 4]), np.array([2, 4, 7]))
-    assert groups.tolist() == [0, 1, 2, 3, 1, 5, 2, 1]
-    assert joined(groups, np.array([7]), np.array([6])).tolist() == [0, 1, 1, 3, 1, 5, 1, 1]
 
 
 def test_planted_twins_are_found_whatever_the_block(

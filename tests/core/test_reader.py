@@ -14,7 +14,6 @@ from ambient.copies.reader import (
     GRID,
     WAVES,
     discriminant,
-    filters,
     gabor_energies,
     told_apart,
 )
@@ -45,10 +44,10 @@ def test_like_sets_are_not_told_apart_and_damage_is_read_by_its_size(
     a, b = halves(request.getfixturevalue(name))
     like = told_apart(a, b)
     assert abs(like.auc - 0.5) < max(0.06, like.ci95[1] - like.auc)
-    for damage, sizes in ((blurred, (0.45, 0.6, 0.9)), (grainy, (0.05, 0.1, 0.2))):
+    for damage, sizes in ((blurred, (0.45, 0.9)), (grainy, (0.05, 0.2))):
         read = [told_apart(damage(a, size), b).auc for size in sizes]
-        assert like.auc < read[0] < read[1] <= read[2] + 1e-9, damage
-        assert read[2] > 0.98
+        assert like.auc < read[0] < read[1], damage
+        assert read[1] > 0.98
     part = np.concatenate([blurred(a[:100], 0.9), a[100:]])
     assert 0.55 < told_apart(part, b).auc < told_apart(blurred(a, 0.9), b).auc - 0.1
 
@@ -65,14 +64,6 @@ def test_a_wave_answers_to_the_filter_of_its_length_and_angle() -> None:
             same_wave = middle[w]
             assert same_wave.argmax() == k
             assert middle[:, k].argmax() == w
-
-
-def test_filters_see_no_mean_and_pictures_no_border() -> None:
-    assert filters().sum((1, 2, 3)).abs().max() < 1e-5
-    flat = np.full((2, 32, 32, 3), 255, np.uint8)
-    flat[1] = 40
-    np.testing.assert_allclose(gabor_energies(flat), math.log(1e-2), atol=1e-4)
-    assert gabor_energies(flat[:0]).shape == (0, len(WAVES) * ANGLES * GRID**2)
 
 
 def test_the_direction_is_that_of_two_gaussians() -> None:

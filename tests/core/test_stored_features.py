@@ -20,20 +20,6 @@ def test_bundled_pictures_and_others_get_the_encoders_features(emoji: Corpus) ->
         np.testing.assert_array_equal(features_of(none), encode(none))
 
 
-def test_bundled_pictures_are_not_encoded_again(
-    digits: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    def counted(images: np.ndarray, features: str) -> np.ndarray:
-        asked.append(len(images))
-        return encode(images, features)
-
-    monkeypatch.setattr(stored_features, "encode", counted)
-    features_of(np.concatenate([digits.images[:50], 255 - digits.images[:3]]))
-    assert asked == [3]
-
-
 def test_features_of_other_weights_are_not_used(
     tmp_path: Path, emoji: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,13 +17,11 @@ from scipy.stats import betabinom
 
 from ambient.cli import main
 from ambient.copies.guises import Orbit
-from ambient.copies.judge import judge_images, similarities
+from ambient.copies.judge import judge_images
 from ambient.copies.records import JudgedImage
 from ambient.copies.rules import FALSE_ALARMS, LEFT_OUT, halves
-from ambient.copies.sets import ImageSets, sets_of, strangers
-from ambient.files import InputError
+from ambient.copies.sets import ImageSets, sets_of
 from ambient.images.corpus import Corpus, split_corpus
-from ambient.images.neighbors import nearest_of_two_groups
 from ambient.reports.audit import audit
 from ambient.reports.evaluate import draw_and_judge, evaluate, report_of
 from ambient.reports.records import read_report
@@ -92,29 +90,6 @@ def test_samples_of_another_training_set_are_the_null(emoji: Corpus) -> None:
         assert null.ci95[0] <= 0.01
 
 
-def test_strangers_are_no_twins_of_the_rest() -> None:
-    images = np.zeros((60, 8, 8, 1), np.uint8)
-    groups = np.repeat(np.arange(30), 2)
-    sets = ImageSets(images, images[:6], images, np.arange(6), groups)
-    taken, rest = strangers(sets) or ((), ())
-    assert len(taken) == 6
-    assert not set(groups[taken]) & set(groups[rest])
-    assert set(groups[taken]) | set(groups[rest]) == set(range(30))
-    assert strangers(dataclasses.replace(sets, samples=images[:19])) is None
-
-
-def test_left_out_training_images_do_not_see_their_own_group() -> None:
-    train = np.array([[0, 0], [0, 0.1], [3, 0], [0, 9]], np.float32)
-    groups = np.array([0, 0, 1, 2])
-    far, near = nearest_of_two_groups(train, train, groups, own=groups)
-    assert near.tolist() == [[2, 3], [2, 3], [0, 3], [1, 2]]
-    assert far[0, 0] == 3
-    turned = np.array([[1, 0], [1, 0.01], [0, 1], [-1, 0]], np.float32)
-    assert similarities(turned, turned, groups, groups)[1].tolist() == [2, 2, 1, 2]
-    with pytest.raises(InputError, match="form 2 groups of twins; at least 3"):
-        nearest_of_two_groups(train[:3], train[:3], groups[:3], own=groups[:3])
-
-
 def test_without_unseen_images_training_images_calibrate_the_rules(emoji: Corpus) -> None:
     whole = planted(emoji, 50, 100, n_train=300)
     none = ImageSets(
@@ -170,22 +145,6 @@ def test_an_audit_reads_folders_and_leaves_out_twins(emoji: Corpus, tmp_path: Pa
     low, high = found.copies.ratio.ci95
     assert low < 0.25 < high
     assert found.quality.kid is not None
-
-
-def test_sets_of_too_few_images_are_refused(
-    emoji: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    np.savez(tmp_path / "color.npz", images=emoji.images[:120])
-    np.savez(tmp_path / "few.npz", images=emoji.images[:3])
-    for generated, train, message in (
-        ("few", "color", "generated: 'few.npz' has 3 images; at least 4 are needed"),
-        ("color", "few", "train: 'few.npz' has 3 images; at least 4 are needed"),
-    ):
-        files = [str(tmp_path / f"{name}.npz") for name in (generated, train)]
-        assert main(["audit", "--generated", files[0], "--train", files[1]]) == 2
-        said = capsys.readouterr().err
-        assert message in said
-        assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("run", list_runs(BUNDLED_RUNS), ids=lambda run: run.name)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
 from ambient.config import WORDS, Config, configure
-from ambient.diffusion import words
 from ambient.diffusion.denoiser import EDM, Prompted
 from ambient.diffusion.training import Trainer, build_denoiser, train
 from ambient.diffusion.words import captions_of, read_words, told
@@ -17,7 +15,6 @@ from ambient.images.captions import captioned
 from ambient.images.corpus import Corpus, split_corpus, to_unit
 
 pytestmark = pytest.mark.usefixtures("small_vocabulary")
-REAL = words.vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -109,21 +106,6 @@ def test_words_are_at_most_eight_and_unknown_ones_are_left_out() -> None:
     assert_close(read[1], read_words(["red heart"])[0])
 
 
-def test_a_network_without_words_refuses_a_prompt(named: Corpus) -> None:
-    with pytest.raises(InputError, match="trained without captions; train one with --text"):
-        told(build_denoiser(config_of(named)), ["red"])
-
-
-def test_without_the_packages_one_line_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(words, "find_spec", lambda _: None)
-    REAL.cache_clear()
-    with pytest.raises(InputError, match="pip install -r requirements-text.txt"):
-        REAL()
-    REAL.cache_clear()
-
-
 @pytest.mark.parametrize("control", ["name", "paraphrased"])
 def test_training_resumes_bit_for_bit(named: Corpus, control: str) -> None:
     config = config_of(named, text=True, caption_control=control)
@@ -151,15 +133,6 @@ def test_captions_stay_with_their_images(named: Corpus) -> None:
     assert all(torch.equal(w[~q], own[~q]) for w, q in zip(said, silent, strict=True))
     spoken = own.flatten(1).any(-1)
     assert abs(float(silent[:, spoken].float().mean()) - 0.5) < 0.1
-
-
-def test_captions_are_chosen_beside_all_else(named: Corpus) -> None:
-    """The first loss is that of the run without text: words draw no number that it draws."""
-    losses = [
-        next(train(trainer_of(named, config_of(named, text=text)))).loss for text in (False, True)
-    ]
-    assert losses[0] == losses[1]
-    assert np.isfinite(losses[0])
 
 
 def test_captions_need_text(named: Corpus, digits: Corpus) -> None:

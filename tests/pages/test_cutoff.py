@@ -48,15 +48,6 @@ def test_a_field_of_a_sweep_is_the_mean_over_its_seeds() -> None:
     assert [p.step for p in path] == sorted({row["step"] for row in rows})
 
 
-def test_without_a_sweep_the_final_reports_are_shown() -> None:
-    runs = cutoffs.families()["300"]
-    field = cutoffs.field(runs)
-    assert {p.cutoff for p in field.ends} == set(runs)
-    for point in field.ends:
-        report = data.report(runs[point.cutoff])
-        assert report is not None and point.rate == report.copies.ratio.rate
-
-
 def test_a_rival_that_is_as_good_is_named() -> None:
     def point(label: str, step: int, rate: float, distance: float) -> cutoffs.Point:
         return cutoffs.Point("standard", 0, label, step, rate, 0, 1, distance, 0, 1, 1)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.files import read_record
 from ambient.reports.records import Audit
-from ambient.runs.folder import BUNDLED_RUNS, Run, open_run
+from ambient.runs.folder import Run, open_run
+from tests.files import encoded
 from tests.pages.driver import film, press, text, visit
 from ui import data, words
 from ui.evidence import exhibit, line, map, search, twins
@@ -99,17 +97,6 @@ def test_principal_directions_are_those_of_the_singular_values() -> None:
     np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-5)
 
 
-def test_thumbnails_do_not_overlap_and_none_that_fits_is_missing() -> None:
-    at = np.random.default_rng(2).random((400, 2)).astype(np.float32)
-    corners = (np.zeros(2, np.float32), np.ones(2, np.float32))
-    cell = 1 / np.array([map.ACROSS, map.DOWN])
-    chosen = map.apart(at, corners)
-    gaps = np.abs(at[chosen][:, None] - at[chosen][None]) / cell
-    assert ((gaps.max(axis=2) >= 1) | np.eye(len(chosen), dtype=bool)).all()
-    left = np.setdiff1d(np.arange(400), chosen)
-    assert ((np.abs(at[left][:, None] - at[chosen][None]) / cell).max(axis=2) < 1).any(1).all()
-
-
 def test_the_map_puts_each_copy_beside_its_original(shown: Exhibit) -> None:
     at = map.plane(shown).at
     copies = np.flatnonzero(shown.ratios < 0.15)
@@ -127,23 +114,17 @@ def test_twins_are_the_groups_of_the_corpus() -> None:
     assert max(sum(g.trained) for g in found.groups) == 1  # a split takes one image a group
 
 
-def _png(image: np.ndarray, format: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image.squeeze()).save(buffer, format)
-    return buffer.getvalue()
-
-
 def test_hostile_files_are_a_line_each_and_the_rest_is_judged(shown: Exhibit) -> None:
     both = shown.sets
     app = visit("evidence", view="Search", run=NAME)
     app.file_uploader(key=search.KEY).set_value(
         [
-            ("../../etc/passwd<script>.png", _png(both.train[3, :, ::-1]), "image/png"),
+            ("../../etc/passwd<script>.png", encoded(both.train[3, :, ::-1]), "image/png"),
             ("text.png", b"no picture at all", "image/png"),
-            ("moving.png", _png(both.train[0], "GIF"), "image/png"),
-            ("cut.jpg", _png(both.train[1], "JPEG")[:300], "image/jpeg"),
-            ("tiny.png", _png(both.train[1][:4, :4]), "image/png"),
-            ("new.webp", _png(both.heldout[5], "WEBP"), "image/webp"),
+            ("moving.png", encoded(both.train[0], "GIF"), "image/png"),
+            ("cut.jpg", encoded(both.train[1], "JPEG")[:300], "image/jpeg"),
+            ("tiny.png", encoded(both.train[1][:4, :4]), "image/png"),
+            ("new.webp", encoded(both.heldout[5], "WEBP"), "image/webp"),
         ]
     ).run()
     assert not app.exception
@@ -208,27 +189,6 @@ def test_runs_that_differ_in_one_thing_and_the_difference_of_their_pairs() -> No
     assert f"the first alone in **{alone:,}**" in text(app)
     alts = [e.proto.imgs[0].alt for e in app.get("image")]
     assert sum("12 of these 12 are copies" in alt for alt in alts) == 2
-
-
-def test_images_of_different_sizes_make_no_pairs() -> None:
-    app = _beside("digits-50-standard", NAME)
-    assert "No pairs: these two make images of different sizes" in text(app)
-    rates = [np.mean([*_copies(name).values()]) for name in ("digits-50-standard", NAME)]
-    assert _difference(app) == pytest.approx(100 * (rates[1] - rates[0]), abs=0.051)
-
-
-def test_another_sampler_is_a_thing_that_differs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    other = tmp_path / "in-more-steps"
-    shutil.copytree(BUNDLED_RUNS / "emoji-300-ambient-1.0", other)
-    report = json.loads((other / "report.json").read_text(encoding="utf-8"))
-    report["sampler"] |= {"sampler": "euler", "steps": 36}
-    (other / "report.json").write_text(json.dumps(report), encoding="utf-8")
-    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
-    said = text(_beside(NAME, other.name))
-    assert "**3 things differ:** way of training" in said
-    assert "way of sampling (*heun* and *euler*), steps of sampling (*18* and *36*)" in said
 
 
 def test_an_audit_of_any_pictures_stands_beside_a_run(monkeypatch: pytest.MonkeyPatch) -> None:

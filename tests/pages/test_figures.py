@@ -9,14 +9,10 @@ import re
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from ambient.cli import app as commands
-from tests.pages.driver import text, visit
 from ui import figures
-from ui.pictures import compared
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,19 +55,3 @@ def test_the_zip_holds_what_its_manifest_says(
         rates = [row["copies"] for row in some[1].rows()]  # type: ignore[index, call-overload]
         table = found.read("surgery-100.csv").decode().splitlines()
         assert len(table) == len(rates) + 1 and f",{rates[0]}," in table[1]
-
-
-def test_the_footer_leads_to_what_agrees_with_the_paper() -> None:
-    app = visit("paper")
-    assert "Hiding clean images above a cutoff lowers copying" in text(app)
-    assert "What agrees with the paper" in [e.proto.label for e in visit().get("page_link")]
-
-
-def test_a_difference_of_nothing_is_said_and_not_drawn_black() -> None:
-    a = np.zeros((8, 8, 3), np.uint8)
-    strips = [Image.open(io.BytesIO(compared([a, b]))) for b in (a, a + 40)]
-    side = strips[0].height
-    equal, other = (np.asarray(s.crop((s.width - side, 0, s.width, side))) for s in strips)
-    assert strips[0].size == strips[1].size
-    assert (other[..., :3] == 120).all() and (other[..., 3] == 255).all()
-    assert 0.02 < (equal[..., 3] > 0).mean() < 0.5  # words and a frame, no black square

@@ -79,12 +79,3 @@ def test_the_game_keeps_its_answer_until_a_picture_is_tapped() -> None:
         right = f"**Yes, {dealt.answer} is {dealt.kind}.**" in text(app)
         assert right == (tapped == dealt.place)
         assert right or f"it is {dealt.answer}." in text(app)
-
-
-def test_what_is_folded_runs_once_it_is_opened() -> None:
-    assert not visit("home", set="100 emoji").get("plotly_chart")
-    app = visit("home", set="100 emoji", more="true")
-    assert len(app.get("plotly_chart")) == 2
-    forming = film(app, 2)
-    assert len(forming["frames"]) == 18
-    assert [row["title"] for row in forming["rows"]] == ["Standard", "Ambient, cutoff 1"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -11,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from ambient.runs import folder as store
 from tests.pages.driver import press, ran, text, visit
 from ui import visitor, words
-from ui.lesson import answers, figures, room, sheet, stage
+from ui.lesson import answers, figures, room, sheet
 from ui.lesson.steps import LETTERS, Step, steps, written
 
 STEPS = steps()
@@ -66,19 +64,6 @@ def test_a_spoiled_link_opens_the_lesson(query: dict[str, str]) -> None:
     assert visit("lesson", **query).title[0].value == "Lesson"
 
 
-def test_a_step_of_before_leads_here() -> None:
-    assert visit("cutoff", lesson="5").title[0].value == "Lesson"
-
-
-def test_without_stored_runs_the_lesson_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "BUNDLED_RUNS", tmp_path / "none")
-    app = visit("lesson", at="3")
-    press(app, "say-share-0")
-    assert stage.NOT_STORED in text(app)
-
-
 @pytest.fixture
 def learner(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The cookies of whoever comes next."""
@@ -131,12 +116,3 @@ def test_the_sheet_has_pictures_and_answers_only_on_demand() -> None:
         assert answer not in plain and answer in told
     assert plain.count("data:image/png") == len(STEPS)
     assert sheet.inline("<b> **is** *so*") == "&lt;b&gt; <strong>is</strong> <em>so</em>"
-
-
-def test_the_sheet_is_a_page() -> None:
-    app = visit("lesson_sheet")
-    assert all(s.question in text(app) for s in STEPS)
-    found = STEPS[1].found()
-    assert found is not None and found.text not in text(app)
-    ran(app.toggle(key="answers").set_value(True).run())
-    assert found.text in text(app)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import streamlit as st
 
 from ambient.files import InputError
 from ambient.runs.folder import Run, open_run
+from tests.jobs import until
 from ui import data, live
 from ui.evidence import sampling
 from ui.evidence.exhibit import Exhibit
@@ -93,13 +93,6 @@ class Visitors:
     def hold(self) -> None:
         with live.turn():
             self.may_end.wait(30)
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
-import struct
-import zlib
 from functools import partial
 from pathlib import Path
 
@@ -14,17 +11,16 @@ import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
-from PIL import Image
 
 from ambient.diffusion.records import Level
-from ambient.files import ASSETS, InputError
+from ambient.files import ASSETS
 from ambient.images.corpus import load_corpus, to_unit
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+from tests.files import picture
 from tests.ideal import ideal
 from tests.pages.driver import film, press, ran, visit
 from ui import data, live, noise, uploads
 from ui.microscope import answers, asking, levels, records
-from ui.microscope.film import BACK
 from ui.words import percent
 
 BUNDLED = [run for run in list_runs(BUNDLED_RUNS) if run.steps]
@@ -122,53 +118,19 @@ def test_curves_without_returns_or_sampling_steps_are_told_and_drawn_without() -
 # A visitor's picture
 
 
-def _encoded(size: tuple[int, int], form: str, mode: str = "RGB") -> bytes:
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(buffer, form)
-    return buffer.getvalue()
-
-
-def _bomb(side: int) -> bytes:
-    """A PNG of a few bytes that says it is enormous."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + body))
-        return struct.pack(">I", len(body)) + kind + body + checksum
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    pixels = zlib.compress(b"\0" * 1000)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels)
-
-
 def test_own_picture_is_read_as_a_folder_of_pictures_is(tmp_path: Path) -> None:
     for i in range(4):
-        (tmp_path / f"{i}.png").write_bytes(_encoded((400 - 50 * i, 120), "PNG"))
+        (tmp_path / f"{i}.png").write_bytes(picture(i, (400 - 50 * i, 120)))
     config = open_run("emoji-100-standard").config
     corpus = load_corpus(tmp_path, side=config.side)
     mine = uploads.square((tmp_path / "0.png").read_bytes(), config)
     assert np.array_equal(mine, corpus.images[0])
     gray = open_run(SMALL).config
-    assert uploads.square(_encoded((300, 200), "WEBP"), gray).shape == (gray.side, gray.side, 1)
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (b"no picture at all", "not a readable picture"),
-        (b"", "not a readable picture"),
-        (_encoded((40, 40), "GIF"), "not a readable picture"),
-        (_encoded((40, 40), "PNG")[:200], "not a readable picture"),
-        (_bomb(9_000), "million"),
-        (_bomb(100_000), "picture"),
-        (_encoded((7, 40), "PNG"), "at least"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * (10 * 2**20), "MB"),
-    ],
-)
-def test_hostile_upload_is_one_clear_line(content: bytes, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
-        uploads.square(content, open_run(SMALL).config)
+    assert uploads.square(picture(size=(300, 200), form="WEBP"), gray).shape == (
+        gray.side,
+        gray.side,
+        1,
+    )
 
 
 # The page
@@ -186,27 +148,6 @@ def test_the_film_shows_what_is_stored_at_every_level() -> None:
     assert (curves.levels[round(place)].sigma, name) == (1.0, "cutoff")
 
 
-def test_it_opens_where_the_training_picture_still_comes_back() -> None:
-    sent = film(visit("noise", run="emoji-300-standard"))
-    at, seen = sent["index"], sent["rows"][0]
-    assert seen["marks"][at][BACK] == "="
-    assert sent["pool"][seen["near"][at][BACK][0]][1] == "sun with face"
-    assert float(sent["frames"][at]) > 2
-    assert sent["cell"] == [1, BACK]
-
-
-def test_a_link_opens_run_level_and_pictures() -> None:
-    run = open_run(SMALL)
-    both, sigma = data.sets(run), run.curves().levels[12].sigma
-    names = {"training": both.train_names[3], "unseen": both.heldout_names[4]}
-    sent = film(visit("noise", run=SMALL, sigma=f"{sigma:.3g}", **names))
-    assert sent["index"] == 12
-    assert [row["title"] for row in sent["rows"]] == [
-        f"Training picture: {names['training']}",
-        f"Unseen picture: {names['unseen']}",
-    ]
-
-
 def test_own_picture_takes_the_place_of_the_unseen_one_and_a_bad_one_loses_nothing() -> None:
     app = visit("noise", run=SMALL)
     before = film(app)["film"]
@@ -214,7 +155,7 @@ def test_own_picture_takes_the_place_of_the_unseen_one_and_a_bad_one_loses_nothi
     assert len(app.error) == 1 and "PNG, JPEG or WebP" in app.error[0].value
     assert film(app)["film"] == before
     app = visit("noise", run=SMALL)
-    ran(app.file_uploader(key="own-picture").upload("me.png", _encoded((50, 60), "PNG")).run())
+    ran(app.file_uploader(key="own-picture").upload("me.png", picture()).run())
     assert film(app)["rows"][1]["title"] == "Unseen picture: yours"
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from ambient.cli import main
 from ambient.config import configure
@@ -21,28 +20,20 @@ from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import IMAGES_FILE, OWN, Run, list_runs, open_run
 from ambient.runs.start import packed, start_run
 from ambient.runs.train import record
-from tests.files import altered, encoded, saved, zipped
+from tests.files import altered, picture, pictures, saved, zipped
 
-
-def picture(seed: int, size: tuple[int, int] = (16, 16), mode: str = "RGB") -> bytes:
-    """Noise, so that no two are twins."""
-    noise = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
-    return encoded(Image.fromarray(noise).convert(mode))
-
-
-def files(count: int = 30) -> list[tuple[str, bytes]]:
-    return [(f"{i}.png", picture(i)) for i in range(count)]
+pytestmark = pytest.mark.usefixtures("blank_sheets")
 
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    return read_uploads(files(), OWN)
+    return read_uploads(pictures(30), OWN)
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Run:
     """A trained run on pictures that are nowhere but in its folder."""
-    config = configure(corpus, n_train=16, steps=10, batch=4, width=16)
+    config = configure(corpus, n_train=16, steps=10, batch=4, width=16, checkpoint_every=10)
     run = start_run(tmp_path_factory.mktemp("own") / "run", config, images=corpus)
     for _ in record(run, run.corpus()):
         pass
@@ -50,13 +41,15 @@ def own(tmp_path_factory: pytest.TempPathFactory, corpus: Corpus) -> Run:
 
 
 def test_pictures_a_zip_and_an_npz_are_the_same_images(corpus: Corpus) -> None:
-    for upload in (zipped(files()), saved(images=corpus.images), packed(corpus)):
+    for upload in (zipped(pictures(30)), saved(images=corpus.images), packed(corpus)):
         assert read_uploads([("anything.jpg", upload)], OWN).sha256 == corpus.sha256
 
 
 def test_what_was_done_to_them_is_said() -> None:
     odd = [("a.png", picture(90, (40, 20))), ("b.png", picture(91, (16, 16), "L"))]
-    notes = read_uploads([*files(8), *odd, ("c.png", b"%PDF"), ("d.png", b"")], OWN, side=16).notes
+    notes = read_uploads(
+        [*pictures(8), *odd, ("c.png", b"%PDF"), ("d.png", b"")], OWN, side=16
+    ).notes
     assert notes[0] == "1 of 10 pictures (40x20 pixels) cropped to a square and resized to 16x16."
     assert notes[1] == "1 of 10 pictures are gray; they are read as color, like the others."
     assert notes[2].startswith("2 of 12 pictures left out: 'c.png' is not a readable picture but a")
@@ -103,7 +96,7 @@ def test_it_comes_back_with_its_pictures_only(own: Run, corpus: Corpus, tmp_path
 
 def test_a_folder_of_pictures_travels_too(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    for name, data in files(20):
+    for name, data in pictures(20):
         (tmp_path / "in" / name).write_bytes(data)
     words = ["--n-train", "8", "--steps", "2", "--batch", "4", "--width", "16"]
     folder, out = str(tmp_path / "run"), tmp_path / "run.zip"
@@ -114,14 +107,14 @@ def test_a_folder_of_pictures_travels_too(tmp_path: Path) -> None:
             assert str(tmp_path) not in archive.read(part).decode()
     shutil.rmtree(tmp_path / "in")
     again = import_run(out, tmp_path / "runs")
-    assert again.corpus().names == tuple(sorted(f"{i}.png" for i in range(20)))
+    assert again.corpus().names == tuple(f"{i:03}.png" for i in range(20))
 
 
 def test_a_run_with_other_pictures_is_refused(
     own: Run, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = json.loads(own.config.to_json()) | {"corpus": "/etc"}
-    others = read_uploads([(n, picture(99 - i)) for i, (n, _) in enumerate(files())], OWN)
+    others = read_uploads([(n, picture(99 - i)) for i, (n, _) in enumerate(pictures(30))], OWN)
     cases = {
         "trained on other images": (IMAGES_FILE, packed(others)),
         "may only name one of emoji, digits, kanji, or bring its own": (IMAGES_FILE, None),

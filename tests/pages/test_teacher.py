@@ -54,13 +54,6 @@ def test_what_a_hidden_control_stands_at_comes_from_the_address_and_lasts_over_p
     assert app.query_params["hide"] == "settings"
 
 
-def test_only_the_named_groups_go() -> None:
-    app = visit("home", hide="game, shuffle,nonsense")
-    assert "button: Deal again" not in _controls(app)
-    assert "button_group: They learned from" in _controls(app)
-    assert not any("Five of these" in h.value for h in app.subheader)
-
-
 def test_the_menu_builds_the_link_of_the_page_as_it_stands() -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
     app.switch_page("pages/cutoff.py")

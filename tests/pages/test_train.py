@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from msgspec import structs
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.cli import main
@@ -18,17 +15,15 @@ from ambient.cli import train as commands
 from ambient.config import FIELDS, PEAK_RATES
 from ambient.diffusion import hardware
 from ambient.diffusion.levels import cutoff_report
-from ambient.files import InputError
 from ambient.images.corpus import Corpus
 from ambient.reports.comparison import changed
 from ambient.reports.keeping import judge
 from ambient.runs import queue
-from ambient.runs.folder import BUNDLED_RUNS, IMAGES_FILE, OWN, STOP_FILE, Run, list_runs, open_run
+from ambient.runs.folder import BUNDLED_RUNS, OWN, STOP_FILE, Run, list_runs, open_run
 from ambient.runs.job import Judging, pulse
-from ambient.runs.start import packed
+from tests.files import pictures
 from tests.pages.driver import press, ran, text, visit
 from ui import visitor, words
-from ui.film import training
 from ui.train import cards, watch
 
 PAIR = "Pair"
@@ -63,17 +58,6 @@ def _upload(app: AppTest, files: list[tuple[str, bytes]]) -> AppTest:
     (place,) = app.file_uploader
     place.set_value([(*f, "image/png") for f in files])
     return ran(app.run())
-
-
-def _pictures(count: int) -> list[tuple[str, bytes]]:
-    """Noise, so that no two are twins."""
-    rng, found = np.random.default_rng(0), []
-    for i in range(count):
-        buffer = io.BytesIO()
-        noise = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(buffer, "PNG")
-        found.append((f"{i:03}.png", buffer.getvalue()))
-    return found
 
 
 @pytest.mark.parametrize("name", ["digits-copy", "emoji-new", "kanji-ambient"])
@@ -115,17 +99,6 @@ def test_a_run_waits_its_turn_is_stopped_and_goes_on(runs: Path) -> None:
     assert "before copying usually begins" in text(app) and "Go on" in _labels(app)
 
 
-def test_what_is_counted_is_what_is_shown(finished: Run) -> None:
-    rows = training.rows(finished)
-    assert (
-        [r["step"] for r in rows] == finished.sheet_steps == training.drawn_steps({"a": finished})
-    )
-    assert all(r["ci95"][0] <= r["rate"] <= r["ci95"][1] for r in rows)
-    shutil.rmtree(finished.path / "sheets")
-    with pytest.raises(InputError, match="were just removed; look again"):
-        training.stage(finished, finished.last_step)
-
-
 def test_a_finished_run_goes_on_or_continues_with_other_settings(finished: Run, runs: Path) -> None:
     steps, start = finished.config.steps, f"{finished.name}@{finished.last_step}"
     app = press(visit("train", mine=finished.name), f"fork-{finished.name}")
@@ -154,22 +127,11 @@ def test_a_deleted_run_leaves_the_address_and_a_dead_link_says_so(finished: Run)
     assert "mine" not in gone.query_params
 
 
-def test_a_button_of_a_run_that_was_deleted_elsewhere_says_so(
-    finished: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(watch.st, "button", lambda *_, **__: True)
-    monkeypatch.setattr(words, "refuse", said.append)
-    shutil.rmtree(finished.path)
-    watch._act(finished, "Go on", "play_arrow", lambda *_: pytest.fail("it was asked to"))
-    assert said == [f"the run {finished.name} is gone: it was deleted meanwhile."]
-
-
 def test_on_a_public_server_a_link_lets_watch_and_a_key_lets_change(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
-    mine = _upload(visit("train"), _pictures(30))
+    mine = _upload(visit("train"), pictures(30))
     press(mine, f"go-{OWN}")
     (run,) = list_runs(runs)
     assert run.owner and len(run.name.rpartition("-")[2]) == 16  # nobody guesses it
@@ -203,30 +165,18 @@ def test_what_a_public_server_refuses_is_one_line(
 
 
 def test_pictures_of_ones_own_become_a_card(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = _upload(visit("train"), [*_pictures(30), ("bad.png", b"MZ" + bytes(9))])
+    app = _upload(visit("train"), [*pictures(30), ("bad.png", b"MZ" + bytes(9))])
     assert "30 pictures of 16x16 pixels" in text(app)
     assert words.unmarked("1 of 31 pictures left out: 'bad.png' is not a readable") in text(app)
     assert not app.file_uploader
     press(app, f"go-{OWN}")
     (run,) = list_runs(runs)
     assert run.config.corpus == OWN and run.corpus().names[0] == "000.png"
-    assert _upload(visit("train"), _pictures(3)).error[0].value.endswith("at least 4 are needed.")
+    assert _upload(visit("train"), pictures(3)).error[0].value.endswith("at least 4 are needed.")
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     monkeypatch.setenv("AMBIENT_MAX_PICTURES", "9")
-    refused = _upload(visit("train"), _pictures(10)).error[0].value
+    refused = _upload(visit("train"), pictures(10)).error[0].value
     assert refused == "more than 9 pictures were given; use fewer."
-
-
-def test_a_run_on_own_pictures_continues_without_them_at_hand(runs: Path, finished: Run) -> None:
-    images = finished.corpus()
-    config = finished.config.replace(corpus=OWN)
-    (finished.path / "config.json").write_text(config.to_json())
-    (finished.path / IMAGES_FILE).write_bytes(packed(images))
-    app = press(visit("train", mine=finished.name), f"fork-{finished.name}")
-    press(app, "go-form")
-    (new,) = [r for r in list_runs(runs) if r.name != finished.name]
-    assert new.config.parent == f"{finished.name}@{finished.last_step}"
-    assert new.corpus().sha256 == images.sha256
 
 
 def test_a_pair_is_one_view_with_a_suggested_or_a_given_cutoff(runs: Path, digits: Corpus) -> None:

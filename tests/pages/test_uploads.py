@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from ambient.files import InputError
 from ambient.images.corpus import load_corpus
-from ambient.runs.folder import open_run
+from tests.files import picture, zipped
 from ui import uploads
 
 
@@ -24,13 +20,6 @@ class File:
 
     def getvalue(self) -> bytes:
         return self.data
-
-
-def picture(seed: int) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def test_names_are_harmless_as_text_and_as_files() -> None:
@@ -56,25 +45,13 @@ def test_pictures_are_stored_together_and_read_again(tmp_path: Path) -> None:
 
 
 def test_an_archive_is_stored_as_it_is_and_alone(tmp_path: Path) -> None:
-    pictures = io.BytesIO()
-    with zipfile.ZipFile(pictures, "w") as archive:
-        archive.writestr("a.png", picture(0))
-    path = uploads.store(tmp_path / "set", "train", [File("../mine.png", pictures.getvalue())])
+    archive = zipped([("a.png", picture(0))])
+    path = uploads.store(tmp_path / "set", "train", [File("../mine.png", archive)])
     assert path == tmp_path / "set" / "mine.png"  # what it is, its content says
-    both = [File("a.png", picture(0)), File("b.zip", pictures.getvalue())]
+    both = [File("a.png", picture(0)), File("b.zip", archive)]
     with pytest.raises(InputError, match="train: 'b.zip' is a zip or npz among 2 files"):
         uploads.store(tmp_path / "both", "train", both)
     assert not (tmp_path / "both").exists()
-
-
-def test_more_pictures_than_are_read_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploads, "MAX_PICTURES", 2)
-    files = [File(f"{i}.png", picture(i)) for i in range(3)]
-    run = open_run("emoji-100-standard")
-    images, names, refused = uploads.squares(files, run.config)  # type: ignore[arg-type]
-    assert images.shape == (2, 32, 32, 3)
-    assert names == ("0.png", "1.png")
-    assert refused == ("3 files; the first 2 were read.",)
 
 
 def test_a_set_is_looked_at_as_it_arrives_by_its_own_name() -> None:
