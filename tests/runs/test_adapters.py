@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ambient.diffusion.noise import SeededNoise
 from ambient.diffusion.samplers import SAMPLERS
 from ambient.files import InputError
 from ambient.models.adapters import PREDICTS, Discrete, Model
+from ambient.reports import curves
 from tests.files import zipped as packed
 from tests.ideal import ideal
 
@@ -351,24 +353,15 @@ def test_modules_of_any_precision_are_asked_in_float32_and_evaluation(kind: torc
 MEMORY = ideal(torch.zeros(1, *SHAPE))
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"levels": (40, 0.01)}, "knows the levels (40, 0.01); expected the lowest noise level"),
-    ({"levels": (50, 80)}, "the lowest noise level, above 0 and below 40"),
-    ({"levels": (1e-5, 1e-3)}, "knows the levels"),
     ({"levels": (float("nan"), 3)}, "knows the levels (nan, 3)"),
-    ({"levels": (0, 3)}, "knows the levels"),
-    ({"levels": (1, float("inf"))}, "knows the levels"),
-    ({"levels": 3}, "knows the levels 3"),
     ({"shape": (8, 8, 3)}, "makes images of (8, 8, 3); expected (c, h, w)"),
     ({"shape": (3, 256, 256)}, "sides from 8 to 128 pixels"),
-    ({"shape": (3, 8)}, "makes images of (3, 8)"),
     ({"network": None}, "is a NoneType; expected denoiser(x, sigma)"),
     ({"network": lambda x, sigma: x[:, :1]}, "answered (2, 1, 8, 8) to images (2, 3, 8, 8)"),
-    ({"network": lambda x, sigma: (x,)}, "answered tuple"),
     ({"network": lambda x, sigma: x / 0}, "NaN or infinity"),
     ({"step": 3}, "has no stored steps"),
     ({"train": np.zeros((5, 8, 8, 1), np.uint8)}, "train: images are (5, 8, 8, 1); 'model' makes"),
     ({"train": np.full((5, 3, 8, 8), np.nan)}, "train: images: 5 of 5 hold NaN"),
-    ({"heldout": [np.zeros((16, 16, 3), np.uint8)]}, "heldout: images are (1, 16, 16, 3)"),
-    ({"heldout": "nowhere"}, "heldout: 'nowhere' is no corpus"),
 ]
 
 
@@ -384,19 +377,11 @@ def test_what_cannot_be_judged_is_one_line(changes: dict[str, Any], words: str) 
     assert str(caught.value).isprintable()
 
 
-def test_images_come_in_any_form() -> None:
-    train, heldout = blobs(5, 0), torch.from_numpy(blobs(6, 1)).permute(0, 3, 1, 2) / 255
-    model = Model(MEMORY, SHAPE).beside(list(train), heldout)
-    np.testing.assert_array_equal(model.corpus().images, np.concatenate([train, blobs(6, 1)]))
-    with pytest.raises(InputError, match="without its training images"):
-        Model(MEMORY, SHAPE).corpus()
-
-
 # From the command line
 
 
 def test_commands_run_on_a_pipeline(
-    tmp_path: Path, folder: Path, others: np.ndarray, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, folder: Path, others: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = ["--train", str(pictures(tmp_path / "t.npz", blobs(110, 0)))]
     images += ["--heldout", str(pictures(tmp_path / "h.npz", others))]
@@ -413,21 +398,20 @@ def test_commands_run_on_a_pipeline(
     assert report["calibrated_on"].startswith("training images")
     assert report["copies"]["ratio"]["rate"] is not None
     assert len(report["checkpoint_sha256"]) == 64
+    few = partial(curves.noise_level_curves, images=8, noises=1, returns=3)
+    monkeypatch.setattr(curves, "noise_level_curves", few)
     target = tmp_path / "curves.json"
     assert main(["curves", str(folder), *images, "--json", str(target)]) == 0
     levels = json.loads(target.read_text())["levels"]
     assert len(levels) == 24
     assert all(0 <= level["return_generated"] <= 1 for level in levels)
-    capsys.readouterr()
 
 
 @pytest.mark.parametrize(
     ("argv", "complaint"),
     [
         (["evaluate", "{p}"], "give them with --train"),
-        (["curves", "{p}", "--train", "{t}"], "Train on fewer, or give a model"),
         (["evaluate", "{p}", "--train", "{t}", "--store"], "no run folder"),
-        (["sample", "{p}", "--out", "{t}.png", "--step", "3"], "has no stored steps"),
         (["evaluate", "digits-50-standard", "--train", "{t}"], "knows its images"),
         (["export", "{p}", "--out", "{t}.zip"], "a diffusers pipeline"),
     ],
@@ -479,15 +463,10 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [  # scheduler, choices of the netw
     (lambda: ddpm(), {"num_class_embeds": 3}, "conditioned on classes"),
     (lambda: ddpm(thresholding=True), {}, "thresholding is True"),
     (lambda: diffusers.PNDMScheduler(**NO_SAMPLE), {}, "does not define for its PNDMScheduler"),
-    (lambda: told(sigma_min="x", sigma_max=700.0), {}, "numbers above 0, the first one smaller"),
-    (lambda: told(sigma_min=-1.0, sigma_max=700.0), {}, "numbers above 0, the first one smaller"),
     (lambda: told(sigma_min=800.0, sigma_max=700.0), {}, "numbers above 0, the first one smaller"),
     (lambda: told(), {"time_embedding_type": "learned", "num_train_timesteps": TRAIN}, "a table"),
     (lambda: ddpm(), {"sample_size": 30}, "cannot make images of its own size, 30x30 pixels"),
-    (lambda: ddpm(), {"sample_size": (8, 16)}, "expected (c, h, w) of squares"),
-    (lambda: ddpm(), {"sample_size": 4}, "sides from 8 to 128 pixels"),
     (lambda: ddpm(), {"sample_size": 256}, "sample_size is 256; expected"),
-    (lambda: ddpm(), {"sample_size": None}, "expected (c, h, w) of squares"),
     (lambda: ddpm(), {"in_channels": 4, "out_channels": 4}, "expected (c, h, w) of 1 or 3"),
 ]
 
@@ -503,19 +482,6 @@ def test_a_pipeline_that_cannot_be_sampled_is_refused_at_once(
     with pytest.raises(InputError) as caught:
         load_pipeline(save(tmp_path / "p", scheduler(), unet(**choices, **deep)))
     assert words in str(caught.value)
-
-
-@pytest.mark.parametrize("side", [10, 30])
-def test_sides_that_are_no_multiple_of_four_are_sampled_and_judged(
-    side: int, tmp_path: Path
-) -> None:
-    path = save(tmp_path / "p", ddpm(), unet(sample_size=side))
-    images = np.random.default_rng(0).integers(0, 256, (40, side, side, 3), dtype=np.uint8)
-    data = pictures(tmp_path / "t.npz", images)
-    out = tmp_path / "audit.json"
-    command = ["audit", "--model", str(path), "--train", str(data), "--n", "2"]
-    assert main([*command, "--features", "pixels", "--json", str(out)]) == 0
-    assert json.loads(out.read_text())["shape"] == [side, side, 3]
 
 
 def other_files(folder: Path, target: Path, how: str) -> Path:
@@ -549,35 +515,6 @@ def test_weights_are_read_whatever_their_files_are_called(
     path = other_files(folder, tmp_path / "p", how)
     for model in (load_pipeline(path), load_zip(zipped(path, tmp_path / "p.zip"))):
         torch.testing.assert_close(model.denoiser()(x, sigma), expected, rtol=0.02, atol=0.02)
-
-
-def test_two_variants_alone_are_a_choice_that_nobody_made(folder: Path, tmp_path: Path) -> None:
-    path = other_files(folder, tmp_path / "p", "fp16")
-    half = path / "unet" / "diffusion_pytorch_model.fp16.safetensors"
-    shutil.copy(half, half.with_name("diffusion_pytorch_model.non_ema.safetensors"))
-    with pytest.raises(InputError, match="has its weights as fp16, non_ema; leave one of them"):
-        load_pipeline(path)
-    shutil.copy(folder / WEIGHTS, path / WEIGHTS)  # what has no suffix is what is meant
-    assert load_pipeline(path).sha256 == load_pipeline(folder).sha256
-    (path / WEIGHTS).rename((path / WEIGHTS).with_suffix(".bin"))
-    half.unlink()
-    half.with_name("diffusion_pytorch_model.non_ema.safetensors").unlink()
-    with pytest.raises(InputError, match="a .bin is a pickle"):
-        load_pipeline(path)
-
-
-def test_weights_of_another_network_are_refused(tmp_path: Path, folder: Path) -> None:
-    other = save(tmp_path / "p", ddpm(), unet(layers_per_block=2))
-    whole = load_file(folder / WEIGHTS)
-    cut = {k: v for k, v in whole.items() if k != "conv_in.bias"}
-    for content in (save_tensors(whole), b"\0" * 100):
-        (other / WEIGHTS).write_bytes(content)
-        with pytest.raises(InputError, match="weights and config differ|not a whole safetensors"):
-            load_pipeline(other)
-    own = save(tmp_path / "q", ddpm())
-    (own / WEIGHTS).write_bytes(save_tensors(cut))
-    with pytest.raises(InputError, match="differ in 1 tensors, first conv_in.bias"):
-        load_pipeline(own)
 
 
 def test_without_diffusers_one_line_says_what_to_install(
@@ -628,25 +565,11 @@ HUGE = {"block_out_channels": [16_000] * 2}
 HOSTILE: dict[str, tuple[str, dict[str, Any] | bytes, str]] = {
     "too many weights": (UNET, HUGE, "weights and config differ"),
     "too deep": (UNET, {"layers_per_block": 10**6}, "layers_per_block is 1000000; .* up to 16"),
-    "too wide": (UNET, {"sample_size": 10**6}, "sample_size is 1000000"),
-    "too long": (
-        UNET,
-        {"down_block_types": ["DownBlock2D"] * 99},
-        "down_block_types is .* at most 12",
-    ),
     "no such block": (UNET, {"down_block_types": ["os.system"] * 2}, "cannot be loaded"),
-    "a million steps": (
-        SCHEDULER,
-        {"num_train_timesteps": 10**9},
-        "num_train_timesteps is .* up to 100000",
-    ),
+    "too many steps": (SCHEDULER, {"num_train_timesteps": 10**9}, "is .* up to 100000"),
     "markup": (UNET, {"act_fn": "<script>"}, "without markup"),
-    "no numbers": (UNET, b'{"sample_size": NaN}', "finite"),
     "no weights": (WEIGHTS, b"", "not a whole safetensors file"),
-    "a pickle": (WEIGHTS, b"\x80\x04" + bytes(64), "not a whole safetensors file"),
     "a header without end": (WEIGHTS, b"\xff" * 8, "not a whole safetensors file"),
-    "another index": (INDEX, b"[1]", "got `array`|a JSON object"),
-    "latents": (INDEX, {"vae": ["diffusers", "Autoencoder"]}, "an unconditional one of pixels"),
     "code": (INDEX, {"unet": ["my_code", "Net"]}, "an unconditional one of pixels"),
     "no such scheduler": (INDEX, {"scheduler": ["diffusers", "S"]}, "expected one of DDPM"),
 }

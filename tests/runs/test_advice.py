@@ -12,10 +12,9 @@ from msgspec.structs import replace
 
 from ambient.cli import main
 from ambient.diffusion.levels import cutoff_report
-from ambient.files import InputError, encode_record
+from ambient.files import encode_record
 from ambient.images.corpus import Corpus
 from ambient.reports.onset import (
-    Onset,
     Started,
     UntriedError,
     expected_onset,
@@ -87,34 +86,6 @@ def test_kinds_have_their_own_slopes_and_are_left_out_in_turn() -> None:
     assert expected_onset(100, 1, [*some, *alike]).held >= 22
 
 
-@pytest.mark.parametrize("rows", [[], planted(1, 0, 0)[:1] * 6])
-def test_without_runs_of_different_sizes_there_is_no_law(rows: list[Started]) -> None:
-    with pytest.raises(InputError, match="a law over the number of images needs some of different"):
-        expected_onset(100, 32, rows)
-
-
-def test_the_stored_runs_give_advice() -> None:
-    rows = stored_rows()
-    found = expected_onset(140, 32, rows)
-    assert isinstance(found, Onset) and found.runs == len(rows)
-    assert found.low < found.step < found.high
-    assert all(f"{x:,}" in found.in_words() for x in (found.step, found.low, found.high))
-
-
-@pytest.mark.parametrize(
-    ("n_train", "batch", "complaint"),
-    [
-        (0, 32, "n_train is 0; expected 1 to 1,000,000,000"),
-        (10**300, 32, r"n_train is \.\.\.0+; expected 1 to"),
-        (100, 0, "batch is 0; expected 1 to"),
-        (100, 10**400, r"batch is \.\.\.0+; expected 1 to"),
-    ],
-)
-def test_numbers_of_no_training_have_no_law(n_train: int, batch: int, complaint: str) -> None:
-    with pytest.raises(InputError, match=complaint):
-        expected_onset(n_train, batch, stored_rows())
-
-
 # The command
 
 
@@ -150,41 +121,3 @@ def test_the_command_leaves_a_quarter_unseen_and_tells_what_was_done_to_pictures
     assert usual_n_train(40) == 30
     assert said.startswith("44 images, 40 distinct; 30 to train on.\n")
     assert "coverage comes from only 10 held-out images" in said
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        ("--n-train 0", "--n-train is 0; expected 1 or more"),
-        ("--n-train 1", "at least 2 training images are needed"),
-        ("--n-train 1787", "leaves none unseen"),
-        ("--n-train 5000", "has only 1787 distinct images; choose n_train <= 1787"),
-        (f"--n-train {10**300}", "; expected 1 to 1,000,000,000"),
-        ("--n-train many", 'unable to convert "many" into int'),
-        ("--batch 0", "--batch is 0; expected 1 or more"),
-        (f"--batch {10**400}", "batch is ...0"),
-        ("--side 7", "side is 7; expected 8 to 128 pixels"),
-        ("--seed -1", "--seed is -1; expected a whole number from 0"),
-        ("--corpus nowhere", "'nowhere' is no corpus"),
-        ("--json no/where.json", "'no' is no folder"),
-    ],
-)
-def test_impossible_numbers_are_one_line(
-    words: str, complaint: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    try:
-        status = main(["advise", "--corpus", "digits", *words.split()])
-    except SystemExit as e:  # what is no number at all is said by the parser
-        status = int(str(e.code))
-    assert status == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert complaint in line
-
-
-def test_advice_without_the_stored_runs_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("ambient.reports.onset.STORED", tmp_path / "onset.json")
-    assert main(["advise", "--corpus", "digits"]) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert "does not exist; run `python -m scripts.measure onset`." in line

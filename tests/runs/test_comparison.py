@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from scipy import stats
 from ambient.cli import main
 from ambient.copies.records import Report, Sample
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.models.adapters import Model
 from ambient.reports.comparison import (
     Mean,
     Paired,
@@ -29,9 +27,8 @@ from ambient.reports.comparison import (
     sampled,
     shaped,
 )
-from ambient.reports.evaluate import evaluate
 from ambient.reports.records import Audit
-from ambient.runs.folder import BUNDLED_RUNS, open_run
+from ambient.runs.folder import open_run
 
 
 def test_the_interval_is_scipys() -> None:
@@ -40,13 +37,6 @@ def test_the_interval_is_scipys() -> None:
     assert m is not None
     low, high = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
     assert (m.value, m.low, m.high) == pytest.approx((np.mean(values), low, high))
-
-
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    draws = np.random.default_rng(0).normal(0.4, 0.1, (2000, 3))
-    found = [Mean.of(list(row)) for row in draws]
-    held = np.mean([m is not None and m.low <= 0.4 <= m.high for m in found])
-    assert 0.93 < held < 0.97
 
 
 def test_one_run_says_nothing_of_others_and_none_nothing_at_all() -> None:
@@ -155,7 +145,6 @@ def test_what_two_runs_differ_in() -> None:
         ({}, {}),
         ({"steps": 36}, {"sampler_steps": (18, 36)}),
         ({"sampler": "euler"}, {"sampler": ("heun", "euler")}),
-        ({"sigma_max": 20.0}, {"sampler_sigma_max": (40.0, 20.0)}),
         ({"sigma_min": 0.0100005}, {}),  # the lowest level of a usual pipeline
         ({"stop_at": 1.05}, {}),  # follows from the arm
         (None, {}),  # images of anyone's
@@ -166,20 +155,6 @@ def test_what_two_reports_were_sampled_by(
 ) -> None:
     how = None if other is None else SamplerConfig(**other)
     assert sampled(_report(), _report(sampler=how)) == differ
-
-
-def test_the_command_names_another_sampler(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = tmp_path / "digits-50-standard"
-    shutil.copytree(BUNDLED_RUNS / other.name, other)
-    report = json.loads((other / "report.json").read_text(encoding="utf-8"))
-    report["sampler"]["steps"] = 36
-    (other / "report.json").write_text(json.dumps(report), encoding="utf-8")
-    out = tmp_path / "compared.json"
-    assert main(["compare", other.name, str(other), "--json", str(out)]) == 0
-    assert "sampler_steps: 18 and 36" in capsys.readouterr().err
-    assert json.loads(out.read_text())["changed"] == {"sampler_steps": [18, 36]}
 
 
 # Models that are no runs
@@ -221,20 +196,6 @@ def test_a_run_and_a_sampled_model_pair_on_the_same_seeds(
     assert found["first"] + found["second"] <= 2  # another kind of machine rounds otherwise
 
 
-def test_reports_of_models_pair_where_they_share_their_images(
-    tmp_path: Path, sets: tuple[Path, Path]
-) -> None:
-    model = Model(open_run("digits-50-standard").denoiser(), (1, 8, 8)).beside(*sets)
-    files = {}
-    for seed, how in ((0, SamplerConfig()), (60, SamplerConfig("euler", 9))):
-        files[seed] = tmp_path / f"{seed}.json"
-        evaluate(model, 100, seed, how=how, features="pixels").save(files[seed])
-    found = _compared(files[0], files[60], tmp_path)
-    assert found["paired"]["count"] == 40
-    assert found["changed"] == {"sampler": ["heun", "euler"], "sampler_steps": [18, 9]}
-    assert _compared("digits-50-standard", files[0], tmp_path)["paired"]["count"] == 100
-
-
 ANOTHER = {"corpus": replace(_report().corpus, sha256="another")}
 
 
@@ -266,12 +227,9 @@ def test_which_samples_are_of_the_same_noise(changes: dict[str, Any], why: str) 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"samples": [{"copy": "yes"}]}, "at `$.samples[0]"),
         ({"samples": []}, "it has no samples"),
-        ({"sampler": "heun"}, "Expected `object | null`, got `str` - at `$.sampler`"),
         ({"seed": None}, "Expected `int`, got `null` - at `$.seed`"),
         ({"run": None}, "it: Object missing required field `file`"),
-        ({"copies": None}, "at `$.copies`"),
     ],
 )
 def test_a_report_of_another_form_is_one_line(

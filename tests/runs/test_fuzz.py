@@ -19,7 +19,7 @@ from tests.files import altered, encoded, saved, zipped
 from ui import uploads
 
 NOISE = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
-MUTATIONS = {"PNG": 99, "JPEG": 99, "WEBP": 66, "zip": 132, "npz": 132, "run": 66, "weights": 66}
+MUTATIONS = {"PNG": 99, "JPEG": 99, "WEBP": 66, "zip": 99, "npz": 99, "run": 33, "weights": 33}
 
 
 def mutations(data: bytes, count: int, seed: int) -> Iterator[bytes]:

@@ -26,10 +26,9 @@ from ambient.cli import main
 from ambient.files import InputError
 from ambient.images.corpus import load_corpus, read_uploads
 from ambient.runs.archive import export_run, import_run
-from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+from ambient.runs.folder import Run, open_run
 from tests.files import Member, altered, encoded, zipped
 from ui import uploads
-from ui.train import desk
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "digits-50-standard"
@@ -52,10 +51,6 @@ def png(width: int, height: int) -> bytes:
     pixels = zlib.compress(bytes(1000))
     parts = (chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def changed(data: bytes, at: int, bits: int = 0xFF) -> bytes:
-    return data[:at] + bytes([data[at] ^ bits]) + data[at + 1 :]
 
 
 def pictures(*more: Member) -> list[Member]:
@@ -181,33 +176,23 @@ def sheet(size: tuple[int, int], mode: str = "L") -> bytes:
 
 
 STORED, DEFLATED, LZMA = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA
-WIDE = b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff" * 6 + bytes(8)
 MANY = b"PK\x01\x02" * 100_001 + b"PK\x05\x06" + bytes(18)
-HIDDEN = [("._a.png", PNG), ("__MACOSX/a.png", PNG)]
 Cases = list[tuple[str, Callable[[], bytes]]]  # words of the one line, and what it is said of
 
 PICTURE: Cases = [
     ("but an empty file; expected PNG", lambda: b""),
     ("is not a readable picture; expected PNG", lambda: b"hello" * 99),
     ("but an SVG drawing", lambda: b"<svg onload='alert(1)'/>"),
-    ("but an XML or SVG", lambda: b"\xef\xbb\xbf <?xml version='1.0'?><svg/>"),
-    ("but a web page", lambda: b"\n<!DOCTYPE html><script>1</script>"),
     ("but a program", lambda: b"\x7fELF" + bytes(99)),
-    ("but a script", lambda: b"#!/bin/sh\nrm -rf /\n"),
     ("but a Python pickle", lambda: pickle.dumps(print)),
     ("but a zip archive", lambda: zipped([("a/data.pkl", b"\x80")])),
     ("but a HEIC, AVIF", lambda: b"\0\0\0\x18ftypheic" + bytes(99)),
     ("but GIF; expected PNG, JPEG or WebP", lambda: encoded(NOISE, "GIF")),
-    ("but TIFF; expected PNG, JPEG or WebP", lambda: encoded(NOISE, "TIFF")),
     ("9000x9000 pixels; expected at most 40", lambda: png(9000, 9000)),
     ("far too many pixels", lambda: png(10**5, 10**5)),
-    ("far too many pixels", lambda: WIDE),
-    ("is not a readable picture", lambda: png(0, 8)),
     ("1x1 pixels; expected at least 8x8", lambda: encoded(NOISE[:1, :1])),
     ("at most 32 times as long as wide", lambda: encoded(Image.new("RGB", (8, 4000)))),
     ("a damaged or cut", lambda: PNG[:900]),
-    ("a damaged or cut", lambda: encoded(NOISE, "JPEG")[:700]),
-    ("a damaged or cut", lambda: changed(PNG, 20)),
     ("a damaged or cut", lambda: PNG[:8] + b"\xff\xff\xff\xffzTXt"),
     ("'your picture' has 11 MB", lambda: PNG + bytes(11 * 2**20)),
 ]
@@ -219,7 +204,6 @@ ZIP: Cases = [
     ("would leave its folder", lambda: zipped(pictures(("../x.png", b"")))),
     ("would leave its folder", lambda: zipped(pictures(("/etc/x.png", b"")))),
     ("would leave its folder", lambda: zipped(pictures((r"..\..\x.png", b"")))),
-    ("would leave its folder", lambda: zipped(pictures((r"C:\x.png", b"")))),
     ("is a link", lambda: zipped(pictures((link(), b"/etc/passwd")))),
     ("is encrypted", lambda: patched(zipped(pictures()), 6, 8, "<H", 1)),
     ("two files of one name", lambda: zipped(pictures(("0.png", b"")))),
@@ -227,14 +211,9 @@ ZIP: Cases = [
     ("unpacks to 17179 MB; expected at most", lambda: declared(zipped(pictures()))),
     ("size than it says", lambda: patched(zipped(pictures(), STORED), 22, 24, "<I", 10**6)),
     ("is damaged", lambda: patched(single(), 22, 24, "<I", 500)),
-    ("is damaged", lambda: patched(single(), 14, 16, "<I", 1)),
-    ("is damaged", lambda: changed(single(), 60)),
     ("a rare method", lambda: zipped(pictures(), LZMA)),
     ("more than 100000 files", lambda: MANY),
-    ("1 files that are no pictures left out (.zip)", lambda: zipped([("a.zip", zipped([]))])),
     ("but a zip archive", lambda: zipped([("a.png", zipped([]))])),
-    ("but an SVG drawing", lambda: zipped([("a.PNG", b"<svg/>")])),
-    ("2 hidden pictures left out", lambda: zipped(HIDDEN)),
     (
         "none of 5 pictures can be used: 'a.png'",
         lambda: zipped((f"{c}.png", b"%") for c in "abcde"),
@@ -247,16 +226,10 @@ ZIP: Cases = [
     ("void8 is no number", lambda: npz(np.zeros((5, 8, 8), [("a", "u1")]))),
     ("images.npy' is not a readable array", lambda: npz(claimed("(10**6, 10**6, 8)"))),
     ("images.npy' is not a readable array", lambda: npz(claimed(f"({10**9}, {10**9}, 8, 3)"))),
-    ("images.npy' is not a readable array", lambda: npz(claimed("(-1, -100)"))),
-    ("images.npy' is not a readable array", lambda: npz(claimed("(4, 8, 8)", body=999))),
     ("images.npy' is not", lambda: npz(header("__import__('os').system('id')\n"))),
     ("images.npy' is not a readable array", lambda: npz(header("(" * 60_000))),
     ("images.npy' is not a readable array", lambda: npz(header(" " * 10**6, 9, b"\2\0"))),
-    ("images.npy' is not a readable array", lambda: npz(header("{}", 9, b"\x09\0"))),
-    ("images.npy' is not a readable array", lambda: npz(claimed("(4, 8)", body=10**8))),
     ("the shape (192,); expected", lambda: npz(IMAGES[0].ravel())),
-    ("the shape (5, 8, 8, 2)", lambda: npz(IMAGES[..., :2])),
-    ("has 0 images; at least 4", lambda: npz(IMAGES[:0])),
     ("'names' is str32", lambda: npz(IMAGES, names=np.array(["a"]))),
     ("one for each of 5 images", lambda: npz(IMAGES, names=claimed(f"({10**12},)", "<U0", 0))),
     ("letters that do not", lambda: npz(IMAGES, names=claimed("(5,)", "<U1", 0) + b"\xff" * 20)),
@@ -267,7 +240,6 @@ UPLOAD: Cases = [  # of at most 9 pictures
     ("is a pickle of", lambda: npz(np.array([print] * 5))),
     ("more than 9 pictures", lambda: npz(IMAGES.repeat(2, 0))),
     ("more than 9 pictures", lambda: zipped((f"{i}.png", PNG) for i in range(10))),
-    ("more than 9 pictures", lambda: zipped((f"{i}.png", b"%PDF") for i in range(10))),
     ("unpacks to 8 MB", lambda: npz(claimed("(8, 1000, 1000)", body=8 * 1000**2))),
 ]
 RUNS: Cases = [
@@ -281,53 +253,37 @@ RUNS: Cases = [
     ("side is -1; expected a whole number from 8 to 128", lambda: config(side=-1)),
     ("other images than 'digits'", lambda: config(side=32)),
     ("patch is 4; expected 1, 2 or 4", lambda: config(patch=4)),
-    ("threads is 100000", lambda: config(threads=10**5)),
-    ("sigma_data is 0", lambda: config(sigma_data=0)),
     ("holds the number nan", lambda: config(sigma_data=float("nan"))),
-    ("n_train is 50000", lambda: config(n_train=50_000)),
     ("images are '/etc'", lambda: config(corpus="/etc")),
-    ("images are 'cifar10'", lambda: config(corpus="cifar10")),
     ("other images", lambda: config(corpus_sha256="0" * 64)),
     ("without markup", lambda: config(version="<img src=x>")),
     ("at most 500 characters", lambda: config(version="x" * 10_000)),
-    ("unknown evil", lambda: config(evil=1)),
     ("expected text (the name of a run, @ and", lambda: config(parent="x")),
-    ("parent is ...99", lambda: config(parent="x@" + "9" * 99)),
-    ("json: Expected `object`, got `array`", lambda: run_zip({"config.json": b"[]"})),
     ("not readable JSON", lambda: run_zip({"config.json": b"\xff\xfe"})),
     ("not readable JSON", lambda: run_zip({"config.json": b"[" * 90_000})),
     ("at most 100000", lambda: run_zip({"config.json": bytes(10**6)})),
     ("'metrics.jsonl' unpacks to", lambda: metrics(bytes(4 * 10**7))),
     ("line 1: Object missing required field", lambda: metrics(b'{"step": 1}')),
-    ("line 1: Expected `object`", lambda: metrics(b"5")),
     ("holds the number nan", lambda: metrics(json.dumps(NAN).encode())),
     (">= 0.1 - at `$.images_per_second`", lambda: metrics(json.dumps(STILL).encode())),
-    ("json: Expected `object`, got `array`", lambda: run_zip({"report.json": b"[]"})),
     ("missing required field `ratio`", lambda: report("copies", {})),
     ("at `$.copies.ratio.ci95`", lambda: report("copies.ratio.ci95", [0.5])),
     ("without markup or links", lambda: report("warnings", ["<script>alert(1)</script>"])),
-    ("without markup or links", lambda: report("warnings", ["see https://example.com"])),
     ("holds the number nan", lambda: report("x", float("nan"))),
     ("'nearest' does not fit", lambda: report("samples.0.nearest", 50)),
-    ("'seed' does not fit", lambda: report("samples.0.seed", 10**6)),
-    ("'samples' does not fit", lambda: report("samples", [])),
     ("no noise levels", lambda: curves("levels", [])),
     ("at `$.levels[0].sigma`", lambda: curves("levels.0.sigma", 0)),
     ("expected 36 images of 8 pixels", lambda: sheet((48, 4800))),
-    ("8 bits a channel", lambda: sheet((48, 48), "I;16")),
     ("but an SVG drawing", lambda: run_zip({SHEET: b"<svg/>"})),
     ("far too many pixels", lambda: run_zip({SHEET: png(10**5, 10**5)})),
     ("a pickle of Python", lambda: samples(np.array([print]), seeds=np.arange(1))),
     ("expected uint8 (n, 8, 8, 1)", lambda: samples(IMAGES, seeds=np.arange(5))),
     ("an array named 'seeds'", lambda: samples(IMAGES[..., :1])),
-    ("whole safetensors", lambda: run_zip({STEP: b"hello"})),
     ("whole safetensors", lambda: run_zip({STEP: pickle.dumps(1)})),
     ("whole safetensors", lambda: tensors({}, b"", 2**63)),
     ("whole safetensors", lambda: tensors(TWO, bytes(12))),
     ("whole safetensors", lambda: tensors(GIANT, bytes(12))),
-    ("does not fit its config", lambda: tensors(F16, bytes(8))),
     ("does not fit its config", lambda: weights(lambda bias: bias[:3].copy())),
-    ("holds F64; expected one of", lambda: weights(lambda bias: bias.astype(np.float64))),
     ("holds weights that are not finite", lambda: weights(lambda bias: bias * np.nan)),
 ]
 CASES = [
@@ -373,14 +329,6 @@ def test_one_line_and_nothing_left(
     assert taken < MEMORY
 
 
-@pytest.mark.parametrize("run", list_runs(BUNDLED_RUNS), ids=lambda run: run.name)
-def test_every_bundled_run_comes_in_whole(run: Run, tmp_path: Path) -> None:
-    again = import_run(export_run(run), tmp_path)
-    assert again.report() == run.report()
-    assert again.curves() == run.curves()
-    assert again.metrics() == run.metrics()
-
-
 def test_a_run_without_a_verdict_comes_in(tiny_run: Run, tmp_path: Path) -> None:
     shutil.copytree(tiny_run.path, tmp_path / "few")
     assert main(["evaluate", str(tmp_path / "few"), "--n", "19", "--store"]) == 0
@@ -388,15 +336,3 @@ def test_a_run_without_a_verdict_comes_in(tiny_run: Run, tmp_path: Path) -> None
     report = again.report()
     assert report
     assert report.copies.ratio.rate is None
-
-
-def test_a_run_of_no_pace_says_nothing_of_this_machine(
-    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
-    run = Run(tmp_path / "still", tiny_run.config)
-    shutil.copytree(tiny_run.path, run.path)
-    (run.path / "metrics.jsonl").write_text(json.dumps(STILL) + "\n")
-    (run.path / "state.json").write_text('{"status": "done"}')
-    found = desk.seconds(tiny_run.config)
-    assert found is not None and 0 < found < 1e4

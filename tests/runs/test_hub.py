@@ -226,15 +226,21 @@ def put(fake: Hub, repo: str, folder: Path) -> str:
     return str(done.oid)
 
 
-def test_a_pipeline_comes_from_the_hub(tmp_path: Path, fake: Hub) -> None:
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Path:
+    """A saved one; diffusers loads with the real library of the Hub."""
     diffusers = pytest.importorskip("diffusers")
     blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
     unet = diffusers.UNet2DModel(
         sample_size=8, block_out_channels=(8,), norm_num_groups=4, **blocks
     )
     diffusers.DDPMPipeline(unet, diffusers.DDPMScheduler()).save_pretrained(str(tmp_path / "p"))
-    (tmp_path / "p" / "code.py").write_text("raise SystemExit")
-    commit = put(fake, "me/ddpm", tmp_path / "p")
+    return tmp_path / "p"
+
+
+def test_a_pipeline_comes_from_the_hub(pipeline: Path, tmp_path: Path, fake: Hub) -> None:
+    (pipeline / "code.py").write_text("raise SystemExit")
+    commit = put(fake, "me/ddpm", pipeline)
     model = hub.pull("hub:me/ddpm", tmp_path)
     assert isinstance(model, Model)
     assert (model.name, model.shape) == (f"me/ddpm@{commit}", (3, 8, 8))
@@ -264,10 +270,7 @@ def test_commands_push_and_pull(
     ("spec", "complaint"),
     [
         ("hub:nobody/nothing", "is not on the Hub, or not for you"),
-        ("hub:me/tiny@0000", "no such revision"),
-        ("hub:tiny", "names nothing on the Hub"),
         ("hub:../../etc/passwd", "names nothing on the Hub"),
-        ("hub:me/tiny@", "names nothing on the Hub"),
         ("hub:me/empty", "neither a run nor a diffusers pipeline"),
     ],
 )
@@ -309,18 +312,12 @@ class UnconnectedError(Exception):
 
 FAULTS = {
     "no network": (UnconnectedError("x"), "the Hub cannot be reached for 'me/tiny'"),
-    "nobody answers": (TimeoutError("x"), "the Hub cannot be reached for 'me/tiny'"),
-    "no route": (OSError(errno.ENETUNREACH, "unreachable"), "the Hub cannot be reached"),
     "nothing kept": (absent(ConnectionError()), "the Hub cannot be reached for 'me/tiny'"),
     "out of order": (absent(answered(503)), "the Hub answered 503 about 'me/tiny'"),
     "forbidden": (answered(403), "the Hub answered 403 about 'me/tiny'"),
     "full": (
         OSError(errno.ENOSPC, "No space left on device"),
         "'me/tiny' is not done: the disk is full: ",
-    ),
-    "no right": (
-        PermissionError(errno.EACCES, "Permission denied", "cache/hub"),
-        "'me/tiny' is not done: 'cache/hub' could not be written (Permission denied)",
     ),
     "a fault of theirs": (
         ValueError("odd\n<b>things</b>"),
@@ -386,15 +383,6 @@ def test_without_a_network_the_real_library_opens_what_was_pulled(tmp_path: Path
     assert "the Hub cannot be reached" in pulling and "the Hub cannot be reached" in pushing
 
 
-def test_without_the_library_one_line_says_what_to_install(
-    tiny_run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    for command in (["push", str(tiny_run.path), "me/tiny"], ["pull", "me/tiny"]):
-        assert main(command) == 2
-        assert "pip install -r requirements-models.txt" in capsys.readouterr().err
-
-
 def test_the_fake_hub_is_called_like_the_real_one() -> None:
     import inspect
 
@@ -407,50 +395,3 @@ def test_the_fake_hub_is_called_like_the_real_one() -> None:
         assert set(inspect.signature(ours).parameters) - {"self"} <= set(
             inspect.signature(theirs).parameters
         )
-
-
-# The Evidence room's "Open another"
-
-
-def _room(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    from streamlit.testing.v1 import AppTest
-
-    monkeypatch.setenv("AMBIENT_RUNS", str(runs))
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    app.switch_page("pages/evidence.py").run()
-    assert not app.exception, app.exception[0].message
-    return app
-
-
-def _ask(app: Any, place: str) -> None:
-    app.text_input[0].set_value(place)
-    next(b for b in app.button if b.label == "Open folder").click().run()
-    assert not app.exception, app.exception[0].message
-
-
-def test_the_page_opens_a_run_of_the_hub_and_names_what_is_none(
-    tmp_path: Path, fake: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = open_run("digits-50-standard")
-    hub.push(run, "me/digits")
-    app = _room(tmp_path / "runs", monkeypatch)
-    _ask(app, "hub:me/digits")
-    chosen = app.selectbox(key="run").value
-    assert open_run(tmp_path / "runs" / chosen).checkpoint_sha256() == run.checkpoint_sha256()
-    _ask(app, "hub:me/nothing")
-    assert [e.value for e in app.error] == [
-        "'me/nothing' is not on the Hub, or not for you; check the name, or log in with "
-        "`hf auth login`."
-    ]
-    (tmp_path / "model_index.json").write_text("{}")
-    _ask(app, str(tmp_path))
-    assert "is a diffusers pipeline and no run" in app.error[0].value
-
-
-def test_strangers_open_no_folder_and_send_this_server_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
-    app = _room(tmp_path / "runs", monkeypatch)
-    assert "Open folder" not in [b.label for b in app.button]
-    assert not [t for t in app.text_input if "folder" in t.label]

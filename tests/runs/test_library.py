@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +16,13 @@ from ambient.runs.folder import Run
 
 
 def test_whole_jobs_are_a_line_each(tmp_path: Path) -> None:
-    made = tmp_path / "made.npz"
+    """An audit is one too: `test_readme.py` runs it."""
     run = ambient.train("digits", n_train=50, cutoff=1.0, steps=2, width=16, out=tmp_path / "run")
     assert (run.last_step, run.config.arm, run.config.cutoff) == (2, "ambient", 1.0)
-    report = ambient.evaluate(run, n=100, features="pixels")
+    report = ambient.evaluate(run, n=20, features="pixels")
     assert 0 <= report.copies.low <= report.copies.rate <= report.copies.high <= 1
-    report.save(tmp_path / "report.json")
-    assert (tmp_path / "report.json").stat().st_size > 10_000
-    ambient.sample(run, seeds=range(30), steps=4).save(made)
-    found = ambient.audit(generated=made, train="digits", features="pixels", quality=False)
-    found.html(tmp_path / "audit.html")
-    assert "</html>" in (tmp_path / "audit.html").read_text(encoding="utf-8")
-
-
-def test_an_image_depends_on_its_seed_alone(tiny_run: Run, tmp_path: Path) -> None:
-    some, one = (
-        ambient.sample(tiny_run, seeds=[5, 9], steps=4),
-        ambient.sample(tiny_run, [9], steps=4),
-    )
-    assert some.seeds.tolist() == [5, 9]
-    np.testing.assert_array_equal(some.images[1:], one.images)
     with pytest.raises(ambient.InputError, match="expected a name ending in .npz or .png"):
-        some.save(tmp_path / "x.gif")
-
-
-def test_what_could_not_be_trained_leaves_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(ambient.InputError, match="'depth' is no choice; expected some of corpus"):
-        ambient.train("digits", depth=3, out=tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+        ambient.sample(run, [9], steps=4).save(tmp_path / "x.gif")
 
 
 class Net:
@@ -58,26 +35,18 @@ class Net:
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
 ASKED: list[tuple[str, dict[str, Any], str]] = [
     ("evaluate", {"n": 0}, "n is 0; expected a whole number from 1"),
-    ("evaluate", {"n": 1.5}, "n is 1.5"),
-    ("evaluate", {"n": float("nan")}, "n is nan"),
     ("evaluate", {"seed": -1}, "seed is -1"),
     ("evaluate", {"run": Net()}, "a Net is no run and no model; give a run, its folder, or"),
     ("evaluate", {"how": "heun"}, "how is heun; expected such as run.sampler('heun', 18)"),
     ("evaluate", {"run": "nowhere"}, "'nowhere' does not exist"),
     ("noise_level_curves", {"images": 0}, "images is 0"),
-    ("noise_level_curves", {"noises": True}, "noises is True"),
-    ("noise_level_curves", {"returns": None}, "returns is None"),
     ("sample", {"seeds": []}, "seeds is []; expected one or more"),
-    ("sample", {"seeds": 5}, "seeds is 5"),
     ("sample", {"seeds": [1.5]}, "a seed is 1.5"),
     ("sample", {"steps": 0}, "steps is 0"),
     ("corrupt", {"cutoff": float("nan")}, "cutoff is nan"),
     ("corrupt", {"indices": [1]}, "1 indices for 60 images"),
-    ("corrupt", {"indices": [-1] * 60}, "an index is -1"),
     ("corrupt", {"images": PIXELS / np.float32(0)}, "hold NaN or infinity"),
-    ("suggest_cutoff", {"n_train": float("nan")}, "n_train is nan"),
     ("suggest_cutoff", {"corpus": None}, "own images: object is no number"),
-    ("train", {"cutoff": float("nan")}, "cutoff is nan"),
     ("audit", {"train": PIXELS[:3]}, "train: 'own images' has 3 images; at least 4"),
 ]
 
@@ -113,15 +82,3 @@ def test_frozen_copies_are_those_of_a_training(tiny_run: Run) -> None:
         torch.testing.assert_close(
             ambient.corrupt(images, range(5), 0.5, seed=3), frozen(unit, range(5), 0.5, 3)
         )
-
-
-def test_a_denoiser_is_opened_where_no_gradient_is_kept() -> None:
-    """In a process of its own: what takes the time of an arithmetic runs once."""
-    lines = (
-        "import torch, ambient",
-        "with torch.no_grad():",
-        "    denoiser = ambient.open_run('digits-50-standard').denoiser()",
-        "    print(denoiser(torch.zeros(1, 1, 8, 8), torch.ones(1)).shape)",
-    )
-    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
-    assert done.stdout.strip() == "torch.Size([1, 1, 8, 8])", done.stderr

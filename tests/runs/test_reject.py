@@ -55,15 +55,17 @@ def test_commands_and_python_reject_alike(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, out, told = "digits-50-standard", tmp_path / "x.npz", tmp_path / "report.json"
-    assert main(["sample", run, "--n", "20", "--reject", "--out", str(out)]) == 0
+    few = ["--n", "20", "--steps", "5", "--reject"]
+    assert main(["sample", run, *few, "--out", str(out)]) == 0
     assert "20 samples took " in capsys.readouterr().err
     with np.load(out) as made:
         images, seeds = made["images"], made["seeds"]
-    again = sample(open_run(run), range(20), reject=True)
+    again = sample(open_run(run), range(20), steps=5, reject=True)
     np.testing.assert_array_equal(again.images, images)
     np.testing.assert_array_equal(again.seeds, seeds)
-    np.testing.assert_array_equal(sample(open_run(run), [int(seeds[3])]).images[0], images[3])
-    command = ["evaluate", run, "--n", "20", "--reject", "--json", str(told)]
+    one = sample(open_run(run), [int(seeds[3])], steps=5)
+    np.testing.assert_array_equal(one.images[0], images[3])
+    command = ["evaluate", run, *few, "--json", str(told)]
     assert main(command) == 0
     report = json.loads(told.read_text())
     assert [s["seed"] for s in report["samples"]] == seeds.tolist()

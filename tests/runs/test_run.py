@@ -18,10 +18,11 @@ from ambient.files import InputError
 from ambient.images.corpus import Corpus
 from ambient.reports.evaluate import draw
 from ambient.runs import train as recorder
-from ambient.runs.archive import export_run, import_run
 from ambient.runs.folder import BUNDLED_RUNS, START_FILE, STOP_FILE, Run, list_runs, open_run
 from ambient.runs.start import lengthen, start_run
 from ambient.runs.train import record
+
+pytestmark = pytest.mark.usefixtures("blank_sheets")
 
 
 def small(corpus: Corpus, **choices: object) -> Config:
@@ -52,10 +53,8 @@ def assert_same(a: Run, b: Run) -> None:
 @pytest.mark.parametrize(
     ("arm", "network", "augment"),
     [
-        ("standard", "concat", False),
         ("standard", "bands", True),
         ("ambient", "concat", True),
-        ("ambient", "bands", False),
     ],
 )
 def test_a_resumed_run_is_the_uninterrupted_one(
@@ -125,14 +124,6 @@ def test_a_run_starts_from_weights_of_another(tmp_path: Path, tiny_run: Run) -> 
         next(record(child, child.corpus()))
 
 
-def test_configs_without_a_parent_are_written_as_before(tiny_run: Run) -> None:
-    for run in [tiny_run, *list_runs(BUNDLED_RUNS)]:
-        assert json.loads((run.path / "config.json").read_text()) == json.loads(
-            run.config.to_json()
-        )
-        assert "parent" not in json.loads(run.config.to_json())
-
-
 def test_a_run_is_saved_between_its_stages(tmp_path: Path, digits: Corpus) -> None:
     run = start_run(tmp_path / "run", small(digits, checkpoint_every=100))
     steps = record(run, digits, save_every=0.0)
@@ -149,7 +140,7 @@ def test_a_run_is_saved_between_its_stages(tmp_path: Path, digits: Corpus) -> No
     assert again.steps == []  # what a kill left is no stage
 
 
-@pytest.mark.parametrize("write", [0, 1, 2, 3, 5, 7])
+@pytest.mark.parametrize("write", [0, 2, 5])
 def test_a_full_disk_ends_a_run_in_one_line_and_costs_nothing(
     tmp_path: Path, digits: Corpus, tiny_run: Run, monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
@@ -172,19 +163,6 @@ def test_a_full_disk_ends_a_run_in_one_line_and_costs_nothing(
     trained(run, digits)
     assert run.status == "done"
     assert_same(tiny_run, run)
-
-
-def test_a_folder_that_cannot_be_written_is_one_line(
-    tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = start_run(tmp_path / "run", small(digits))
-
-    def denied(descriptor: int) -> None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    monkeypatch.setattr(os, "fsync", denied)
-    with pytest.raises(OSError, match="'.*run' could not be written .Permission denied.; make it"):
-        next(record(run, digits))
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(
@@ -216,18 +194,6 @@ def test_weights_without_a_resume_state_are_never_traded_for_a_restart(
     assert run.metrics() == tiny_run.metrics()
 
 
-def test_a_crash_between_resume_state_and_weights_loses_no_stage(
-    tmp_path: Path, tiny_run: Run, digits: Corpus
-) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(tiny_run.path, copy)
-    altered(tiny_run, copy, steps=30)
-    open_run(copy).checkpoint().unlink()
-    trained(open_run(copy), digits)
-    assert open_run(copy).steps == [10, 20, 30]
-    assert open_run(copy).checkpoint(20).read_bytes() == tiny_run.checkpoint(20).read_bytes()
-
-
 def test_a_diverged_run_says_so_and_keeps_its_weights(tmp_path: Path, digits: Corpus) -> None:
     run = start_run(tmp_path / "run", small(digits))
     steps = record(run, digits)
@@ -256,21 +222,6 @@ def test_a_stop_file_pauses_a_run(tmp_path: Path, digits: Corpus) -> None:
     assert not (run.path / STOP_FILE).exists()
 
 
-def test_sheet_holds_the_samples_of_its_seeds(tiny_run: Run) -> None:
-    sheet = tiny_run.sheet()
-    assert sheet is not None
-    drawn = np.concatenate(list(draw(tiny_run, range(36))))
-    # The stored weights are in half precision, those behind the sheet were not.
-    assert np.abs(sheet.astype(int) - drawn).mean() < 1.0
-
-
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path, digits: Corpus) -> None:
-    (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="exists already; choose another --out"):
-        start_run(tmp_path, small(digits))
-    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
-
-
 def altered(run: Run, folder: Path, **fields: object) -> Path:
     """A folder with the config of a run, changed; None: without that field."""
     config = json.loads(run.config.to_json()) | fields
@@ -285,36 +236,6 @@ def test_configs_of_other_versions(tmp_path: Path, tiny_run: Run) -> None:
         open_run(altered(tiny_run, tmp_path, magic=1, version="9.9", sigma_data=None))
     with pytest.raises(InputError, match="a int is no run folder; give its path or its name"):
         open_run(3)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"steps": "many"}, "steps is 'many'; expected a whole number"),
-        ({"arm": "magic"}, "arm is 'magic'; expected one of standard, ambient"),
-        ({"width": 17}, "width is 17; expected a multiple of 16"),
-        ({"augment": 1}, "augment is 1; expected true or false"),
-        ({"n_train": True}, "n_train is True; expected a whole number"),
-        ({"seed": 2**63}, "seed is 9223372036854775808; expected a whole number from 0"),
-        (
-            {"cutoff": -1.0, "arm": "ambient"},
-            "cutoff is -1.0; expected a number from 0 to below 100",
-        ),
-    ],
-)
-def test_impossible_configs_are_named(
-    tmp_path: Path, tiny_run: Run, change: dict[str, object], message: str
-) -> None:
-    with pytest.raises(InputError, match=message):
-        open_run(altered(tiny_run, tmp_path, **change))
-
-
-def test_export_and_import_give_the_same_pictures(tmp_path: Path, tiny_run: Run) -> None:
-    again = import_run(export_run(tiny_run), tmp_path)
-    assert again.config == tiny_run.config
-    before, after = (np.concatenate(list(draw(r, range(4)))) for r in (tiny_run, again))
-    np.testing.assert_array_equal(before, after)
-    assert import_run(export_run(tiny_run), tmp_path).path == again.path
 
 
 def test_every_bundled_run_is_whole() -> None:

@@ -10,10 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ambient.runs.folder import Run, open_run
+from tests.pages.driver import visit
 from ui import data, words
 from ui.data import Sets
 
-ROOT = Path(__file__).resolve().parents[2]
 EVIL = "![x](https://evil.example/x.png)"
 LIVE = "]("  # what markdown makes a picture or a link of
 
@@ -34,29 +34,11 @@ def evil(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", [{"view": "Rows"}, {"view": "Search", "image": "training-3"}])
 def test_a_file_may_be_called_anything(address: dict[str, str], evil: None) -> None:
-    at = opened("evidence", run="emoji-300-standard", **address)
+    at = visit("evidence", run="emoji-300-standard", **address)
     said = [e.value for e in [*at.markdown, *at.caption]]
     said += [image.caption for e in at.get("imgs") for image in e.proto.imgs]
     assert any("evil.example" in text for text in said)
     assert not [text for text in said if LIVE in text]
-
-
-def test_a_refused_name_makes_no_picture() -> None:
-    at = AppTest.from_function(_refused).run()
-    assert "evil.example" in at.error[0].value
-    assert LIVE not in at.error[0].value
-
-
-def _refused() -> None:
-    from ui import words
-
-    words.refuse("'![x](https://evil.example/x.png)' is no picture.")
-
-
-def test_names_keep_their_letters() -> None:
-    assert words.unmarked("rescue worker’s helmet") == "rescue worker’s helmet"
-    assert words.unmarked("4 (no. 353)") == r"4 \(no. 353\)"
-    assert words.unmarked(":red[a_b*]") == r"\:red\[a\_b\*\]"
 
 
 def test_no_name_is_a_formula_in_a_spreadsheet() -> None:
@@ -82,32 +64,23 @@ def all_of(at: AppTest) -> str:
     return "\n".join(str(e.value) for kind in kinds for e in kind)
 
 
-def opened(page: str, **address: str) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
-    at.switch_page(f"pages/{page}.py")
-    at.query_params.update(address)
-    at.run()
-    assert not at.exception
-    return at
-
-
 def test_how_a_run_ended_names_no_folder(failed: Run) -> None:
-    said = all_of(opened("train", mine="tiny"))
+    said = all_of(visit("train", mine="tiny"))
     assert "It ended early: 'tiny/resume/20.pt' could not be read" in said
     assert str(failed.path.parent) not in said
     failed.tell(status="interrupted", error="")
     (failed.path / "log.txt").write_text("OSError: '/opt/python/lib/torch/x.so' is missing\n")
-    said = all_of(opened("train", mine="tiny"))
+    said = all_of(visit("train", mine="tiny"))
     assert "It ended early: OSError: 'x.so' is missing" in said
     failed.tell(status="done", error="", unjudged=f"'{failed.path}/images.npz' is gone")
-    said = all_of(opened("train", mine="tiny"))
+    said = all_of(visit("train", mine="tiny"))
     assert "No verdict: 'tiny/images.npz' is gone" in said
     assert str(failed.path.parent) not in said
 
 
 @pytest.mark.parametrize("page", ["evidence", "noise"])
 def test_pages_name_runs_and_no_folders(failed: Run, page: str) -> None:
-    assert str(failed.path.parent) not in all_of(opened(page, run="tiny"))
+    assert str(failed.path.parent) not in all_of(visit(page, run="tiny"))
 
 
 def test_texts_for_strangers_name_no_folders(
@@ -135,7 +108,7 @@ def test_no_uploader_takes_more_than_the_server_allows(
 ) -> None:
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
-    found = opened(page).file_uploader
+    found = visit(page).file_uploader
     assert found
     assert all(0 < uploader.proto.max_upload_size_mb <= 50 for uploader in found)
 
@@ -146,9 +119,19 @@ def test_a_run_too_large_is_refused_in_one_line(
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
     monkeypatch.setenv("AMBIENT_PUBLIC", "1")
     monkeypatch.setenv("AMBIENT_MAX_UPLOAD", "1000000")
-    at = opened("evidence")
+    at = visit("evidence")
     assert at.file_uploader(key="run-zip").proto.max_upload_size_mb == 1
     zipped = ("run.zip", b"PK" + bytes(2_000_000), "application/zip")
     at.file_uploader(key="run-zip").set_value(zipped).run()
     (error,) = at.error
     assert error.value.startswith("A run as zip: 2 MB; this server takes at most 1 MB.")
+
+
+def test_strangers_open_no_folder_and_send_this_server_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_PUBLIC", "1")
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    app = visit("evidence")
+    assert "Open folder" not in [b.label for b in app.button]
+    assert not [t for t in app.text_input if "folder" in t.label]

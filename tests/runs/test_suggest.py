@@ -31,23 +31,3 @@ def test_the_suggestion_comes_with_its_rule_and_its_levels(
         "sigma", "loss_ideal", "posterior_max", "coverage", "leakage", "image_leakage_bound"
     }  # fmt: skip
     assert (value["corpus"], value["n_train"], value["split_seed"]) == ("digits", 50, 0)
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--n-train", "1787"], "n_train is 1787, every distinct image of 'digits'"),
-        (["--n-train", "1"], "n_train is 1; at least 2"),
-        (["--split-seed", "-1"], "--split-seed is -1; expected a whole number from 0"),
-        (["--seed", "-1"], "--seed is -1; expected a whole number from 0"),
-        (["--corpus", "nowhere"], "'nowhere' is no corpus"),
-        (["--json", "no/where.json"], "is no folder"),
-    ],
-)
-def test_bad_input_is_one_line(
-    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([*SUGGEST, *words]) == 2
-    error = capsys.readouterr().err.strip()
-    assert message in error
-    assert "\n" not in error

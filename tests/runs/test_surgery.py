@@ -52,36 +52,6 @@ def test_the_command_splices(tiny_run: Run, tmp_path: Path) -> None:
     assert not np.array_equal(middle, rival)
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--above", "RUN"], "only --above is given; --above RUN and --switch SIGMA go together"),
-        (["--switch", "0.8"], "only --switch is given"),
-        (["--above", "RUN", "--switch", "0"], "switch is 0; expected a noise level above 0"),
-        (["--above", "RUN", "--switch", "nan"], "switch is nan; expected"),
-        (["--above", "nowhere", "--switch", "1"], "'nowhere' does not exist"),
-        (
-            ["--above", "emoji-100-standard", "--switch", "1"],
-            "makes 8x8x1 images and 'emoji-100-standard' 32x32x3; splice runs of one shape",
-        ),
-    ],
-)
-def test_an_impossible_splice_is_one_line(
-    words: list[str],
-    message: str,
-    tiny_run: Run,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    run, out = str(tiny_run.path), tmp_path / "x.npz"
-    words = [{"RUN": run}.get(w, w) for w in words]
-    assert main(["sample", run, *words, "--out", str(out)]) == 2
-    error = capsys.readouterr().err.strip()
-    assert message in error
-    assert "\n" not in error
-    assert not out.exists()
-
-
 def test_a_noisy_only_run_is_not_asked_below_its_knowledge(tiny_run: Run, tmp_path: Path) -> None:
     above = other(tiny_run, tmp_path / "noisy", arm="noisy-only", cutoff=1.0)
     spliced(tiny_run, above, 1.05)
