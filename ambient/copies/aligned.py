@@ -24,9 +24,9 @@ from ambient.copies.guises import (
     cosines,
     count_guises,
     directions,
+    guises,
     means,
     quarters,
-    shifted,
 )
 from ambient.files import InputError, Tell, silent
 from ambient.images.corpus import to_unit
@@ -37,7 +37,8 @@ FINE = 32  # pixels a side that are compared; larger pictures are averaged over 
 COMPARED = 30_000_000_000  # numbers of candidates in all shifts at most, beyond the nearest few
 FEWEST = 3  # candidates of each query
 VALUES = 2**27  # numbers of queries at once: half a gigabyte
-TOGETHER = 2**23  # and of training pictures in all their guises
+TOGETHER = 2**20  # and of training pictures in all their guises: they stay in the cache
+PART = 256  # queries at once, each with its candidates
 NONE = -2.0  # a cosine of what is no candidate
 
 
@@ -148,7 +149,9 @@ def _compared(
 
 
 def _largest(asked: list[Rows], keys: list[Rows]) -> NDArray[np.float32]:
-    return np.asarray(cosines(asked, keys).max(axis=1))
+    """The largest cosine of each row: few numbers, for which threads of BLAS would only wait."""
+    alike = cosines(asked, keys, lambda a, b: np.einsum("qd,nd->qn", a, b))
+    return np.asarray(alike.max(axis=1))
 
 
 def _turned(queries: Images, train: Images, index: Index, orbit: Orbit) -> Index:
@@ -163,11 +166,17 @@ def _turned(queries: Images, train: Images, index: Index, orbit: Orbit) -> Index
     alike = np.zeros((4, *index.shape), np.float32)
     for found, turned in zip(alike, quarters(pictures, orbit), strict=True):
         keys = [directions(side, orbit.hues) for side in (turned, turned[..., ::-1])]
-        for q in range(len(queries)):
-            one = [part[q : q + 1] for part in asked]
-            both = [cosines(one, [part[places[q]] for part in key])[0] for key in keys]
-            found[q] = np.maximum(*both)
+        for start in range(0, len(queries), PART):
+            some = slice(start, start + PART)
+            one, beside = [part[some] for part in asked], places[some]
+            both = [cosines(one, [part[beside] for part in key], _of_its_own) for key in keys]
+            found[some] = np.maximum(*both)
     return np.where(index < 0, index, 4 * index + alike.argmax(axis=0))
+
+
+def _of_its_own(queries: Rows, keys: NDArray[np.float32]) -> Rows:
+    """Products (q, k) of each query (q, d) and its own keys (q, k, d)."""
+    return np.asarray(np.einsum("qd,qkd->qk", queries, keys))
 
 
 def _by_key(index: Index) -> list[tuple[int, Index, Index]]:
@@ -186,12 +195,13 @@ def _in_all_shifts(
 ) -> Iterator[tuple[Index, Index, list[Rows]]]:
     """Rows and columns of each key, and what it stands for, mirrored and in all shifts."""
     size = max(1, TOGETHER // _numbers(train, orbit))
+    still = replace(orbit, turns=False)
     for start in range(0, len(pairs), size):
         some = pairs[start : start + size]
         keys, turned = np.divmod([key for key, _, _ in some], 4)
         upright = np.stack(list(quarters(to_unit(train[keys]), orbit)))
         pictures = upright[turned, np.arange(len(keys))]
-        found = np.stack(list(shifted(pictures, orbit, _block(train))), axis=1)
+        found = np.stack(list(guises(pictures, still, _block(train))), axis=1)
         for (_, rows, columns), shown in zip(some, found, strict=True):
             yield rows, columns, directions(shown, orbit.hues)
         tell("comparing images", min(start + size, len(pairs)), len(pairs))

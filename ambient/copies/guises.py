@@ -7,18 +7,19 @@ are no difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Literal
 
 import numpy as np
-from einops import rearrange
+from einops import rearrange, reduce
 from jaxtyping import Float
 
 from ambient.config import Config
 from ambient.files import InputError, Record
 
 REACH = 2  # pixels that any copy may be shifted by
+CACHED = 16  # pictures at once, so that what is summed stays in the cache
 FLAT = 0.02  # root mean square around its mean, in [-1, 1] units, below which a picture is flat
 
 Pictures = Float[np.ndarray, "n c h w"]
@@ -62,31 +63,30 @@ def guises(pictures: Pictures, orbit: Orbit, block: int = 1, step: int = 1) -> I
     Raises:
         InputError: quarter turns of pictures that are not square.
     """
-    for quarter in quarters(pictures, orbit):
-        yield from shifted(quarter, orbit, block, step)
+    _check_turns(pictures, orbit)
+    h, w = pictures.shape[2:]
+    modes: tuple[tuple[Literal["edge", "wrap"], int], ...]
+    modes = (("edge", REACH), ("wrap", orbit.shift))
+    for mode, reach in modes:
+        edges = ((0, 0), (0, 0), (reach, reach), (reach, reach))
+        padded = _smoothed(np.pad(pictures, edges, mode=mode), block)
+        for turned in quarters(padded, orbit):  # as if turned before it was padded and averaged
+            for picture, (dy, dx) in product((turned, turned[..., ::-1]), _shifts(reach, step)):
+                if mode == "edge" or dy or dx:
+                    yield _cut(picture, reach + dy, reach + dx, h, w, block)
 
 
 def quarters(pictures: Pictures, orbit: Orbit) -> Iterator[Pictures]:
     """The pictures, and in further quarter turns if these count."""
-    if orbit.turns and pictures.shape[2] != pictures.shape[3]:
-        h, w = pictures.shape[2:]
-        raise InputError(f"pictures of {h}x{w} pixels have no quarter turns; crop them square.")
+    _check_turns(pictures, orbit)
     for quarter in range(4 if orbit.turns else 1):
         yield np.rot90(pictures, quarter, axes=(2, 3))
 
 
-def shifted(pictures: Pictures, orbit: Orbit, block: int = 1, step: int = 1) -> Iterator[Pictures]:
-    """The pictures mirrored and shifted (see `guises`)."""
+def _check_turns(pictures: Pictures, orbit: Orbit) -> None:
     h, w = pictures.shape[2:]
-    for picture in (pictures, pictures[..., ::-1]):
-        modes: tuple[tuple[Literal["edge", "wrap"], int], ...]
-        modes = (("edge", REACH), ("wrap", orbit.shift))
-        for mode, reach in modes:
-            edges = ((0, 0), (0, 0), (reach, reach), (reach, reach))
-            padded = _smoothed(np.pad(picture, edges, mode=mode), block)
-            for dy, dx in _shifts(reach, step):
-                if mode == "edge" or dy or dx:
-                    yield _cut(padded, reach + dy, reach + dx, h, w, block)
+    if orbit.turns and h != w:
+        raise InputError(f"pictures of {h}x{w} pixels have no quarter turns; crop them square.")
 
 
 def count_guises(orbit: Orbit, step: int = 1) -> int:
@@ -103,17 +103,30 @@ def _shifts(reach: int, step: int) -> Iterator[tuple[int, int]]:
 
 def means(pictures: Pictures, block: int) -> Pictures:
     """Averages over blocks of pixels; what is left over at the edges is left out."""
-    h, w = pictures.shape[2:]
-    return _cut(_smoothed(pictures, block), 0, 0, h, w, block)
+    if block == 1:
+        return pictures
+    h, w = (block * (side // block) for side in pictures.shape[2:])
+    found = reduce(pictures[:, :, :h, :w], "n c (y i) (x j) -> n c y x", "mean", i=block, j=block)
+    return np.asarray(found)
 
 
 def _smoothed(pictures: Pictures, block: int) -> Pictures:
     """The average of the block that begins at each pixel."""
-    h, w = (side - block + 1 for side in pictures.shape[2:])
     if block == 1:
         return pictures
-    rows = np.add.reduce([pictures[:, :, i : i + h] for i in range(block)])
-    return np.add.reduce([rows[..., i : i + w] for i in range(block)]) / np.float32(block**2)
+    h, w = (side - block + 1 for side in pictures.shape[2:])
+    found = np.empty((*pictures.shape[:2], h, w), pictures.dtype)
+    for start in range(0, len(pictures), CACHED):
+        some = pictures[start : start + CACHED]
+        rows = some[:, :, :h].copy()
+        for i in range(1, block):
+            rows += some[:, :, i : i + h]
+        sums = found[start : start + CACHED]
+        sums[:] = rows[..., :w]
+        for i in range(1, block):
+            sums += rows[..., i : i + w]
+        sums /= block**2
+    return found
 
 
 def _cut(smoothed: Pictures, y: int, x: int, h: int, w: int, block: int) -> Pictures:
@@ -128,17 +141,26 @@ def directions(pictures: Pictures, hues: bool) -> list[Rows]:
     return _split(rows) if hues and pictures.shape[1] == 3 else [rows]
 
 
-def cosines(a: list[Rows], b: list[Rows]) -> Float[np.ndarray, "q n"]:
+def _all_pairs(a: Rows, b: Rows) -> Float[np.ndarray, "q n"]:
+    return np.asarray(a @ b.T)
+
+
+def cosines(
+    a: list[Rows], b: Sequence[Rows], times: Callable[[Rows, Rows], Rows] = _all_pairs
+) -> Float[np.ndarray, "q n"]:
     """The product of each pair of `directions`, the largest over all hues where these are split.
 
     A turn of b's colors by t leaves gray and multiplies u + iv by e^(it), so the product is
     g.g' + Re(e^(-it) (u + iv).(u' - iv')), whose maximum is g.g' + |(u + iv).(u' - iv')|.
+
+    Args:
+        times: products of rows, of each a with each b unless others are wanted.
     """
-    gray = a[0] @ b[0].T
+    gray = times(a[0], b[0])
     if len(a) == 1:
         return gray
-    real = a[1] @ b[1].T + a[2] @ b[2].T
-    imaginary = a[2] @ b[1].T - a[1] @ b[2].T
+    real = times(a[1], b[1]) + times(a[2], b[2])
+    imaginary = times(a[2], b[1]) - times(a[1], b[2])
     return gray + np.hypot(real, imaginary)
 
 
