@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from einops import rearrange, reduce
 from numpy.typing import NDArray
+from scipy import fft
 
 from ambient.copies.rules import UNLIKE
 from ambient.images.readings import glance, turnings
@@ -97,7 +98,7 @@ def _turned(a: Floats, b: Floats) -> tuple[str, Floats]:
     square = b.shape[0] == b.shape[1]
     ways = [w[0] for w in turnings(b[None])] if square else [b, b[:, ::-1]]
     wanted = _coarse(a[None])[0]
-    alike = np.array([wanted @ _coarse(way[None])[0] for way in ways])
+    alike = _coarse(np.stack(ways)) @ wanted
     alike[0] += 1e-3
     best = int(alike.argmax())
     return TURNINGS[best], ways[best]
@@ -129,20 +130,36 @@ def _rms(difference: NDArray[np.floating]) -> float:
 
 
 def _shifted(a: Floats, b: Floats) -> float:
-    """What is left where the two overlap, at the best shift."""
-    reach = max(2, min(a.shape[:2]) // 16)
-    steps = range(-reach, reach + 1)
-    return min(_rms(_window(a, dy, dx) - _window(b, -dy, -dx)) for dy in steps for dx in steps)
+    """What is left where the two overlap, at the best shift.
+
+    Of all shifts at once: the sum of (a - b)^2 is that of a^2 and b^2 less twice their correlation.
+    """
+    h, w = a.shape[:2]
+    reach = max(2, min(h, w) // 16)
+    steps = np.arange(-reach, reach + 1)
+    seen = np.ix_(steps, steps)
+    sides = [fft.rfft2(x.astype(np.float64), (h + reach, w + reach), (0, 1)) for x in (a, b)]
+    product = (sides[0] * sides[1].conj()).sum(axis=2)
+    alike = fft.irfft2(product, (h + reach, w + reach))[seen]
+    overlap = np.outer(h - abs(steps), w - abs(steps)) * a.shape[2]
+    squares = _in_windows(a, steps) + _in_windows(b, -steps) - 2 * alike
+    return float(np.sqrt(np.maximum(squares / overlap, 0).min()))
 
 
-def _window(x: Floats, dy: int, dx: int) -> Floats:
-    h, w = x.shape[:2]
-    return x[max(dy, 0) : h + min(dy, 0), max(dx, 0) : w + min(dx, 0)]
+def _in_windows(x: Floats, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums of squares over what the picture shares with one that is shifted along each axis."""
+    sums = np.zeros((x.shape[0] + 1, x.shape[1] + 1))
+    sums[1:, 1:] = (x.astype(np.float64) ** 2).sum(axis=2).cumsum(axis=0).cumsum(axis=1)
+    (top, bottom), (left, right) = (
+        (np.maximum(steps, 0), side + np.minimum(steps, 0)) for side in x.shape[:2]
+    )
+    near = sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)]
+    return np.asarray(near - sums[np.ix_(bottom, left)] + sums[np.ix_(top, left)])
 
 
 def _recolored(a: Floats, b: Floats) -> float:
     """What is left once b's colors are mapped linearly to a's."""
     colors = np.column_stack([b.reshape(-1, b.shape[2]), np.ones(b.shape[0] * b.shape[1])])
     wanted = a.reshape(-1, a.shape[2])
-    mixed = colors @ np.linalg.lstsq(colors, wanted, rcond=None)[0]
+    mixed = colors @ np.linalg.lstsq(colors.T @ colors, colors.T @ wanted, rcond=None)[0]
     return _rms(wanted - mixed)
