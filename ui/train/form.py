@@ -23,7 +23,7 @@ OPEN = "advanced"  # in the address, and in the session: whether the form is unf
 
 
 def start_from(run: Run) -> None:
-    """Unfold the form with a run's settings, to go on from its weights; for `on_click`."""
+    """Unfold the form with a run's settings, to go on from its weights."""
     fill({**settings(run.config), "start": f"{run.name}@{run.last_step}"})
     st.session_state[OPEN] = True
     st.query_params.pop("mine", None)

@@ -149,14 +149,10 @@ def _continue(run: Run) -> None:
         _act(run, f"Go on to step {more:,}", "play_arrow", lambda key: queue.extend(run, more, key))
     if run.steps:
         about = "A new run that starts from this one's weights."
-        st.button(
-            "Other settings",
-            f"fork-{run.name}",
-            icon=":material/fork_right:",
-            on_click=form.start_from,
-            args=(run,),
-            help=about,
-        )
+        key, icon = f"fork-{run.name}", ":material/fork_right:"
+        if st.button("Other settings", key, icon=icon, help=about):
+            form.start_from(run)
+            st.rerun()  # the whole page: this part of it would go on to show the run
 
 
 def _deletion(run: Run) -> None:
