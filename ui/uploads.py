@@ -21,7 +21,8 @@ from ambient.runs.limits import Limits
 from ui import words
 from ui.pictures import Images
 
-SETS = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "zip", "npz"]  # what sets of pictures come in
+# What sets of pictures come in.
+SETS = ["png", "jpg", "jpeg", "jfif", "webp", "bmp", "gif", "tif", "tiff", "zip", "npz"]
 PICTURES = ["png", "jpg", "jpeg", "webp"]  # what single ones come in
 FORMATS = ("PNG", "JPEG", "WEBP")  # the same, by content
 PICTURE_BYTES = 10 * 2**20

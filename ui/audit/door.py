@@ -87,8 +87,8 @@ def _show(seen: Glance, label: str) -> None:
 
 
 HELP = (
-    "PNG, JPEG, WebP, BMP or GIF; or all of them as one zip, or one npz of *images*. Pictures are "
-    "brought to squares of one size."
+    "PNG, JPEG, WebP, BMP, GIF or TIFF; or all of them as one zip, or one npz of *images*. "
+    "Pictures are brought to squares of one size."
 )
 
 

@@ -75,7 +75,7 @@ def put_away() -> None:
 
 def _promise() -> str:
     """Who sees the pictures, and how long they stay."""
-    what = "PNG, JPEG, WebP, BMP or GIF, or all of them as one zip, or one npz of *images*. "
+    what = "PNG, JPEG, WebP, BMP, GIF or TIFF, or all of them as one zip, or one npz of *images*. "
     if not is_public():
         return f"{what}They are copied into the run's folder and stay there with it."
     return (
