@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -126,6 +127,7 @@ def report_on(
             count(words),
             count([words[i] for i in one]),
             unseen,
+            partial(look.by_nature, words),
             recall,
             obstacle(sets, unseen, chained),
             remark(sets),

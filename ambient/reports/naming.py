@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ambient.copies.aligned import find_neighbors
 from ambient.copies.guises import Orbit
 from ambient.copies.likeness import flat, is_exact, likenesses
 from ambient.copies.records import Verdicts
-from ambient.copies.rules import UNLIKE
-from ambient.copies.sets import Images, no_copies, one_of_each
+from ambient.copies.rules import UNLIKE, UNSEEN
+from ambient.copies.sets import Images, no_copies, one_of_each, stand_ins
 from ambient.files import Tell
 from ambient.images.changes import CHANGES, changed
 from ambient.images.twins import twin_radius
@@ -22,6 +23,7 @@ from ambient.reports.records import COMMON, NOTHING, Recall, Tally
 from ambient.reports.sets import Sets
 
 PLANTED = 40  # copies of each kind
+FEWEST = 3  # images, for a nearest and a second nearest of each
 
 Words = list[str | None]  # what an image is, None where it is not named
 
@@ -53,7 +55,7 @@ class Look:
         called = [s.copy for s in self.judged.samples]
         words = self._words(self.sets.made.images, nearest, called)
         common = self.sets.common
-        if common is None:
+        if common is None or self.chained:
             return words
         showing = {i for i, word in enumerate(words) if word and common[nearest[i]]}
         if beyond(len(showing), len(words), *self.sets.expected):
@@ -68,6 +70,39 @@ class Look:
         pictures, _ = no_copies(images, images.train, images.heldout)
         called = np.array(self.judged.heldout_ratios) < self.judged.copies.ratio.threshold
         return count(self._words(pictures, self.judged.heldout_nearest, called.tolist()))
+
+    def by_nature(self, words: Words) -> Tally:
+        """What real images are of others: how often nature alone makes what would be named.
+
+        Held-out images, with those that were left out as twins of training images; training
+        images, each among the others, its twins too; and where none are held out, also those of
+        the generated images that no word explains, each among themselves. What repeats often
+        (`Sets.common`) counts here no more than among generated images.
+        """
+        known, common, unseen = self.sets.known.images, self.sets.common, self.unseen()
+        rare = np.ones(len(known), bool) if common is None else ~common
+        found = self._of_one_another(known, rare)
+        if self.judged.calibrated_on == UNSEEN:
+            counts = np.array([unseen.of, unseen.explained, unseen.exact]) + self.sets.single
+        else:
+            left = np.array([word in (None, UNLIKE) for word in words], bool)
+            counts = self._of_one_another(self.sets.made.images[left], np.ones(left.sum(), bool))
+        of, explained, exact = (found + counts).tolist()
+        return Tally(of=of, named=explained, explained=explained, exact=exact)
+
+    def _of_one_another(self, images: Images, rare: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Of how many images how many are a rare one of the others, changed in a way that is known,
+        and how many are one that is merely mirrored or turned."""
+        if len(images) < FEWEST:
+            return np.zeros(3, np.int64)
+        each = np.arange(len(images))
+        some = stand_ins(each)
+        nearest = find_neighbors(images[some], images, each, self.orbit, some).aligned.nearest
+        said = likenesses(images[some], images, nearest.tolist(), self.radius)
+        shown = [word for word, one in zip(said, rare[nearest], strict=True) if one]
+        explained = sum(word != UNLIKE for word in shown)
+        turned = sum(word.startswith("identical,") for word in shown)
+        return np.array([len(some), explained, turned])
 
     def recall(self, seed: int, tell: Tell) -> tuple[Recall, ...]:
         """What is named of copies of training images, changed in each of `CHANGES`."""

@@ -20,11 +20,11 @@ from ambient.images.read import plain
 from ambient.images.readings import USUAL, Glances, Reading, Seen
 from ambient.images.sheets import is_sheet
 from ambient.images.squares import See
-from ambient.images.twins import twin_groups
+from ambient.images.twins import TWIN_LEAST, twin_groups
 from ambient.runs.limits import Limits
 
 SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
-REPEATED = 5  # so many equal images of a set, and
+REPEATED = 5  # so many equal images, but for grain, of a set, and
 OFTEN = 0.02  # this share of it, are what repeats in nature
 HALF = 0.5  # of a set and more within another is no chance: one was given for the other
 GRAY = 2  # gray images among generated ones, and
@@ -47,7 +47,8 @@ class Sets:
         common: bool (n,), training images that show what repeats in nature: twins of held-out
             images, or many equal ones.
         expected: how many of how many real images show that: what no generator copied.
-        twins: held-out images that were left out, as twins of training images.
+        twins: held-out images that were left out, as twins of training images; `single` of them
+            are like a training image that no other held-out one is like.
         reading: how the files were read; `tried` other ways.
         notes: what is odd about the sets, one line each.
         sheets: generated files that look like contact sheets.
@@ -59,6 +60,7 @@ class Sets:
     common: NDArray[np.bool_] | None = None
     expected: tuple[int, int] = (0, 0)
     twins: int = 0
+    single: int = 0
     reading: Reading = USUAL
     tried: int = 1
     notes: tuple[str, ...] = ()
@@ -216,13 +218,13 @@ def _in_gray(corpus: Corpus) -> Corpus:
 def without_twins(sets: Sets) -> Sets:
     """What repeats in nature, what is unseen, and whether one set was given for another."""
     known, unseen, notes = sets.known, sets.unseen, list(sets.notes)
-    common = repeated(known.images)
+    common = repeated(known.images, known.groups)
     if unseen is None:
         return replace(sets, common=common, expected=(int(common.sum()), len(known)))
     n = len(known)
     groups = twin_groups(np.concatenate([known.images, unseen.images]))
     twin = np.isin(groups[n:], groups[:n])
-    shown = ~flat(unseen.images)
+    shown, single = ~flat(unseen.images), 0
     if (twin & shown).sum() >= HALF * max(1, shown.sum()):
         notes.append(
             f"{int(twin.sum()):,} of {len(unseen):,} held-out images are training images: was one "
@@ -230,6 +232,7 @@ def without_twins(sets: Sets) -> Sets:
         )
     else:
         common |= np.isin(groups[:n], groups[n:][shown])
+        single = int((np.unique(groups[n:][twin & shown], return_counts=True)[1] == 1).sum())
     if is_given_twice(sets.made.images, unseen.images):
         notes.append(SWAPPED)
     kept = np.flatnonzero(~twin)
@@ -246,6 +249,7 @@ def without_twins(sets: Sets) -> Sets:
         common=common,
         expected=(int((twin & shown).sum()), len(unseen)),
         twins=int(twin.sum()),
+        single=single,
         notes=tuple(notes),
     )
 
@@ -256,10 +260,23 @@ def equal_groups(images: Images) -> NDArray[np.int64]:
     return np.array([first.setdefault(bytes(image), i) for i, image in enumerate(images)], np.int64)
 
 
-def repeated(images: Images) -> NDArray[np.bool_]:
-    """Which images (n, h, w, c) are among many equal ones."""
-    _, which, counts = np.unique(equal_groups(images), return_inverse=True, return_counts=True)
-    return np.asarray((counts >= max(REPEATED, OFTEN * len(images)))[which])
+def repeated(images: Images, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which images (n, h, w, c) are among many that are equal, but for grain.
+
+    Args:
+        groups: of twins, among which these are.
+    """
+    least = max(REPEATED, OFTEN * len(images))
+    some = np.flatnonzero(_sizes(groups) >= least)
+    found = np.zeros(len(images), bool)
+    found[some] = _sizes(twin_groups(images[some], TWIN_LEAST)) >= least
+    return found
+
+
+def _sizes(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many images the group of each holds."""
+    _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.asarray(counts[which], np.int64)
 
 
 def is_given_twice(images: Images, others: Images) -> bool:

@@ -185,6 +185,8 @@ def test_every_change_is_planted_and_most_are_found(report: Audit) -> None:
         ((15, 15, 15), (3, 1, 0), "copies"),
         ((3, 0, 0), (3, 0, 0), "none"),
         ((3, 1, 1), (3, 0, 0), "unclear"),
+        ((5, 5, 5), (0, 0, 0), "copies"),
+        ((5, 5, 5), (1, 1, 1), "unclear"),
         ((12, 0, 0), (3, 0, 0), "unclear"),
         ((90, 90, 90), (90, 90, 90), "none"),
         ((0, 0, 0), (3, 0, 0), "none"),
@@ -197,8 +199,9 @@ def test_an_answer_weighs_what_is_named_against_what_is_no_copy(
     tally, beside = (
         Tally(of=300, **dict(zip(names, counts, strict=True))) for counts in (generated, unseen)
     )
+    nature = Tally(of=600, **{name: 2 * n for name, n in zip(names, unseen, strict=True)})
     recall = [Recall(change="turned", planted=40, found=30)]
-    found = said.conclude([], tally, tally, beside, recall)
+    found = said.conclude([], tally, tally, beside, lambda: nature, recall)
     assert found.key == key
     if not tally.named:  # 3.7 of 300 at most, of which three quarters would be found
         assert "up to 1.6 %" in found.sentence

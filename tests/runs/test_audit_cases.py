@@ -100,6 +100,19 @@ def blank(color: str = "black") -> Image.Image:
     return Image.new("RGB", (SIDE, SIDE), color)
 
 
+def grainy(pictures: Pictures, seed: int, one_in: int = 3) -> Pictures:
+    """Some of them an empty slide under a lens, each with grain of its own."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
+    empty = (200 - 40 * (x**2 + y**2))[..., None]
+    return [
+        Image.fromarray((empty + rng.normal(size=(SIDE, SIDE, 3))).astype(np.uint8))
+        if i % one_in == 0
+        else picture
+        for i, picture in enumerate(pictures)
+    ]
+
+
 def often(what: Image.Image, pictures: Pictures, one_in: int = 3) -> Pictures:
     return [what if i % one_in == 0 else picture for i, picture in enumerate(pictures)]
 
@@ -157,6 +170,9 @@ def readings() -> Iterator[Case]:
     for tag in (3, 5, 6, 8):
         yield Case(f"orientation {tag}", "copies", square, square, exif=tag, says=["turned"])
     yield Case("orientation, no copies", "none", square, new, exif=6)
+    many, others = scenes(100), unseen(95)
+    tipped = turned(SIDEWAYS[0], many[:5] + others)
+    yield Case("5 of 100 turned", "copies", many, tipped, says=["5 of 100", "turned"])
     for way in (*SIDEWAYS, Image.Transpose.FLIP_TOP_BOTTOM):
         said = ["turned"]
         yield Case(f"turned {way.name}", "copies", square, turned(way, square), says=said)
@@ -202,6 +218,9 @@ def repetitions() -> Iterator[Case]:
     sets = [often(blank(), pictures) for pictures in (square, new, held)]
     yield Case("blanks everywhere", "none", *sets)
     yield Case("blanks, nothing held out", "none", *sets[:2])
+    sets = [grainy(pictures, i) for i, pictures in enumerate((square, new, held))]
+    yield Case("empty slides everywhere", "none", *sets)
+    yield Case("empty slides, nothing held out", "none", *sets[:2])
     sets = [often(logo, pictures, 4) for pictures in (square, new, held)]
     yield Case("a logo everywhere", "none", *sets)
     yield Case("a logo, nothing held out", "none", *sets[:2])
