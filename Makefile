@@ -46,6 +46,7 @@ encoder: $(VENV)/.test           ## retrain assets/encoder
 assets: $(VENV)/.run             ## train, judge and store the runs of assets/runs.json; resumable
 	$(PY) -m scripts.build_runs
 	$(PY) -m scripts.build_microscope
+	$(PY) -m scripts.build_words
 	$(PY) -m scripts.build_features
 	$(PY) -m scripts.build_audit
 

@@ -22,7 +22,7 @@ from ambient.copies.spaces import FEATURES, QUALITY
 from ambient.files import ASSETS, write_atomically
 from ambient.reports.comparison import Mean
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
-from scripts import audit_trials, judged_pairs
+from scripts import audit_trials, judged_pairs, prompt_tables
 from scripts.page import Table, render
 from scripts.stage_tables import along_training
 from scripts.sweep_tables import (
@@ -303,10 +303,12 @@ def pages() -> dict[Path, str]:
         "half": max(h for c in found["surgery"] for h in c["half"]),
     }
     audits = render("audit", filters, audit_trials.figures())
+    asked = render("text", filters, prompt_tables.figures())
     return {
         DOCS / "results.md": render("results", filters, found),
         README: replaced(README, "results", render("readme", filters, found)),
         DOCS / "audit.md": replaced(DOCS / "audit.md", "trials", audits),
+        DOCS / "text.md": replaced(DOCS / "text.md", "verdicts", asked),
     }
 
 

@@ -42,7 +42,7 @@ def families() -> dict[str, Family]:
     table: dict[str, dict[float, Run]] = {}
     for run in data.bundled():
         c = run.config
-        if c.arm in ("standard", "ambient") and not c.augment:
+        if c.arm in ("standard", "ambient") and not c.augment and not c.text:
             name = str(c.n_train) if c.corpus == "emoji" else f"{c.corpus}-{c.n_train}"
             table.setdefault(name, {}).setdefault(c.cutoff, run)
     known = [(name, dict(sorted(runs.items()))) for name, runs in table.items()]
@@ -199,8 +199,10 @@ def _of_runs(runs: Family, measure: str) -> Field:
     """Single runs. A measure of quality may depend on the number of samples, so with one every run
     is shown by its stages, which have equally many."""
     c = runs[0.0].config
-    alike = (c.corpus, c.n_train)
-    every = [r for r in data.bundled() if (r.config.corpus, r.config.n_train) == alike]
+    alike = (c.corpus, c.n_train, c.text)
+    every = [
+        r for r in data.bundled() if (r.config.corpus, r.config.n_train, r.config.text) == alike
+    ]
     paths: dict[str, list[Point]] = {}
     samples = set()
     for run in every:

@@ -21,6 +21,7 @@ from ambient.runs.folder import Run
 from ui import cutoffs, data, stages, words
 from ui.charts.cutoffs import copies_against_cutoff, copies_against_switch, quality_against_copies
 from ui.charts.levels import noise_levels
+from ui.charts.prompts import obedience
 from ui.charts.training import copies_along
 from ui.charts.verdicts import roc
 from ui.cutoffs import Family
@@ -55,6 +56,8 @@ def every() -> list[Figure]:
     found: list[Figure] = []
     for run in data.bundled():
         found += [*_samples(run), *_along(run), *_levels(run)]
+    for name, asked in stages.told().items():
+        found += _prompts(name, asked)
     for name, runs in cutoffs.families().items():
         found += [*_cutoffs(name, runs), *_splices(name, runs)]
     return found
@@ -105,6 +108,19 @@ def _levels(run: Run) -> Iterator[Figure]:
             [words.provenance(run, data.report(run))],
             lambda: curves.levels,
             chart=lambda: noise_levels(curves, run.config.arm, strip(data.sets(run).train[0])),
+        )
+
+
+def _prompts(name: str, runs: stages.Runs) -> Iterator[Figure]:
+    table = stages.prompt_rows(runs)
+    if table:
+        yield Figure(
+            f"prompts-{name.replace(' ', '-')}",
+            f"What obeying words costs, {name}",
+            "\n".join(words.evaluates(run) for run in runs.values()),
+            [words.provenance(run, data.report(run)) for run in runs.values()],
+            lambda: table,
+            chart=lambda: obedience(table),
         )
 
 

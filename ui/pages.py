@@ -6,6 +6,7 @@ PAGES = (
     ("home", "Copy or new?", "compare", "Step by step, new pictures become copies."),
     ("noise", "Noise", "grain", "What comes back out of noise."),
     ("cutoff", "Cutoff", "tune", "What the cutoff costs and what it buys."),
+    ("words", "Words", "chat", "Words in, pictures out: who answers with a copy?"),
     ("evidence", "Evidence", "frame_inspect", "Every sample beside its nearest images."),
     ("audit", "Audit", "fact_check", "Are my samples just my training images?"),
     ("train", "Train", "model_training", "Train a model here and watch it."),

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from ambient.copies.aligned import find_neighbors
+from ambient.copies.asked import Asked
 from ambient.copies.guises import orbit_of
 from ambient.copies.records import Report
 from ambient.copies.rules import RESEMBLING
@@ -71,7 +72,8 @@ def pairs() -> dict[str, dict[str, Run]]:
     """
     found: dict[str, dict[float, Run]] = {}
     for run in sorted(data.bundled(), key=order):
-        if run.config.arm in ("standard", "ambient") and copies(run):
+        c = run.config
+        if c.arm in ("standard", "ambient") and not c.text and copies(run):
             found.setdefault(size_name(run), {}).setdefault(run.config.cutoff, run)
     return {name: _pair(runs) for name, runs in found.items() if 0.0 in runs}
 
@@ -170,3 +172,33 @@ def find(run: Run, images: Images) -> Found:
 
 def panel_name(run: Run) -> str:
     return words.arm_name(run.config).capitalize()
+
+
+def told() -> dict[str, dict[str, Run]]:
+    """Bundled runs that learned from captions, by their training images and arm."""
+    found: dict[str, dict[str, Run]] = {}
+    for run in sorted(data.bundled(), key=order):
+        if run.config.text:
+            found.setdefault(words.family(run), {}).setdefault(run.config.arm, run)
+    return found
+
+
+def prompt_rows(runs: Runs) -> Rows:
+    """The verdicts on all kinds of prompts, a row each."""
+    return [
+        {"run": run.name, "arm": run.config.arm, **_flat(asked)}
+        for run in runs.values()
+        if (report := data.report(run)) and report.prompts
+        for asked in report.prompts.asked
+    ]
+
+
+def _flat(asked: Asked) -> dict[str, Any]:
+    kept = ("kind", "guidance", "n_samples", "copies", "copies_ci95", "own", "own_ci95")
+    row: dict[str, Any] = {name: getattr(asked, name) for name in kept}
+    row |= {"kid": asked.kid, "kid_noncopies": asked.kid_noncopies}
+    for name in ("precision", "category"):
+        fit = getattr(asked, name)
+        for part in ("rate", "ci95", "ceiling", "floor"):
+            row[f"{name}_{part}"] = getattr(fit, part) if fit else None
+    return row

@@ -56,7 +56,8 @@ def family(run: Run) -> str:
 
 def run_name(run: Run) -> str:
     c = run.config
-    return f"{Path(c.corpus).name}, n = {c.n_train}, {arm_name(c)}"
+    told = ", with captions" if c.text else ""
+    return f"{Path(c.corpus).name}, n = {c.n_train}, {arm_name(c)}{told}"
 
 
 def prominent() -> Literal["primary", "secondary"]:
@@ -148,8 +149,8 @@ def provenance(
     run: Run, judged: Report | Verdicts | None, live: bool = False, step: int | None = None
 ) -> str:
     """Which run, samples and rule a number comes from."""
-    c, step = run.config, step or _step(run, judged)
-    parts = [Path(c.corpus).name, f"n = {c.n_train}", arm_name(c), f"step {step:,}"]
+    step = step or _step(run, judged)
+    parts = [run_name(run).replace(", ", " · "), f"step {step:,}"]
     if isinstance(judged, Report):
         seeds = [row.seed for row in judged.samples]
         parts += [f"seeds {min(seeds)} to {max(seeds)}"] if seeds else []

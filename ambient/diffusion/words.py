@@ -23,14 +23,12 @@ from ambient.config import WORDS, Config
 from ambient.diffusion.denoiser import Denoiser, Prompted
 from ambient.diffusion.training import Captions
 from ambient.files import InputError
-from ambient.images.captions import plan
+from ambient.images.captions import MISSING, PACKAGE, is_installed, plan
 from ambient.images.corpus import Corpus, Split
 from ambient.images.read import guarded, plain
 
-PACKAGE = "wordllama"
 VECTORS = "weights/l2_supercat_256.safetensors"
 PIECES = "tokenizers/l2_supercat_tokenizer_config.json"
-MISSING = "words need the packages of requirements-text.txt: pip install -r requirements-text.txt"
 SPREAD = 0.913  # standard deviation of the vectors, which are read in units of it
 BEGINNING = 200  # characters of a text that are cut into pieces: more than eight pieces
 
@@ -45,11 +43,6 @@ class Vocabulary(NamedTuple):
 
     find: Callable[[str], list[int]]
     vectors: Shaped[Tensor, "p v"]
-
-
-def is_installed() -> bool:
-    """Whether words can be read here."""
-    return find_spec(PACKAGE) is not None and find_spec("tokenizers") is not None
 
 
 @cache

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from ambient.files import InputError, Record, decode_record
 from ambient.images.corpus import Corpus
 from ambient.images.read import MAX_TEXT, guarded, plain
 
+PACKAGE = "wordllama"  # whose vectors stand for words
+MISSING = "words need the packages of requirements-text.txt: pip install -r requirements-text.txt"
 LISTS = ("metadata.jsonl", "captions.jsonl")  # the first is that of Hugging Face's imagefolder
 MAX_BYTES = 50_000_000  # of a list of captions
 DOUBLED = 0.05  # share of the images that the controls on doubled images show more often
@@ -30,6 +33,11 @@ BUNDLED: dict[str, Callable[[str], str]] = {
     "emoji": str,
     "kanji": lambda name: name.partition(" ")[2],
 }
+
+
+def is_installed() -> bool:
+    """Whether words can be read here."""
+    return find_spec(PACKAGE) is not None and find_spec("tokenizers") is not None
 
 
 class Line(Record, frozen=True, kw_only=True):

@@ -20,8 +20,8 @@ from ambient.copies.spaces import FEATURES
 from ambient.diffusion.noise import SeededNoise
 from ambient.diffusion.samplers import sample
 from ambient.diffusion.schedule import SamplerConfig
-from ambient.diffusion.words import MISSING, is_installed
 from ambient.files import InputError, Tell, silent, whole
+from ambient.images.captions import MISSING, is_installed
 from ambient.images.corpus import to_bytes, to_unit
 from ambient.images.read import plain
 from ambient.models.subject import Subject, as_run, as_subject

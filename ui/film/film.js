@@ -6,6 +6,7 @@ const NEXT = "M6 5l9 7-9 7zM16 5h3v14h-3z"
 const SMALLEST = 46 // CSS pixels a picture is wide before its row breaks
 const AROUND = 4 // CSS pixels around each picture, for its frame
 const PAUSE_AFTER_KEYS = 300 // milliseconds: several presses are one move
+const NAMED = 64 // CSS pixels a picture is wide before the name of its nearest fits under it
 const WIDE = 900 // CSS pixels that two rows side by side need
 const A_DRAG = 6 // CSS pixels a finger moves before it is no tap
 
@@ -115,7 +116,9 @@ class Film {
         : make("span", { className: "cell" }, canvas)
       const whole = make("span", { className: "place" }, box)
       if (row.labels.length) whole.append(make("small", { textContent: row.labels[c] }))
-      return { whole, box, canvas }
+      const nearest = this.data.beneath ? { canvas: make("canvas"), name: make("small") } : null
+      if (nearest) whole.append(make("span", { className: "nearest" }, nearest.canvas, nearest.name))
+      return { whole, box, canvas, nearest }
     })
     const grid = make("div", { className: "cells" }, ...cells.map((cell) => cell.whole))
     grid.setAttribute("role", this.data.taps ? "radiogroup" : "img")
@@ -174,10 +177,15 @@ class Film {
     return score < this.data.lines[i] ? "copy" : score < (this.data.resembles ?? 0) ? "resembles" : "new"
   }
 
-  show(part, { box, canvas }, c, i) {
+  show(part, { box, canvas, nearest }, c, i) {
     const mark = this.mark(part, c, i)
     box.dataset.mark = mark
     this.paint(canvas, at(part.tiles, i)[c], part.size)
+    if (nearest) {
+      const [tile, name] = this.data.pool[at(part.near, i)[c][0]]
+      this.paint(nearest.canvas, tile, part.size / 2)
+      nearest.name.textContent = part.size < NAMED ? "" : name
+    }
     if (!this.data.taps) return
     const chosen = this.cell?.[0] === this.parts.indexOf(part) && this.cell[1] === c
     box.setAttribute("aria-checked", chosen)

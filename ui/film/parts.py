@@ -115,6 +115,7 @@ class Film:
         largest: CSS pixels a picture is wide at most.
         one_line: where there is little room, rows show as many pictures as one line takes.
         abreast: rows stand side by side where there is room.
+        beneath: under each picture stands the training image nearest to it, with its name.
     """
 
     rows: Sequence[Row]
@@ -130,6 +131,7 @@ class Film:
     largest: int = 160
     one_line: bool = False
     abreast: bool = False
+    beneath: bool = False
 
     @cached_property
     def packed(self) -> Packed:
@@ -169,6 +171,7 @@ class Packed:
             "largest": film.largest,
             "one_line": film.one_line,
             "abreast": film.abreast,
+            "beneath": film.beneath,
         }
         address = f"data:image/png;base64,{base64.b64encode(strip).decode()}"
         version = hashlib.sha256(repr(data).encode()).hexdigest()

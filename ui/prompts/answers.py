@@ -1,0 +1,121 @@
+"""What runs make of a prompt: stored for some prompts, drawn now for others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from ambient.copies.records import Report
+from ambient.files import ASSETS, InputError, read_record
+from ambient.reports.records import Signals
+from ambient.runs import folder as store
+from ambient.runs.folder import SIGNALS_FILE, Run
+from ui import data
+from ui.pictures import Images
+
+PACKS = ASSETS / "words"  # made by scripts/build_words.py
+GUIDANCES = (0.0, 1.0, 2.0, 4.0)  # the first tells the network nothing
+SCORED = 2.0  # the guidance at which a prompt is scored
+SEEDS = tuple(range(6))
+SAMPLER, STEPS = "dpmpp-2m", 18  # nineteen calls: a visitor waits half as long as for Heun
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Pictures of one prompt.
+
+    Attributes:
+        images: uint8 (guidances, seeds, h, w, c).
+        score: how far the words move the first steps of sampling (`reports.signals`).
+    """
+
+    images: Images
+    score: float
+
+
+@dataclass(frozen=True)
+class Pack:
+    """What is stored of a run.
+
+    Attributes:
+        drawn: by prompt.
+        kinds: the kind of each prompt in `drawn`, as `reports.prompts` names it.
+        learned, unseen: scores of many captions that it learned, and of others.
+    """
+
+    drawn: Mapping[str, Drawn]
+    kinds: Mapping[str, str]
+    learned: NDArray[np.float64]
+    unseen: NDArray[np.float64]
+
+
+def pack(run: Run) -> Pack | None:
+    """The stored answers of a run, if they are of the network that it holds now."""
+    path = PACKS / f"{run.name}.npz"
+    found = _pack(str(path), data.stamp(path)) if path.exists() else None
+    return found[0] if found and found[1] == run.checkpoint_sha256() else None
+
+
+@st.cache_resource(max_entries=8)
+def _pack(path: str, changed: int) -> tuple[Pack, str]:
+    with np.load(path, allow_pickle=False) as f:
+        stored = {name: f[name] for name in f.files}
+    prompts = stored["prompts"].tolist()
+    parts = zip(stored["images"], stored["scores"].tolist(), strict=True)
+    found = Pack(
+        {prompt: Drawn(*part) for prompt, part in zip(prompts, parts, strict=True)},
+        dict(zip(prompts, stored["kinds"].tolist(), strict=True)),
+        stored["learned"],
+        stored["unseen"],
+    )
+    return found, str(stored["checkpoint_sha256"])
+
+
+@data.of_run(SIGNALS_FILE)
+def signals(run: Run) -> Signals | None:
+    """How well the scores tell the prompts apart that give copies, where that is stored."""
+    found = read_record(run.path / SIGNALS_FILE, Signals)
+    return found if found and found.checkpoint_sha256 == run.checkpoint_sha256() else None
+
+
+@data.of_run("config.json")
+def captions(run: Run) -> tuple[str, ...]:
+    """The captions of the run's training images, in their order."""
+    corpus = run.corpus()
+    return tuple(corpus.captions[i] for i in run.split(corpus).train)
+
+
+def drawn(run: Run, prompt: str) -> Drawn:
+    """What is stored of a prompt, else what the run draws now.
+
+    Raises:
+        InputError: no known word, no packages that read words, unusable weights, or another
+            visitor's work takes too long.
+    """
+    known = pack(run)
+    if known and prompt in known.drawn:
+        return known.drawn[prompt]
+    if not run.steps:
+        raise InputError(f"the weights of '{run.name}' are not stored; choose a listed prompt.")
+    return _asked(str(run.path), data.weights(run), prompt)
+
+
+@st.cache_resource(max_entries=64, show_spinner="The networks draw your words")
+def _asked(path: str, weights: str, prompt: str) -> Drawn:
+    from ui import live
+    from ui.prompts import asking
+
+    run = store.open_run(path)
+    network = live.network(run)
+    with live.turn():
+        return asking.ask(network, run, prompt)
+
+
+def judged(run: Run) -> Report | None:
+    """The run's report, where it holds a verdict on prompts."""
+    found = data.report(run)
+    return found if found and found.prompts else None
