@@ -128,7 +128,7 @@ class Config(Record, frozen=True, kw_only=True):
         Field("kind of network", "concat", among=NETWORKS, offered=True, named=True),
     ] = "concat"
     augment: Annotated[bool, Field("augmentation", False, _MOVES, offered=True)] = False
-    text: Annotated[bool, Field("captions", False, _TEXT)] = False
+    text: Annotated[bool, Field("captions", False, _TEXT, offered=True)] = False
     caption_control: Annotated[
         str,
         _one_of(CAPTIONS),

@@ -15,6 +15,7 @@ from ambient.cli import train as commands
 from ambient.config import FIELDS, PEAK_RATES
 from ambient.diffusion import hardware
 from ambient.diffusion.levels import cutoff_report
+from ambient.images import captions as reading
 from ambient.images.corpus import Corpus
 from ambient.reports.comparison import changed
 from ambient.reports.keeping import judge
@@ -237,3 +238,17 @@ def test_the_shown_command_trains_the_same_run(
     again = open_run(tmp_path / "again").config
     every = run.config.checkpoint_every  # the command does not name it
     assert again.replace(checkpoint_every=every) == run.config
+
+
+def test_captions_are_learned_too_where_there_are_some(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {"text": "true", "steps": "5"}
+    press(_form(corpus="emoji", **form), "go-form")
+    (run,) = list_runs(runs)
+    assert run.config.text and run.corpus().captions
+    refused = press(_form(corpus="digits", **form), "go-form")
+    assert "no captions" in refused.error[0].value
+    monkeypatch.setattr(reading, "PACKAGE", "no_such_package")
+    refused = press(_form(corpus="emoji", **form), "go-form")
+    assert "requirements-text.txt" in refused.error[0].value

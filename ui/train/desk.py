@@ -10,6 +10,7 @@ import streamlit as st
 
 from ambient.config import Config, configure, usual_threads
 from ambient.files import InputError
+from ambient.images.captions import MISSING, captioned, is_installed
 from ambient.images.corpus import Corpus
 from ambient.runs import queue
 from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, Run, open_run
@@ -47,7 +48,9 @@ def starts(images: Corpus | None, width: int, network: str) -> dict[str, tuple[R
     shape = (*images.images.shape[2:], width, network)
     known = [(r, r.config) for r in (*visitor.runs().values(), *data.bundled())]
     fit = [
-        r for r, c in known if (c.side, c.channels, c.width, c.network) == shape and not c.augment
+        r
+        for r, c in known
+        if (c.side, c.channels, c.width, c.network) == shape and not (c.augment or c.text)
     ]
     return {f"{r.name}@{step}": (r, step) for r in fit for step in r.steps[::-1]}
 
@@ -63,8 +66,21 @@ def configured(images: Corpus | None, choices: Mapping[str, Any]) -> Config:
     chosen = {k: v for k, v in choices.items() if k not in ("corpus", "start")}
     if chosen["arm"] == "standard":
         chosen["cutoff"] = 0.0
+    if chosen["text"]:
+        images = told(images)
     threads = 1 if is_public() else usual_threads(images.images.shape[1])  # others have pages open
     return configure(images, threads=threads, **chosen)
+
+
+def told(images: Corpus) -> Corpus:
+    """The images with their captions.
+
+    Raises:
+        InputError: they have none, or the packages that read words are not here.
+    """
+    if not is_installed():
+        raise InputError(f"{MISSING}.")
+    return captioned(images)
 
 
 def submit(images: Corpus | None, choices: Mapping[str, Any], pair: bool = False) -> list[Run]:
@@ -88,6 +104,7 @@ def submit(images: Corpus | None, choices: Mapping[str, Any], pair: bool = False
             raise InputError(f"{choices['start']}: {MISFIT} Choose what to start from.")
     dtype = _dtype(start[0] if start else None)
     configs = [c.replace(dtype=dtype) for c in configs]
+    images = told(images) if images and config.text else images
     return queue.submit_all(configs, data.runs_folder(), visitor.queueing(count), start, images)
 
 

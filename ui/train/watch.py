@@ -132,6 +132,10 @@ def _actions(run: Run) -> None:
                 icon=":material/frame_inspect:",
                 query_params={"run": run.name},
             )
+            if run.config.text:
+                ask = "Ask it for words"
+                link = {"set": run.name}
+                st.page_link("pages/words.py", label=ask, icon=":material/chat:", query_params=link)
             _downloads(run)
         _link(run)
         if resting and visitor.may_change(run) and not hidden("train"):
