@@ -44,7 +44,7 @@ def main() -> None:
     torch.set_num_threads(1)
     PACKS.mkdir(exist_ok=True)
     for run in list_runs(BUNDLED_RUNS):
-        if run.steps:
+        if run.steps and not run.config.text:
             build(run)
             print(f"{run.name}: {(PACKS / f'{run.name}.npz').stat().st_size // 1000} kB")
 

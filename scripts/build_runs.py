@@ -30,12 +30,22 @@ from ambient.files import ASSETS
 from ambient.images.corpus import to_bytes, to_unit
 from ambient.reports.evaluate import draw, judge_samples, report_of
 from ambient.runs.archive import PARTS
-from ambient.runs.folder import BUNDLED_RUNS, Run, as_picture, list_runs, open_run, step_name
+from ambient.runs.folder import (
+    BUNDLED_RUNS,
+    SIGNALS_FILE,
+    Run,
+    as_picture,
+    list_runs,
+    open_run,
+    step_name,
+)
 from ambient.sweeps import sweep
 
 SPEC = ASSETS / "runs.json"
 WORKSHOP = Path("runs/bundled")
 STAGE_SAMPLES = 400
+TOLD_SAMPLES = 300  # of a run with captions, whose prompts are judged beside
+SCORED = 30  # prompts of each kind, by sixteen samples each
 JUDGE_EVERY = 2  # stored steps of a training to the next that is judged
 TRAJECTORY_SEEDS = 12
 TRAJECTORY_CUTOFFS = (0.0, 1.0)  # what the pages show first
@@ -47,7 +57,8 @@ def command(*words: object) -> None:
 
 
 def options(spec: dict[str, object]) -> list[object]:
-    return [w for key, value in spec.items() for w in (f"--{key.replace('_', '-')}", value)]
+    named = [(f"--{key.replace('_', '-')}", value) for key, value in spec.items()]
+    return [w for name, value in named for w in ([name] if value is True else [name, value])]
 
 
 def train(name: str, spec: dict[str, object]) -> None:
@@ -60,46 +71,54 @@ def train(name: str, spec: dict[str, object]) -> None:
 
 
 def stages(run: Run, every: int) -> list[int]:
-    """The stored steps that are judged: every so many, and the last.
+    """The stored steps that are judged: every so many (0: none), and the last.
 
     A step where training was only stopped for a while is none of them.
     """
     regular = [s for s in run.steps if s % run.config.checkpoint_every == 0]
-    return sorted({*regular[every - 1 :: every], run.last_step})
+    return sorted({*(regular[every - 1 :: every] if every else []), run.last_step})
 
 
 def judge(name: str, every: int) -> None:
     """Reports of every stage (400 samples) and of the last one (1,000), and the curves."""
     run = open_run(WORKSHOP / name)
-    for step in stages(run, every):
+    for step in stages(run, every) if every else []:
         if run.report(step) is None:
             command("evaluate", run.path, "--step", step, "--n", STAGE_SAMPLES, "--store")
     # A run that was extended has results of its old end: those are made again.
     report, curves = run.report(), run.curves()
     if report is None or report.step != run.last_step:
-        command("evaluate", run.path, "--store")
+        command(
+            "evaluate", run.path, "--store", *(["--n", TOLD_SAMPLES] if run.config.text else [])
+        )
+    if run.config.text:  # what words do, in place of curves
+        if not (run.path / SIGNALS_FILE).exists():
+            command("prompts", run.path, "--n", SCORED, "--store")
+        return
     if curves is None or curves.step != run.last_step:
         command("curves", run.path, "--store")
 
 
-def store(name: str, every: int, keep_stages: list[int]) -> None:
-    """Copy what is bundled: everything but resume states, and weights of the last step only."""
+def store(name: str, every: int, kept: list[int]) -> None:
+    """Copy what is bundled: all but resume states; weights of the last step and of those kept."""
     run, target = open_run(WORKSHOP / name), BUNDLED_RUNS / name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for part in PARTS:
         if (run.path / part).exists():
             shutil.copy(run.path / part, target / part)
-    shutil.copytree(run.path / "reports", target / "reports")
+    if (run.path / SIGNALS_FILE).exists():
+        shutil.copy(run.path / SIGNALS_FILE, target / SIGNALS_FILE)
+    if (run.path / "reports").exists():
+        shutil.copytree(run.path / "reports", target / "reports")
     (target / "sheets").mkdir()
     for step in stages(run, every):
         shutil.copy(run.path / "sheets" / f"{step_name(step)}.png", target / "sheets")
     if run.config.cutoff:
         write_frozen(run, target / "frozen.png")
-    weights = target / "checkpoints"
-    weights.mkdir()
-    for step in [*keep_stages, run.last_step]:
-        shutil.copy(run.checkpoint(step), weights)
+    (target / "checkpoints").mkdir()
+    for step in [*kept, run.last_step]:
+        shutil.copy(run.checkpoint(step), target / "checkpoints")
 
 
 def write_frozen(run: Run, path: Path) -> None:
@@ -152,19 +171,20 @@ def judge_again(run: Run) -> None:
 
 
 def build(name: str, spec: dict[str, Any], weights_only: bool) -> None:
-    keep_stages: list[int] = spec.pop("keep_stages", [])
+    kept: list[int] = spec.pop("keep_stages", [])
     every: int = spec.pop("judge_every", JUDGE_EVERY)
     if weights_only:
         train(name, spec)
         return
     target = BUNDLED_RUNS / name
-    if not (target / "curves.json").exists():
+    if not (target / "report.json").exists():
         train(name, spec)
         judge(name, every)
-        store(name, every, keep_stages)
+        store(name, every, kept)
         print(f"{name}: stored", flush=True)
     run, forming = open_run(target), target / "trajectory.png"
-    if run.config.cutoff in TRAJECTORY_CUTOFFS and not forming.exists():
+    wanted = not run.config.text and run.config.cutoff in TRAJECTORY_CUTOFFS
+    if wanted and not forming.exists():
         write_trajectory(run, forming)
         print(f"{name}: trajectory of {forming.stat().st_size / 1000:.0f} kB", flush=True)
 

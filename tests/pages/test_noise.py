@@ -23,7 +23,7 @@ from ui import data, live, noise, uploads
 from ui.microscope import answers, asking, levels, records
 from ui.words import percent
 
-BUNDLED = [run for run in list_runs(BUNDLED_RUNS) if run.steps]
+BUNDLED = [run for run in list_runs(BUNDLED_RUNS) if run.steps and not run.config.text]
 SMALL, RUN = "digits-50-standard", "emoji-300-ambient-1.0"
 
 
