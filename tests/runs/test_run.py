@@ -254,7 +254,7 @@ def test_every_bundled_run_is_whole() -> None:
         # The half of unseen images that it is calibrated on has its luck too.
         assert report.copies.ratio.heldout_ci95[0] <= 0.015
         assert run.checkpoint().stat().st_size < 5_000_000
-        assert run.curves() is not None
+        assert run.config.text or run.curves() is not None
 
 
 @pytest.mark.slow
