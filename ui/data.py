@@ -53,7 +53,7 @@ def stamp(path: Path) -> int:
 
 
 def bundled() -> list[Run]:
-    """The runs that come with the project: emoji before digits, few images before many."""
+    """The runs that come with the project: kanji, emoji, digits, few images before many."""
     return _list(str(store.BUNDLED_RUNS), stamp(store.BUNDLED_RUNS))
 
 
@@ -61,7 +61,8 @@ def bundled() -> list[Run]:
 def _list(folder: str, changed: int) -> list[Run]:
     def order(r: Run) -> tuple[Any, ...]:
         c = r.config
-        return c.corpus != "emoji", c.corpus, c.n_train, c.arm != "standard", c.arm, c.cutoff
+        others = c.corpus != "kanji", c.corpus != "emoji"
+        return c.text, *others, c.corpus, c.n_train, c.arm != "standard", c.arm, c.cutoff
 
     return sorted(store.list_runs(Path(folder)), key=order)
 
