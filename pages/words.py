@@ -31,7 +31,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     runs = sets[name]
     first = next(iter(runs.values()))
     with errors_in_words():
-        prompt = choice.choose_prompt(first, kind)
+        prompt = choice.choose_prompt(runs, kind)
 with errors_in_words():
     if not prompt:
         st.info("Write what to draw: words of letters, such as *red heart*.", width=760)
@@ -50,7 +50,7 @@ with errors_in_words():
         "python -m scripts.build_words",
     )
 with errors_in_words():
-    evidence.show_needle(runs, prompt)
-with more("What words do, measured") as opened, errors_in_words():
+    evidence.show_kinds(runs)
+with more("Every number, and whether words warn of copies") as opened, errors_in_words():
     if opened:
-        evidence.show_kinds(runs)
+        evidence.show_numbers(runs)

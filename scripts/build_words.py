@@ -1,8 +1,7 @@
 """What the bundled runs with captions draw for some prompts: part of `make assets`.
 
 Writes assets/words/NAME.npz for every bundled run that learned from captions: pictures of the
-listed prompts at every guidance, and the scores of many captions, so that the page Words opens
-without torch.
+listed prompts at every guidance, so that the page Words opens without torch.
 """
 
 from __future__ import annotations
@@ -10,26 +9,20 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ambient.reports.prompts import PROMPTS, kinds_of
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs
 from ui.prompts.answers import PACKS
-from ui.prompts.asking import ask, scores
+from ui.prompts.asking import ask
 from ui.prompts.choice import by_lot
 
 
 def build(run: Run) -> None:
-    network, corpus = run.denoiser(), run.corpus()
+    network = run.denoiser()
     listed = [(prompt, kind) for kind, prompts in by_lot(run).items() for prompt in prompts]
-    drawn = [ask(network, run, prompt) for prompt, _ in listed]
-    kinds = kinds_of(run, corpus, run.split(corpus), PROMPTS, run.config.split_seed)
     np.savez_compressed(
         PACKS / f"{run.name}.npz",
         prompts=[prompt for prompt, _ in listed],
         kinds=[kind for _, kind in listed],
-        images=np.stack([found.images for found in drawn]),
-        scores=[found.score for found in drawn],
-        learned=scores(network, run, kinds["training"].texts),
-        unseen=scores(network, run, kinds["held-out"].texts),
+        images=np.stack([ask(network, run, prompt) for prompt, _ in listed]),
         checkpoint_sha256=run.checkpoint_sha256(),
     )
 

@@ -26,10 +26,9 @@ from ambient.copies.guises import orbit_of
 from ambient.copies.judge import judge_images
 from ambient.copies.reader import auc
 from ambient.copies.sets import Images, sets_of
-from ambient.diffusion.denoiser import EDM, Denoiser, Prompted
+from ambient.diffusion.denoiser import EDM, Prompted
 from ambient.diffusion.samplers import BATCH, sample
-from ambient.diffusion.schedule import SamplerConfig, Shape
-from ambient.diffusion.words import told
+from ambient.diffusion.words import read_words
 from ambient.files import InputError, Tell, silent
 from ambient.images.corpus import to_bytes
 from ambient.reports.prompts import PROMPTS, kinds_of
@@ -91,45 +90,6 @@ class Watching(Prompted):
                 handle.remove()
 
 
-def look(
-    denoiser: Denoiser,
-    texts: Sequence[str],
-    seeds: Sequence[int],
-    shape: Shape,
-    how: SamplerConfig,
-    guidance: float,
-    tell: Tell = silent,
-) -> tuple[Images, dict[str, Scores]]:
-    """The samples of each prompt from the same seeds, and how its words act on average.
-
-    Returns:
-        uint8 (prompts * seeds, h, w, c), prompt by prompt; and by name (prompts,): `magnitude`
-        and `entropy` in the first third of sampling, `cosine` in the last.
-
-    Raises:
-        InputError: see `diffusion.words.told`.
-    """
-    at_once = max(BATCH // len(seeds), 1)
-    images, seen = [], Watched()
-    for start in range(0, len(texts), at_once):
-        tell("watching prompts", start, len(texts))
-        some = texts[start : start + at_once]
-        words = told(denoiser, some, guidance).words.repeat_interleave(len(seeds), 0)
-        watching = Watching(denoiser, words, guidance)  # type: ignore[arg-type]  # it has a network
-        repeated = [*seeds] * len(some)
-        with watching.attending():
-            images += [to_bytes(x.numpy()) for x in sample(watching, repeated, shape, how)]
-        calls = watching.watched
-        seen.magnitude.append(_part(calls.magnitude, slice(None, len(calls.magnitude) // PART)))
-        seen.cosine.append(_part(calls.cosine, slice(-len(calls.cosine) // PART, None)))
-        seen.entropy.append(_part(calls.entropy, slice(None, len(calls.entropy) // PART)))
-    means = {
-        name: torch.cat(getattr(seen, name)).view(-1, len(seeds)).mean(1).double().numpy()
-        for name in ("magnitude", "cosine", "entropy")
-    }
-    return np.concatenate(images), means
-
-
 def watch(
     run: Run,
     texts: Sequence[str],
@@ -138,19 +98,36 @@ def watch(
     guidance: float,
     tell: Tell = silent,
 ) -> tuple[Images, dict[str, Scores]]:
-    """The samples of each prompt from `SEEDS` seeds, and its scores.
+    """The samples of each prompt from the same seeds, and its scores.
 
     Returns:
-        uint8 (prompts * SEEDS, h, w, c), and (prompts,) a signal; higher is likelier to give
-        copies.
+        uint8 (prompts * SEEDS, h, w, c), prompt by prompt, and (prompts,) a signal; higher is
+        likelier to give copies.
     """
-    seeds = range(seed, seed + SEEDS)
-    images, means = look(run.denoiser(step), texts, seeds, run.shape, run.sampler(), guidance, tell)
-    return images, {
-        "magnitude": means["magnitude"],
-        "direction": _standard(means["magnitude"]) + _standard(means["cosine"]),
-        "sameness": -_diversity(images),
-        "attention": -means["entropy"],
+    denoiser, how, at_once = run.denoiser(step), run.sampler(), BATCH // SEEDS
+    images, seen = [], Watched()
+    for start in range(0, len(texts), at_once):
+        tell("watching prompts", start, len(texts))
+        some = texts[start : start + at_once]
+        words = read_words(some).float().repeat_interleave(SEEDS, 0)
+        watching = Watching(denoiser, words, guidance)
+        seeds = [*range(seed, seed + SEEDS)] * len(some)
+        with watching.attending():
+            images += [to_bytes(x.numpy()) for x in sample(watching, seeds, run.shape, how)]
+        calls = watching.watched
+        seen.magnitude.append(_part(calls.magnitude, slice(None, len(calls.magnitude) // PART)))
+        seen.cosine.append(_part(calls.cosine, slice(-len(calls.cosine) // PART, None)))
+        seen.entropy.append(_part(calls.entropy, slice(None, len(calls.entropy) // PART)))
+    drawn = np.concatenate(images)
+    magnitude, cosine, entropy = (
+        torch.cat(x).view(-1, SEEDS).mean(1).double().numpy()
+        for x in (seen.magnitude, seen.cosine, seen.entropy)
+    )
+    return drawn, {
+        "magnitude": magnitude,
+        "direction": _standard(magnitude) + _standard(cosine),
+        "sameness": -_diversity(drawn),
+        "attention": -entropy,
     }
 
 

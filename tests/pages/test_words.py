@@ -30,9 +30,8 @@ def test_the_stored_pictures_are_drawn_by_the_stored_weights(run: Run) -> None:
     assert sorted(pack.drawn) == sorted(p for some in choice.by_lot(run).values() for p in some)
     prompt, stored = next(iter(pack.drawn.items()))
     drawn = asking.ask(run.denoiser(), run, prompt)
-    apart = np.abs(drawn.images.astype(int) - stored.images.astype(int))
+    apart = np.abs(drawn.astype(int) - stored.astype(int))
     assert np.quantile(apart, 0.99) <= 1  # other processors round otherwise
-    assert drawn.score == pytest.approx(stored.score, rel=1e-3)
 
 
 @pytest.mark.parametrize("run", TOLD, ids=lambda r: r.name)

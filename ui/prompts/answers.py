@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from ambient.copies.records import Report
 from ambient.files import ASSETS, InputError, read_record
@@ -19,22 +18,8 @@ from ui.pictures import Images
 
 PACKS = ASSETS / "words"  # made by scripts/build_words.py
 GUIDANCES = (0.0, 1.0, 2.0, 4.0)  # the first tells the network nothing
-SCORED = 2.0  # the guidance at which a prompt is scored
 SEEDS = tuple(range(6))
 SAMPLER, STEPS = "dpmpp-2m", 18  # nineteen calls: a visitor waits half as long as for Heun
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Pictures of one prompt.
-
-    Attributes:
-        images: uint8 (guidances, seeds, h, w, c).
-        score: how far the words move the first steps of sampling (`reports.signals`).
-    """
-
-    images: Images
-    score: float
 
 
 @dataclass(frozen=True)
@@ -42,15 +27,12 @@ class Pack:
     """What is stored of a run.
 
     Attributes:
-        drawn: by prompt.
-        kinds: the kind of each prompt in `drawn`, as `reports.prompts` names it.
-        learned, unseen: scores of many captions that it learned, and of others.
+        drawn: by prompt, uint8 (guidances, seeds, h, w, c).
+        kinds: the kind of each prompt, as `reports.prompts` names it.
     """
 
-    drawn: Mapping[str, Drawn]
+    drawn: Mapping[str, Images]
     kinds: Mapping[str, str]
-    learned: NDArray[np.float64]
-    unseen: NDArray[np.float64]
 
 
 def pack(run: Run) -> Pack | None:
@@ -65,13 +47,8 @@ def _pack(path: str, changed: int) -> tuple[Pack, str]:
     with np.load(path, allow_pickle=False) as f:
         stored = {name: f[name] for name in f.files}
     prompts = stored["prompts"].tolist()
-    parts = zip(stored["images"], stored["scores"].tolist(), strict=True)
-    found = Pack(
-        {prompt: Drawn(*part) for prompt, part in zip(prompts, parts, strict=True)},
-        dict(zip(prompts, stored["kinds"].tolist(), strict=True)),
-        stored["learned"],
-        stored["unseen"],
-    )
+    drawn = dict(zip(prompts, stored["images"], strict=True))
+    found = Pack(drawn, dict(zip(prompts, stored["kinds"].tolist(), strict=True)))
     return found, str(stored["checkpoint_sha256"])
 
 
@@ -89,7 +66,7 @@ def captions(run: Run) -> tuple[str, ...]:
     return tuple(corpus.captions[i] for i in run.split(corpus).train)
 
 
-def drawn(run: Run, prompt: str) -> Drawn:
+def drawn(run: Run, prompt: str) -> Images:
     """What is stored of a prompt, else what the run draws now.
 
     Raises:
@@ -105,7 +82,7 @@ def drawn(run: Run, prompt: str) -> Drawn:
 
 
 @st.cache_resource(max_entries=64, show_spinner="The networks draw your words")
-def _asked(path: str, weights: str, prompt: str) -> Drawn:
+def _asked(path: str, weights: str, prompt: str) -> Images:
     from ui import live
     from ui.prompts import asking
 

@@ -12,6 +12,7 @@ from ambient.runs.folder import Run
 from ui import data, stages, visitor
 from ui.controls import pick
 from ui.prompts.answers import captions, pack
+from ui.prompts.film import farthest
 from ui.stages import Runs
 from ui.teacher import control, hidden
 
@@ -22,7 +23,7 @@ KINDS = {
     "recombined": "Two joined",
     OWN: "Your own",
 }
-LISTED = 4  # prompts of each kind
+LISTED = 3  # prompts of each kind
 LONGEST = 3  # words of a prompt that is listed
 CHARACTERS = 100  # of a visitor's own
 
@@ -67,7 +68,7 @@ def choose_kind() -> str:
     return pick("settings", "Captions", kinds, key="kind", name=KINDS.__getitem__)
 
 
-def choose_prompt(run: Run, kind: str) -> str:
+def choose_prompt(runs: Runs, kind: str) -> str:
     """One of the listed prompts of a kind, or a visitor's words; '' while there are none."""
     if kind == OWN:
         if not is_installed():
@@ -82,6 +83,7 @@ def choose_prompt(run: Run, kind: str) -> str:
             width=340,
         )
         return " ".join((asked or "").split())
+    run = next(iter(runs.values()))
     stored = pack(run)
     listed = [p for p, k in stored.kinds.items() if k == kind] if stored else by_lot(run)[kind]
     if not listed:
@@ -91,7 +93,7 @@ def choose_prompt(run: Run, kind: str) -> str:
         return st.pills(
             "Ask for",
             listed,
-            default=listed[0],
+            default=farthest(runs, listed),
             required=True,
             key=f"ask-{kind}",
             bind="query-params",

@@ -1,4 +1,4 @@
-"""What was measured of prompts: the score of one among many, and the verdicts kind by kind."""
+"""What was measured of prompts: verdicts kind by kind, and whether any number warns of copies."""
 
 from __future__ import annotations
 
@@ -6,56 +6,9 @@ import streamlit as st
 
 from ambient.reports.records import Signal
 from ui import charts, words
-from ui.charts.prompts import needle, obedience
-from ui.prompts.answers import drawn, pack, signals
+from ui.charts.prompts import obedience
+from ui.prompts.answers import signals
 from ui.stages import Runs, prompt_rows
-
-SHOWN = "magnitude"  # the signal that the needle shows
-
-
-def show_needle(runs: Runs, prompt: str) -> None:
-    """Whether the words give a copy away before anyone looks at a training picture."""
-    packs = {arm: found for arm, run in runs.items() if (found := pack(run))}
-    if not packs:
-        return
-    st.subheader("Do the words give it away?", anchor=False)
-    figure = needle(
-        list(packs),
-        [(found.learned, found.unseen) for found in packs.values()],
-        [drawn(runs[arm], prompt).score for arm in packs],
-    )
-    alt = f"How far the words move the first steps: {words.unmarked(prompt)} among other captions."
-    charts.show(figure, "words-needle", alt)
-    words.under(
-        "words-needle",
-        "Full dots are captions it learned, hollow ones it never saw; the bar is your prompt. "
-        f"{_said(runs)}",
-        [words.provenance(run, None) for run in runs.values()],
-        lambda: [
-            {"run": runs[arm].name, "kind": kind, "score": score}
-            for arm, found in packs.items()
-            for kind, scores in (("training", found.learned), ("held-out", found.unseen))
-            for score in scores.tolist()
-        ],
-        "python -m scripts.build_words",
-    )
-
-
-def _said(runs: Runs) -> str:
-    """How well the score tells prompts apart that give copies, by the stored signals."""
-    parts = []
-    for arm, run in runs.items():
-        found = signals(run)
-        shown = [s for s in found.signals if s.name == SHOWN] if found else []
-        parts += [f"{_rated(s)} ({arm})" for s in shown]
-    if not parts:
-        return ""
-    return f"It ranks a prompt that gives copies above an unseen one in {' and '.join(parts)}."
-
-
-def _rated(signal: Signal) -> str:
-    low, high = (words.percent(x) for x in signal.auc_ci95)
-    return f"{words.percent(signal.auc)} of pairs, {low} to {high}"
 
 
 def show_kinds(runs: Runs) -> None:
@@ -69,19 +22,45 @@ def show_kinds(runs: Runs) -> None:
     charts.show(figure, "words-kinds", "Pictures that show their words, against copies, by kind.")
     words.under(
         "words-kinds",
-        "Larger dots are louder words. A probe that was fitted to unseen pictures looks for the "
-        "prompt among the others of its kind; the dotted line is how often it finds it in real "
-        "pictures.",
+        "Larger dots are louder words. A probe that was fitted to unseen pictures says which "
+        "category a picture belongs to; the dotted line is how often it is right on real ones.",
         [words.provenance(run, None) for run in runs.values()],
         lambda: table,
         "python -m ambient evaluate RUN --store",
     )
-    st.dataframe(table, hide_index=True)
-    for arm, run in runs.items():
-        found = signals(run)
-        if found:
-            st.caption(f"Signals of prompts, {arm} (copies at one of {found.seeds} seeds)")
-            st.dataframe([_row(s) for s in found.signals], hide_index=True)
+
+
+def show_numbers(runs: Runs) -> None:
+    """The verdicts as a table, and whether words warn of copies."""
+    st.dataframe(prompt_rows(runs), hide_index=True)
+    _show_signals(runs)
+
+
+def _show_signals(runs: Runs) -> None:
+    """Whether words give a copy away before anyone looks at a training picture."""
+    known = {run.name: found for run in runs.values() if (found := signals(run))}
+    rated = [s for found in known.values() for s in found.signals]
+    if not rated:
+        return
+    st.subheader("Do words give a copy away?", anchor=False)
+    telling = sorted({s.name for s in rated if tells(s)})
+    st.markdown(
+        f"Told apart by: {', '.join(telling)}."
+        if telling
+        else "Not here. Four numbers are proposed that look at the sampling alone, at no training "
+        "picture. None of them ranks the prompts that give copies above unseen ones that do not, "
+        "more surely than chance and more than at an early stage that has learned nothing by heart."
+    )
+    st.dataframe(
+        [{"run": name, **_row(s)} for name, found in known.items() for s in found.signals],
+        hide_index=True,
+    )
+
+
+def tells(s: Signal) -> bool:
+    """Whether a signal ranks better than chance, and better than before anything was copied."""
+    early = s.early_auc_ci95[1] if s.early_auc_ci95 else 0.5
+    return s.auc_ci95[0] > max(0.5, early)
 
 
 def _row(s: Signal) -> dict[str, object]:

@@ -58,8 +58,31 @@ def _film(
     )
 
 
+def farthest(runs: Runs, prompts: Sequence[str]) -> str:
+    """The stored prompt at which the first run draws most more copies than the second; the first
+    prompt of a run alone."""
+    if len(runs) < 2:
+        return prompts[0]
+    paths = tuple(str(run.path) for run in runs.values())
+    keys = tuple((data.weights(r), data.stamp(r.path / "report.json")) for r in runs.values())
+    return _farthest(paths, keys, tuple(prompts))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _farthest(
+    paths: tuple[str, ...], keys: tuple[tuple[str, int], ...], prompts: tuple[str, ...]
+) -> str:
+    one, other = map(store.open_run, paths)
+
+    def more(prompt: str) -> int:
+        found = [find(run, drawn(run, prompt)[OPENING]).marks.count("copy") for run in (one, other)]
+        return found[0] - found[1]
+
+    return max(prompts, key=more)
+
+
 def _row(run: Run, prompt: str, kind: str) -> Row:
-    images = drawn(run, prompt).images
+    images = drawn(run, prompt)
     frames, count = images.shape[:2]
     found = find(run, images.reshape(-1, *images.shape[2:]))
     known = shares(run, kind)
