@@ -11,7 +11,7 @@ from ui.charts import drawn_once, finish, line, percents, rgba, whole, write
 from ui.pictures import NEUTRAL, arm_color
 
 DASHES = {"training": "solid", "held-out": "dash"}
-NAMES = {"training": "captions it learned", "held-out": "captions it never saw"}
+NAMES = {"training": "learned", "held-out": "never seen"}
 
 
 @drawn_once

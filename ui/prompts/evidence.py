@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from ambient.reports.records import Signal
@@ -22,8 +25,9 @@ def show_kinds(runs: Runs) -> None:
     charts.show(figure, "words-kinds", "Pictures that show their words, against copies, by kind.")
     words.under(
         "words-kinds",
-        "Larger dots are louder words. A probe that was fitted to unseen pictures says which "
-        "category a picture belongs to; the dotted line is how often it is right on real ones.",
+        "Larger dots are louder words, of captions that were learned or never seen. A probe fitted "
+        "to unseen pictures says what category a picture belongs to; the dotted line is how often "
+        "it is right on real ones.",
         [words.provenance(run, None) for run in runs.values()],
         lambda: table,
         "python -m ambient evaluate RUN --store",
@@ -32,7 +36,7 @@ def show_kinds(runs: Runs) -> None:
 
 def show_numbers(runs: Runs) -> None:
     """The verdicts as a table, and whether words warn of copies."""
-    st.dataframe(prompt_rows(runs), hide_index=True)
+    st.dataframe([_verdict(row) for row in prompt_rows(runs)], hide_index=True)
     _show_signals(runs)
 
 
@@ -61,6 +65,31 @@ def tells(s: Signal) -> bool:
     """Whether a signal ranks better than chance, and better than before anything was copied."""
     early = s.early_auc_ci95[1] if s.early_auc_ci95 else 0.5
     return s.auc_ci95[0] > max(0.5, early)
+
+
+def _verdict(row: Mapping[str, Any]) -> dict[str, object]:
+    """A row of the table, its shares with their intervals."""
+    names = {"copies": "copies", "own": "copies of its own picture"}
+    names |= {"precision_rate": "finds the words", "category_rate": "right kind of thing"}
+    kid = row["kid"]
+    return {
+        "run": row["run"],
+        "captions": row["kind"],
+        "loudness": row["guidance"],
+        **{said: _share(row, name) for name, said in names.items()},
+        "KID": None if kid is None else round(kid, 3),
+    }
+
+
+def _share(row: Mapping[str, Any], name: str) -> str:
+    rate, ends = row[name], row[f"{name.removesuffix('_rate')}_ci95"]
+    if rate is None or ends is None:
+        return ""
+    said = f"{words.percent(rate)} ({100 * ends[0]:.0f} to {100 * ends[1]:.0f})"
+    for word, part in (("chance", "floor"), ("real", "ceiling")):
+        known = row.get(name.replace("_rate", f"_{part}")) if "_rate" in name else None
+        said += f", {word} {words.percent(known)}" if known is not None else ""
+    return said
 
 
 def _row(s: Signal) -> dict[str, object]:
