@@ -141,9 +141,14 @@ def with_interval(value: float | None, ci95: Sequence[float] | None) -> str:
 HEAD = ["run", "step", "copies %", "KID", "KID of non-copies", "Fréchet", "FLD gap"]
 
 
+def untold() -> list[Run]:
+    """The bundled runs but those with captions, which have a page of their own (docs/text.md)."""
+    return [run for run in list_runs(BUNDLED_RUNS) if not run.config.text]
+
+
 def bundled() -> Iterator[tuple[str, Any]]:
     """Copies and quality of the bundled runs."""
-    runs = [(run, report) for run in list_runs(BUNDLED_RUNS) if (report := run.report())]
+    runs = [(run, report) for run in untold() if (report := run.report())]
     yield "samples", max(report.n_samples for _, report in runs)
     yield "ends", [HEAD, *(judged(run, report) for run, report in runs)]
     known = [(run, r.quality) for run, r in runs if r.quality and r.quality.features == QUALITY]
@@ -158,7 +163,7 @@ def bundled() -> Iterator[tuple[str, Any]]:
 
 def false_alarms() -> Table:
     rows = [["run", "ratio: unseen", "ratio: null", "similarity: unseen", "similarity: null"]]
-    for run in list_runs(BUNDLED_RUNS):
+    for run in untold():
         if report := run.report():
             cells = []
             for r in (report.copies.ratio, report.copies.similarity):
@@ -171,7 +176,7 @@ def false_alarms() -> Table:
 
 def along_the_curve() -> Iterator[list[str]]:
     """Copies of each bundled run at each share of false alarms, and by the strict rule."""
-    for run in list_runs(BUNDLED_RUNS):
+    for run in untold():
         report = run.report()
         if report and report.copies.operating and report.copies.strict:
             points, strict = report.copies.operating, report.copies.strict.rate or 0
@@ -180,7 +185,7 @@ def along_the_curve() -> Iterator[list[str]]:
 
 def missed_plants() -> Iterator[list[str]]:
     """What the headline's rule and the strict one miss, by kind, of all bundled runs together."""
-    found = [m for r in list_runs(BUNDLED_RUNS) if (s := r.report()) for m in s.copies.missed]
+    found = [m for r in untold() if (s := r.report()) for m in s.copies.missed]
     for kind in dict.fromkeys(m.kind for m in found):
         cells = []
         for point in (*OPERATING, None):
