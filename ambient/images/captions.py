@@ -74,19 +74,24 @@ def captioned(corpus: Corpus, file: str | Path | None = None) -> Corpus:
         found = [_beside(place / name) for name in corpus.names] if place.is_dir() else []
     captions = tuple(plain(" ".join(text.split())[:MAX_TEXT], MAX_TEXT) for text in found)
     missing = sum(not caption for caption in captions)
+    cut = sum(len(" ".join(text.split())) > MAX_TEXT for text in found)
     if missing == len(captions):
         raise InputError(
             f"'{plain(place.name)}' has no captions; give --captions FILE, or put {LISTS[0]} or a "
             ".txt a picture into its folder, or 'captions' into its npz."
         )
-    note = f"{missing} of {len(captions)} pictures have no caption; they are trained on without."
-    return replace(corpus, captions=captions, notes=(*corpus.notes, *([note] if missing else [])))
+    of, notes = f"of {len(captions)}", list(corpus.notes)
+    if missing:
+        notes.append(f"{missing} {of} pictures have no caption; they are trained on without.")
+    if cut:
+        notes.append(f"{cut} {of} captions have more than {MAX_TEXT} characters and were cut.")
+    return replace(corpus, captions=captions, notes=tuple(notes))
 
 
 def _matched(names: Sequence[str], path: Path) -> list[str]:
     """The caption of each name in a list; '' where it has none."""
     label = plain(path.name)
-    found = dict(_lines(_text(path), label))
+    found = dict(_lines(read_text(path), label))
     if not found.keys() & set(names):
         raise InputError(
             f"'{label}' names none of the pictures; expected names such as '{names[0]}'."
@@ -116,10 +121,10 @@ def _lines(text: str, label: str) -> Iterator[tuple[str, str]]:
 
 def _beside(picture: Path) -> str:
     path = picture.with_suffix(".txt")
-    return _text(path) if path.is_file() else ""
+    return read_text(path) if path.is_file() else ""
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
     """The text of a file, without a byte order mark.
 
     Raises:
