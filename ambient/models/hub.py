@@ -12,7 +12,7 @@ import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,21 +63,31 @@ def pull(spec: str, into: Path) -> Subject:
         InputError: huggingface_hub is not installed, no connection and nothing cached, no such
             repository or revision, or what `import_run` or `load_pipeline` refuse.
     """
-    repo, revision = parse(spec)
-    library = _library()
-    patterns = [*RUN_FILES, *PIPELINE_FILES, *WEIGHTS]
-    with _said_of(repo):
-        snapshot = library.snapshot_download(repo, revision=revision, allow_patterns=patterns)
-    folder = Path(snapshot)
-    commit = folder.name  # the cache has a folder a commit
+    folder, name = snapshot(spec, (*RUN_FILES, *PIPELINE_FILES, *WEIGHTS))
+    repo, commit = name.split("@")
     if is_pipeline(folder):
-        return load_pipeline(folder, f"{repo}@{commit}")
+        return load_pipeline(folder, name)
     if not (folder / "config.json").is_file():
         raise InputError(f"'{repo}' holds neither a run nor a diffusers pipeline.")
     run = import_run(zipped(folder, folder.rglob("*")), into)
     origin = json.dumps({"repo": repo, "revision": commit}) + "\n"
     write_atomically(run.path / ORIGIN_FILE, origin)
     return run
+
+
+def snapshot(spec: str, patterns: Sequence[str]) -> tuple[Path, str]:
+    """The files of a repository that match, in the Hub's own cache, and `owner/name@commit`.
+
+    Raises:
+        InputError: huggingface_hub is not installed, no connection and nothing cached, or no such
+            repository or revision.
+    """
+    repo, revision = parse(spec)
+    library = _library()
+    with _said_of(repo):
+        found = library.snapshot_download(repo, revision=revision, allow_patterns=list(patterns))
+    folder = Path(found)
+    return folder, f"{repo}@{folder.name}"  # the cache has a folder a commit
 
 
 def push(run: Run, repo: str, images: bool = False, public: bool = False) -> str:
