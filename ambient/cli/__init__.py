@@ -14,7 +14,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter, ValidationError
 
 from ambient import __version__
-from ambient.cli import advise, audit, judge, share, train
+from ambient.cli import advise, audit, finetune, judge, share, train
 from ambient.cli.options import Flag
 from ambient.cli.output import say
 from ambient.files import InputError
@@ -36,6 +36,7 @@ for _body in (
     judge.sample,
     judge.evaluate,
     audit.audit,
+    finetune.finetune,
     judge.compare,
     share.sweep,
     judge.curves,
