@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +13,15 @@ from ambient.cli.options import MODEL, Count, Features, File, Flag, JsonFile, Se
 from ambient.cli.output import Parts, StopRequest, put_json, say
 from ambient.config import check
 from ambient.files import InputError, write_atomically
-from ambient.reports.records import Origin
+from ambient.reports.asking import Asking
+from ambient.reports.records import Audit, Origin
 
 if TYPE_CHECKING:
     from ambient.images.corpus import Corpus
+    from ambient.reports.prompted import Interview
     from ambient.reports.sets import Sets
 
+LISTED = 12  # training files that leak, most often first
 SAMPLED_AT_ONCE = 16  # images: how far it is, is soon known
 IMAGES = "a folder, zip or npz of images, or the name of a corpus"
 
@@ -36,11 +40,10 @@ def audit(
     html: Annotated[File, Parameter(help="one self-contained page to hand on")] = None,
     skip_quality: Annotated[Flag, Parameter(help="copies alone, in half the time")] = False,
     progress: Annotated[File, Parameter(help="rewritten as the work goes on (JSON)")] = None,
+    asking: Annotated[Asking | None, Parameter("*")] = None,
 ) -> None:
-    """Judge any generated images against any training images."""
-    from ambient.reports.answer import sentences
+    """Judge any generated images, or a model's, against any training images."""
     from ambient.reports.audit import audit as run_audit
-    from ambient.reports.page import page
     from ambient.runs.limits import Limits
 
     noted: set[str] = set()
@@ -50,12 +53,29 @@ def audit(
         for which, corpus in sets.named():
             h, w = corpus.images.shape[1:3]
             images = f"{len(corpus):,} image{'s' * (len(corpus) != 1)}"
-            say(" ".join([f"{which}: {images} of {w}x{h} pixels.", *corpus.notes]))
+            line = " ".join([f"{which}: {images} of {w}x{h} pixels.", *corpus.notes])
+            if line not in noted:  # each stage is judged against the same images
+                say(line)
+            noted.add(line)
             noted.update(f"{which}: {note}" for note in corpus.notes)
 
     Limits.here().cap_memory()
     with StopRequest() as stop, Parts(stop, progress) as parts:
         origin: Origin | None = None
+        if model and not generated and (asking or _is_told(model)):
+            from ambient.reports.prompted import interview
+
+            subject = interview(
+                model, train, heldout, asking or Asking(), n=n, seed=seed, side=side,
+                features=features, quality=not skip_quality, tell=parts.tell, show=count,
+            )  # fmt: skip
+            _asked(subject, json, html, noted)
+            return
+        if asking:
+            raise InputError(
+                "--lora, --stages, --captions, --prompts, --guidance and --steps go with --model, "
+                "a Stable Diffusion pipeline."
+            )
         if generated and not model:
             made: str | Corpus = generated
         elif model and not generated:
@@ -76,13 +96,71 @@ def audit(
             origin=origin,
             show=count,
         )
+    put_json(json, report)
+    _conclude(report, html, noted)
+
+
+def _conclude(report: Audit, html: str | None, noted: Collection[str] = ()) -> None:
+    """Say what an audit found, but for warnings that were said, and write its page."""
+    from ambient.reports.answer import sentences
+    from ambient.reports.page import page
+
     if html:
         write_atomically(Path(html), page(report))
-    put_json(json, report)
     for warning in report.warnings:
         if warning not in noted:
             say(warning)
     say(" ".join([report.answer.sentence, *sentences(report)]))
+
+
+def _is_told(spec: str) -> bool:
+    from ambient.models.stable import is_told
+
+    return is_told(Path(spec).expanduser())
+
+
+def _asked(subject: Interview, json: str | None, html: str | None, noted: Collection[str]) -> None:
+    """Judge a Stable Diffusion pipeline, or every stage of its fine-tune."""
+    from ambient.reports.answer import ANSWERS
+    from ambient.reports.prompted import audit_pipeline, audit_stages
+
+    if subject.asking.stages is None:
+        report = audit_pipeline(subject)
+        put_json(json, report)
+        _conclude(report, html, noted)
+        for line in _leaks(report):
+            say(line)
+        return
+    found, audits = audit_stages(subject)
+    put_json(json, found)
+    for stage in found.stages:
+        counts = [f"{kind.named} of {kind.of} {kind.kind}" for kind in stage.kinds]
+        if stage.fit:
+            counts.append(f"fit {stage.fit.rate:.0%} (chance {stage.fit.floor:.0%})")
+        name = f"step {stage.step}" if stage.step else "without the LoRA"
+        say(f"{name}: {', '.join(counts)}; {ANSWERS[stage.answer]}.")
+    if found.keep is not None:
+        _conclude(audits[found.keep], html, noted)
+        for line in _leaks(audits[found.keep]):
+            say(line)
+    say(f"Keep {'none' if found.keep is None else f'checkpoint-{found.keep}'}: {found.why}")
+
+
+def _leaks(report: Audit) -> Iterator[str]:
+    """What is named by kind of prompt, and which training files leak."""
+    from ambient.reports.page import leaked
+
+    for kind in report.kinds:
+        own = "" if kind.own is None else f", {kind.own} of their own caption's picture"
+        low, high = (100 * x for x in kind.ci95)
+        yield (
+            f"{kind.kind} prompts: {kind.named} of {kind.of} samples are named{own} "
+            f"(95 % {low:.1f} to {high:.1f} %)."
+        )
+    files = [f"{file} ({len(samples)})" for file, samples in leaked(report).items()]
+    if files:
+        more = f" and {len(files) - LISTED} more" if len(files) > LISTED else ""
+        yield f"leaking: {', '.join(files[:LISTED])}{more}."
 
 
 def _samples_of(spec: str, n: int, seed: int, parts: Parts) -> tuple[Corpus, Origin]:

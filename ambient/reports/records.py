@@ -9,6 +9,7 @@ from ambient.copies.records import Judged, JudgedImage, Report
 from ambient.diffusion.records import Count, Interval, Share
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import InputError, Record, decode_record
+from ambient.reports.asking import KindTally
 
 COMMON = "common"  # what an image shows that repeats in nature: blanks, empty slices, clouds
 
@@ -126,6 +127,7 @@ class Audit(Judged, frozen=True, kw_only=True):
         tally, unseen: of generated images, and of images that are no copies.
         recall: what the same search finds of copies that are planted.
         originals: some copies, the surest of each training image first.
+        kinds: of a pipeline that was asked with prompts, what is named by kind of prompt.
     """
 
     run: None = None
@@ -144,6 +146,7 @@ class Audit(Judged, frozen=True, kw_only=True):
     samples: tuple[AuditedImage, ...]
     evidence: tuple[Evidence, ...] = ()
     originals: tuple[Original, ...] = ()
+    kinds: tuple[KindTally, ...] = ()
 
     @property
     def name(self) -> str:
