@@ -6,8 +6,8 @@ from ui import words
 from ui.controls import more, pick
 from ui.film import show
 from ui.frame import enter, errors_in_words
-from ui.prompts import choice, evidence
-from ui.prompts.answers import GUIDANCES, pack
+from ui.prompts import GUIDANCES, choice, evidence
+from ui.prompts.answers import pack
 from ui.prompts.film import OPENING, film
 from ui.stages import prompt_rows
 

@@ -13,7 +13,7 @@ from ambient.reports.prompts import KINDS
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs
 from tests.pages.driver import film, ran, text, visit
 from ui import stages
-from ui.prompts import answers, asking, choice
+from ui.prompts import GUIDANCES, answers, asking, choice
 
 TOLD = [run for run in list_runs(BUNDLED_RUNS) if run.config.text]
 OWN = choice.KINDS[choice.OWN]
@@ -49,7 +49,7 @@ def test_the_page_shows_both_networks_with_the_nearest_captions() -> None:
     app = visit("words")
     shown = film(app)
     assert [row["tone"] for row in shown["rows"]] == ["orange", "blue"]
-    assert len(shown["frames"]) == len(answers.GUIDANCES) and shown["beneath"]
+    assert len(shown["frames"]) == len(GUIDANCES) and shown["beneath"]
     run = next(iter(stages.told().values()))["standard"]
     assert {name for _, name in shown["pool"]} <= {*answers.captions(run), "no caption"}
     assert len(app.get("plotly_chart")) == 1
@@ -59,7 +59,7 @@ def test_each_kind_of_prompt_has_its_own_share_of_copies() -> None:
     for kind, label in choice.KINDS.items():
         if kind != choice.OWN:
             shown = film(visit("words", kind=label))
-            assert all(len(row["numbers"]) == len(answers.GUIDANCES) for row in shown["rows"])
+            assert all(len(row["numbers"]) == len(GUIDANCES) for row in shown["rows"])
             assert all("%" in number for row in shown["rows"] for number in row["numbers"])
 
 

@@ -17,9 +17,6 @@ from ui import data
 from ui.pictures import Images
 
 PACKS = ASSETS / "words"  # made by scripts/build_words.py
-GUIDANCES = (0.0, 1.0, 2.0, 4.0)  # the first tells the network nothing
-SEEDS = tuple(range(6))
-SAMPLER, STEPS = "dpmpp-2m", 18  # nineteen calls: a visitor waits half as long as for Heun
 
 
 @dataclass(frozen=True)

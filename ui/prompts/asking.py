@@ -10,7 +10,7 @@ from ambient.diffusion.words import told
 from ambient.images.corpus import to_bytes
 from ambient.runs.folder import Run
 from ui.pictures import Images
-from ui.prompts.answers import GUIDANCES, SAMPLER, SEEDS, STEPS
+from ui.prompts import GUIDANCES, SAMPLER, SEEDS, STEPS
 
 
 def ask(network: Denoiser, run: Run, prompt: str) -> Images:

@@ -11,7 +11,8 @@ from ambient.runs import folder as store
 from ambient.runs.folder import Run
 from ui import data, words
 from ui.film.parts import Chart, Film, Line, Row
-from ui.prompts.answers import GUIDANCES, captions, drawn, judged
+from ui.prompts import GUIDANCES
+from ui.prompts.answers import captions, drawn, judged
 from ui.stages import Runs, find, panel_name
 
 OPENING = GUIDANCES.index(2.0)
