@@ -15,7 +15,7 @@ from ambient.runs import queue
 from ambient.runs.turns import standings
 
 PATIENCE = 240.0  # seconds for a process of its own on a busy machine
-LOOK = 0.05  # seconds between two looks at its files
+LOOK = 0.2  # seconds between two looks at its files
 T = TypeVar("T")
 
 
