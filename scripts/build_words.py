@@ -11,7 +11,7 @@ import torch
 
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs
 from ui.prompts.answers import PACKS
-from ui.prompts.asking import ask
+from ui.prompts.asking import both
 from ui.prompts.choice import by_lot
 
 
@@ -22,7 +22,7 @@ def build(run: Run) -> None:
         PACKS / f"{run.name}.npz",
         prompts=[prompt for prompt, _ in listed],
         kinds=[kind for _, kind in listed],
-        images=np.stack([ask(network, run, prompt) for prompt, _ in listed]),
+        images=np.stack([both(network, run, prompt) for prompt, _ in listed]),
         checkpoint_sha256=run.checkpoint_sha256(),
     )
 

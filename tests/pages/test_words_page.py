@@ -29,7 +29,7 @@ def test_the_stored_pictures_are_drawn_by_the_stored_weights(run: Run) -> None:
     assert pack is not None and set(pack.kinds.values()) == set(choice.KINDS) - {choice.OWN}
     assert sorted(pack.drawn) == sorted(p for some in choice.by_lot(run).values() for p in some)
     prompt, stored = next(iter(pack.drawn.items()))
-    drawn = asking.ask(run.denoiser(), run, prompt)
+    drawn = asking.both(run.denoiser(), run, prompt)
     apart = np.abs(drawn.astype(int) - stored.astype(int))
     assert np.quantile(apart, 0.99) <= 1  # other processors round otherwise
 

@@ -86,7 +86,21 @@ def _asked(path: str, weights: str, prompt: str) -> Images:
     run = store.open_run(path)
     network = live.network(run)
     with live.turn():
-        return asking.ask(network, run, prompt)
+        loud = asking.ask(network, run, prompt)
+    return np.concatenate([_unheard(path, weights)[None], loud])
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _unheard(path: str, weights: str) -> Images:
+    """What a run draws from the same noise without words, which no prompt changes."""
+    from ui import live
+    from ui.prompts import asking
+
+    run = store.open_run(path)
+    if known := pack(run):
+        return next(iter(known.drawn.values()))[0]
+    with live.turn():
+        return asking.unheard(live.network(run), run)
 
 
 def judged(run: Run) -> Report | None:
