@@ -62,6 +62,8 @@ def audit(
     Limits.here().cap_memory()
     with StopRequest() as stop, Parts(stop, progress) as parts:
         origin: Origin | None = None
+        if asking and asking.lora is not None and asking.stages is not None:
+            raise InputError("--stages judges every stage of a folder, --lora one; give one.")
         if model and not generated and (asking or _is_told(model)):
             from ambient.reports.prompted import interview
 
@@ -139,10 +141,10 @@ def _asked(subject: Interview, json: str | None, html: str | None, noted: Collec
             counts.append(f"fit {stage.fit.rate:.0%} (chance {stage.fit.floor:.0%})")
         name = f"step {stage.step}" if stage.step else "without the LoRA"
         say(f"{name}: {', '.join(counts)}; {ANSWERS[stage.answer]}.")
-    if found.keep is not None:
-        _conclude(audits[found.keep], html, noted)
-        for line in _leaks(audits[found.keep]):
-            say(line)
+    shown = audits[max(audits) if found.keep is None else found.keep]
+    _conclude(shown, html, noted)
+    for line in _leaks(shown):
+        say(line)
     say(f"Keep {'none' if found.keep is None else f'checkpoint-{found.keep}'}: {found.why}")
 
 

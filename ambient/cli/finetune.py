@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from ambient.cli.output import Parts, StopRequest, bar_of, say
-from ambient.finetune.settings import LATEST, Settings, stages
+from ambient.finetune.settings import LATEST, Settings
 
 
 def finetune(
@@ -35,8 +34,8 @@ def finetune(
         steps.close()
     if step >= settings.max_train_steps or not step:
         say(
-            f"done, step {max(stages(Path(out)))}: '{out}' is a LoRA for load_lora_weights. Next: "
-            f"python -m ambient audit --model {settings.pretrained_model_name_or_path} "
+            f"done, step {settings.max_train_steps}: '{out}' is a LoRA for load_lora_weights. "
+            f"Next: python -m ambient audit --model {settings.pretrained_model_name_or_path} "
             f"--stages {out} --train {settings.train_data_dir}"
         )
     else:

@@ -52,7 +52,7 @@ def sample(
     sampler: Sampler = "heun",
     steps: Steps = 18,
     prompt: Annotated[str | None, Parameter(help="what to draw, for a run with --text")] = None,
-    guidance: Guidance = 2.0,
+    guidance: Guidance | None = None,
     reject: Reject = False,
     train: TrainedOn = None,
     heldout: NeverSeen = None,
@@ -79,6 +79,10 @@ def sample(
     else:
         given = "--switch" if above is None else "--above"
         raise InputError(f"only {given} is given; --above RUN and --switch SIGMA go together.")
+    if prompt is not None and above is not None:
+        raise InputError("--prompt asks one model; give it without --above and --switch.")
+    if guidance is not None and prompt is None:
+        raise InputError("--guidance says how closely to hold to a prompt; give --prompt too.")
     if reject and (above is not None or prompt is not None):
         raise InputError(
             "--reject draws from one model; give it without --above, --switch and --prompt."
@@ -90,7 +94,7 @@ def sample(
         say(f"{about(found.rejection, n)} They are in {place}.")
         return
     if prompt is not None:
-        denoiser = told(denoiser, [prompt], guidance)
+        denoiser = told(denoiser, [prompt], 2.0 if guidance is None else guidance)
     batches = []
     with bar_of(n, "image") as bar:
         for batch in draw(denoiser, seeds, model.shape, how):

@@ -102,6 +102,10 @@ def told(denoiser: Denoiser, prompts: Sequence[str], guidance: float = 1.0) -> P
     """
     if getattr(getattr(denoiser, "network", None), "read", None) is None:
         raise InputError("this model was trained without captions; train one with --text.")
+    if odd := [prompt for prompt in prompts if not isinstance(prompt, str)]:
+        raise InputError(f"a prompt is a {type(odd[0]).__name__}; expected text.")
+    if isinstance(guidance, bool) or not isinstance(guidance, int | float):
+        raise InputError(f"guidance is a {type(guidance).__name__}; expected a number.")
     if not 0 <= guidance <= 20:
         raise InputError(f"guidance is {guidance:g}; expected 0 (no prompt) to 20, usually 1 to 4.")
     words = read_words(prompts)

@@ -30,6 +30,7 @@ LEAST = {
     "checkpointing_steps": 1, "rank": 1, "learning_rate": 0, "lr_warmup_steps": 0, "seed": 0,
     "cutoff": 0, "max_grad_norm": 0, "snr_gamma": 0,
 }  # fmt: skip
+MOST = {"resolution": 4096, "rank": 1024}  # larger ones end a process for want of memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +84,16 @@ class Settings:
     def check(self) -> None:
         """Raises InputError for the first number that is out of bounds."""
         for name, least in LEAST.items():
-            value = getattr(self, name)
+            value, most = getattr(self, name), MOST.get(name, 2**63 - 1)
             above = name in ("learning_rate", "max_grad_norm", "snr_gamma")
-            if value is not None and not (least < value if above else least <= value < 2**63):
+            fits = value is None or (least < value if above else least <= value)
+            if not fits or (value is not None and value > most):
                 words = f"above {least}" if above else f"from {least}"
+                words += f" to {most}" if name in MOST else ""
                 raise InputError(f"--{name} is {value:g}; expected a number {words}.")
+        for name in ("pretrained_model_name_or_path", "train_data_dir", "output_dir"):
+            if not getattr(self, name).strip():
+                raise InputError(f"--{name} is empty; expected a place.")
         for name, kind in (("lr_scheduler", Rates), ("mixed_precision", Precision)):
             if getattr(self, name) not in get_args(kind):
                 raise InputError(
@@ -137,25 +143,40 @@ def stage_to_resume(settings: Settings, checkpoint: str | None) -> tuple[int, Pa
         InputError: no such stage, or a new fine-tune where there is one.
     """
     folder = Path(settings.output_dir)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output_dir is '{folder}', which is a file; name a folder.")
     found = stages(folder)
+    if checkpoint is None and found:
+        raise InputError(
+            f"'{folder}' holds a fine-tune; go on with --resume_from_checkpoint {LATEST}, or name "
+            "another --output_dir."
+        )
     if checkpoint is None:
-        if found or (folder / FILE).exists():
-            raise InputError(
-                f"'{folder}' holds a fine-tune; go on with --resume_from_checkpoint latest, or "
-                "name another --output_dir."
-            )
         return 0, None
-    if checkpoint == LATEST and found:
-        return max(found), found[max(found)]
-    name = Path(checkpoint).name
+    if not found:
+        raise InputError(
+            f"'{folder}' holds no stage to go on from; leave out --resume_from_checkpoint."
+        )
+    chosen = max(found) if checkpoint == LATEST else _named(found, checkpoint)
+    if chosen is None:
+        raise InputError(
+            f"--resume_from_checkpoint is '{checkpoint}'; expected {LATEST} or a stage of "
+            f"'{folder}', which holds {', '.join(path.name for path in found.values())}."
+        )
+    if chosen > settings.max_train_steps:
+        raise InputError(
+            f"--max_train_steps is {settings.max_train_steps}, and '{found[chosen].name}' has "
+            f"{chosen}; give more, or an earlier stage."
+        )
+    return chosen, found[chosen]
+
+
+def _named(found: dict[int, Path], checkpoint: str) -> int | None:
+    """The step of a stage by its folder's name or path."""
     for step, path in found.items():
-        if path.name == name and (checkpoint == name or Path(checkpoint).resolve() == path):
-            return step, path
-    there = ", ".join(path.name for path in found.values()) or "no stage"
-    raise InputError(
-        f"--resume_from_checkpoint is '{checkpoint}'; expected latest or a stage of '{folder}', "
-        f"which holds {there}."
-    )
+        if checkpoint == path.name or Path(checkpoint).resolve() == path.resolve():
+            return step
+    return None
 
 
 def check_same(now: Begun, before: Begun | None) -> None:

@@ -84,13 +84,13 @@ def finetune(
     if stage:
         check_same(now, begun(out))
         trainer.load(stage / STATE)
-    if accelerator.is_main_process:
-        now.save()
     for remark in remarks(pictures, stable.pipe.tokenizer):
         show(remark)
     with quiet():
         latents = encode(pictures, stable.pipe.vae, accelerator.device, tell)
         stable.pipe.vae.to("cpu")
+    if accelerator.is_main_process:
+        now.save()
     trainer.prepare(latents, start)
     yield from _steps(trainer, start, out)
 
@@ -112,6 +112,8 @@ def _accelerator(settings: Settings) -> Any:
 def _steps(trainer: _Trainer, start: int, out: Path) -> Generator[Step, None, None]:
     """The steps from `start` on, kept as asked."""
     settings, kept, done = trainer.settings, start, start
+    if start == settings.max_train_steps:  # it was ended before the LoRA was written
+        trainer.save_lora(out)
     try:
         for done in range(start + 1, settings.max_train_steps + 1):
             loss = trainer.step(done - 1)
@@ -202,8 +204,8 @@ class _Trainer:
         mean = float(accelerator.reduce(torch.stack(losses).mean(), "mean"))
         if not np.isfinite(mean):
             raise FloatingPointError(
-                f"the loss of step {step + 1} is not finite; go on from an earlier stage with a "
-                "lower --learning_rate in another --output_dir, or without --mixed_precision."
+                f"the loss of step {step + 1} is not finite; begin again in another --output_dir "
+                "with a lower --learning_rate or without --mixed_precision. Stages are kept."
             )
         return mean
 

@@ -106,7 +106,7 @@ def _lines(text: str, label: str) -> Iterator[tuple[str, str]]:
         InputError: the first line that is none, or that names a picture for a second time.
     """
     seen: dict[str, int] = {}
-    for number, row in enumerate(text.splitlines(), 1):
+    for number, row in enumerate(text.split("\n"), 1):
         if not row.strip():
             continue
         line = decode_record(row, Line, f"'{label}', line {number}")

@@ -89,6 +89,13 @@ class Stable:
                 "pixels a side."
             )
 
+    def take_lora(self, place: Path | None) -> None:
+        """A LoRA in place of any before; None: the pipeline alone. Raises as `load_lora`."""
+        if place is None:
+            self.pipe.unload_lora_weights()
+        else:
+            self.load_lora(place)
+
     def load_lora(self, place: Path) -> None:
         """Add a LoRA, in place of any before: a folder that holds `WEIGHTS`, or a safetensors file.
 
@@ -161,6 +168,9 @@ def load_stable(spec: str) -> Stable:
         name = folder.resolve().name
     name = plain(name)
     _check_index(read_json(folder / INDEX) or {}, name)
+    for part in (*PARTS, "scheduler"):
+        if not (folder / part).is_dir():
+            raise InputError(f"'{name}' has no folder '{part}'; save or fetch the pipeline again.")
     odd = (
         f"'{name}' cannot be loaded; expected its parts in safetensors (a .bin is a pickle, which "
         "could run code, and is not opened): save it again with `safe_serialization=True`."
@@ -233,6 +243,12 @@ def _check_parts(pipe: Any, name: str) -> None:
         raise InputError(
             f"'{name}' is given {unet.in_channels} channels, its latents have "
             f"{pipe.vae.config.latent_channels}, as for inpainting; {EXPECTED}"
+        )
+    length, most = pipe.tokenizer.model_max_length, pipe.text_encoder.config.max_position_embeddings
+    if length > most:
+        raise InputError(
+            f"'{name}' cuts texts into up to {length:,} tokens and its text encoder reads {most}; "
+            "set model_max_length in its tokenizer/tokenizer_config.json."
         )
     width = pipe.text_encoder.config.hidden_size
     if unet.cross_attention_dim != width or unet.class_embed_type or unet.addition_embed_type:

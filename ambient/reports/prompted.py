@@ -73,8 +73,7 @@ class Interview:
 
     def ask(self, lora: Path | None) -> tuple[Audit, Fit | None]:
         """Sample every kind of prompt with a LoRA or without any, and judge the samples."""
-        if lora is not None:
-            self.stable.load_lora(lora)
+        self.stable.take_lora(lora)
         size = _trained_at(lora) or self.stable.side
         drawn = [self._draw(kind, size) for kind in self.kinds]
         images = np.concatenate(drawn)
@@ -188,7 +187,7 @@ def interview(
     try:
         kinds += _unseen(known, heldout, asking.prompts, side, seed)
     except InputError as e:
-        if asking.prompts:
+        if asking.prompts is not None:
             raise
         notes.append(f"heldout: {e}")
     if len(kinds) == 1:
@@ -231,12 +230,12 @@ def _unseen(
         InputError: none in the file, or held-out images without captions.
     """
     trained = set(known.captions)
-    if prompts:
+    if prompts is not None:
         if not Path(prompts).is_file():
             raise InputError(
                 f"--prompts is '{prompts}', which is no file; expected a prompt a line."
             )
-        rows = (" ".join(row.split())[:MAX_TEXT] for row in read_text(Path(prompts)).splitlines())
+        rows = (" ".join(row.split())[:MAX_TEXT] for row in read_text(Path(prompts)).split("\n"))
         texts = [row for row in dict.fromkeys(rows) if row and row not in trained]
         if not texts:
             raise InputError(
@@ -269,7 +268,7 @@ def _trained_at(lora: Path | None) -> int | None:
 def audit_pipeline(subject: Interview) -> Audit:
     """Does it copy its training images, with the LoRA that was given or alone?"""
     lora = subject.asking.lora
-    return subject.ask(Path(lora).expanduser() if lora else None)[0]
+    return subject.ask(None if lora is None else Path(lora).expanduser())[0]
 
 
 def audit_stages(subject: Interview) -> tuple[Stages, dict[int, Audit]]:
@@ -285,6 +284,9 @@ def audit_stages(subject: Interview) -> tuple[Stages, dict[int, Audit]]:
     found = stages(folder)
     if not found:
         raise InputError(f"'{folder}' holds no stages; expected an --output_dir of `finetune`.")
+    for stage in found.values():  # one that cannot be used is said before hours of sampling
+        subject.stable.take_lora(stage)
+        _trained_at(stage)
     rows, audits = [], {}
     for step, lora in {0: None, **found}.items():
         audits[step], fit = subject.ask(lora)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from ambient.cli import main
 from ambient.files import InputError
-from ambient.finetune.settings import FILE, WEIGHTS, Settings, stages
+from ambient.finetune.settings import FILE, WEIGHTS, Settings, stage_to_resume, stages
 from ambient.reports.asking import KindTally, Stage
 
 diffusers = pytest.importorskip("diffusers")
@@ -414,11 +415,11 @@ def planted(monkeypatch: pytest.MonkeyPatch, pictures: Path) -> dict[str, str]:
         pairs = zip(prompts, noise, strict=True)
         return np.stack([known[p] if copying and p in known else new for p, new in pairs])
 
-    def load(self: Stable, place: Path) -> None:
-        state["lora"] = place.name
+    def load(self: Stable, place: Path | None) -> None:
+        state["lora"] = place.name if place else ""
 
     monkeypatch.setattr(Stable, "draw", draw)
-    monkeypatch.setattr(Stable, "load_lora", load)
+    monkeypatch.setattr(Stable, "take_lora", load)
     return state
 
 
@@ -495,3 +496,37 @@ def test_a_lora_of_another_network_is_refused(
     made.append(stable.draw(["b"], [1], 16, 7.5, 1))
     assert made[0].shape == (2, 16, 16, 3) and made[0].dtype == np.uint8
     assert (Path(asked.output_dir) / FILE).is_file()
+
+
+def test_where_a_fine_tune_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = Settings(
+        pretrained_model_name_or_path="p", train_data_dir="d", output_dir="out", max_train_steps=4
+    )
+    with pytest.raises(InputError, match="no stage to go on from"):
+        stage_to_resume(asked, "latest")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / FILE).write_text("{}")  # it ended before its first stage
+    assert stage_to_resume(asked, None) == (0, None)
+    for step in (2, 4):
+        stage = tmp_path / "out" / f"checkpoint-{step}"
+        stage.mkdir()
+        (stage / WEIGHTS).touch()
+    for name in ("checkpoint-2", "out/checkpoint-2", str(tmp_path / "out" / "checkpoint-2")):
+        assert stage_to_resume(asked, name)[0] == 2
+    assert stage_to_resume(asked, "latest")[0] == 4
+    for wrong, words in ((None, "holds a fine-tune"), ("checkpoint-3", "checkpoint-2")):
+        with pytest.raises(InputError, match=words):
+            stage_to_resume(asked, wrong)
+    with pytest.raises(InputError, match="max_train_steps is 3"):
+        stage_to_resume(replace(asked, max_train_steps=3), "latest")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("learning_rate", inf), ("resolution", 10**5), ("rank", 2**63 - 1), ("train_data_dir", " ")],
+)
+def test_what_no_training_can_have_is_refused(name: str, value: object) -> None:
+    asked = Settings(pretrained_model_name_or_path="p", train_data_dir="d", output_dir="o")
+    with pytest.raises(InputError, match=f"--{name}"):
+        replace(asked, **{name: value}).check()  # type: ignore[arg-type]
