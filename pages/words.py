@@ -34,7 +34,6 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         prompt = choice.choose_prompt(runs, kind)
 with errors_in_words():
     if not prompt:
-        st.info("Write what to draw: words of letters, such as *red heart*.", width=760)
         st.stop()
     made = film(runs, prompt, kind)
     options = [f"{g:g}" for g in GUIDANCES]

@@ -66,6 +66,7 @@ def test_each_kind_of_prompt_has_its_own_share_of_copies() -> None:
 def test_words_of_ones_own_are_drawn_or_refused_in_one_line() -> None:
     app = visit("words", kind=OWN, ask="red heart")
     assert len(film(app)["rows"]) == 2 and "red heart" in text(app)
+    assert all(set(row["numbers"]) == {""} for row in film(app)["rows"])
     assert "Write what to draw" in visit("words", kind=OWN).info[0].value
     refused = ran(visit("words", kind=OWN, ask="\U0001f600"))
     assert len(refused.error) == 1 and "no word of" in refused.error[0].value
@@ -76,7 +77,8 @@ def test_without_the_packages_that_read_words_stored_prompts_stay(
 ) -> None:
     monkeypatch.setattr(reading, "PACKAGE", "no_such_package")
     assert len(film(visit("words"))["rows"]) == 2
-    assert "requirements-text.txt" in visit("words", kind=OWN).info[0].value
+    (said,) = visit("words", kind=OWN).info
+    assert "requirements-text.txt" in said.value
 
 
 def test_a_run_of_ones_own_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

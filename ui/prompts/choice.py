@@ -69,7 +69,7 @@ def choose_kind() -> str:
 
 
 def choose_prompt(runs: Runs, kind: str) -> str:
-    """One of the listed prompts of a kind, or a visitor's words; '' while there are none."""
+    """A listed prompt of a kind, or a visitor's words; '' where there are none, and why is said."""
     if kind == OWN:
         if not is_installed():
             st.info(f"To ask for your own {MISSING}.", width=760)
@@ -82,6 +82,8 @@ def choose_prompt(runs: Runs, kind: str) -> str:
             bind="query-params",
             width=340,
         )
+        if not (asked or "").strip():
+            st.info("Write what to draw: words of letters, such as *red heart*.", width=760)
         return " ".join((asked or "").split())
     run = next(iter(runs.values()))
     stored = pack(run)

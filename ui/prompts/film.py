@@ -18,9 +18,9 @@ from ui.stages import Runs, find, panel_name
 OPENING = GUIDANCES.index(2.0)
 UNTOLD = "empty"
 SAID = (
-    "The words are not heard: both draw what the noise alone becomes.",
+    "The words are not heard: this is what the noise alone becomes.",
     "The words are heard as they were in training.",
-    "The words count twice: pictures of them become more alike.",
+    "The words count twice.",
     "The words count four times.",
 )
 
@@ -103,6 +103,8 @@ def shares(run: Run, kind: str) -> list[Asked | None]:
     report = judged(run)
     asked = report.prompts.asked if report and report.prompts else ()
     by = {(a.kind, a.guidance): a for a in asked}
+    if all(known != kind for known, _ in by):  # a visitor's own words: nobody judged many such
+        return [None] * len(GUIDANCES)
     silent = by.get((UNTOLD, 1.0))
     return [silent if g == 0 else by.get((kind, g)) for g in GUIDANCES]
 
