@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ambient.cli.output import Parts, StopRequest, bar_of, say
-from ambient.finetune.settings import LATEST, Settings
+from ambient.models.finetune.settings import LATEST, Settings
 
 
 def finetune(
@@ -18,7 +18,7 @@ def finetune(
     ] = None,
 ) -> None:
     """Fine-tune Stable Diffusion on pictures with captions; `audit --stages` judges its stages."""
-    from ambient.finetune.training import finetune as steps_of
+    from ambient.models.finetune.training import finetune as steps_of
 
     out, step = settings.output_dir, 0
     with StopRequest() as stop:

@@ -17,11 +17,11 @@ from ambient.copies.asked import Fit, rated
 from ambient.copies.imagenet import imagenet_features
 from ambient.copies.intervals import clopper_pearson
 from ambient.files import InputError, Tell, silent
-from ambient.finetune.settings import begun, stages
 from ambient.images.captions import captioned, read_text
 from ambient.images.corpus import Corpus, load_corpus
 from ambient.images.read import MAX_SIDE, MAX_TEXT, plain
 from ambient.images.twins import apart, twin_groups
+from ambient.models.finetune.settings import begun, stages
 from ambient.models.stable import AT_ONCE, Stable, load_stable
 from ambient.reports.answer import ANSWERS, span
 from ambient.reports.asking import Asking, KindTally, Stage, Stages

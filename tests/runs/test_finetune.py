@@ -22,16 +22,16 @@ from torch import Tensor
 
 from ambient.cli import main
 from ambient.files import InputError
-from ambient.finetune.settings import FILE, WEIGHTS, Settings, stage_to_resume, stages
+from ambient.models.finetune.settings import FILE, WEIGHTS, Settings, stage_to_resume, stages
 from ambient.reports.asking import KindTally, Stage
 
 diffusers = pytest.importorskip("diffusers")
 pytest.importorskip("peft")
 pytest.importorskip("accelerate")
 transformers = pytest.importorskip("transformers")
-from ambient.finetune.data import encode, read_pictures, remarks  # noqa: E402
-from ambient.finetune.loss import cutoff_step, frozen_copies, latent_loss  # noqa: E402
-from ambient.finetune.training import finetune  # noqa: E402
+from ambient.models.finetune.data import encode, read_pictures, remarks  # noqa: E402
+from ambient.models.finetune.loss import cutoff_step, frozen_copies, latent_loss  # noqa: E402
+from ambient.models.finetune.training import finetune  # noqa: E402
 from ambient.models.stable import INDEX, Stable, load_stable  # noqa: E402
 from ambient.reports.prompted import choose_stage  # noqa: E402
 
@@ -220,7 +220,7 @@ def test_a_copy_depends_on_seed_and_picture_alone() -> None:
         assert torch.equal(copy[0], whole[i])
     assert not torch.equal(whole, frozen_copies(z0, range(4), abar, 8))
     code = (
-        "import torch; from ambient.finetune.loss import frozen_copies as f;"
+        "import torch; from ambient.models.finetune.loss import frozen_copies as f;"
         "print(f(torch.ones(2, 4, 8, 8), [2, 3], torch.tensor(.5), 7).numpy().tobytes().hex())"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from ambient.diffusion.noise import derive_seed, seeded_weights
 from ambient.files import Record, Tell, silent
-from ambient.finetune.data import Pictures, encode, read_pictures, remarks, tokens
-from ambient.finetune.loss import cutoff_step, frozen_copies, latent_loss
-from ambient.finetune.settings import Begun, Settings, begun, check_same, stage_to_resume
 from ambient.images.read import guarded
+from ambient.models.finetune.data import Pictures, encode, read_pictures, remarks, tokens
+from ambient.models.finetune.loss import cutoff_step, frozen_copies, latent_loss
+from ambient.models.finetune.settings import Begun, Settings, begun, check_same, stage_to_resume
 from ambient.models.stable import Stable, check_packages, load_stable, quiet
 
 TARGETS = ["to_k", "to_q", "to_v", "to_out.0"]  # of diffusers' script: every attention's maps
