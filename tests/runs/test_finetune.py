@@ -26,16 +26,18 @@ from ambient.models.finetune.settings import FILE, WEIGHTS, Settings, stage_to_r
 from ambient.reports.asking import KindTally, Stage
 
 diffusers = pytest.importorskip("diffusers")
-pytest.importorskip("peft")
+LoraConfig = pytest.importorskip("peft").LoraConfig
 pytest.importorskip("accelerate")
 transformers = pytest.importorskip("transformers")
 from ambient.models.finetune.data import encode, read_pictures, remarks  # noqa: E402
 from ambient.models.finetune.loss import cutoff_step, frozen_copies, latent_loss  # noqa: E402
-from ambient.models.finetune.training import finetune  # noqa: E402
-from ambient.models.stable import INDEX, Stable, load_stable  # noqa: E402
+from ambient.models.finetune.training import TARGETS, finetune  # noqa: E402
+from ambient.models.pipelines import INDEX  # noqa: E402
+from ambient.models.stable import Stable, load_stable  # noqa: E402
 from ambient.reports.prompted import choose_stage  # noqa: E402
 
 pytestmark = pytest.mark.xdist_group("finetune")
+ROOT = Path(__file__).resolve().parents[2]
 PREDICTS = ("epsilon", "v_prediction")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
@@ -530,3 +532,26 @@ def test_what_no_training_can_have_is_refused(name: str, value: object) -> None:
     asked = Settings(pretrained_model_name_or_path="p", train_data_dir="d", output_dir="o")
     with pytest.raises(InputError, match=f"--{name}"):
         replace(asked, **{name: value}).check()  # type: ignore[arg-type]
+
+
+def test_the_sizes_in_the_docs_are_those_of_stable_diffusion() -> None:
+    def count(network: torch.nn.Module) -> int:
+        return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+    levels = {"block_out_channels": (128, 256, 512, 512), "latent_channels": 4}
+    blocks = {
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+    }
+    text = transformers.CLIPTextConfig(
+        hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12
+    )
+    with torch.device("meta"):  # nothing is held
+        unet = diffusers.UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8)
+        vae = diffusers.AutoencoderKL(**levels, **blocks, layers_per_block=2)
+        sizes = [count(unet), count(vae), count(transformers.CLIPTextModel(text))]
+        config = LoraConfig(r=4, target_modules=TARGETS)
+        unet.requires_grad_(False).add_adapter(config)
+    sizes += [count(unet), 3 * count(unet)]
+    said = (ROOT / "docs" / "finetune.md").read_text(encoding="utf-8")
+    assert all(f"{size:,}" in said for size in sizes), sizes
