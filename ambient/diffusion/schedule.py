@@ -14,6 +14,10 @@ from ambient.files import InputError, Record
 
 Shape = tuple[int, int, int]  # (c, h, w)
 SAMPLER_NAMES = ("heun", "euler", "dpmpp-2m", "ancestral")  # `samplers` has a function for each
+# Steps from sigma_max to 0 for pictures sampled down from a level, which takes its share of them.
+# On the bundled emoji runs 9 give the verdicts of 36 for all but one image in 144 (6 steps: all but
+# ten), at a quarter of the cost.
+RETURN_STEPS = 9
 
 
 def karras_sigmas(

@@ -22,15 +22,12 @@ from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.levels import Queries, closed_levels, shuffled
 from ambient.diffusion.records import Curves, Level, Subset
 from ambient.diffusion.samplers import finish, sample
-from ambient.diffusion.schedule import SamplerConfig
+from ambient.diffusion.schedule import RETURN_STEPS, SamplerConfig
 from ambient.files import InputError, Tell, silent, whole
 from ambient.images.corpus import Corpus, Split, to_bytes, to_unit
 from ambient.models.subject import Subject, as_subject
 
 RETURN_RATIO = 1 / 3  # came back: that much nearer to its origin than to any other training image
-# Steps from sigma_max to 0; from a level, its share of them. On the bundled emoji runs 9 give the
-# verdicts of 36 for all but one image in 144 (6 steps: all but ten), at a quarter of the cost.
-RETURN_STEPS = 9
 
 
 def draw_subset(split: Split, images: int, returns: int, noises: int, seed: int) -> Subset:

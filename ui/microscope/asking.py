@@ -9,9 +9,9 @@ import torch
 
 from ambient.diffusion.denoiser import Denoiser
 from ambient.diffusion.samplers import finish
+from ambient.diffusion.schedule import RETURN_STEPS
 from ambient.files import InputError
 from ambient.images.corpus import to_bytes
-from ambient.reports.curves import RETURN_STEPS
 from ambient.runs.folder import Run
 from ui import noise
 from ui.microscope.records import SEEDS, Answers, error
