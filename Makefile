@@ -69,6 +69,7 @@ performance: $(VENV)/.test       ## time it beside other libraries, into docs/pe
 	$(PIP) -r requirements-bench.txt
 	$(PY) -m ambient bench --json assets/results/bench.json
 	$(PY) -m scripts.after_click
+	$(PY) -m scripts.in_browser
 	$(PY) -m scripts.samplers
 	$(PY) -m scripts.performance
 
