@@ -6,6 +6,7 @@ around the pair and an equals sign between its images, not by color alone.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import pickle
@@ -64,6 +65,11 @@ def png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=2)
     return buffer.getvalue()
+
+
+def address(picture: bytes, kind: str = "png") -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def _blank(width: int, height: int) -> Image.Image:

@@ -5,7 +5,6 @@ Everything is drawn at the images' own size; the browser enlarges it to hard-edg
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ui.pictures import Images, png
+from ui.pictures import Images, address, png
 from ui.words import Mark, Tone, percent
 
 COLUMNS = 24  # of the strip
@@ -173,9 +172,8 @@ class Packed:
             "abreast": film.abreast,
             "beneath": film.beneath,
         }
-        address = f"data:image/png;base64,{base64.b64encode(strip).decode()}"
         version = hashlib.sha256(repr(data).encode()).hexdigest()
-        return cls(address, data["film"], {**data, "version": version})
+        return cls(address(strip), data["film"], {**data, "version": version})
 
 
 class _Tiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from markupsafe import Markup, escape
 from ui.lesson.figures import picture
 from ui.lesson.stage import NOT_STORED
 from ui.lesson.steps import Step, steps
+from ui.pictures import address
 from ui.teacher import base
 
 TITLE = "Ambient Explorer: a ten-minute lesson"
@@ -37,7 +37,7 @@ def rendered(answers: bool) -> str:
 def figure(step: Step) -> str:
     """The picture of a step as an address that holds it; empty where its run is not stored."""
     found = picture(step)
-    return f"data:image/png;base64,{base64.b64encode(found).decode()}" if found else ""
+    return address(found) if found else ""
 
 
 def answer(step: Step) -> str:
