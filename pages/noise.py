@@ -7,7 +7,7 @@ from ui import data, stages, visitor, words
 from ui.controls import more
 from ui.film import show
 from ui.frame import enter, errors_in_words
-from ui.microscope import answers, levels
+from ui.microscope import answers, levels, pad
 from ui.microscope.film import BACK, film, opening
 from ui.microscope.specimens import choose
 from ui.teacher import control, hidden
@@ -56,6 +56,10 @@ with place, errors_in_words():
         ],
         "python -m scripts.build_microscope",
     )
+
+if not (hidden("open") or hidden("live")):
+    st.markdown("**Draw on it**, and drag: the network answers in your browser.")
+    pad.show(run, specimens[0].image)
 
 with more("All that is measured by noise level") as opened, errors_in_words():
     if opened and curves:

@@ -95,12 +95,11 @@ def _labels(names: tuple[str, ...]) -> list[str]:
 
 def _own(run: Run) -> Specimen | None:
     """The visitor's picture in the run's size; one clear line where it cannot be read."""
-    st.markdown("**Or your own**, in its place: draw it, or drop a file.")
-    drawn = pad.ask(run, f"pad-{run.config.channels}")
+    st.markdown("**Or your own**, in its place: drop a file, or draw below.")
     label = "A picture of yours"
     kinds, most = uploads.PICTURES, uploads.PICTURE_BYTES
     files = uploads.ask(label, "own-picture", kinds, several=False, most=most)
-    given = files[0].getvalue() if files else drawn
+    given = files[0].getvalue() if files else pad.drawn(run)
     if not given:
         return None
     try:
