@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -138,9 +139,12 @@ def left_behind(folder: Path) -> list[str]:
 
 
 def working_in(folder: Path) -> list[str]:
-    """Commands of processes that work in a folder."""
-    commands = (" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"]))
-    return [command for command in commands if str(folder) in command]
+    """Commands of processes that work in a folder: that have a log there."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "open_files"]):
+        if any(f.path.startswith(f"{folder}{os.sep}") for f in process.info["open_files"] or ()):
+            found.append(" ".join(process.info["cmdline"] or ()))
+    return found
 
 
 def main() -> None:

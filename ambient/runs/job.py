@@ -7,13 +7,9 @@ change it. The process that works at a job writes its state, everyone else reads
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +26,6 @@ NOBODY = "damaged"  # the owner of a job whose owner.json cannot be read
 STALE = 120.0  # seconds without a heartbeat: gone, where its process cannot be looked up
 HUNG = 600.0  # seconds without a heartbeat and without work: such a process is ended
 IDLE = 0.05  # of that time on a core: less is no work
-NICE = 10  # visitors' page loads come first
-ROOT = str(Path(__file__).resolve().parent.parent.parent)  # where the command finds `ambient`
 SAME_START = 2.0  # seconds by which two readings of one process's start differ at most
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -157,39 +151,6 @@ def pulse(pid: int | None = None) -> dict[str, Any]:
         "monotonic": time.monotonic(),
         "worked": _worked(process),
     }
-
-
-def start_process(
-    job: Job, command: Sequence[str], threads: int = 1, seconds: float = math.inf
-) -> psutil.Popen:
-    """Start `python -m ambient` for a job, detached, niced, its output in the job's log.
-
-    Args:
-        command: what follows `python -m ambient`.
-        seconds: that it may compute, where the kernel counts them.
-
-    Raises:
-        OSError: it could not be started.
-    """
-    paths = filter(None, [ROOT, os.environ.get("PYTHONPATH")])
-    environment = {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(paths)}
-    with (job.path / "log.txt").open("ab") as log:
-        process = psutil.Popen(
-            [sys.executable, "-m", "ambient", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, **environment},
-            start_new_session=True,  # a Ctrl-C for the server is not one for the job
-        )
-    with suppress(OSError):  # Linux weighs sessions first: nice alone counts within one only
-        Path(f"/proc/{process.pid}/autogroup").write_text(str(NICE), encoding="ascii")
-    with suppress(psutil.Error):
-        if psutil.POSIX:
-            process.nice(NICE)
-        if psutil.LINUX and math.isfinite(seconds):
-            process.rlimit(psutil.RLIMIT_CPU, (math.ceil(seconds) + 1,) * 2)
-    return process
 
 
 def is_alive(job: Job) -> bool:

@@ -103,6 +103,7 @@ def _record(
         _store_stage(run, trainer)  # the process before ended between the two
     log = _Log(run, trainer, window)
     log.state("running")
+    log.last_beat = 0.0  # the first step is told at once
     saved, reason = time.monotonic(), None
     with suppress(GeneratorExit):  # closed by its caller, it ends as if asked to stop
         for done in train(trainer):

@@ -23,8 +23,8 @@ from ambient.runs.job import (
     is_hung,
     kill,
     pulse,
-    start_process,
 )
+from ambient.runs.launch import start_process
 from ambient.runs.limits import Limits
 from ambient.runs.room import discard, make_room
 from ambient.runs.turns import line_of, place_behind, standings

@@ -34,8 +34,8 @@ from ambient.runs.job import (
     kill,
     mark_owner,
     pulse,
-    start_process,
 )
+from ambient.runs.launch import start_process
 from ambient.runs.limits import Limits
 from ambient.runs.room import check_room, make_room
 from ambient.runs.start import start_run

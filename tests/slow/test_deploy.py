@@ -22,9 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ambient.runs.folder import Run, open_run
+from ambient.runs.launch import NICE
 from ambient.runs.limits import Limits
 from tests.jobs import until
 from ui import pages
@@ -219,6 +221,8 @@ def is_up(address: str) -> bool:
 
 
 def test_every_page_comes_up_where_nothing_can_be_written(served: Served) -> None:
+    server = psutil.Process(served.process.pid)
+    assert not server.children()  # nobody has come yet
     for page in reversed(PAGES):  # the first visitor of a fresh server opens a deep link
         shown = served.interact(page=page)
         assert shown["status"] == "ready", (page, served.log.read_text())
@@ -228,6 +232,8 @@ def test_every_page_comes_up_where_nothing_can_be_written(served: Served) -> Non
     with urllib.request.urlopen(f"{served.address}/app/static/icon.png") as picture:
         assert picture.read() == (ROOT / "static/icon.png").read_bytes()
     assert not re.search(r"traceback|warning|denied|errno", served.log.read_text(), re.IGNORECASE)
+    (warm,) = server.children()
+    assert warm.cmdline()[-1] == "ambient.cli.warm" and warm.nice() == NICE
 
 
 @pytest.mark.parametrize("button", ["Train 50 digits"])
@@ -251,7 +257,11 @@ def test_the_health_check_passes_on_a_server_and_only_there(served: Served) -> N
 
 
 def test_sigterm_ends_it_and_leaves_nothing_running(served: Served) -> None:
+    server = psutil.Process(served.process.pid)
+    server.children() or served.interact(page="")  # a visitor, where this test runs alone
+    (warm,) = server.children()
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(timeout=20) == 0
+    until(lambda: not warm.is_running())
     with pytest.raises(ProcessLookupError):
         os.killpg(served.process.pid, 0)

@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from ambient.files import InputError
-from ambient.runs import queue
+from ambient.runs import launch, queue
 from ambient.runs.audits import PROGRESS_FILE, Audit, Request, list_audits
 from ui import data
 from ui.uploads import store
@@ -87,11 +87,13 @@ def _of(browser: str | None) -> list[Audit]:
 
 @st.cache_resource
 def keep_going() -> None:
-    """Look at the queue now and then, as long as this server runs."""
+    """Look at the queue now and then, as long as this server runs, and keep a process warm."""
     folder, never = data.runs_folder(), threading.Event()
+    launch.keep()
 
     def watch() -> None:
         while not never.wait(TICK):
+            launch.keep()
             with suppress(InputError, OSError):  # whoever looks is told
                 queue.advance(folder)
 

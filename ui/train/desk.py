@@ -12,7 +12,7 @@ from ambient.config import Config, configure, usual_threads
 from ambient.files import InputError
 from ambient.images.captions import MISSING, captioned, is_installed
 from ambient.images.corpus import Corpus
-from ambient.runs import queue
+from ambient.runs import launch, queue
 from ambient.runs.folder import IMAGES_FILE, OWN, SLOWEST, Run, open_run
 from ambient.runs.limits import Limits, is_public
 from ui import data, visitor, words
@@ -110,6 +110,8 @@ def submit(images: Corpus | None, choices: Mapping[str, Any], pair: bool = False
 
 def _dtype(parent: Run | None) -> str:
     """The arithmetic that `ambient train` takes on this machine; it is measured once a server."""
+    if not parent and (measured := launch.dtype()):
+        return measured
     from ambient.diffusion import hardware  # torch, which no page needs until then
 
     if parent:

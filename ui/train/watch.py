@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import streamlit as st
@@ -23,6 +23,7 @@ from ui.teacher import hidden
 from ui.train import desk, ending, form
 
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
+SOON = 0.5  # until its first step, which is worth waiting for
 STATUS = {
     "queued": ("schedule", "gray"),
     "running": ("play_arrow", "green"),
@@ -48,22 +49,29 @@ def show(run: Run) -> None:
     other = partner(run)
     both = sorted([run, other] if other else [run], key=lambda r: r.config.arm == "ambient")
     runs = {r.config.arm: r for r in both}
-    active = any(r.active for r in both)
     st.page_link("pages/train.py", label="Train another", icon=":material/arrow_back:")
-    st.fragment(run_every=TICK if active else None)(_watch)(runs, active)
+    tick = _tick(both)
+    st.fragment(run_every=tick)(_watch)(runs, tick)
 
 
-def _watch(runs: Mapping[str, Run], was_active: bool) -> None:
+def _tick(runs: Sequence[Run]) -> float | None:
+    """Seconds until the next look; None: all are at rest."""
+    states = [r.state for r in runs if r.active]
+    begins = any(s.status == "running" and not s.running_seconds for s in states)
+    return (SOON if begins else TICK) if states else None
+
+
+def _watch(runs: Mapping[str, Run], tick: float | None) -> None:
     with errors_in_words():  # a fragment runs by itself
-        _look(runs, was_active)
+        _look(runs, tick)
 
 
-def _look(runs: Mapping[str, Run], was_active: bool) -> None:
+def _look(runs: Mapping[str, Run], tick: float | None) -> None:
     some = list(runs.values())
-    if was_active:
+    if tick:
         queue.advance(some[0].path.parent)
-    if was_active != any(r.active for r in some):
-        st.rerun()  # once: ticking starts or ends with the runs' activity
+    if tick != _tick(some):
+        st.rerun()  # once: the ticking follows the runs' activity
     for column, run in zip(st.columns(len(some), gap="large"), some, strict=True):
         with column:
             _standing(run)
@@ -72,7 +80,7 @@ def _look(runs: Mapping[str, Run], was_active: bool) -> None:
     drawn = {arm: run for arm, run in runs.items() if run.sheet_steps}
     if drawn and (steps := training.drawn_steps(drawn)):
         training.scrub_training(drawn, steps)
-    elif was_active:
+    elif tick:
         st.caption(f"The first samples come at step {some[0].config.checkpoint_every:,}.")
         _preview(some[0])
     for column, run in zip(st.columns(len(some), gap="large"), some, strict=True):
