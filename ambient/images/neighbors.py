@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ambient.files import InputError, Tell, silent
+from ambient.images.threads import at_once
 
 Table = NDArray[np.float32] | NDArray[np.uint8]  # (n, d); bytes are pixels
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 Scored = tuple[NDArray[np.float32], NDArray[np.int64]]  # (q, k): how far, and which keys
 BLOCK = 512  # rows in floats at once: 25 MB at 64x64x3
 PART = 4096  # the same, where faiss searches
@@ -125,23 +127,31 @@ def _best_two(
     return index
 
 
-def near_pairs(
-    queries: Table, keys: Table, radius: float
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def near_pairs(queries: Table, keys: Table, radius: float, across: bool = False) -> Iterator[Pairs]:
     """Candidates for pairs nearer than `radius`: all of them, and some a rounding error beyond.
 
     Args:
         queries, keys: (n, d), the same images, the queries perhaps mirrored.
+        across: they are different images, (q, d) and (n, d).
 
     Yields:
         Indices of queries and of keys, block by block. A pair is met from one side at least, and
         each image as its own neighbor.
     """
-    for some, block in blocks(queries, BLOCK):
+
+    def parts() -> Iterator[tuple[int, NDArray[np.float32], int, NDArray[np.float32]]]:
+        for some, block in blocks(queries, BLOCK):
+            first = 0 if across else some.start
+            for there, part in blocks(keys[first:], PART):
+                yield some.start, block, first + there.start, part
+
+    def look(given: tuple[int, NDArray[np.float32], int, NDArray[np.float32]]) -> Pairs:
+        row, block, column, part = given
         reach = radius**2 - (1 - ROUNDING) * _squared_norms(block)
-        for there, part in blocks(keys[some.start :], PART):
-            i, j = np.nonzero(_by_products(block, part) <= reach[:, None])
-            yield some.start + i, some.start + there.start + j
+        i, j = np.nonzero(_by_products(block, part) <= reach[:, None])
+        return row + i, column + j
+
+    yield from at_once(look, parts())
 
 
 def values(rows: Table) -> NDArray[np.float32]:

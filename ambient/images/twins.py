@@ -52,18 +52,55 @@ def twin_groups(images: NDArray[np.uint8], rms: float | None = None) -> NDArray[
     groups = np.arange(len(images))
     if not len(images):
         return groups
-    rms = twin_radius(images) if rms is None else rms
-    means = block_means(images)
+    return _linked(groups, images, images, twin_radius(images) if rms is None else rms)
+
+
+def groups_across(
+    known: NDArray[np.uint8],
+    unseen: NDArray[np.uint8],
+    groups: NDArray[np.int64],
+    others: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Near-duplicate groups (n + m,) of two sets together, by the `twin_radius` of the first.
+
+    Args:
+        known, unseen: uint8 (n, h, w, c) and (m, h, w, c).
+        groups, others: those of each set alone, any numbers.
+    """
+    found = np.concatenate([_labels(groups), len(known) + _labels(others)])
+    return _linked(found, unseen, known, twin_radius(known), len(known)) if len(found) else found
+
+
+def _labels(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Groups by the smallest index of each."""
+    _, first, which = np.unique(groups, return_index=True, return_inverse=True)
+    return np.asarray(first[which], np.int64)
+
+
+def _linked(
+    groups: NDArray[np.int64],
+    images: NDArray[np.uint8],
+    others: NDArray[np.uint8],
+    rms: float,
+    first: int = 0,
+) -> NDArray[np.int64]:
+    """Groups after images became one with those of the others that they are twins of.
+
+    Args:
+        others: the same images, or those whose groups stand before theirs.
+        first: the place of the first image among the groups.
+    """
+    means = block_means(others)
     near = math.sqrt(rms**2 * means.shape[1] + 1e-3)
     for guises in (images, images[:, :, ::-1]):
-        for i, j in near_pairs(block_means(guises), means, near):
+        for i, j in near_pairs(block_means(guises), means, near, across=first > 0):
             for start in range(0, len(i), PAIRS):
                 a, b = i[start : start + PAIRS], j[start : start + PAIRS]
                 # Thousands of equal images make millions of pairs, most of them joined by then.
-                new = groups[a] != groups[b]
+                new = groups[first + a] != groups[b]
                 a, b = a[new], b[new]
-                close = rms_differences(guises, a, images, b) < rms
-                groups = joined(groups, a[close], b[close])
+                close = rms_differences(guises, a, others, b) < rms
+                groups = joined(groups, first + a[close], b[close])
     return groups
 
 

@@ -20,7 +20,7 @@ from ambient.images.read import plain
 from ambient.images.readings import USUAL, Glances, Reading, Seen
 from ambient.images.sheets import is_sheet
 from ambient.images.squares import See
-from ambient.images.twins import TWIN_LEAST, twin_groups
+from ambient.images.twins import TWIN_LEAST, groups_across, twin_groups
 from ambient.runs.limits import Limits
 
 SETS = {"train": "training", "generated": "generated", "heldout": "held-out"}
@@ -229,7 +229,7 @@ def without_twins(sets: Sets) -> Sets:
     if unseen is None:
         return replace(sets, common=common, expected=(int(common.sum()), len(known)))
     n = len(known)
-    groups = twin_groups(np.concatenate([known.images, unseen.images]))
+    groups = groups_across(known.images, unseen.images, known.groups, unseen.groups)
     twin = np.isin(groups[n:], groups[:n])
     shown, single = ~flat(unseen.images), 0
     if (twin & shown).sum() >= HALF * max(1, shown.sum()):

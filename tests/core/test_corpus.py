@@ -7,7 +7,7 @@ import pytest
 
 from ambient.files import InputError
 from ambient.images.corpus import Corpus, split_corpus, to_bytes, to_unit
-from ambient.images.twins import TWIN_RMS, twin_groups
+from ambient.images.twins import TWIN_RMS, groups_across, twin_groups
 
 
 def test_bytes_survive_the_unit_range(pixels: np.ndarray) -> None:
@@ -65,6 +65,8 @@ def test_different_faint_pictures_are_no_twins() -> None:
     noisy = images + np.random.default_rng(0).integers(0, 2, images.shape, dtype=np.uint8)
     groups = twin_groups(np.concatenate([images, noisy]))
     assert (groups[len(images) :] == groups[: len(images)]).all()
+    across = groups_across(images, noisy, twin_groups(images) + 7, twin_groups(noisy))
+    np.testing.assert_array_equal(across, groups)
     flat = np.full((20, 8, 8, 1), 7, np.uint8)
     assert set(twin_groups(flat).tolist()) == {0}
 
