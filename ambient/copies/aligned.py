@@ -7,8 +7,9 @@ moved pictures are moved, and would hide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ from ambient.copies.guises import (
 from ambient.files import InputError, Tell, silent
 from ambient.images.corpus import to_unit
 from ambient.images.neighbors import check_groups, distances
+from ambient.images.threads import at_once
 
 SEEN = 8  # blocks along a side of the view that tells which quarter turn to compare in
 FINE = 32  # pixels a side that are compared; larger pictures are averaged over blocks
@@ -40,6 +42,8 @@ VALUES = 2**27  # numbers of queries at once: half a gigabyte
 TOGETHER = 2**20  # and of training pictures in all their guises: they stay in the cache
 PART = 256  # queries at once, each with its candidates
 NONE = -2.0  # a cosine of what is no candidate
+
+Pairs = tuple[int, Index, Index]  # a key, and in which rows and columns it stands
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ def find_neighbors(
     orbit: Orbit = STILL,
     own: Index | None = None,
     tell: Tell = silent,
+    beside: int = 0,
 ) -> Found:
     """Nearest training picture of each query, and nearest of another twin group.
 
@@ -91,6 +96,8 @@ def find_neighbors(
         orbit: further moves of the training.
         own: int64 (q,), a group whose pictures each query does not see.
         tell: progress in training pictures.
+        beside: look no closer than at so many queries: what calibrates a rule, or tells what it
+            misses, is looked for as its samples are.
 
     Raises:
         InputError: different shapes, or fewer than 2 groups, or than 3 where `own` takes one away.
@@ -101,8 +108,8 @@ def find_neighbors(
             "cannot be aligned; read both at one size."
         )
     check_groups(groups, own)
-    index, plain = candidates(queries, train, groups, orbit, own, tell)
-    index = index[:, : _affordable(queries, orbit)]
+    index, plain = candidates(queries, train, groups, orbit, own, tell, beside)
+    index = index[:, : _affordable(queries, orbit, beside)]
     alike = _compared(queries, train, index, orbit, tell)
     apart = np.sqrt(np.maximum(2 - 2 * alike, 0))
     apart[alike == NONE] = np.inf
@@ -111,19 +118,19 @@ def find_neighbors(
     return Found(_best_two(apart, index, groups), _best_two(far, plain, groups))
 
 
-def _affordable(queries: Images, orbit: Orbit) -> int:
+def _affordable(queries: Images, orbit: Orbit, beside: int) -> int:
     """How many candidates of each query to compare; an audit, which tries quarter turns, has more
     to do beside."""
     budget = COMPARED // (8 if orbit.turns else 1)
-    return max(FEWEST, budget // max(len(queries) * _numbers(queries, orbit), 1))
+    return max(FEWEST, budget // max(max(len(queries), beside) * _numbers(queries, orbit), 1))
 
 
 def _numbers(images: Images, orbit: Orbit) -> int:
     """Numbers of one picture in all shifts."""
-    return images[:1].size // _block(images) ** 2 * count_guises(replace(orbit, turns=False))
+    return images[:1].size // block_of(images) ** 2 * count_guises(replace(orbit, turns=False))
 
 
-def _block(images: Images) -> int:
+def block_of(images: Images) -> int:
     """Pixels along a side that are averaged."""
     return max(1, min(images.shape[1:3]) // FINE)
 
@@ -141,10 +148,15 @@ def _compared(
     size = max(1, VALUES // max(1, train[0].size))
     for start in range(0, len(queries), size):
         some = queries[start : start + size]
-        asked = directions(means(to_unit(some), _block(some)), orbit.hues)
+        asked = directions(means(to_unit(some), block_of(some)), orbit.hues)
         pairs = _by_key(_turned(some, train, index[start : start + size], orbit))
-        for rows, columns, keys in _in_all_shifts(pairs, train, orbit, tell):
-            alike[start + rows, columns] = _largest([part[rows] for part in asked], keys)
+        few = max(1, TOGETHER // _numbers(train, orbit))
+        parts = [pairs[i : i + few] for i in range(0, len(pairs), few)]
+        look = partial(_in_all_shifts, asked=asked, train=train, orbit=orbit)
+        for done, found in enumerate(at_once(look, parts)):
+            for rows, columns, cosine in found:
+                alike[start + rows, columns] = cosine
+            tell("comparing images", done, len(parts))
     return alike
 
 
@@ -179,7 +191,7 @@ def _of_its_own(queries: Rows, keys: NDArray[np.float32]) -> Rows:
     return np.asarray(np.einsum("qd,qkd->qk", queries, keys))
 
 
-def _by_key(index: Index) -> list[tuple[int, Index, Index]]:
+def _by_key(index: Index) -> list[Pairs]:
     """Each key of a table (q, k) with the rows and columns where it stands."""
     flat = index.ravel()
     order = np.argsort(flat, kind="stable")
@@ -191,20 +203,18 @@ def _by_key(index: Index) -> list[tuple[int, Index, Index]]:
 
 
 def _in_all_shifts(
-    pairs: Sequence[tuple[int, Index, Index]], train: Images, orbit: Orbit, tell: Tell
-) -> Iterator[tuple[Index, Index, list[Rows]]]:
-    """Rows and columns of each key, and what it stands for, mirrored and in all shifts."""
-    size = max(1, TOGETHER // _numbers(train, orbit))
+    some: Sequence[Pairs], asked: list[Rows], train: Images, orbit: Orbit
+) -> list[tuple[Index, Index, NDArray[np.float32]]]:
+    """Rows and columns of each key, and the cosines there, mirrored and in all shifts."""
+    keys, turned = np.divmod([key for key, _, _ in some], 4)
+    upright = np.stack(list(quarters(to_unit(train[keys]), orbit)))
+    pictures = upright[turned, np.arange(len(keys))]
     still = replace(orbit, turns=False)
-    for start in range(0, len(pairs), size):
-        some = pairs[start : start + size]
-        keys, turned = np.divmod([key for key, _, _ in some], 4)
-        upright = np.stack(list(quarters(to_unit(train[keys]), orbit)))
-        pictures = upright[turned, np.arange(len(keys))]
-        found = np.stack(list(guises(pictures, still, _block(train))), axis=1)
-        for (_, rows, columns), shown in zip(some, found, strict=True):
-            yield rows, columns, directions(shown, orbit.hues)
-        tell("comparing images", min(start + size, len(pairs)), len(pairs))
+    shown = np.stack(list(guises(pictures, still, block_of(train))), axis=1)
+    return [
+        (rows, columns, _largest([part[rows] for part in asked], directions(one, orbit.hues)))
+        for (_, rows, columns), one in zip(some, shown, strict=True)
+    ]
 
 
 def _best_two(apart: NDArray[np.float32], index: Index, groups: Index) -> Neighbors:

@@ -8,6 +8,7 @@ linear map of colors, the simplest first. What leaves no more between them than 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from einops import rearrange, reduce
@@ -16,6 +17,7 @@ from scipy import fft
 
 from ambient.copies.rules import UNLIKE
 from ambient.images.readings import glance, turnings
+from ambient.images.threads import at_once
 from ambient.images.twins import TWIN_LEAST, TWIN_RMS
 
 Image = NDArray[np.uint8]
@@ -26,6 +28,7 @@ FLAT = 0.04  # root mean square around its mean, in [-1, 1] units, below which a
 EXPLAINED = 0.5  # of a picture's contrast may be left between twins
 RECOLORED = 0.25  # and so much after a map of colors: any two smooth pictures are nearly one's map
 ALIKE = 0.7  # cosine of two coarse views below which nothing above explains a likeness
+PART = 64  # pairs that one thread looks at
 COARSE = 8  # blocks along a side of a view in which a small shift is no difference
 TURNINGS = ("", "mirrored", *("turned",) * 6)
 
@@ -34,12 +37,18 @@ def likenesses(
     images: Images, originals: Images, nearest: Sequence[int], radius: float
 ) -> list[str]:
     """How each image (n, h, w, c) is made of the original nearest to it (see `likeness`)."""
-    beside = originals[np.asarray(nearest, np.int64)]
-    worth = _alike(images, beside) > ALIKE
-    return [
-        likeness(image, original, radius) if some else UNLIKE
-        for image, original, some in zip(images, beside, worth, strict=True)
-    ]
+    index = np.asarray(nearest, np.int64)
+
+    def look(some: NDArray[np.int64]) -> list[str]:
+        beside = originals[index[some]]
+        worth = _alike(images[some], beside) > ALIKE
+        return [
+            likeness(image, original, radius) if alike else UNLIKE
+            for image, original, alike in zip(images[some], beside, worth, strict=True)
+        ]
+
+    parts = np.split(np.arange(len(index)), range(PART, len(index), PART))
+    return list(chain.from_iterable(at_once(look, parts)))
 
 
 def likeness(image: Image, original: Image, radius: float = TWIN_RMS) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ambient.copies.aligned import Found, Neighbors, as_rows, find_neighbors
-from ambient.copies.guises import Orbit
+from ambient.copies.aligned import Found, Neighbors, as_rows, block_of, find_neighbors
+from ambient.copies.guises import Orbit, means
 from ambient.copies.records import JudgedImage, Null, OperatingPoint, Rule
 from ambient.copies.rules import (
     FALSE_ALARMS,
@@ -29,11 +29,13 @@ from ambient.copies.rules import (
     ratio_threshold,
     verdict_at,
 )
-from ambient.copies.sets import ImageSets, no_copies, strangers
+from ambient.copies.sets import STAND_INS, Images, ImageSets, drawn, no_copies, strangers
 from ambient.files import Tell
-from ambient.images.neighbors import distances, nearest
+from ambient.images.corpus import to_unit
+from ambient.images.neighbors import Table, distances, nearest
 
-AT_ONCE = 256  # samples between two words on how far it is
+LOOKED_AT = 8  # held-out images, the nearest ones in small, of which one is the nearest
+AT_ONCE = 1024  # samples between two words on how far it is
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,11 @@ def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
         return lambda _, done, total: tell(name, done, total)
 
     comparing = part("comparing pixels")
-    aligned, plain = find_neighbors(sets.samples, sets.train, sets.groups, orbit, tell=comparing)
-    unseen, unseen_plain = _of_no_copies(sets, orbit, part("calibrating on pixels"))
+    count = effort(sets)
+    aligned, plain = find_neighbors(
+        sets.samples, sets.train, sets.groups, orbit, tell=comparing, beside=count
+    )
+    unseen, unseen_plain = _of_no_copies(sets, orbit, part("calibrating on pixels"), count)
     calm = unseen.ratio
     enough = min(len(sets.samples), len(calm)) >= MIN_SAMPLES
     limits = {share: ratio_threshold(_calibrating(calm), share) for share in OPERATING}
@@ -85,13 +90,18 @@ def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
     )
 
 
-def _of_no_copies(sets: ImageSets, orbit: Orbit, tell: Tell) -> Found:
+def effort(sets: ImageSets) -> int:
+    """As many queries as the largest search has: all of them look as closely."""
+    return max(len(sets.samples), len(no_copies(sets, sets.groups, sets.heldout_groups)[0]))
+
+
+def _of_no_copies(sets: ImageSets, orbit: Orbit, tell: Tell, count: int) -> Found:
     """The neighbors of images that are no copies."""
     images, own = no_copies(sets, sets.train, sets.heldout)
     if not len(images):
         none, far = np.zeros(0, np.int64), np.zeros(0, np.float32)
         return Found(*[Neighbors(none, none, far, far)] * 2)
-    return find_neighbors(images, sets.train, sets.groups, orbit, own, tell)
+    return find_neighbors(images, sets.train, sets.groups, orbit, own, tell, count)
 
 
 def _calibrating(calm: Flat) -> Flat:
@@ -111,9 +121,10 @@ def _null(sets: ImageSets, orbit: Orbit, tell: Tell) -> Null | None:
         return None
     taken, rest = parted
     known, groups = sets.heldout[taken], sets.heldout_groups[taken]
+    some = drawn(np.arange(len(sets.samples)), STAND_INS)
     samples, calm = (
-        find_neighbors(images, known, groups, orbit, tell=tell).aligned.ratio
-        for images in (sets.samples, sets.heldout[rest])
+        find_neighbors(images, known, groups, orbit, tell=tell, beside=effort(sets)).aligned.ratio
+        for images in (sets.samples[some], sets.heldout[rest])
     )
     found = judge(samples, calm, "ratio")
     return Null(n_train=len(taken), rate=found.rate, ci95=found.ci95)
@@ -149,13 +160,28 @@ def _records(
 
 def _nearest_unseen(sets: ImageSets, tell: Tell) -> Iterator[tuple[int | None, float | None]]:
     """Position and distance of each sample's nearest held-out image; None if there is none."""
-    made, unseen = as_rows(sets.samples), as_rows(sets.heldout)
+    made, unseen = sets.samples, sets.heldout
+    if not len(unseen):
+        yield from [(None, None)] * len(made)
+        return
+    keys = _small(unseen)
     for start in range(0, len(made), AT_ONCE):
         some = made[start : start + AT_ONCE]
-        if not len(unseen):
-            yield from [(None, None)] * len(some)
-            continue
         tell("looking for the nearest unseen images", start, len(made))
-        distance, index = nearest(some, unseen, k=1)
-        for i, d in zip(index[:, 0], distance[:, 0], strict=True):
-            yield int(i), round(float(d), 4)
+        _, index = nearest(_small(some), keys, k=min(LOOKED_AT, len(unseen)))
+        far = distances(as_rows(some), as_rows(unseen), index)
+        for i, d, first in zip(index, far, far.argmin(axis=1), strict=True):
+            yield int(i[first]), round(float(d[first]), 4)
+
+
+def _small(images: Images) -> Table:
+    """Rows by which large images are looked for."""
+    block = block_of(images)
+    if block == 1:
+        return as_rows(images)
+    return np.concatenate(
+        [
+            means(to_unit(some), block).reshape(len(some), -1)
+            for some in np.split(images, range(AT_ONCE, len(images), AT_ONCE))
+        ]
+    )

@@ -17,6 +17,7 @@ Groups = NDArray[np.int64]
 Rows = TypeVar("Rows", bound=NDArray[np.generic])
 
 MIN_HELDOUT = 100  # fewer unseen images calibrate worse than as many training images and more
+IN_FEATURES = 6000  # training images at most, and held-out ones, whose features are computed
 STAND_INS = 2000  # so many training images at most stand in for held-out ones: each searches all
 
 
@@ -73,10 +74,31 @@ def leaves_out(sets: ImageSets) -> bool:
 
 def stand_ins(groups: Groups) -> NDArray[np.int64]:
     """Which training images stand in for held-out ones."""
-    each = one_of_each(groups)
-    if len(each) <= STAND_INS:
-        return each
-    return np.sort(np.random.default_rng(0x57A7).choice(each, STAND_INS, replace=False))
+    return drawn(one_of_each(groups), STAND_INS)
+
+
+def drawn(positions: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of the positions, the same ones every time."""
+    if len(positions) <= most:
+        return positions
+    return np.sort(np.random.default_rng(0x57A7).choice(positions, most, replace=False))
+
+
+def in_part(sets: ImageSets) -> tuple[ImageSets, NDArray[np.int64]]:
+    """The sets with some of their training and held-out images, and which training images."""
+    known, held = (
+        drawn(np.arange(len(images)), IN_FEATURES) for images in (sets.train, sets.heldout)
+    )
+    if len(known) == len(sets.train) and len(held) == len(sets.heldout):
+        return sets, known
+    part = ImageSets(
+        sets.samples,
+        sets.train[known],
+        sets.heldout[held],
+        sets.groups[known],
+        sets.heldout_groups[held],
+    )
+    return part, known
 
 
 def no_copies(sets: ImageSets, train: Rows, heldout: Rows) -> tuple[Rows, Groups | None]:

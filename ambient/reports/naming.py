@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ambient.copies.aligned import find_neighbors
 from ambient.copies.guises import Orbit
 from ambient.copies.likeness import flat, is_exact, likenesses
+from ambient.copies.pixels import effort
 from ambient.copies.records import Verdicts
 from ambient.copies.rules import UNLIKE, UNSEEN
 from ambient.copies.sets import Images, no_copies, one_of_each, stand_ins
@@ -48,6 +49,10 @@ class Look:
     @cached_property
     def radius(self) -> float:
         return twin_radius(self.sets.known.images)
+
+    @property
+    def effort(self) -> int:
+        return effort(self.sets.images)
 
     def generated(self) -> Words:
         """What each generated image is; what real images repeat as often is `COMMON`."""
@@ -97,7 +102,9 @@ class Look:
             return np.zeros(3, np.int64)
         each = np.arange(len(images))
         some = stand_ins(each)
-        nearest = find_neighbors(images[some], images, each, self.orbit, some).aligned.nearest
+        nearest = find_neighbors(
+            images[some], images, each, self.orbit, some, beside=self.effort
+        ).aligned.nearest
         said = likenesses(images[some], images, nearest.tolist(), self.radius)
         shown = [word for word, one in zip(said, rare[nearest], strict=True) if one]
         explained = sum(word != UNLIKE for word in shown)
@@ -116,7 +123,7 @@ class Look:
         names = [name for name in CHANGES if train.shape[3] == 3 or name != "recolored"]
         planted = np.concatenate([changed(some, name, rng) for name in names])
         tell("looking for planted copies", 0, 1)
-        found = find_neighbors(planted, train, groups, self.orbit).aligned
+        found = find_neighbors(planted, train, groups, self.orbit, beside=self.effort).aligned
         called = found.ratio < self.judged.copies.ratio.threshold
         words = self._words(planted, found.nearest.tolist(), called.tolist())
         hits = np.reshape([word is not None for word in words], (len(names), len(some)))
