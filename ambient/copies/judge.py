@@ -37,6 +37,7 @@ from ambient.copies.rules import (
 )
 from ambient.copies.sets import (
     ImageSets,
+    in_part,
     leaves_out,
     no_copies,
     strangers,
@@ -88,13 +89,18 @@ def judge_images(
     notes = warnings(sets, len(unseen))
     similarity, distances, most_similar = None, None, None
     if features:
-        images, read = (
-            (sets.samples, sets.train, sets.heldout),
-            partial(features_of, features=features),
-        )
+        part, kept = in_part(sets)
+        if len(kept) < len(sets.train):
+            notes.append(
+                f"similarity is that to {len(kept):,} of {len(sets.train):,} training images, "
+                "drawn at random."
+            )
+        read = partial(features_of, features=features)
+        images = part.samples, part.train, part.heldout
         cloud = Rows(*in_turn(images, read, f"comparing in {features}", tell))
-        similarity, similar, most_similar = _by_features(sets, cloud, features)
-        null = _null(sets, cloud)
+        similarity, similar, nearest_part = _by_features(part, cloud, features)
+        most_similar = kept[nearest_part]
+        null = _null(part, cloud)
         similarity = msgspec.structs.replace(similarity, null=null)
         samples = _compared(samples, similar, similarity.threshold, calibrated=len(unseen) > 0)
         if measure_quality:

@@ -20,6 +20,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from ambient.cli import main
+from ambient.copies import sets as parts
 from ambient.copies.intervals import clopper_pearson
 from ambient.copies.judge import judge_images
 from ambient.copies.likeness import likenesses
@@ -266,6 +267,21 @@ def test_only_so_many_training_images_stand_in(digits: Corpus) -> None:
     train = rng.integers(0, 256, (STAND_INS + 50, 8, 8, 1), dtype=np.uint8)
     sets = ImageSets(digits.images[:100], train, train[:0], np.arange(len(train)), np.arange(0))
     assert len(judge_images(sets).heldout_ratios) == STAND_INS
+
+
+def test_features_are_compared_with_a_part_and_that_is_said(
+    digits: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "IN_FEATURES", 150)
+    images = digits.images[:700]
+    groups = np.arange(400), np.arange(200)
+    found = judge_images(
+        ImageSets(images[:100], images[:400], images[400:600], *groups), "encoder-64", False
+    )
+    assert "similarity is that to 150 of 400 training images, drawn at random." in found.warnings
+    same = [i for i, nearest in enumerate(found.most_similar or ()) if i == nearest]
+    assert 20 < len(same) < 60
+    assert all(found.samples[i].similarity == 1 for i in same)
 
 
 # On paper
