@@ -102,7 +102,8 @@ def launch(job: Job) -> None:
             process = start_process(job, command, job.config.threads)
         else:
             assert isinstance(job, Audit)
-            process = start_process(job, job.request.arguments, seconds=limits.seconds)
+            threads = int(min(2, limits.threads))
+            process = start_process(job, job.request.arguments, threads, limits.seconds)
     except OSError as e:  # the next in line is not kept waiting
         job.fail(f"it could not be started ({e.strerror}); try again later.")
         return
