@@ -139,7 +139,8 @@ def glance(files: Sequence[UploadedFile], label: str) -> Glance:
 def _glance(ids: tuple[str, ...], label: str, _files: Sequence[UploadedFile]) -> Glance:
     given = [(file_name(file.name), file.getvalue()) for file in _files]
     try:
-        found = read_uploads(given, label, most=int(min(Limits.here().pictures, MAX_IMAGES)))
+        name = given[0][0] if len(given) == 1 else label
+        found = read_uploads(given, name, most=int(min(Limits.here().pictures, MAX_IMAGES)))
     except InputError as e:
         raise InputError(f"{label}: {e}") from e
     size = "x".join(map(str, found.images.shape[1:3]))

@@ -288,7 +288,7 @@ def _of_images(
     """Images with what is said of each."""
     n = len(images)
     if n < 4:
-        raise InputError(f"'{label}' has {n} images; at least 4 are needed.")
+        raise InputError(f"'{label}' has {n} image{'s' * (n != 1)}; at least 4 are needed.")
     images, notes = _fitted(images, squares)
     usual = {"names": tuple(map(str, range(n))), "categories": ("",) * n, "license": "yours"}
     found = {**usual, "notes": notes, **fields}

@@ -94,12 +94,15 @@ class Choice:
         """A line each on what was left out."""
         if self.hidden:
             first = plain(min(self.hidden))
-            yield f"{len(self.hidden)} hidden pictures left out, the first '{first}'."
+            count = len(self.hidden)
+            yield f"{count} hidden picture{'s' * (count > 1)} left out, the first '{first}'."
         for name in self.inner:
             yield f"the pictures below '{plain(name)}' are another set and were left out."
         if self.others:
             suffixes = ", ".join(plain(s or "no suffix", 12) for s, _ in self.others.most_common(4))
-            yield f"{self.others.total()} files that are no pictures left out ({suffixes})."
+            count = self.others.total()
+            what = "files that are no pictures" if count > 1 else "file that is no picture"
+            yield f"{count} {what} left out ({suffixes})."
 
 
 def folder_sources(folder: Path, without: Sequence[Path] = ()) -> Iterator[Source]:

@@ -98,12 +98,12 @@ def test_nothing_to_read_is_one_clear_line(tmp_path: Path) -> None:
     for spec, words in {
         tmp_path / "nowhere": "is no corpus: expected one of emoji, digits",
         tmp_path / "a.txt": "is not a readable zip file",
-        tmp_path: r"no pictures. 1 files that are no pictures left out \(.txt\). Expected PNG",
+        tmp_path: r"no pictures. 1 file that is no picture left out \(.txt\). Expected PNG",
     }.items():
         with pytest.raises(InputError, match=words):
             load_corpus(spec)
     (tmp_path / "a.png").write_bytes(picture())
-    with pytest.raises(InputError, match="has 1 images; at least 4 are needed"):
+    with pytest.raises(InputError, match="has 1 image; at least 4 are needed"):
         load_corpus(tmp_path)
     with pytest.raises(InputError, match="side is 4; expected 8 to 128 pixels"):
         load_corpus(tmp_path, side=4)
