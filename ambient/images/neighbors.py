@@ -139,19 +139,24 @@ def near_pairs(queries: Table, keys: Table, radius: float, across: bool = False)
         each image as its own neighbor.
     """
 
-    def parts() -> Iterator[tuple[int, NDArray[np.float32], int, NDArray[np.float32]]]:
-        for some, block in blocks(queries, BLOCK):
-            first = 0 if across else some.start
-            for there, part in blocks(keys[first:], PART):
-                yield some.start, block, first + there.start, part
+    # |q - k|^2 less |q|^2 is one product: of (q, 1) and (-2 k, |k|^2).
+    asked, known = values(queries), values(keys)
+    reach = radius**2 - (1 - ROUNDING) * _squared_norms(asked)
+    asked = np.column_stack([asked, np.ones(len(asked), np.float32)])
+    known = np.column_stack([-2 * known, _squared_norms(known)])
 
-    def look(given: tuple[int, NDArray[np.float32], int, NDArray[np.float32]]) -> Pairs:
-        row, block, column, part = given
-        reach = radius**2 - (1 - ROUNDING) * _squared_norms(block)
-        i, j = np.nonzero(_by_products(block, part) <= reach[:, None])
+    def look(at: tuple[int, int]) -> Pairs:
+        row, column = at
+        some = slice(row, row + BLOCK)
+        i, j = np.nonzero(asked[some] @ known[column : column + PART].T <= reach[some, None])
         return row + i, column + j
 
-    yield from at_once(look, parts())
+    places = (
+        (row, column)
+        for row in range(0, len(asked), BLOCK)
+        for column in range(0 if across else row, len(known), PART)
+    )
+    yield from at_once(look, places)
 
 
 def values(rows: Table) -> NDArray[np.float32]:

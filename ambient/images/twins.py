@@ -16,6 +16,7 @@ TWIN_RMS = 0.145  # in [-1, 1] units; an L2 distance of 8 at 32x32x3
 TWIN_SHARE = 0.25  # nor more than this of what two images of a set differ by: dark ones differ less
 TWIN_LEAST = 0.02  # two or three of 256 levels, as saving as JPEG may leave
 BLOCK = 512  # pictures in floats at once, so that many take little memory
+CELLS, COARSE = 8, 4  # blocks along a side, and of the view that comes first
 PAIRS = 4096  # candidates between two looks at what is one group already
 
 
@@ -27,10 +28,10 @@ def twin_radius(images: NDArray[np.uint8]) -> float:
     """
     total, squares = np.zeros((2, *images.shape[1:]))
     for start in range(0, len(images), BLOCK):
-        block = images[start : start + BLOCK] / 127.5
+        block = images[start : start + BLOCK].astype(np.float32)
         total += block.sum(axis=0)
-        squares += (block**2).sum(axis=0)
-    variance = squares / len(images) - (total / len(images)) ** 2
+        squares += np.einsum("n...,n...->...", block, block)
+    variance = (squares / len(images) - (total / len(images)) ** 2) / 127.5**2
     apart = math.sqrt(max(0.0, 2 * float(variance.mean())))
     return min(TWIN_RMS, max(TWIN_LEAST, TWIN_SHARE * apart))
 
@@ -38,9 +39,9 @@ def twin_radius(images: NDArray[np.uint8]) -> float:
 def twin_groups(images: NDArray[np.uint8], rms: float | None = None) -> NDArray[np.int64]:
     """Near-duplicate groups: pixels or mirrored pixels closer than `rms`, by single linkage.
 
-    Candidates come from block means: averaging blocks never increases a distance (scaled by the
-    block size it is an orthogonal projection), so no twin is missed; they are then compared on all
-    pixels.
+    Candidates come from means of large blocks, then of smaller ones: averaging blocks never
+    increases a distance (scaled by the block size it is an orthogonal projection), so no twin is
+    missed; they are then compared on all pixels.
 
     Args:
         images: uint8 (N, h, w, c).
@@ -90,15 +91,18 @@ def _linked(
         others: the same images, or those whose groups stand before theirs.
         first: the place of the first image among the groups.
     """
-    means = block_means(others)
-    near = math.sqrt(rms**2 * means.shape[1] + 1e-3)
+    coarse, means = block_means(others, COARSE), block_means(others)
+    near, nearer = (math.sqrt(rms**2 * rows.shape[1] + 1e-3) for rows in (coarse, means))
     for guises in (images, images[:, :, ::-1]):
-        for i, j in near_pairs(block_means(guises), means, near, across=first > 0):
+        mine = block_means(guises)
+        for i, j in near_pairs(block_means(guises, COARSE), coarse, near, across=first > 0):
             for start in range(0, len(i), PAIRS):
                 a, b = i[start : start + PAIRS], j[start : start + PAIRS]
                 # Thousands of equal images make millions of pairs, most of them joined by then.
                 new = groups[first + a] != groups[b]
                 a, b = a[new], b[new]
+                alike = ((mine[a] - means[b]) ** 2).sum(axis=1) <= nearer**2
+                a, b = a[alike], b[alike]
                 close = rms_differences(guises, a, others, b) < rms
                 groups = joined(groups, first + a[close], b[close])
     return groups
@@ -135,12 +139,12 @@ def apart(
     return groups[:n], kept, groups[n:][kept]
 
 
-def block_means(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """float32 (N, d): means of square blocks in [0, 2], some 8x8 of them an image.
+def block_means(images: NDArray[np.uint8], cells: int = CELLS) -> NDArray[np.float32]:
+    """float32 (N, d): means of square blocks in [0, 2], some 8x8 of them an image, or as asked.
 
     What is left beside whole blocks counts nothing.
     """
-    block = max(min(4, *images.shape[1:3]), min(images.shape[1:3]) // 8)
+    block = max(min(4, *images.shape[1:3]), min(images.shape[1:3]) // cells)
     h, w = (block * (length // block) for length in images.shape[1:3])
     means = [
         reduce(
