@@ -14,7 +14,9 @@ from ambient.copies.asked import Asked
 from ambient.copies.guises import orbit_of
 from ambient.copies.records import Report
 from ambient.copies.rules import RESEMBLING
-from ambient.reports.onset import ONSET
+from ambient.files import InputError
+from ambient.reports.onset import ONSET, expected_onset, stored_rows
+from ambient.reports.records import Audit
 from ambient.runs.folder import Run
 from ui import cutoffs, data, words
 from ui.controls import pick
@@ -22,6 +24,7 @@ from ui.pictures import Images
 from ui.words import Mark
 
 CORPORA = {"kanji": 0, "emoji": 1, "digits": 2}  # in the order they are shown
+RARE = 0.1  # a share of copies below which a run may have ended too soon
 NEVER = 0  # a step: that it never does
 
 Rows = list[dict[str, Any]]
@@ -34,6 +37,21 @@ def judged(run: Run) -> dict[int, Report]:
     if last and run.last_step in found:
         found = {**found, run.last_step: last}
     return found
+
+
+def too_soon(run: Run, report: Report | Audit) -> str:
+    """That hardly anything is copied by a run that ended before copying usually begins."""
+    try:
+        onset = expected_onset(run.config.n_train, run.config.batch, stored_rows())
+    except InputError:
+        return ""  # no runs to learn it from
+    rate = report.copies.ratio.rate
+    step = getattr(report, "step", None) or run.last_step
+    if rate is None or rate >= RARE or step >= onset.high:
+        return ""
+    return (
+        f"Copying usually begins near step {onset.low:,} to {onset.high:,}: this one has {step:,}."
+    )
 
 
 @data.of_run("reports", "report.json")

@@ -162,6 +162,8 @@ def _say_shares(found: Comparison, sides: tuple[Side, Side]) -> None:
     for place, side in zip((first, second), sides, strict=True):
         with place:
             words.copied_metric(words.unmarked(side.name), side.report, side.arm)
+            if side.run and (said := stages.too_soon(side.run, side.report)):
+                st.caption(said)
     difference = found.paired or found.unpaired
     low, high = 100 * difference.low, 100 * difference.high
     of = f"{found.paired.count:,} pairs" if found.paired else "not paired"

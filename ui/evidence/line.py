@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from ui import charts, film, words
+from ui import charts, film, stages, words
 from ui.charts.verdicts import roc
 from ui.evidence.exhibit import Exhibit, Scores
 from ui.film.parts import Chart, Film, Line, Row
@@ -32,6 +32,8 @@ def drag(exhibit: Exhibit) -> Exhibit:
         usual=usual,
         cell="sample",
     )
+    if said := stages.too_soon(exhibit.run, exhibit.report):
+        st.caption(said)
     return replace(exhibit, line=lines[place.frame])
 
 

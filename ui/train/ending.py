@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ambient.copies.records import Report
 from ambient.runs.folder import OWN, Run
-from ui import data, words
+from ui import data, stages, words
 from ui.train import suggestion
 
 
@@ -49,13 +49,7 @@ def _judged(run: Run, report: Report) -> str:
     )
     if rule.ci95[0] <= rule.heldout_rate:
         said += " That is no more than the rule says of real pictures it never saw: it makes new."
-    onset = suggestion.onset(run.config.n_train, run.config.batch)
-    if onset and rule.rate < 0.1 and run.last_step < onset.high:
-        said += (
-            f" Copying usually begins near step {onset.low:,} to {onset.high:,}: this one has "
-            f"{run.last_step:,}."
-        )
-    return said
+    return f"{said} {stages.too_soon(run, report)}".rstrip()
 
 
 def _unjudged(run: Run) -> str:
