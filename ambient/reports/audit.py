@@ -207,7 +207,7 @@ def _counted(n: int, many: str, one: str) -> str:
 
 
 def _ones(different: int) -> str:
-    return f"{different} different one{'s' * (different != 1)}"
+    return "all the same" if different == 1 else f"{different} different ones"
 
 
 def about_sheets(sets: Sets) -> str:

@@ -199,7 +199,7 @@ def accusations() -> Iterator[Case]:
     colors = [Image.new("RGB", (SIDE, SIDE), (5 * i, 99, 255 - 5 * i)) for i in range(N)]
     yield Case("flat colors", "none", square, colors, says=flat)
     yield Case("flat, and blanks in training", "none", often(blank(), square), [blank()] * N)
-    yield Case("collapsed", "none", square, [scene(7777, SIDE, SIDE)] * N, says=["1 different one"])
+    yield Case("collapsed", "none", square, [scene(7777, SIDE, SIDE)] * N, says=["all the same"])
     yield Case("smooth", "none", square, smooth())
     yield Case("noise", "none", square, noise())
     yield Case("letters beside scenes", "none", square, letters())
