@@ -25,11 +25,7 @@ class InputError(ValueError):
 
 
 def whole(value: Any, name: str, least: int = 1) -> int:
-    """A whole number of a caller's.
-
-    Raises:
-        InputError: anything else, or less than `least`.
-    """
+    """A whole number of a caller's. Raises InputError: anything else, or less than `least`."""
     if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
         return int(value)
     given = " ".join(repr(value)[:40].split())

@@ -76,17 +76,11 @@ def train(
 
 @dataclass(frozen=True)
 class Samples:
-    """Images that a model made.
+    """Images that a model made."""
 
-    Attributes:
-        images: uint8 (n, h, w, c).
-        seeds: int64 (n,); image i depends on seeds[i] alone.
-        draws: how many it took.
-    """
-
-    images: NDArray[np.uint8]
-    seeds: NDArray[np.int64]
-    draws: int
+    images: NDArray[np.uint8]  # uint8 (n, h, w, c)
+    seeds: NDArray[np.int64]  # int64 (n,); image i depends on seeds[i] alone
+    draws: int  # how many it took
 
     def save(self, path: str | Path) -> None:
         """Write them as npz, or as one picture (.png).
@@ -195,13 +189,9 @@ def suggest_cutoff(
 
 @dataclass(frozen=True)
 class Audited:
-    """The answer of an audit, to be written as JSON or as a page.
+    """The answer of an audit, to be written as JSON or as a page."""
 
-    Attributes:
-        report: the audit's record.
-    """
-
-    report: Audit
+    report: Audit  # the audit's record
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""

@@ -117,11 +117,7 @@ def gloss(definition: str) -> str:
 
 
 def open_font(path: Path) -> ImageFont.FreeTypeFont:
-    """The Japanese face of the collection.
-
-    Raises:
-        InputError: no such file, or another font.
-    """
+    """The Japanese face of the collection. Raises InputError: no such file, or another font."""
     wanted = f"apt-get install fonts-noto-cjk, or --font with a {' '.join(FACE)}."
     if not path.is_file():
         raise InputError(f"'{path}' is not there: {wanted}")

@@ -161,17 +161,13 @@ def flatten(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Found:
-    """What a calibrated rule says of pictures it was not calibrated on.
+    """What a calibrated rule says of pictures it was not calibrated on."""
 
-    Attributes:
-        threshold: as in `ambient.copies.rules.Verdict`.
-        false_alarms, false_alarms_ci95: share of the other held-out half, Clopper-Pearson interval.
-        recall: share of the training images whose planted copy is found, by the kind of change.
-    """
-
-    threshold: float
+    threshold: float  # as in `ambient.copies.rules.Verdict`
+    # false_alarms, false_alarms_ci95: share of the other held-out half, Clopper-Pearson interval
     false_alarms: float
     false_alarms_ci95: tuple[float, float]
+    # share of the training images whose planted copy is found, by the kind of change
     recall: dict[str, float]
 
 

@@ -56,26 +56,21 @@ def usual(cutoffs: Iterable[float]) -> float:
 
 @dataclass(frozen=True)
 class Point:
-    """A way of training at a step, as a place in the plane of quality and copies.
-
-    Attributes:
-        label: the way of training, in a reader's words.
-        rate, low, high: copied share and its 95 % interval, over samples of one run or over runs.
-        distance, near, far: quality, smaller is better, and its interval; nan where unknown.
-        runs: how many runs it is a mean of.
-    """
+    """A way of training at a step, as a place in the plane of quality and copies."""
 
     arm: str
     cutoff: float
-    label: str
+    label: str  # the way of training, in a reader's words
     step: int
+    # rate, low, high: copied share and its 95 % interval, over samples of one run or over runs
     rate: float
     low: float
     high: float
+    # distance, near, far: quality, smaller is better, and its interval; nan where unknown
     distance: float
     near: float
     far: float
-    runs: int
+    runs: int  # how many runs it is a mean of
 
 
 def label(run: Run) -> str:

@@ -219,17 +219,13 @@ def metrics(run: Run) -> list[dict[str, float]]:
 
 @dataclass(frozen=True)
 class Shown:
-    """Pictures beside their nearest training images, ready to draw.
-
-    Attributes:
-        rows: the verdicts on them, where they are samples of a report.
-    """
+    """Pictures beside their nearest training images, ready to draw."""
 
     images: Images
     nearest: Images
     nearest_names: tuple[str, ...]
     copies: tuple[bool, ...]
-    rows: tuple[Sample, ...] = ()
+    rows: tuple[Sample, ...] = ()  # the verdicts on them, where they are samples of a report
 
     def __len__(self) -> int:
         return len(self.images)

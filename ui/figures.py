@@ -34,19 +34,14 @@ RESULTS = ASSETS.parent / "docs" / "results.md"
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that a page shows.
+    """A figure that a page shows."""
 
-    Attributes:
-        name: of its files.
-        command: makes its numbers again, which `rows` holds.
-        chart, picture: draws it; one of the two.
-    """
-
-    name: str
+    name: str  # of its files
     title: str
-    command: str
+    command: str  # makes its numbers again, which `rows` holds
     sources: list[str]
     rows: Callable[[], data.Rows]
+    # chart, picture: draws it; one of the two
     chart: Callable[[], go.Figure] | None = None
     picture: Callable[[], bytes] | None = None
 

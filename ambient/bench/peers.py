@@ -30,20 +30,14 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Peer:
-    """One library.
+    """One library."""
 
-    Attributes:
-        name: as on the package index.
-        module: what `import` takes.
-        network: (channels, side) -> its network.
-        answer: (network, x, sigma) -> its output, of the shape of x.
-        train: (network, images, batch) -> one step as its users train.
-    """
-
-    name: str
-    module: str
-    network: Callable[[int, int], nn.Module]
+    name: str  # as on the package index
+    module: str  # what `import` takes
+    network: Callable[[int, int], nn.Module]  # (channels, side) -> its network
+    # (network, x, sigma) -> its output, of the shape of x
     answer: Callable[[nn.Module, Tensor, Tensor], Tensor]
+    # (network, images, batch) -> one step as its users train
     train: Callable[[nn.Module, Tensor, int], Step]
 
     def require(self) -> None:

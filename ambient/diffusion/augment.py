@@ -25,17 +25,13 @@ TURN = ((0.0, -GRAY, GRAY), (GRAY, 0.0, -GRAY), (-GRAY, GRAY, 0.0))
 
 @dataclass(frozen=True)
 class Moves:
-    """How each image of a batch is moved.
+    """How each image of a batch is moved."""
 
-    Attributes:
-        mirrored: left and right exchanged.
-        down, right: pixels of a circular shift.
-        hue: radians of a turn of colors about the gray axis; read for images of three channels.
-    """
-
-    mirrored: Bool[Tensor, " b"]
+    mirrored: Bool[Tensor, " b"]  # left and right exchanged
+    # down, right: pixels of a circular shift
     down: Int[Tensor, " b"]
     right: Int[Tensor, " b"]
+    # radians of a turn of colors about the gray axis; read for images of three channels
     hue: Float[Tensor, " b"]
 
     def apply(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

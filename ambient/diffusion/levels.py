@@ -39,18 +39,15 @@ BLOCK = 2**22  # distances in memory at once for each temporary: 32 MB
 
 
 class CutoffReport(Record, frozen=True):
-    """The closed forms of a split, and the cutoff they suggest; None where they suggest none.
-
-    Attributes:
-        suggested_ci95: where coverage of all images of this kind may cross the limit, by its exact
-            interval at each level; its ends are those of the levels at most.
-    """
+    """The closed forms of a split, and the cutoff they suggest; None where they suggest none."""
 
     corpus: str
     n_train: int
     split_seed: int
     seed: int
     suggested_cutoff: float | None
+    # where coverage of all images of this kind may cross the limit, by its exact interval at each
+    # level; its ends are those of the levels at most
     suggested_ci95: Interval | None
     rule: str
     levels: tuple[ClosedForms, ...]
@@ -65,15 +62,10 @@ def shuffled(split: Split, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int
 
 @dataclass(frozen=True)
 class Queries:
-    """Images and k noises for each, the same ones at every level (common random numbers).
+    """Images and k noises for each, the same ones at every level (common random numbers)."""
 
-    Attributes:
-        images: (m, c, h, w) in [-1, 1].
-        noise: (m k, c, h, w), standard normal, image by image.
-    """
-
-    images: Float[Tensor, "m c h w"]
-    noise: Float[Tensor, "q c h w"]
+    images: Float[Tensor, "m c h w"]  # (m, c, h, w) in [-1, 1]
+    noise: Float[Tensor, "q c h w"]  # (m k, c, h, w), standard normal, image by image
 
     @classmethod
     def draw(cls, images: Float[Tensor, "m c h w"], noises: int, seed: int, tag: int) -> Queries:

@@ -17,64 +17,48 @@ Interval = tuple[float, float]  # the ends of a 95 % interval
 
 
 class ClosedForms(Record, frozen=True, kw_only=True):
-    """What the data alone give away at a noise level, before any training.
-
-    Attributes:
-        loss_ideal: error an element of the memorizing ideal denoiser on training images.
-        posterior_max: mean of the largest posterior weight, 1/n to 1.
-        coverage: share of noised unseen images that pass for a noised training image.
-        leakage: share of an image's identity that its noisy version gives away.
-        image_leakage_bound: nats about the image in its noisy version, at most.
-    """
+    """What the data alone give away at a noise level, before any training."""
 
     sigma: Sigma
-    loss_ideal: Error
-    posterior_max: Share
-    coverage: Share
-    leakage: Share
-    image_leakage_bound: Error | None = None
+    loss_ideal: Error  # error an element of the memorizing ideal denoiser on training images
+    posterior_max: Share  # mean of the largest posterior weight, 1/n to 1
+    coverage: Share  # share of noised unseen images that pass for a noised training image
+    leakage: Share  # share of an image's identity that its noisy version gives away
+    image_leakage_bound: Error | None = None  # nats about the image in its noisy version, at most
 
 
 class Level(ClosedForms, frozen=True, kw_only=True):
-    """A noise level of a trained network.
+    """A noise level of a trained network."""
 
-    Attributes:
-        loss_train, loss_heldout: mean squared error an element.
-        gap_ratio: their ratio; None where the network makes no error on training images.
-        return_train, return_heldout, return_generated: shares of the images that came back; None
-            at levels below the end of sampling.
-        train_density: training draws a unit of ln sigma; None where nobody knows them.
-    """
-
+    # loss_train, loss_heldout: mean squared error an element
     loss_train: Error
     loss_heldout: Error
-    gap_ratio: Error | None
+    gap_ratio: Error | None  # their ratio; None where the network makes no error on training images
     loss_train_ci95: Interval | None = None
     loss_heldout_ci95: Interval | None = None
     gap_ratio_ci95: Interval | None = None
+    # return_train, return_heldout, return_generated: shares of the images that came back; None at
+    # levels below the end of sampling
     return_train: Share | None = None
     return_heldout: Share | None = None
     return_generated: Share | None = None
     return_train_ci95: Interval | None = None
     return_heldout_ci95: Interval | None = None
     return_generated_ci95: Interval | None = None
+    # training draws a unit of ln sigma; None where nobody knows them
     train_density: Error | None = None
 
 
 class Subset(Record, frozen=True, kw_only=True):
-    """The images whose errors and returns were measured.
+    """The images whose errors and returns were measured."""
 
-    Attributes:
-        train, heldout: positions in the split, for the errors.
-        return_train, return_heldout: positions, for the returns.
-        noises: a noised image's error is a mean over this many.
-    """
-
+    # train, heldout: positions in the split, for the errors
     train: tuple[Count, ...]
     heldout: tuple[Count, ...]
+    # return_train, return_heldout: positions, for the returns
     return_train: tuple[Count, ...] = ()
     return_heldout: tuple[Count, ...] = ()
-    noises: Count
+    noises: Count  # a noised image's error is a mean over this many
     seed: int = 0
 
 

@@ -51,15 +51,11 @@ def build_denoiser(config: Config) -> EDM:
 
 
 class Captions(NamedTuple):
-    """The captions that a run is trained with (`ambient.diffusion.words`).
+    """The captions that a run is trained with (`ambient.diffusion.words`)."""
 
-    Attributes:
-        words: of each of n images as many captions, of which a visit draws one.
-        visits: positions of images, drawn from at each step.
-    """
-
+    # of each of n images as many captions, of which a visit draws one
     words: Float[Tensor, "n k t v"]
-    visits: Int[Tensor, " m"]
+    visits: Int[Tensor, " m"]  # positions of images, drawn from at each step
 
 
 @dataclass

@@ -34,15 +34,11 @@ BEGINNING = 200  # characters of a text that are cut into pieces: more than eigh
 
 
 class Vocabulary(NamedTuple):
-    """Pieces of words.
+    """Pieces of words."""
 
-    Attributes:
-        find: numbers of the pieces that a text is cut into, of those with a meaning.
-        vectors: one a piece.
-    """
-
+    # numbers of the pieces that a text is cut into, of those with a meaning
     find: Callable[[str], list[int]]
-    vectors: Shaped[Tensor, "p v"]
+    vectors: Shaped[Tensor, "p v"]  # one a piece
 
 
 @cache

@@ -148,14 +148,11 @@ def digest(captions: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training tells of its images, fixed before its first step.
+    """What a training tells of its images, fixed before its first step."""
 
-    Attributes:
-        texts: for each image the same number of captions, of which each visit draws one.
-        visits: positions of images; one that is shown more often stands there more often.
-    """
-
+    # for each image the same number of captions, of which each visit draws one
     texts: tuple[tuple[str, ...], ...]
+    # positions of images; one that is shown more often stands there more often
     visits: NDArray[np.int64]
 
 

@@ -44,26 +44,16 @@ def digest(images: NDArray[np.uint8]) -> str:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Images of one size, what they show, and which of them are near-duplicates.
+    """Images of one size, what they show, and which of them are near-duplicates."""
 
-    Attributes:
-        name: what `load_corpus` was given.
-        images: uint8 (N, h, w, c), c = 1 or 3.
-        names: a name an image, for captions.
-        categories: a category an image; empty strings where none is known.
-        groups: int64 (N,), equal for twins (see `twin_groups`).
-        license: who made the images and what one may do with them.
-        notes: what loading changed (cropped, resized, skipped), one line each.
-        captions: a text an image, or none at all (see `ambient.images.captions`).
-    """
-
-    name: str
-    images: NDArray[np.uint8]
-    names: tuple[str, ...]
-    categories: tuple[str, ...]
-    groups: NDArray[np.int64]
-    license: str
-    notes: tuple[str, ...] = ()
+    name: str  # what `load_corpus` was given
+    images: NDArray[np.uint8]  # uint8 (N, h, w, c), c = 1 or 3
+    names: tuple[str, ...]  # a name an image, for captions
+    categories: tuple[str, ...]  # a category an image; empty strings where none is known
+    groups: NDArray[np.int64]  # int64 (N,), equal for twins (see `twin_groups`)
+    license: str  # who made the images and what one may do with them
+    notes: tuple[str, ...] = ()  # what loading changed (cropped, resized, skipped), one line each
+    # a text an image, or none at all (see `ambient.images.captions`)
     captions: tuple[str, ...] = ()
 
     def __len__(self) -> int:

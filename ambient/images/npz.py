@@ -29,15 +29,11 @@ KINDS = {"names": "iuU", "categories": "iuU", "captions": "U", "groups": "iu"}
 
 @dataclass(frozen=True)
 class StoredArray:
-    """An array in a file, of which only the header was read.
-
-    Attributes:
-        open: the content of the file.
-    """
+    """An array in a file, of which only the header was read."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes]]  # the content of the file
     label: str
 
     @property

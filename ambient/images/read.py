@@ -225,11 +225,7 @@ def read_croppable(data: bytes, label: str, formats: Sequence[str] = PICTURES) -
 
 
 def check_croppable(picture: Image.Image, label: str) -> Image.Image:
-    """The same picture.
-
-    Raises:
-        InputError: a side under 8 pixels, or a mere strip.
-    """
+    """The same picture. Raises InputError: a side under 8 pixels, or a mere strip."""
     short, long = sorted(picture.size)
     size = f"'{plain(label)}' is {picture.width}x{picture.height} pixels"
     if short < MIN_SIDE:

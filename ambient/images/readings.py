@@ -35,17 +35,13 @@ PLACES = {0.0: "at the start", 0.5: "in the middle", 1.0: "at the end"}
 
 @dataclass(frozen=True)
 class Reading:
-    """One way from a file's picture to a square.
+    """One way from a file's picture to a square."""
 
-    Attributes:
-        clear: what shows where a picture is transparent: white, black, or the colors that its
-            file keeps there.
-        form: cropped to its middle, squashed, or padded to a square.
-        color, place: of the padding; where the picture lies in it, 0 (left, top) to 1.
-    """
-
+    # what shows where a picture is transparent: white, black, or the colors that its file keeps
+    # there
     clear: str = "white"
-    form: str = "cropped"
+    form: str = "cropped"  # cropped to its middle, squashed, or padded to a square
+    # color, place: of the padding; where the picture lies in it, 0 (left, top) to 1
     color: Color = (0, 0, 0)
     place: float = 0.5
 

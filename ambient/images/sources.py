@@ -57,26 +57,16 @@ class Source:
 
 @dataclass
 class Choice:
-    """The pictures among files, and what else was met.
-
-    Attributes:
-        others: files that are no pictures, by suffix.
-        hidden: names of pictures that are hidden.
-        inner: folders that belong to another set.
-    """
+    """The pictures among files, and what else was met."""
 
     pictures: list[Source] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
-    hidden: list[str] = field(default_factory=list)
-    inner: list[str] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)  # files that are no pictures, by suffix
+    hidden: list[str] = field(default_factory=list)  # names of pictures that are hidden
+    inner: list[str] = field(default_factory=list)  # folders that belong to another set
 
     @classmethod
     def among(cls, sources: Iterable[Source], most: int, tell: Tell) -> Choice:
-        """Look at each file.
-
-        Raises:
-            InputError: more than `most` pictures.
-        """
+        """Look at each file. Raises InputError: more than `most` pictures."""
         found = cls()
         for count, source in enumerate(sources):
             tell("looking at files", count, 0)

@@ -35,26 +35,17 @@ def accepted(height: int, width: int, most: int = MAX_SIDE) -> bool:
 
 @dataclass
 class Squares:
-    """Pictures that are read one after the other.
+    """Pictures that are read one after the other."""
 
-    Attributes:
-        side: pixels a side of all; None: their own where networks take it, else 32.
-        reading: how a square is made of a picture.
-        see: is shown each picture, upright, before that.
-        names, squares: those that could be read.
-        met: their widths, heights and modes.
-        refused: why the others could not.
-        deepest: the largest level of those with more than 8 bits, in levels of 8 bits.
-    """
-
-    side: int | None
-    reading: Reading = USUAL
-    see: See | None = None
+    side: int | None  # pixels a side of all; None: their own where networks take it, else 32
+    reading: Reading = USUAL  # how a square is made of a picture
+    see: See | None = None  # is shown each picture, upright, before that
+    # names, squares: those that could be read
     names: list[str] = field(default_factory=list)
     squares: list[Image.Image] = field(default_factory=list)
-    met: list[tuple[int, int, str]] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
-    deepest: float = 0.0
+    met: list[tuple[int, int, str]] = field(default_factory=list)  # their widths, heights and modes
+    refused: list[str] = field(default_factory=list)  # why the others could not
+    deepest: float = 0.0  # the largest level of those with more than 8 bits, in levels of 8 bits
 
     def add(self, name: str, picture: Image.Image) -> None:
         """One more picture."""

@@ -133,11 +133,7 @@ class Model:
         return images, name, tuple(f"{which}: {note}" for note in notes)
 
     def corpus(self) -> Corpus:
-        """Its images.
-
-        Raises:
-            InputError: it was given none.
-        """
+        """Its images. Raises InputError: it was given none."""
         if self.pictures is None:
             raise InputError(
                 f"model '{self.name}' comes without its training images; give them with --train, "

@@ -52,17 +52,11 @@ def is_told(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Stable:
-    """A pipeline on this machine.
+    """A pipeline on this machine."""
 
-    Attributes:
-        pipe: a StableDiffusionPipeline in float32.
-        name: what reports call it.
-        sha256: of its UNet's weights.
-    """
-
-    pipe: Any
-    name: str
-    sha256: str
+    pipe: Any  # a StableDiffusionPipeline in float32
+    name: str  # what reports call it
+    sha256: str  # of its UNet's weights
 
     @property
     def side(self) -> int:

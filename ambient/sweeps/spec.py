@@ -39,16 +39,11 @@ class Spec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A spec, checked: its jobs by name, each the config of a run.
-
-    Attributes:
-        stages: checkpoints judged of each run, evenly spaced, the last at its end.
-        samples: images a judged stage.
-    """
+    """A spec, checked: its jobs by name, each the config of a run."""
 
     jobs: dict[str, Config]
-    stages: int
-    samples: int
+    stages: int  # checkpoints judged of each run, evenly spaced, the last at its end
+    samples: int  # images a judged stage
 
     def stages_of(self, config: Config) -> list[int]:
         """The steps of a run that are judged."""

@@ -18,18 +18,12 @@ Points = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Layer:
-    """Points that look alike.
+    """Points that look alike."""
 
-    Attributes:
-        mark: a name in `MARKS`.
-        at: (n, 2), where they lie.
-        names: what hovering says.
-        pictures: a thumbnail each, as addresses that hold them; none for plain marks.
-    """
-
-    mark: str
-    at: Points
-    names: Sequence[str]
+    mark: str  # a name in `MARKS`
+    at: Points  # (n, 2), where they lie
+    names: Sequence[str]  # what hovering says
+    # a thumbnail each, as addresses that hold them; none for plain marks
     pictures: Sequence[str] = ()
 
 

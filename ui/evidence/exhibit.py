@@ -25,18 +25,12 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Exhibit:
-    """Samples of a run, stored or drawn just now, with their verdicts.
-
-    Attributes:
-        images: of the samples that the report judged and that are at hand, in its order.
-        report: of these samples.
-        line: below which ratio a sample is a copy; the report's, unless a visitor moved it.
-    """
+    """Samples of a run, stored or drawn just now, with their verdicts."""
 
     run: Run
-    images: Images
-    report: Report
-    line: float
+    images: Images  # of the samples that the report judged and that are at hand, in its order
+    report: Report  # of these samples
+    line: float  # below which ratio a sample is a copy; the report's, unless a visitor moved it
     live: bool = False
 
     @classmethod

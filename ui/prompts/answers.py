@@ -21,15 +21,10 @@ PACKS = ASSETS / "words"  # made by scripts/build_words.py
 
 @dataclass(frozen=True)
 class Pack:
-    """What is stored of a run.
+    """What is stored of a run."""
 
-    Attributes:
-        drawn: by prompt, uint8 (guidances, seeds, h, w, c).
-        kinds: the kind of each prompt, as `reports.prompts` names it.
-    """
-
-    drawn: Mapping[str, Images]
-    kinds: Mapping[str, str]
+    drawn: Mapping[str, Images]  # by prompt, uint8 (guidances, seeds, h, w, c)
+    kinds: Mapping[str, str]  # the kind of each prompt, as `reports.prompts` names it
 
 
 def pack(run: Run) -> Pack | None:

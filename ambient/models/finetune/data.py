@@ -28,18 +28,13 @@ CAPTIONS = (".txt", ".jsonl")  # files beside pictures that are theirs
 
 @dataclass(frozen=True)
 class Pictures:
-    """A folder of pictures with captions.
+    """A folder of pictures with captions."""
 
-    Attributes:
-        corpus: the pictures at 64 pixels a side, with captions, groups of near-duplicates, and in
-            `notes` what reading changed.
-        sources: the file of each.
-        resolution: pixels a side that they are trained at.
-    """
-
+    # the pictures at 64 pixels a side, with captions, groups of near-duplicates, and in `notes`
+    # what reading changed
     corpus: Corpus
-    sources: tuple[Source, ...]
-    resolution: int
+    sources: tuple[Source, ...]  # the file of each
+    resolution: int  # pixels a side that they are trained at
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -261,11 +261,7 @@ class _Trainer:
             StableDiffusionPipeline.save_lora_weights(str(folder), unet_lora_layers=layers)
 
     def load(self, file: Path) -> None:
-        """Weights and moments of a stage.
-
-        Raises:
-            InputError: the file is not there or damaged.
-        """
+        """Weights and moments of a stage. Raises InputError: the file is not there or damaged."""
         from safetensors import safe_open
 
         wrong = f"'{file}' cannot be resumed from; give an earlier stage."
