@@ -5,6 +5,7 @@ PORT   ?= 8501
 # A CPU-only torch is smaller: make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 SPEC   ?= assets/sweeps/emoji-100/spec.json
+SWEPT   = runs/sweeps/$(notdir $(patsubst %/,%,$(dir $(SPEC))))
 # A Ray cluster's address: make sweep RAY=host:6379 (docs/scale.md)
 RAY    ?=
 
@@ -45,13 +46,11 @@ encoder: $(VENV)/.test           ## retrain assets/encoder
 
 assets: $(VENV)/.run             ## train, judge and store the runs of assets/runs.json; resumable
 	$(PY) -m scripts.build_runs
-	$(PY) -m scripts.build_microscope
-	$(PY) -m scripts.build_words
-	$(PY) -m scripts.build_features
-	$(PY) -m scripts.build_audit
+	$(PY) -m scripts.build_stored
 
 sweep: $(VENV)/.run              ## train and judge every run of SPEC into its table (hours; resumable)
-	$(PY) -m scripts.build_sweep $(SPEC) $(if $(RAY),--ray $(RAY))
+	$(PY) -m ambient sweep --spec $(SPEC) --out $(SWEPT) $(if $(RAY),--ray $(RAY),--workers 2)
+	cp $(SWEPT)/table.json $(SWEPT)/records.npz $(dir $(SPEC))
 
 quality: $(VENV)/.run            ## which measures of quality may be believed, into docs/quality.md
 	$(PY) -m scripts.quality

@@ -54,7 +54,7 @@ with place, errors_in_words():
             for specimen in specimens
             for row in levels.errors(run, specimen, answers.answers(run, specimen, sigmas), sigmas)
         ],
-        "python -m scripts.build_microscope",
+        "python -m scripts.build_stored microscope",
     )
 
 if not (hidden("open") or hidden("live")):

@@ -46,7 +46,7 @@ with errors_in_words():
         "training picture nearest to it.",
         [words.provenance(run, None, live) for run in runs.values()],
         lambda: prompt_rows(runs),
-        "python -m scripts.build_words",
+        "python -m scripts.build_stored words",
     )
 with errors_in_words():
     evidence.show_kinds(runs)

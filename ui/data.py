@@ -42,7 +42,7 @@ def runs_folder() -> Path:
 
 
 def audit_example() -> Path | None:
-    """A stored audit (scripts/build_audit.py) of a bundled run; None without such runs."""
+    """The stored audit of a bundled run (scripts/build_stored.py); None without such runs."""
     path = ASSETS / "audit" / "emoji-300-standard.json"
     return path if path.exists() and bundled() else None
 

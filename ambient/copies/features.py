@@ -30,7 +30,7 @@ from ambient.files import ASSETS, InputError, Tell
 from ambient.images.corpus import BUNDLED, load_corpus, to_unit
 from ambient.images.read import MIN_SIDE
 
-FOLDER = ASSETS / "features"  # `python -m scripts.build_features`
+FOLDER = ASSETS / "features"  # `python -m scripts.build_stored`
 DIM = 64  # a covariance of 64 features has full rank from 65 images on, so 400 samples will do
 WEIGHTS = ASSETS / "encoder" / "encoder.safetensors"
 BATCH = 64  # stays in cache; a third faster than 256

@@ -20,7 +20,7 @@ from ui.microscope.records import Answers, error
 from ui.microscope.specimens import Specimen
 from ui.pictures import Images
 
-PACKS = ASSETS / "microscope"  # made by scripts/build_microscope.py
+PACKS = ASSETS / "microscope"  # `python -m scripts.build_stored`
 KINDS = ("training", "unseen")
 
 

@@ -16,7 +16,7 @@ from ambient.runs.folder import SIGNALS_FILE, Run
 from ui import data
 from ui.pictures import Images
 
-PACKS = ASSETS / "words"  # made by scripts/build_words.py
+PACKS = ASSETS / "words"  # `python -m scripts.build_stored`
 
 
 @dataclass(frozen=True)
