@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,20 @@ def table(rows: Table) -> str:
     """Rows as Markdown."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:], ""])
+
+
+def measured(value: float | None, ci95: Sequence[float] | None, digits: int = 3) -> str:
+    """A number and its interval."""
+    if value is None or ci95 is None:
+        return "-"
+    return f"{value:.{digits}f} ({ci95[0]:.{digits}f} to {ci95[1]:.{digits}f})"
+
+
+def share(rate: float | None, ci95: Sequence[float] | None) -> str:
+    """Percent, and the interval."""
+    if rate is None or ci95 is None:
+        return "-"
+    return measured(100 * rate, [100 * x for x in ci95], 1)
 
 
 def wrap(text: str) -> str:

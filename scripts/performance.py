@@ -7,7 +7,7 @@ from typing import Any
 
 from ambient.diffusion.schedule import SamplerConfig
 from ambient.files import ASSETS, read_json, write_atomically
-from scripts.page import Table, render
+from scripts.page import Table, measured, render
 from scripts.samplers import CALLS
 
 TARGET = ASSETS.parent / "docs" / "performance.md"
@@ -66,9 +66,8 @@ def sampler_table(rows: list[Row]) -> Table:
 
 
 def sampler_cell(row: Row) -> str:
-    low, high = row["kid_ci95"]
     copied, other = share(row["copies"]), share(row["other_verdict"])
-    return f"{row['kid']:.3f} ({low:.3f} to {high:.3f}); {copied} copies, {other} differ"
+    return f"{measured(row['kid'], row['kid_ci95'])}; {copied} copies, {other} differ"
 
 
 def knee(rows: list[Row]) -> int:

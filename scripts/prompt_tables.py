@@ -9,7 +9,7 @@ from ambient.copies.asked import Asked, Fit
 from ambient.files import read_record
 from ambient.reports.records import Signal, Signals
 from ambient.runs.folder import BUNDLED_RUNS, SIGNALS_FILE, Run, list_runs
-from scripts.page import Table
+from scripts.page import Table, measured, share
 
 HEAD = [
     "run",
@@ -44,17 +44,13 @@ def _row(run: Run, a: Asked) -> list[str]:
         run.name,
         a.kind,
         f"{a.guidance:g}",
-        _share(a.copies, a.copies_ci95),
-        "-" if a.own is None or a.own_ci95 is None else _share(a.own, a.own_ci95),
+        share(a.copies, a.copies_ci95),
+        share(a.own, a.own_ci95),
         _number(a.kid),
         _number(a.kid_noncopies),
         _fit(a.precision),
         _fit(a.category),
     ]
-
-
-def _share(rate: float, ci95: tuple[float, float]) -> str:
-    return f"{100 * rate:.1f} ({100 * ci95[0]:.1f} to {100 * ci95[1]:.1f})"
 
 
 def _number(value: float | None) -> str:
@@ -77,15 +73,8 @@ def signals() -> Table:
 
 
 def _signal(run: Run, s: Signal) -> list[str]:
-    early = "-"
-    if s.early_auc is not None and s.early_auc_ci95:
-        early = _between(s.early_auc, s.early_auc_ci95)
-    auc = _between(s.auc, s.auc_ci95)
-    return [run.name, s.name, auc, _share(s.tpr, s.tpr_ci95), early]
-
-
-def _between(value: float, ci95: tuple[float, float]) -> str:
-    return f"{value:.2f} ({ci95[0]:.2f} to {ci95[1]:.2f})"
+    early = measured(s.early_auc, s.early_auc_ci95, 2)
+    return [run.name, s.name, measured(s.auc, s.auc_ci95, 2), share(s.tpr, s.tpr_ci95), early]
 
 
 def answers() -> Iterator[str]:
@@ -101,8 +90,8 @@ def answers() -> Iterator[str]:
         how = "fewer" if b.copies < a.copies else "more" if b.copies > a.copies else "as many"
         said = f"{how} copies" if apart else "no difference that these samples show"
         yield (
-            f"- **{kind}** captions: standard {_share(a.copies, a.copies_ci95)} %, ambient "
-            f"{_share(b.copies, b.copies_ci95)} %: {said}."
+            f"- **{kind}** captions: standard {share(a.copies, a.copies_ci95)} %, ambient "
+            f"{share(b.copies, b.copies_ci95)} %: {said}."
         )
 
 

@@ -23,7 +23,7 @@ from ambient.files import ASSETS, write_atomically
 from ambient.reports.comparison import Mean
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from scripts import audit_trials, judged_pairs, prompt_tables
-from scripts.page import Table, render
+from scripts.page import Table, measured, render, share
 from scripts.stage_tables import along_training
 from scripts.sweep_tables import (
     AMBIENT,
@@ -76,13 +76,6 @@ def crossing(column: list[tuple[float, float]], middle: float) -> float:
     return math.nan
 
 
-def share(rate: float | None, ci95: Sequence[float] | None) -> str:
-    """Percent, and the interval."""
-    if rate is None or ci95 is None:
-        return "-"
-    return f"{100 * rate:.1f} ({100 * ci95[0]:.1f} to {100 * ci95[1]:.1f})"
-
-
 def parameters() -> int:
     """Of the bundled emoji network, which is the sweep's."""
     with safe_open(open_run("emoji-100-standard").checkpoint(), "numpy") as weights:
@@ -125,17 +118,11 @@ def judged(run: Run, report: Report) -> list[str]:
         return [*cells, *["-"] * 4]
     return [
         *cells,
-        with_interval(quality.kid, quality.kid_ci95),
-        with_interval(quality.kid_noncopies, quality.kid_noncopies_ci95),
+        measured(quality.kid, quality.kid_ci95),
+        measured(quality.kid_noncopies, quality.kid_noncopies_ci95),
         "-" if quality.frechet is None else f"{quality.frechet:.0f}",
         "-" if quality.fld_gap is None else f"{quality.fld_gap:.2f}",
     ]
-
-
-def with_interval(value: float | None, ci95: Sequence[float] | None) -> str:
-    if value is None or ci95 is None:
-        return "-"
-    return f"{value:.3f} ({ci95[0]:.3f} to {ci95[1]:.3f})"
 
 
 HEAD = ["run", "step", "copies %", "KID", "KID of non-copies", "Fréchet", "FLD gap"]

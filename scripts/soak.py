@@ -3,8 +3,7 @@
 Twenty sessions open pages, move controls, sample with seeds of their own and train, all at random.
 Ends with an error unless nothing was refused or raised, every session saw its own seeds only, the
 median page load is within a second and the server's memory has stopped growing. Prints one JSON
-object. Most sessions are driven over HTTP by Streamlit's agent API; a quarter turn pages over a
-WebSocket, as a browser does.
+object. Sessions are driven over HTTP by Streamlit's agent API.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,9 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
 
 from ambient.runs.folder import list_runs
 from ambient.runs.job import kill
@@ -45,7 +40,6 @@ LOAD = 1.0  # seconds a page may take, in the median
 LOOK = 2.0  # seconds between looks at the server's memory
 GROWTH = 1.15  # of memory, from the second half of the time to its end
 PATIENCE = 180  # seconds to wait for one answer
-ENDED = ForwardMsg.FINISHED_SUCCESSFULLY
 
 
 @contextmanager
@@ -75,8 +69,8 @@ def resident(pid: int) -> float:
 
 
 @dataclass
-class Session(ABC):
-    """Somebody on the server, and what they met."""
+class Visitor:
+    """A session with seeds of its own, and what it met."""
 
     address: str
     number: int
@@ -85,54 +79,6 @@ class Session(ABC):
     moves: list[float] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
-
-    @abstractmethod
-    def stay(self, seconds: float) -> None:
-        """Use the server for so long."""
-
-
-@dataclass
-class Reader(Session):
-    """A session that turns pages over a WebSocket, each until its script has ended."""
-
-    def stay(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        time.sleep(self.chance.uniform(0, 5))
-        while time.monotonic() < deadline:
-            with connect(
-                self.address.replace("http", "ws", 1) + "/_stcore/stream",
-                subprotocols=["streamlit"],  # type: ignore[list-item]
-                max_size=None,
-            ) as socket:
-                for _ in range(self.chance.randrange(1, 8)):  # then come back as somebody new
-                    self.load(socket, self.chance.choice(PAGES)[0])
-                    time.sleep(self.chance.uniform(1, 6))
-
-    def load(self, socket: Any, page: str) -> None:
-        asked = BackMsg()
-        asked.rerun_script.page_name = page
-        began = time.monotonic()
-        socket.send(asked.SerializeToString())
-        while True:
-            message = ForwardMsg.FromString(socket.recv(timeout=PATIENCE))
-            kind = message.WhichOneof("type")
-            element = message.delta.new_element if kind == "delta" else None
-            if element and element.WhichOneof("type") in ("exception", "alert"):
-                said = str(element.exception.message or element.alert.body)
-                if element.HasField("exception") or element.alert.format == element.alert.ERROR:
-                    self.faults.append(f"{page}: {said[:300]}")
-            if kind == "page_not_found":
-                self.faults.append(f"{page}: not found")
-            if kind == "script_finished" and message.script_finished == ENDED:
-                break
-        self.loads.append(time.monotonic() - began)
-        self.done["loads by WebSocket"] += 1
-
-
-@dataclass
-class Visitor(Session):
-    """A session with seeds of its own."""
-
     session: str = ""
     shown: dict[str, Any] = field(default_factory=dict)
 
@@ -272,8 +218,8 @@ def main() -> None:
                 first.load(name)
             first.draw()
             warm = resident(pid)
-            visitors: list[Session] = [
-                (Reader if i % 4 == 3 else Visitor)(address, i, random.Random(1000 * args.seed + i))
+            visitors = [
+                Visitor(address, i, random.Random(1000 * args.seed + i))
                 for i in range(args.visitors)
             ]
             memory = []
@@ -291,7 +237,7 @@ def main() -> None:
 
 
 def judged(
-    visitors: Sequence[Session], memory: list[float], warm: float, log: str
+    visitors: Sequence[Visitor], memory: list[float], warm: float, log: str
 ) -> dict[str, Any]:
     """Figures, and what fails the soak."""
     loads = sorted(s for v in visitors for s in v.loads)

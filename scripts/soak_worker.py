@@ -103,7 +103,9 @@ def server_killed(
         visitor = Visitor(address, 0, chance)
         try:
             if run is None:
-                run = started_on_page(visitor, folder, steps)
+                visitor.load("train", advanced=["true"], **{"train-steps": [str(steps)]})
+                visitor.ask(trigger={"key": visitor.key("Train")})
+                (run,) = list_runs(folder)
             else:
                 visitor.load("train", mine=[run.name])
             if run.status == "interrupted":
@@ -120,14 +122,6 @@ def server_killed(
             kill_process(run)
     assert run
     return finished(run), faults
-
-
-def started_on_page(visitor: Visitor, folder: Path, steps: int) -> Run:
-    """The run that a press of Train started."""
-    visitor.load("train", advanced=["true"], **{"train-steps": [str(steps)]})
-    visitor.ask(trigger={"key": visitor.key("Train")})
-    (run,) = list_runs(folder)
-    return run
 
 
 def left_behind(folder: Path) -> list[str]:

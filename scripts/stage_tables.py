@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
-from typing import NamedTuple
 
 import numpy as np
 
+from ambient.copies.records import Report
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs
-from scripts.page import Table
+from scripts.page import Table, measured, share
 
 FEWEST, SAMPLES = 3, 400  # stages that tell anything, and samples of one
 HEAD = [
@@ -21,34 +22,26 @@ HEAD = [
 ]
 
 
-class Stage(NamedTuple):
-    """Copies, a share, and KID, with their intervals."""
-
-    copies: float
-    copies_ci95: tuple[float, float]
-    kid: float
-    kid_ci95: tuple[float, float]
+def stages(run: Run) -> dict[int, Report]:
+    """By step, those that were judged on enough samples, with a KID."""
+    found = ((step, run.report(step)) for step in run.sheet_steps)
+    return {step: r for step, r in found if r and r.n_samples >= SAMPLES and not math.isnan(kid(r))}
 
 
-def stages(run: Run) -> dict[int, Stage]:
-    """By step, those that were judged on enough samples."""
-    found = {}
-    for step in run.sheet_steps:
-        report = run.report(step)
-        quality = report.quality if report else None
-        if not report or report.n_samples < SAMPLES or not quality:
-            continue
-        if quality.kid is not None and quality.kid_ci95:
-            rule = report.copies.ratio.rated
-            found[step] = Stage(rule.rate, rule.ci95, quality.kid, quality.kid_ci95)
-    return found
+def kid(report: Report) -> float:
+    """nan where it was not measured."""
+    quality = report.quality
+    if quality is None or quality.kid is None or quality.kid_ci95 is None:
+        return math.nan
+    return quality.kid
 
 
-def stopped(at: Stage, standard: list[Stage]) -> float | None:
+def stopped(at: Report, standard: list[Report]) -> float | None:
     """Copies of the standard model where its KID is that of a stage, between its stages on a
     straight line; None beyond them."""
-    kids, copies = zip(*sorted((s.kid, s.copies) for s in standard), strict=True)
-    return float(np.interp(at.kid, kids, copies)) if kids[0] <= at.kid <= kids[-1] else None
+    kids, copies = zip(*sorted((kid(r), r.copies.ratio.rated.rate) for r in standard), strict=True)
+    here = kid(at)
+    return float(np.interp(here, kids, copies)) if kids[0] <= here <= kids[-1] else None
 
 
 def along(standard: Run, ambient: Run) -> Table | None:
@@ -65,12 +58,10 @@ def along(standard: Run, ambient: Run) -> Table | None:
     return rows
 
 
-def written(stage: Stage) -> list[str]:
-    low, high = stage.copies_ci95
-    return [
-        f"{100 * stage.copies:.1f} ({100 * low:.1f} to {100 * high:.1f})",
-        f"{stage.kid:.3f} ({stage.kid_ci95[0]:.3f} to {stage.kid_ci95[1]:.3f})",
-    ]
+def written(report: Report) -> list[str]:
+    rule, quality = report.copies.ratio.rated, report.quality
+    assert quality  # `stages` has no others
+    return [share(rule.rate, rule.ci95), measured(quality.kid, quality.kid_ci95)]
 
 
 def along_training() -> dict[str, Table]:

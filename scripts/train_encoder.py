@@ -19,8 +19,8 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import torch
@@ -159,33 +159,26 @@ def flatten(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return rearrange(to_unit(images), "n c h w -> n (c h w)")
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a calibrated rule says of pictures it was not calibrated on."""
+def find(heldout: Scores, planted: dict[str, Scores], seed: int) -> dict[str, Any]:
+    """Calibrate a rule on held-out images and apply it; `Scores` are those of `rules.judge`.
 
-    threshold: float  # as in `ambient.copies.rules.Verdict`
-    # false_alarms, false_alarms_ci95: share of the other held-out half, Clopper-Pearson interval
-    false_alarms: float
-    false_alarms_ci95: tuple[float, float]
-    # share of the training images whose planted copy is found, by the kind of change
-    recall: dict[str, float]
-
-
-def find(heldout: Scores, planted: dict[str, Scores], seed: int) -> Found:
-    """Calibrate a rule and apply it; `Scores` against one training set, as for `rules.judge`."""
+    Returns:
+        Its threshold, its false alarms among the other half of the held-out images with their
+        interval, and the share of the planted copies that it finds, by the kind of change.
+    """
     verdicts = {
         change: judge(scores, heldout, "similarity", seed) for change, scores in planted.items()
     }
     exact = verdicts["exact"]
-    return Found(
-        threshold=exact.threshold,
-        false_alarms=exact.heldout_rate,
-        false_alarms_ci95=exact.heldout_ci95,
-        recall={change: verdict.rate for change, verdict in verdicts.items()},
-    )
+    return {
+        "threshold": exact.threshold,
+        "false_alarms": exact.heldout_rate,
+        "false_alarms_ci95": exact.heldout_ci95,
+        "recall": {change: verdict.rate for change, verdict in verdicts.items()},
+    }
 
 
-def compare_rules(corpus: Corpus, n_train: int, split_seed: int) -> dict[str, Found]:
+def compare_rules(corpus: Corpus, n_train: int, split_seed: int) -> dict[str, dict[str, Any]]:
     """The cosine of the encoder's features beside that of pixels, on one split."""
     split = split_corpus(corpus, n_train, split_seed)
     train_images = corpus.images[split.train]
@@ -211,10 +204,10 @@ def report(corpus: Corpus) -> dict[str, object]:
     splits = [compare_rules(corpus, n_train, seed) for seed in SPLIT_SEEDS]
     mean = {
         rule: {
-            "false_alarms": fmean(s[rule].false_alarms for s in splits),
+            "false_alarms": fmean(s[rule]["false_alarms"] for s in splits),
             "recall": {
-                change: fmean(s[rule].recall[change] for s in splits)
-                for change in splits[0][rule].recall
+                change: fmean(s[rule]["recall"][change] for s in splits)
+                for change in splits[0][rule]["recall"]
             },
         }
         for rule in splits[0]
@@ -224,7 +217,7 @@ def report(corpus: Corpus) -> dict[str, object]:
         "n_train": n_train,
         "mean_over_splits": mean,
         "splits": [
-            {"split_seed": seed, "rules": {rule: asdict(found) for rule, found in rules.items()}}
+            {"split_seed": seed, "rules": rules}
             for seed, rules in zip(SPLIT_SEEDS, splits, strict=True)
         ],
     }
