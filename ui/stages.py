@@ -112,27 +112,15 @@ def size_name(run: Run) -> str:
     return f"{run.config.n_train:,} {run.config.corpus}"
 
 
-def _count(runs: Runs) -> int:
-    return runs["standard"].config.n_train
-
-
 def choose_pair(pairs: Mapping[str, Runs]) -> str:
     """Which training images; an address older than kanji may name their number alone, as `n`."""
     number = st.query_params.get("n")
     if number and "set" not in st.query_params:
-        same = [
-            name
-            for name, runs in pairs.items()
-            if number == str(_count(runs)) and runs["standard"].config.corpus != "kanji"
-        ]
+        known = {name: runs["standard"].config for name, runs in pairs.items()}
+        same = [k for k, c in known.items() if number == str(c.n_train) and c.corpus != "kanji"]
         st.session_state.update({"set": same[0]} if same else {})
-    return pick(
-        "settings",
-        "They learned from",
-        pairs,
-        key="set",
-        label_visibility="collapsed",
-    )
+    label = "They learned from"
+    return pick("settings", label, pairs, key="set", label_visibility="collapsed")
 
 
 def steps(runs: Runs) -> list[int]:

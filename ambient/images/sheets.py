@@ -33,24 +33,17 @@ def _lines(pixels: NDArray[np.float32]) -> Iterator[int]:
     steps = np.abs(np.diff(pixels, axis=1)).mean(axis=0)
     spread = pixels.std(axis=0)
     for count in range(2, min(MOST, width // TILE) + 1):
-        between = np.zeros(width - 1, bool)
-        near = [_around(width * i / count, width) for i in range(1, count)]
+        within = np.ones(width - 1, bool)
+        places = [round(width * i / count) for i in range(1, count)]
+        near = [slice(max(x - MARGIN, 0), min(x + MARGIN, width - 1)) for x in places]
         for some in near:
-            between[some] = True
-        if not between.all() and (
-            min(steps[some].max() for some in near) > STEP * _high(steps[~between])
-            or max(spread[some].min() for some in near) < EVEN < _low(spread[:-1][~between])
+            within[some] = False
+        if not within.any():
+            continue
+        loud = max(float(np.quantile(steps[within], 0.95)), EVEN)
+        if (
+            min(steps[some].max() for some in near) > STEP * loud
+            or max(spread[some].min() for some in near) < EVEN
+            and np.quantile(spread[:-1][within], 0.2) > EVEN
         ):
             yield count - 1
-
-
-def _high(values: NDArray[np.float32]) -> float:
-    return max(float(np.quantile(values, 0.95)), EVEN)
-
-
-def _low(values: NDArray[np.float32]) -> float:
-    return float(np.quantile(values, 0.2))
-
-
-def _around(place: float, width: int) -> slice:
-    return slice(max(round(place) - MARGIN, 0), min(round(place) + MARGIN, width - 1))

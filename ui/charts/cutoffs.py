@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import plotly.graph_objects as go
@@ -148,7 +149,9 @@ def copies_against_switch(
     top = 100 * max(row["ci95"][1] for row in rows)
     low, high = switches[0] / 1.4, switches[-1] * 1.4
     for k, (below, color, other) in enumerate(((standard, WARM, COOL), (names[1], COOL, WARM))):
-        spliced = sorted((r for r in rows if r["switch"] and r["below"] == below), key=_switch)
+        spliced = sorted(
+            (r for r in rows if r["switch"] and r["below"] == below), key=itemgetter("switch")
+        )
         rates = {r["switch"]: 100 * r["copies"] for r in spliced}
         line(
             figure,
@@ -175,13 +178,6 @@ def copies_against_switch(
         **log_axis(switches),
         range=[math.log10(low), math.log10(high) + 0.55],
     )
-    figure.update_yaxes(title_text="copies, %", range=[-0.28 * top, top], tickvals=_tens(top))
+    ticks = list(range(0, int(top) + 1, 20 if top > 40 else 10))
+    figure.update_yaxes(title_text="copies, %", range=[-0.28 * top, top], tickvals=ticks)
     return finish(whole(figure), 420)
-
-
-def _tens(top: float) -> list[int]:
-    return list(range(0, int(top) + 1, 20 if top > 40 else 10))
-
-
-def _switch(row: Mapping[str, Any]) -> float:
-    return float(row["switch"])

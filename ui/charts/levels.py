@@ -185,7 +185,8 @@ def _scale(figure: go.Figure, levels: Sequence[Level], row: Mapping[str, int]) -
     """Ranges, ticks and titles of the axes."""
     figure.update_xaxes(tickvals=TICKS, ticktext=[f"{t:g}" for t in TICKS], range=X_RANGE)
     figure.update_xaxes(title_text="noise level σ", row=row["visits"])
-    heights = [math.log10(_floor(levels)), math.log10(2 * _top(levels))]
+    top = max(max(p.loss_train, p.loss_heldout, p.loss_ideal) for p in levels)
+    heights = [math.log10(_floor(levels)), math.log10(2 * top)]
     figure.update_yaxes(dtick=1, exponentformat="power", range=heights, row=row["error"])
     ratios = [1, 2, 5, 10, 20, 50, 100, 200]
     ticks = {"tickvals": ratios, "ticktext": [f"{r}×" for r in ratios]}
@@ -242,10 +243,6 @@ def _place_steps(
 def _floor(levels: Sequence[Level]) -> float:
     """The smallest error worth drawing: a perfect memory's falls to nothing at low noise."""
     return min(p.loss_train for p in levels) / 10
-
-
-def _top(levels: Sequence[Level]) -> float:
-    return max(max(p.loss_train, p.loss_heldout, p.loss_ideal) for p in levels)
 
 
 def _name_lines(

@@ -49,11 +49,7 @@ def obedience(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         top = 100 * max(ceilings)
         figure.add_hline(y=top, line={"color": NEUTRAL, "width": 1.5, "dash": "dot"})
         write(figure, "real pictures", NEUTRAL, x=0, xref="paper", y=top, xanchor="left", size=12)
-    figure.update_xaxes(title_text="copies, %", rangemode="tozero", range=[0, _room(rows)])
+    room = min(104, 130 * max(row["copies"] for row in rows) + 10)  # names stand right of last dots
+    figure.update_xaxes(title_text="copies, %", rangemode="tozero", range=[0, room])
     figure.update_yaxes(title_text="show the right kind of thing, %", rangemode="tozero")
     return finish(whole(figure), 380)
-
-
-def _room(rows: Sequence[Mapping[str, Any]]) -> float:
-    """Where the axis of copies ends: names stand right of the last dots."""
-    return min(104, 130 * max(row["copies"] for row in rows) + 10)

@@ -10,6 +10,7 @@ import streamlit as st
 from ui import data, words
 from ui.lesson import figures, room
 from ui.lesson.steps import AT, SAID, Step, at, said, say, steps
+from ui.pages import HOME
 
 NOT_STORED = "The run that answers this is not stored here."
 CAUTION = (
@@ -26,19 +27,13 @@ def show() -> None:
     number = at()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title("Lesson", anchor=False, width="stretch")
-        st.page_link("pages/" + _home(), label="Leave", icon=":material/close:")
+        st.page_link(f"pages/{HOME}.py", label="Leave", icon=":material/close:")
     if number > len(steps()):
         _show_end()
     else:
         _show_step(steps()[number - 1])
     with st.bottom:
         _ways_on(number)
-
-
-def _home() -> str:
-    from ui.pages import HOME
-
-    return f"{HOME}.py"
 
 
 def _show_step(step: Step) -> None:

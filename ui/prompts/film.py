@@ -117,12 +117,11 @@ def _chart(runs: Sequence[Run], kind: str) -> Chart | None:
             return None
         asked = [a for a in known if a]
         name = run.config.arm.capitalize()
-        rates, ends = [100 * a.copies for a in asked], [_percents(a) for a in asked]
+        rates, ends = (
+            [100 * a.copies for a in asked],
+            [(100 * low, 100 * high) for low, high in (a.copies_ci95 for a in asked)],
+        )
         lines.append(Line(name, words.tone(run.config.arm), rates, ends))
         said.append(f"{name} {words.percent(asked[0].copies)} to {words.percent(asked[-1].copies)}")
     alt = f"Share of copies by how loud the words are: {', '.join(said)}."
     return Chart(lines, alt, ticks={0: "0", 50: "50\u00a0%", 100: "100\u00a0%"}, height=80)
-
-
-def _percents(asked: Asked) -> tuple[float, float]:
-    return 100 * asked.copies_ci95[0], 100 * asked.copies_ci95[1]

@@ -163,9 +163,5 @@ def _start(images: Corpus | None, chosen: dict[str, Any]) -> str:
 
 def _misfit(fit: Container[str]) -> list[str]:
     """The weights chosen before a width or kind of network that they do not fit."""
-    chosen = started_from()
-    return [chosen] if chosen and chosen not in fit and chosen.partition("@")[0] in _known() else []
-
-
-def _known() -> list[str]:
-    return [*visitor.runs(), *(run.name for run in data.bundled())]
+    chosen, known = started_from(), [*visitor.runs(), *(run.name for run in data.bundled())]
+    return [chosen] if chosen and chosen not in fit and chosen.partition("@")[0] in known else []
