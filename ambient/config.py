@@ -130,9 +130,7 @@ class Config(Record, frozen=True, kw_only=True):
     augment: Annotated[bool, Field("augmentation", False, _MOVES, offered=True)] = False
     text: Annotated[bool, Field("captions", False, _TEXT, offered=True)] = False
     caption_control: Annotated[
-        str,
-        _one_of(CAPTIONS),
-        Field("what captions say", "name", among=CAPTIONS, named=True),
+        str, _one_of(CAPTIONS), Field("what captions say", "name", among=CAPTIONS, named=True)
     ] = "name"
     caption_dropout: Annotated[
         float, Meta(ge=0, le=1), Field("captions left out", 0.15, _DROPPED, named=True)

@@ -169,11 +169,7 @@ def corrupt(images: Given, indices: Sequence[int], cutoff: float, seed: int = 0)
 
 
 def suggest_cutoff(
-    corpus: Source,
-    n_train: int = CHOICES["n_train"].usual,
-    *,
-    split_seed: int = 0,
-    seed: int = 0,
+    corpus: Source, n_train: int = CHOICES["n_train"].usual, *, split_seed: int = 0, seed: int = 0
 ) -> CutoffReport:
     """A cutoff before any training, with the closed forms behind it.
 

@@ -8,10 +8,7 @@ from ui.frame import enter, errors_in_words
 
 VIEWS = ("Rows", "Search", "Another run", "Sample now", "Twins")
 
-enter(
-    "Evidence",
-    "Where does a copy begin? Drag the line: what lies left of it is called a copy.",
-)
+enter("Evidence", "Where does a copy begin? Drag the line: what lies left of it is called a copy.")
 run = choose_run()
 with errors_in_words():
     shown = sampling.drawn(run) or exhibit.stored(run)

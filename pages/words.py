@@ -12,8 +12,7 @@ from ui.prompts.film import OPENING, film
 from ui.stages import prompt_rows
 
 enter(
-    "Words",
-    "Two networks draw the same words from the same noise. Which one answers with a copy?",
+    "Words", "Two networks draw the same words from the same noise. Which one answers with a copy?"
 )
 with errors_in_words():
     sets = choice.sets()

@@ -269,11 +269,7 @@ def _from_choice(name: str, choice: Choice, squares: Squares, tell: Tell) -> Cor
 
 
 def _of_images(
-    name: str,
-    label: str,
-    images: NDArray[np.uint8],
-    fields: Mapping[str, Any],
-    squares: Squares,
+    name: str, label: str, images: NDArray[np.uint8], fields: Mapping[str, Any], squares: Squares
 ) -> Corpus:
     """Images with what is said of each."""
     n = len(images)

@@ -14,15 +14,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ambient.files import InputError, Tell
-from ambient.images.read import (
-    HEAD,
-    MAX_PICTURE_BYTES,
-    PICTURES,
-    check_count,
-    guarded,
-    kind,
-    plain,
-)
+from ambient.images.read import HEAD, MAX_PICTURE_BYTES, PICTURES, check_count, guarded, kind, plain
 from ambient.images.zips import read_head, read_member
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff"}

@@ -79,11 +79,7 @@ def _job(path: Path, choices: dict[str, Any], seed: int, stages: int) -> tuple[s
         corpus = images_of(place, choices.get("text", False))
         steps = check("steps", choices.get("steps", CHOICES["steps"].usual))
         config = configure(
-            corpus,
-            seed=seed,
-            split_seed=seed,
-            checkpoint_every=max(1, steps // stages),
-            **choices,
+            corpus, seed=seed, split_seed=seed, checkpoint_every=max(1, steps // stages), **choices
         )
     except InputError as e:
         raise InputError(f"'{path}', run {choices} with seed {seed!r}: {e}") from e

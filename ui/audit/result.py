@@ -140,13 +140,7 @@ def _leaked(report: Audit, key: str) -> None:
 def _downloads(report: Audit, key: str) -> None:
     for label, make, file, mime, icon in (
         ("Report to hand on", partial(page, report), "audit.html", "text/html", "description"),
-        (
-            "JSON",
-            partial(encode_record, report),
-            "audit.json",
-            "application/json",
-            "data_object",
-        ),
+        ("JSON", partial(encode_record, report), "audit.json", "application/json", "data_object"),
     ):
         words.download(label, make, file, mime, None, icon, f"{file}-{key}")
 

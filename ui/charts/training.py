@@ -8,18 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ui.charts import (
-    Rows,
-    drawn_once,
-    finish,
-    ink,
-    line,
-    log_axis,
-    rgba,
-    upright,
-    whole,
-    write,
-)
+from ui.charts import Rows, drawn_once, finish, ink, line, log_axis, rgba, upright, whole, write
 from ui.pictures import arm_color
 
 KINDS = {"heldout": ("dot", "unseen"), "train": ("solid", "training")}  # line and name
