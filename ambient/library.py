@@ -42,10 +42,8 @@ def train(
 
     Args:
         corpus: what `load_corpus` takes: a name, a folder, a zip, an npz, or images in memory.
-        out: the new folder.
         side: resize pictures to this many pixels.
         captions: with text=True, a file of captions (see `images.captions.captioned`).
-        progress: show a bar on stderr.
         choices: any of `config.CHOICES`, such as n_train, steps or seed. A cutoff alone asks for
             the arm `ambient`; dtype and threads are what is fastest here, unless given.
 

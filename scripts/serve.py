@@ -21,11 +21,7 @@ def start_server(
 ) -> tuple[str, subprocess.Popen[bytes]]:
     """A server that answers: its address and its process.
 
-    Args:
-        runs: its run folders.
-        log: a file that its output is added to.
-        public: with the limits of a public server.
-        options: of Streamlit's server.
+    It has the limits of a public server where asked, and options of Streamlit's.
     """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -65,11 +65,9 @@ def color_matrix(
 def augment(
     x: Float[Tensor, "b 3 h w"], max_shift: float, generator: torch.Generator
 ) -> Float[Tensor, "b 3 h w"]:
-    """A random copy: mirrored, moved, scaled, recolored and slightly noised.
+    """A random copy of pictures in [-1, 1]: mirrored, moved, scaled, recolored and slightly noised.
 
-    Args:
-        x: pictures in [-1, 1], 32x32.
-        max_shift: pixels; the edge's color fills what a shift uncovers.
+    They move by at most `max_shift` pixels; the edge's color fills what that uncovers.
     """
 
     def uniform(low: float, high: float) -> Tensor:

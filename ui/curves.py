@@ -15,11 +15,7 @@ Named = Sequence[tuple[str, Run]]  # runs, each with the name at its line
 
 
 def show_gaps(title: str, runs: Named, key: str, caption: str) -> None:
-    """How many times worse each is on unseen pictures, level by level; nothing where unknown.
-
-    Args:
-        key: of the chart and of its data.
-    """
+    """How many times worse each is on unseen pictures, level by level; nothing where unknown."""
     known = [(name, run, found) for name, run in runs if (found := data.curves(run))]
     if not known:
         return
@@ -47,13 +43,7 @@ def show_gaps(title: str, runs: Named, key: str, caption: str) -> None:
 
 
 def show_copies(runs: Named, thick: Collection[Run], key: str, caption: str) -> None:
-    """The copied share of runs along their training.
-
-    Args:
-        runs: with judged stages.
-        thick: those at hand.
-        key: of the chart and of its data.
-    """
+    """The copied share of runs with judged stages along their training, those at hand thick."""
     lines = [(run.config.arm, name, stages.copies(run), run in thick) for name, run in runs]
     ends = (f"{rows[-1]['run']} {words.percent(rows[-1]['rate'])}" for _, _, rows, _ in lines)
     charts.show(

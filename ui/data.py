@@ -78,11 +78,7 @@ def known(name: str) -> Run | None:
 
 
 def of_run(*files: str, entries: int = 32) -> Callable[[Callable[[Run], T]], Callable[[Run], T]]:
-    """Keep what is read of a run for all visitors, until one of these files of it changes.
-
-    Args:
-        entries: how many runs' worth is kept.
-    """
+    """Keep what is read of a run for all visitors, until one of these files of it changes."""
 
     def decorate(read: Callable[[Run], T]) -> Callable[[Run], T]:
         def kept(path: str, changed: tuple[int, ...]) -> T:

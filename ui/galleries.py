@@ -10,11 +10,7 @@ from ui.pictures import arm_color, gallery
 
 
 def draw(some: Shown, arm: str, what: str, columns: int = 6) -> None:
-    """Images above their nearest training images, copies framed and counted under them.
-
-    Args:
-        what: the images in words, as `12 samples of a run`.
-    """
+    """Images, said to be what, above their nearest training images, copies framed and counted."""
     count = words.copies_of(some.copies)
     st.image(
         gallery(some.images, some.nearest, some.copies, arm_color(arm), columns),

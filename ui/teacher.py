@@ -70,11 +70,7 @@ def reset() -> None:
 
 
 def menu(again: Callable[[], None]) -> None:
-    """The teacher's popover: a link to the page as it stands, the sheet, and a fresh start.
-
-    Args:
-        again: makes everything ready for the next class.
-    """
+    """The teacher's popover: a link to the page as it stands, the sheet, and a fresh start."""
     if hidden("teacher"):
         return
     with st.popover(

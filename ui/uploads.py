@@ -41,12 +41,9 @@ def ask(
     most: float = SET_BYTES,
     help: str | None = None,
 ) -> list[UploadedFile]:
-    """What was dropped on an uploader; more than this server takes is refused at once.
+    """What was dropped on an uploader, files of at most so many bytes each.
 
-    Args:
-        types: suffixes of the files.
-        several: whether more than one file may be dropped.
-        most: bytes of one file.
+    More than this server takes is refused at once.
     """
     limit = Limits.here().upload
     found = st.file_uploader(

@@ -149,10 +149,7 @@ def may_change(run: Run) -> bool:
 
 def runs(asked: str | None = None) -> dict[str, Run]:
     """Runs trained or imported here, newest first: on a public server one's own, those of nobody,
-    and those that a link named.
-
-    Args:
-        asked: the run that the address names.
+    and those that a link named, as the address does the one asked for.
     """
     found = {r.name: r for r in data.own()}
     if not is_public():
@@ -166,8 +163,7 @@ def runs(asked: str | None = None) -> dict[str, Run]:
 def judged(*keys: str) -> dict[str, Run]:
     """Runs that have a verdict: bundled ones, and the visitor's own.
 
-    Args:
-        keys: of selectors, whose runs the address may name.
+    The address may name others, by the keys of their selectors.
     """
     found = {r.name: r for r in data.bundled()}
     for asked in [st.query_params.get(key) for key in keys] or [None]:

@@ -166,11 +166,8 @@ def under(
 ) -> None:
     """Under every figure: what to see, and one quiet mark that opens the rest.
 
-    The rest: where the figure comes from, its data, and the command that redraws it.
-
-    Args:
-        name: of the figure, for file name and widget keys.
-        rows: makes the figure's data when someone asks for it.
+    The rest: where the figure comes from, its data, made once asked for, and the command that
+    redraws it.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(caption, width="content")

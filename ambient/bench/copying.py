@@ -25,11 +25,7 @@ def measure(seeds: int, steps: int, samples: int) -> Iterator[Row]:
 
 
 def censored(name: str, unit: str, found: Sequence[tuple[float, bool]]) -> Row:
-    """A row of times, some of which only say how long something did not happen.
-
-    Args:
-        found: (seconds, whether it happened then) of each seed.
-    """
+    """A row of times: (seconds, whether it happened by then) of each seed."""
     median = float(np.median([t if happened else np.inf for t, happened in found]))
     never = [f"{t:.0f}" for t, happened in found if not happened]
     note = f"{len(never)} of {len(found)} seeds not within {', '.join(never)} s" if never else ""

@@ -49,11 +49,7 @@ class Peer:
 
 
 class Adapted(nn.Module):
-    """A peer's network as ours is called, F(x, c_noise), with a pixel-unshuffle in front.
-
-    Args:
-        patch: 1, or 2 to give it what our network has at 32x32.
-    """
+    """A peer's network as ours is called, F(x, c_noise), behind a pixel-unshuffle by `patch`."""
 
     def __init__(self, peer: Peer, channels: int, side: int, patch: int) -> None:
         super().__init__()

@@ -30,10 +30,6 @@ class Bands(nn.Module):
         ratios: (channels * patch^2, 1, 1), the standard deviation of each band in that of a pixel,
             where neighbors correlate by 0.9 (Jain 1989, "Fundamentals of Digital Image
             Processing", section 5.12); their mean square is 1.
-
-    Args:
-        channels: of the images.
-        patch: its side; 1 leaves images as they are.
     """
 
     def __init__(self, channels: int, patch: int) -> None:

@@ -52,10 +52,7 @@ def double_blocks(keys: Keys) -> Iterator[Float[np.ndarray, "m d"]]:
 def posterior(d2: Doubles, variance: float | Float[np.ndarray, " q"]) -> Doubles:
     """p(image i | x) when one of n images, all equally likely, plus N(0, variance) noise gave x.
 
-    softmax(-||x - x_i||^2 / (2 variance)).
-
-    Args:
-        d2: squared distances from each x to every image.
+    That is softmax(-d2 / (2 variance)), d2 the squared distances from each x to every image.
     """
     spread = 2 * np.reshape(variance, (-1, 1))
     w = np.exp((d2.min(1, keepdims=True) - d2) / spread)
@@ -77,10 +74,7 @@ def mean_image(weights: Doubles, images: Keys) -> Float[np.ndarray, "q d"]:
 
 
 def posterior_summary(weights: Doubles) -> tuple[float, float]:
-    """W and leakage of noised training images at one level.
-
-    Args:
-        weights: the posterior of each query over every clean training image.
+    """W and leakage at one level, by the posterior of each noised training image over all of them.
 
     Returns:
         posterior_max: mean over queries of the largest posterior weight (1/n to 1).
@@ -131,11 +125,8 @@ def covariance_spectrum(images: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "
 def image_leakage_bound(spectrum: Float[np.ndarray, " d"], sigma: float) -> float:
     """At most this many nats about x0 are in x0 + sigma eps: 0.5 logdet(I + Sigma / sigma^2).
 
-    No law of that covariance has more than a Gaussian. It bounds what ONE noisy copy gives away,
-    so it speaks of what training sees above the cutoff only.
-
-    Args:
-        spectrum: eigenvalues of Sigma (`covariance_spectrum`): once, for any number of levels.
+    No law of that covariance, whose eigenvalues are the spectrum, has more than a Gaussian. It
+    bounds what ONE noisy copy gives away, so it speaks of what training sees above the cutoff only.
     """
     return float(0.5 * np.log1p(spectrum / sigma**2).sum())
 
@@ -144,12 +135,7 @@ def last_covered(sigmas: Sequence[float], shares: Sequence[float], limit: float 
     """The largest noise level whose coverage is at most `limit`, linear in ln sigma between levels.
 
     Coverage need not rise steadily: what counts is where it leaves the limit for the last time.
-
-    Args:
-        sigmas: levels, ascending. shares: the coverage at each.
-
-    Returns:
-        0 where every level has more; infinity where even the highest has no more.
+    It is 0 where every level, in ascending order, has more; infinity where the highest has no more.
     """
     below = [i for i, share in enumerate(shares) if share <= limit]
     if not below:

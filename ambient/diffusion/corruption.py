@@ -20,10 +20,8 @@ def corrupt(
     page derives the same copy again. Drawing it anew at each visit would undo the method.
 
     Args:
-        images: clean images in [-1, 1].
         indices: n corpus indices.
-        cutoff: sigma_n >= 0, in units of the images; 0 gives the images themselves.
-        seed: the run's seed.
+        cutoff: sigma_n >= 0, in units of images in [-1, 1]; 0 gives the images themselves.
 
     Raises:
         InputError: a negative or non-finite cutoff.

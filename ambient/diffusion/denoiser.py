@@ -72,15 +72,13 @@ class EDM(nn.Module):
 
 
 class Prompted(nn.Module):
-    """A denoiser that holds to a prompt: D0 + g (Dc - D0), with and without its words.
+    """A denoiser, trained with captions, that holds to a prompt: D0 + g (Dc - D0).
 
-    That is classifier-free guidance (Ho and Salimans 2022, equation 6, with g = w + 1): g = 1 is
-    the network told the prompt, 0 the network told nothing.
+    Dc is told the words, D0 none. That is classifier-free guidance (Ho and Salimans 2022, equation
+    6, with g = w + 1): g = 1 is the network told the prompt, 0 the network told nothing.
 
     Args:
-        denoiser: of a network that was trained with captions.
         words: (1, t, v) for all images alike, or (b, t, v) for a batch of b.
-        guidance: g.
     """
 
     def __init__(

@@ -31,11 +31,7 @@ def seeded_weights(seed: int) -> Iterator[None]:
 
 
 class SeededNoise:
-    """One generator an image: picture i depends on seeds[i] alone, in any batch.
-
-    Args:
-        seeds: b non-negative integers.
-    """
+    """One generator an image: picture i depends on seeds[i] alone, in any batch."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
         self.generators = [torch.Generator().manual_seed(int(s)) for s in seeds]

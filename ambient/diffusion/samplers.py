@@ -107,12 +107,7 @@ SAMPLERS: dict[str, Sampler] = dict(
 def trajectory(
     denoiser: Denoiser, seeds: Sequence[int], shape: Shape, how: SamplerConfig
 ) -> Iterator[SampleStep]:
-    """Sample one batch, step by step; the last record's `x` are the images.
-
-    Args:
-        seeds: one an image; picture i depends on seeds[i] alone.
-        shape: (c, h, w).
-    """
+    """Sample one batch, step by step, image i from seeds[i] alone; the last `x` are the images."""
     noise = SeededNoise(seeds)
     x = noise.draw(shape).to(_device(denoiser)) * float(how.sigmas()[0])
     yield from _descend(denoiser, x, how, noise)
@@ -149,11 +144,9 @@ def sample(
 def finish(
     denoiser: Denoiser, x: Float[Tensor, "n c h w"], seeds: Sequence[int], how: SamplerConfig
 ) -> Float[Tensor, "n c h w"]:
-    """Images noised to `how.sigma_max`, sampled down to the end, in batches of at most 64.
+    """Images noised to `how.sigma_max` (`SamplerConfig.below`), sampled down to the end.
 
-    Args:
-        seeds: one an image, for samplers that draw noise on the way.
-        how: see `SamplerConfig.below`.
+    Samplers that draw noise on the way take that of image i from seeds[i].
     """
     done = []
     for start in range(0, len(x), BATCH):

@@ -67,11 +67,9 @@ class Trainer:
     together draw the same whole batch, and each takes its rows of it.
 
     Args:
-        config: the run.
         images: its training images, float32 (n, c, h, w) in [-1, 1].
         indices: their indices in the corpus, which seed the frozen noisy copies.
         build: makes the untrained denoiser.
-        captions: of a run with text.
     """
 
     config: Config

@@ -157,10 +157,7 @@ class Plan:
 
 
 def plan(captions: Sequence[str], categories: Sequence[str], control: str, seed: int) -> Plan:
-    """The captions of a training's images under a control (`config.CAPTIONS`).
-
-    Args:
-        captions, categories: of the images that are trained on.
+    """The captions of the images that are trained on, under a control (`config.CAPTIONS`).
 
     Raises:
         InputError: the control needs categories and there are none.

@@ -97,10 +97,6 @@ def split_corpus(corpus: Corpus, n_train: int, split_seed: int) -> Split:
     The order of the groups depends on `split_seed` alone, so the training sets of one seed are
     nested: n = 100 is the first third of n = 300.
 
-    Args:
-        n_train: number of training images.
-        split_seed: which split.
-
     Raises:
         InputError: fewer than 2 training images, or fewer than that many distinct ones.
     """
@@ -182,14 +178,11 @@ def read_uploads(
     most: int = MAX_IMAGES,
     tell: Tell = silent,
 ) -> Corpus:
-    """Images that were handed over: pictures, or one zip of pictures, or one npz.
+    """Images that were handed over, by name and bytes: pictures, or one zip of them, or one npz.
 
     Args:
-        files: the name and the bytes of each.
-        name: of the corpus.
         side: as `load_corpus`.
         most: pictures that are looked at.
-        tell: progress in pictures.
 
     Raises:
         InputError: nothing to use, too much, or what `load_corpus` would refuse.

@@ -26,12 +26,7 @@ ROUNDING = 1e-5  # of squared norms: products are exact to fewer digits than thi
 
 
 def nearest(queries: Table, keys: Table, k: int) -> Scored:
-    """The k nearest keys of each query.
-
-    Args:
-        queries: (q, d).
-        keys: (n, d).
-        k: at most n.
+    """The k nearest keys (n, d) of each query (q, d).
 
     Returns:
         Distances (q, k), ascending, and indices into `keys` (q, k).
@@ -66,11 +61,9 @@ def nearest_of_two_groups(
     """Each query's nearest key, and the nearest one of another group, however large groups are.
 
     Args:
-        queries: (q, d).
-        keys: (n, d).
+        queries, keys: (q, d) and (n, d).
         groups: int64 (n,), of each key.
         own: int64 (q,), a group whose keys each query does not see.
-        tell: progress in queries.
 
     Returns:
         Distances (q, 2), ascending, and indices into `keys` (q, 2).

@@ -48,10 +48,7 @@ class StoredArray:
 
 
 def stored_array(open: Callable[[], IO[bytes]], size: int, label: str) -> StoredArray:
-    """An npy file whose header fits its size.
-
-    Args:
-        open: the content of the file. size: its bytes.
+    """An npy file whose header fits its size in bytes.
 
     Raises:
         InputError: no npy file or a damaged one, or one of Python objects.
@@ -111,10 +108,6 @@ def read_images(
     arrays: Mapping[str, StoredArray], label: str, most: int
 ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """The array `images`, or the only one of images, and what else is said of each image.
-
-    Args:
-        label: what to call the file.
-        most: images that may be in it.
 
     Returns:
         uint8 (n, h, w, c), and what there is of names, categories, captions, groups and license.

@@ -106,12 +106,9 @@ class Seen:
 
 
 def paddings(images: Images) -> list[tuple[Color, float]]:
-    """Colors and places of the flat bars at the borders of images, the most frequent first.
+    """Colors and places of flat bars at the borders of images (n, h, w, c), most frequent first.
 
     A picture at one end is tried at the other too: images may be turned.
-
-    Args:
-        images: uint8 (n, h, w, c).
     """
     thick = max(1, images.shape[1] // 16)
     strips = (images[:, :thick], images[:, -thick:], images[:, :, :thick], images[:, :, -thick:])
@@ -176,11 +173,9 @@ def glance(images: Images) -> Images:
 
 
 def speaking(made: Images, known: Images, groups: NDArray[np.int64]) -> int:
-    """How many images are far nearer to one than to all others, turned or not.
+    """How many images made (q, s, s) are far nearer to one image than to all of other groups.
 
-    Args:
-        made, known: uint8 (q, s, s) and (n, s, s).
-        groups: int64 (n,), of which the second nearest must be another.
+    Those that are known are (n, s, s); images made may be turned.
     """
     keys = _unit(known)
     far, near = [], []

@@ -88,10 +88,9 @@ class Choice:
 
 
 def folder_sources(folder: Path, without: Sequence[Path] = ()) -> Iterator[Source]:
-    """The files in a folder and below it, by name; links are followed, each folder once.
+    """The files in a folder and below it, by name, but for those in the folders `without`.
 
-    Args:
-        without: folders below it that are left out.
+    Links are followed, each folder once.
     """
     met: set[tuple[int, int]] = set()
     found: list[Path] = []

@@ -124,10 +124,7 @@ def joined(
 def apart(
     known: NDArray[np.uint8], unseen: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Images that have no twin among others.
-
-    Args:
-        known, unseen: uint8 (n, h, w, c) and (m, h, w, c).
+    """Images (m, h, w, c) that have no twin among others (n, h, w, c).
 
     Returns:
         Twin groups (n,) of the known ones, the positions of the unseen ones that have no twin

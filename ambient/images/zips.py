@@ -27,11 +27,7 @@ def open_zip(
 ) -> zipfile.ZipFile:
     """A zip whose directory holds no trap; its members are to be read with `read_member`.
 
-    Args:
-        source: the zip, or its path.
-        label: what to call it.
-        max_bytes: all members may unpack to.
-        form: what it should be, in words.
+    All members may unpack to `max_bytes`; `form` is what it should be, in words.
 
     Raises:
         InputError: no zip or a damaged one; too many members, too large, or packed too densely;

@@ -33,12 +33,7 @@ TABLE = 2000  # images in the table on the page; all are in the CSV
 
 
 def show_audit(report: Audit, key: str, forget: Callable[[], None] | None = None) -> None:
-    """One audit, whole.
-
-    Args:
-        key: tells its widgets from those of another audit.
-        forget: deletes it, where that is the visitor's to do.
-    """
+    """One audit, whole; `forget` deletes it, where that is the visitor's to do."""
     show_answer(report)
     show_groups(report, key)
     _leaked(report, key)

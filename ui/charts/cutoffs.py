@@ -33,9 +33,7 @@ _ROOM = 0.35  # right of all points, as a share of their spread: what names need
 def quality_against_copies(field: Field, measure: str, selected: str) -> go.Figure:
     """Every way of training as a path over its stages, a mark at its end; left and down is better.
 
-    Args:
-        measure: what the distances are, for the axis.
-        selected: the label of the path at hand: thick, with intervals at its end.
+    The path at hand, by its label, is thick, with intervals at its end.
     """
     figure = go.Figure()
     for label, path in field.paths.items():
@@ -137,12 +135,9 @@ def copies_against_cutoff(field: Field, suggested: float | None, selected: float
 def copies_against_switch(
     rows: Sequence[Mapping[str, Any]], names: tuple[str, str], cutoff: float, switch: float
 ) -> go.Figure:
-    """Copies of two spliced runs by the level at which one hands over to the other, and under them
-    a bar each: who works where.
+    """Copies of two spliced runs (results/surgery.json) by the level at which one takes over.
 
-    Args:
-        rows: of assets/results/surgery.json.
-        names: the standard and the ambient run.
+    Under them a bar each: who works where, the standard run being the first.
     """
     figure, standard = go.Figure(), names[0]
     switches = sorted({row["switch"] for row in rows if row["switch"]})

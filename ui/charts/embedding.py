@@ -44,13 +44,9 @@ def image_map(
     chosen: Points | None,
     arm: str,
 ) -> go.Figure:
-    """Points of every kind, one trace a layer.
+    """Points of every kind, one trace a layer, and lines (n, 2, 2) from copies to their originals.
 
-    Args:
-        lines: (n, 2, 2), from copies to their originals.
-        corners: of the map, low and high.
-        cell: width and height of a thumbnail.
-        chosen: the searched image, ringed.
+    Thumbnails have the size of a cell; the searched image is ringed.
     """
     color, ink = arm_color(arm), text_color()
     tones = {"unseen": NEUTRAL, "new": color, "copy": color, "training": ink, "picture": ink}

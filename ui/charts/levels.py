@@ -43,8 +43,7 @@ RETURNS = (("heldout", NEUTRAL, "solid"), ("train", None, "solid"), ("generated"
 def noise_levels(curves: Curves, arm: str, pictures: Mapping[float, Image.Image]) -> go.Figure:
     """Error, ratio, returns, posterior and density against noise level; the cutoff through all.
 
-    Args:
-        pictures: what an image looks like at some levels, drawn in place above the curves.
+    Above the curves stands what an image looks like at some levels.
     """
     levels, color = curves.levels, arm_color(arm)
     tested = any(p.return_train is not None for p in levels)
@@ -73,8 +72,7 @@ def noise_levels(curves: Curves, arm: str, pictures: Mapping[float, Image.Image]
 def gaps(networks: Sequence[tuple[Curves, str, str]]) -> go.Figure:
     """The ratio alone, of several networks, with its 95 % bands and the cutoffs.
 
-    Args:
-        networks: curves, arm and name of each; the name stands at its widest gap.
+    Each has curves, an arm and a name, which stands at its widest gap.
     """
     figure = go.Figure()
     for k, (curves, arm, name) in enumerate(networks):

@@ -36,11 +36,9 @@ def loss(lines: Rows, arm: str, steps: int) -> go.Figure:
 
 @drawn_once
 def errors_along(errors: Mapping[str, Rows], onsets: Mapping[str, int]) -> go.Figure:
-    """Errors on training and unseen images of up to two runs against their training step.
+    """Errors on training and unseen images of up to two runs, by arm, against their training step.
 
-    Args:
-        errors: rows of a run's stages, by arm.
-        onsets: the step at which copying sets in, by arm; 0 where it never does.
+    The onset is the step at which copying sets in; 0 where it never does.
     """
     figure, ends = go.Figure(), []
     for arm, rows in errors.items():
@@ -83,8 +81,7 @@ def _name_errors(figure: go.Figure, ends: Sequence[tuple[float, int, str, str]])
 def copies_along(lines: Sequence[tuple[str, str, Rows, bool]]) -> go.Figure:
     """Copied share of runs against their training step.
 
-    Args:
-        lines: arm and name of each run, rows of its stages, and whether it is at hand: thick.
+    Each has an arm, a name, rows of its stages, and whether it is at hand: thick.
     """
     figure = go.Figure()
     top = max(100 * r["rate"] for _, _, rows, _ in lines for r in rows)

@@ -37,9 +37,7 @@ def roc(
 ) -> go.Figure:
     """Copied share against the share of unseen images that the same line would call copies.
 
-    Args:
-        samples, unseen: ratios; small ones are copies.
-        threshold: where a visitor has the line, ringed.
+    A visitor's line, a ratio below which images are copies, is ringed.
     """
     figure, color = go.Figure(), arm_color(arm)
     lines = np.unique(np.concatenate([np.linspace(0.02, 1, 99), [threshold]]))
@@ -80,11 +78,8 @@ def histogram(
     arm: str,
     below: str,
 ) -> go.Figure:
-    """Ratios of samples above the axis and of images that are no copies below it, the line through
-    both.
-
-    Args:
-        below: what the images below the axis are.
+    """Ratios of samples above the axis and of images that are no copies, which are named, below it,
+    the line through both.
     """
     edges = np.linspace(0, 1, BINS + 1)
     middle, figure = (edges[:-1] + edges[1:]) / 2, go.Figure()

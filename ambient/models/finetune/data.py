@@ -62,10 +62,7 @@ class Pictures:
 def read_pictures(
     place: str | Path, resolution: int, captions: str | None = None, tell: Tell = silent
 ) -> Pictures:
-    """The pictures in a folder and below it.
-
-    Args:
-        captions: a file of captions; default: those in the folder (`images.captions.captioned`).
+    """The pictures in a folder and below it, with the captions of a file or of the folder.
 
     Raises:
         InputError: no folder, no pictures, no captions, or captions that cannot be read.

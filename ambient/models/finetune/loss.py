@@ -42,11 +42,9 @@ def frozen_copies(
 ) -> Float[Tensor, "b c h w"]:
     """y = sqrt(abar_n) z0 + sqrt(1 - abar_n) e0 with one fixed e0 a picture (arXiv 2502.21278).
 
-    e0 depends on the seed and the picture alone, so every epoch, process and resume sees the same
-    copy. A copy drawn anew at each visit would give the picture away by its mean.
-
-    Args:
-        latents: z0. pictures: the number of each; equal pictures have one number.
+    e0 depends on the seed and the picture's number alone, which equal pictures share, so every
+    epoch, process and resume sees the same copy. A copy drawn anew at each visit would give the
+    picture away by its mean.
     """
     noise = SeededNoise([derive_seed(seed, int(i), 0x1A7) for i in pictures])
     e0 = noise.draw(latents.shape[1:]).to(latents)
