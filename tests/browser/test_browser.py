@@ -58,7 +58,6 @@ def test_a_move_of_the_cutoff_shows_its_stored_result_to_who_moved_it(
         mover.rest()
         slider.press("ArrowRight")
         report = stored[cutoff]
-        assert report is not None
         expect(number).to_have_text(percent(report.copies.ratio.rated.rate))
     mover.page.wait_for_url("**cutoff-300=4**")
     expect(others).to_have_text(before)

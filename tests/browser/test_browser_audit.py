@@ -15,7 +15,6 @@ from ambient.runs.folder import open_run
 def test_two_drops_and_one_click(tab: Any, tmp_path: Path) -> None:
     run = open_run("emoji-100-standard")
     corpus, kept = run.corpus(), run.samples()
-    assert kept is not None
     np.savez(tmp_path / "made.npz", images=kept[0][:120])
     np.savez(tmp_path / "mine.npz", images=corpus.images[run.split(corpus).train])
     page = tab.open("audit")

@@ -42,7 +42,6 @@ def test_dragging_the_line_marks_samples_and_counts_before_it_is_released(tab: A
     expect(marked.first).to_be_visible()
     before, copies, address = number.inner_text(), marked.count(), page.url
     box = slider.bounding_box()
-    assert box
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 0.3 * box["width"], y)
     page.mouse.down()
@@ -59,7 +58,6 @@ def test_dragging_the_line_marks_samples_and_counts_before_it_is_released(tab: A
 
 def test_a_click_on_the_map_searches_and_is_in_the_address(tab: Any) -> None:
     shown = exhibit.stored(open_run(NAME))
-    assert shown is not None
     plane = map.plane(shown)
     low, high = map.window(plane)
     # The training picture farthest to the left stands alone there.
@@ -69,7 +67,6 @@ def test_a_click_on_the_map_searches_and_is_in_the_address(tab: Any) -> None:
     plot = page.locator(".js-plotly-plot").nth(1).locator(".nsewdrag")
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
-    assert box
     plot.click(position={"x": float(x * box["width"]), "y": float((1 - y) * box["height"])})
     name = f"Searched by: {shown.sets.train_names[chosen]}."
     expect(page.get_by_role("img", name=name)).to_be_visible()

@@ -150,7 +150,6 @@ def test_an_audit_reads_folders_and_leaves_out_twins(emoji: Corpus, tmp_path: Pa
 @pytest.mark.parametrize("run", list_runs(BUNDLED_RUNS), ids=lambda run: run.name)
 def test_bundled_false_alarms_are_compatible_with_one_percent(run: Run) -> None:
     report = run.report()
-    assert report is not None
     n = len(report.heldout_ratios)
     calibrating, reporting = (len(half) for half in halves(n))
     below = int(FALSE_ALARMS * (calibrating + 1))
@@ -177,8 +176,6 @@ def alike(a: Any, b: Any) -> bool:
 def test_a_bundled_report_is_what_its_stored_samples_say() -> None:
     run = open_run("digits-50-standard")
     stored, kept = run.report(), run.samples()
-    assert stored is not None
-    assert kept is not None
     corpus = run.corpus()
     images, seeds = kept
     found = judge_images(sets_of(corpus, run.split(corpus), images), "encoder-64", False)

@@ -124,7 +124,6 @@ def test_captions_stay_with_their_images(named: Corpus) -> None:
     """In every step the words are those of the picked image, or none at the share of dropout."""
     trainer = trainer_of(named, config_of(named, text=True, caption_dropout=0.5))
     captions = trainer.captions
-    assert captions is not None
     pick, heard = torch.arange(8), []
     for trainer.step in range(100):
         heard.append(trainer.words(pick, captions))

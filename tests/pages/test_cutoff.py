@@ -23,14 +23,12 @@ def test_the_film_shows_every_cutoff_with_its_stored_share() -> None:
     assert sent["index"] == len(runs) - 1
     for frame, run in enumerate(runs.values()):
         report = data.report(run)
-        assert report is not None
         assert row["numbers"][frame] == words.percent(report.copies.ratio.rated.rate)
         signs = "".join("=" if r.copy else "x" for r in report.samples[:12])
         assert [a == "=" for a in row["marks"][frame]] == [b == "=" for b in signs]
     assert len(standard["tiles"]) == 1 and row["tiles"][0] == standard["tiles"][0]
     assert len({tuple(tiles) for tiles in seen["tiles"]}) == len(runs)  # each its own noise
     rule = data.report(runs[4.0])
-    assert rule is not None
     alts = [e.proto.alt for e in app.get("plotly_chart")]
     assert f"cutoff 4 {words.percent(rule.copies.ratio.rated.rate)}" in alts[1]
 
@@ -65,7 +63,6 @@ def test_a_rival_that_is_as_good_is_named() -> None:
 def test_the_switch_says_both_shares_and_another_cutoff_fills_the_form() -> None:
     runs = cutoffs.families()["300"]
     found = cutoffs.splices(runs)
-    assert found is not None
     app = visit("cutoff", n="300", **{"switch-300": "0.8"})
     below, above = found.at(0.8)
     alt = next(a for e in app.get("plotly_chart") if (a := e.proto.alt).startswith("At switch"))

@@ -26,7 +26,6 @@ NAME = "emoji-300-standard"
 @pytest.fixture(scope="module")
 def shown() -> Exhibit:
     found = exhibit.stored(open_run(NAME))
-    assert found is not None
     return found
 
 
@@ -173,7 +172,6 @@ def _difference(app: AppTest) -> float:
 
 def _copies(name: str) -> dict[int, bool]:
     report = open_run(name).report()
-    assert report is not None
     return {row.seed: row.copy for row in report.samples}
 
 
@@ -193,9 +191,7 @@ def test_runs_that_differ_in_one_thing_and_the_difference_of_their_pairs() -> No
 
 def test_an_audit_of_any_pictures_stands_beside_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     place = data.audit_example()
-    assert place
     report = read_record(place, Audit)
-    assert report
     audit = SimpleNamespace(name="mine", json=place)
     monkeypatch.setattr("ui.jobs.desk.finished", lambda browser: [audit])
     app = _beside(NAME, "audit: mine")

@@ -25,7 +25,6 @@ def test_a_step_has_a_figure_and_an_answer_among_its_options(step: Step) -> None
 
 def test_answers_agree_with_the_stored_reports() -> None:
     report = store.open_run("emoji-300-standard").report()
-    assert report is not None
     rule = report.copies.ratio.rated
     found = answers.copied("emoji-300-standard")
     assert found is not None and found.right == rule.rate

@@ -209,7 +209,6 @@ def test_the_end_is_a_sentence(finished: Run, monkeypatch: pytest.MonkeyPatch) -
     finished.tell(status="done", judging=None)
     judge(finished, 100)
     report = finished.report()
-    assert report is not None
     said = text(visit("train", mine=finished.name))
     assert f"Of {report.n_samples} new samples" in said
     assert words.percent(report.copies.ratio.rated.rate) in said

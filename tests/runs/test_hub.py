@@ -191,7 +191,6 @@ def test_the_card_says_what_was_measured_and_promises_nothing(fake: Hub) -> None
     commit = hub.push(run, "me/emoji")
     text = (fake.root / "me/emoji" / commit / "README.md").read_text()
     report = run.report()
-    assert report is not None
     assert f"**Copies**: {report.copies.ratio.rate:.1%}" in text
     assert "python -m ambient sample hub:me/emoji" in text
     assert run.corpus().license in text

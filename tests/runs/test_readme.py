@@ -31,6 +31,5 @@ def test_the_example_prints_a_real_number(tmp_path: Path, monkeypatch: pytest.Mo
     with contextlib.redirect_stdout(out):
         exec(example[1].replace('train="emoji"', "train=run.corpus().images[:200]"), {})
     report = open_run("emoji-100-standard").report()
-    assert report is not None
     assert out.getvalue().startswith(f"{report.copies.rate:.1%} copies")
     assert "training images" in (tmp_path / "audit.html").read_text(encoding="utf-8")

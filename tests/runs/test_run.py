@@ -243,8 +243,6 @@ def test_every_bundled_run_is_whole() -> None:
     assert runs
     for run in runs:
         report, samples = run.report(), run.samples()
-        assert report is not None
-        assert samples is not None
         images, seeds = samples
         assert report.checkpoint_sha256 == run.checkpoint_sha256()
         assert report.corpus.sha256 == run.config.corpus_sha256 == run.corpus().sha256
@@ -261,7 +259,6 @@ def test_every_bundled_run_is_whole() -> None:
 def test_bundled_pictures_come_from_the_bundled_weights() -> None:
     for run in list_runs(BUNDLED_RUNS):
         stored = run.samples()
-        assert stored is not None
         drawn = np.concatenate(list(draw(run, range(8)))).astype(float)
         # Another machine's arithmetic moves a few pixels a little; other weights move them all.
         assert np.abs(drawn - stored[0][:8]).mean() < 6.0, run.name

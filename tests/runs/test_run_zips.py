@@ -69,7 +69,6 @@ def test_a_zip_starts_a_run_but_does_not_go_on(
     child = tmp_path / "child"
     assert main(["train", "--from", str(zipped), "--steps", "2", "--out", str(child)]) == 0
     parent = open_run(child).config.parent
-    assert parent is not None
     assert parent.startswith("digits-16-standard") and parent.endswith("@20")
     assert main(["train", "--resume", str(zipped), "--steps", "40"]) == 2
     assert "is a zip, and a run goes on in its folder" in capsys.readouterr().err
