@@ -1,7 +1,5 @@
 """What everything else stands on: the one error, whole files, typed records, telling progress."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -5,8 +5,6 @@ A server of its own, one visitor who presses Train with the settings that the pa
 scripts/performance.py puts into docs/performance.md.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import statistics

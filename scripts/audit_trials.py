@@ -6,8 +6,6 @@ photographs and sprites that are drawn by seed, which no network here has seen. 
 audited before stays: delete the file to begin anew.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence

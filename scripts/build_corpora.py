@@ -9,8 +9,6 @@ kanji   the 6,355 characters of JIS X 0208, by the Unihan files of Debian's `uni
 `python -m scripts.build_corpora kanji` rebuilds that one alone.
 """
 
-from __future__ import annotations
-
 import argparse
 import bz2
 import json

@@ -8,8 +8,6 @@ samples are judged again, by rules and measures as they are now; of a stage whos
 stored, these are the 36 on its contact sheet.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import shutil

@@ -10,8 +10,6 @@
 With names, only those: `python -m scripts.build_stored words audit`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import sys
 import tempfile

@@ -5,8 +5,6 @@ network is the one that ours is checked against: the features it has of a few bu
 stored beside the weights, and a test holds ours to them.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -5,8 +5,6 @@ keyboard), and how far down, in CSS pixels, its first picture and the first cont
 begins something end. A line that misses a limit ends in what it misses.
 """
 
-from __future__ import annotations
-
 import sys
 
 from scripts.screenshots import SIZES, browsing, opened

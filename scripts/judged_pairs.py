@@ -7,8 +7,6 @@ stores that as assets/results/judged_pairs.json. Without options it prints how m
 line, and of the strict rule, agree with the eye.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

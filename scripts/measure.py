@@ -12,8 +12,6 @@
 Writes assets/results/*.json. With names, only those: `python -m scripts.measure onset`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys

@@ -1,7 +1,5 @@
 """Pages whose words are in scripts/pages and whose figures come from stored files."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path

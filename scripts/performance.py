@@ -1,7 +1,5 @@
 """docs/performance.md from bench.json, click.json, browser.json and samplers.json."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Does the cutoff help when words are asked for? Verdicts on prompts of the bundled runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

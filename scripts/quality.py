@@ -8,8 +8,6 @@ Writes assets/results/quality.json, a series as soon as it is measured; series t
 kept. The runs are the bundled ones with stages, and those named: `python -m scripts.quality RUN`.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import sys

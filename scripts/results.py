@@ -4,8 +4,6 @@ Reads assets/sweeps/emoji-100/table.json, assets/results/*.json, the encoder's r
 the bundled runs; computes nothing that needs a model. The words are in scripts/pages.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -6,8 +6,6 @@ compared with that of the same seed by Heun's method at the most calls. Verdicts
 those of reports, as they are now: delete the file to make all rows again.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pictures drawn by seed, all different: scenes of sky, ground and things, sprites, photographs."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter

@@ -3,8 +3,6 @@
 Writes docs/screenshots/PAGE.png (1440x900, light).
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

@@ -1,7 +1,5 @@
 """A server of the explorer on a free port of this machine, for whatever looks at it."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

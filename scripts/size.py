@@ -6,8 +6,6 @@ run back up are counted over the modules of ambient and ui, among imports at the
 and inside of its functions.
 """
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 

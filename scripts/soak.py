@@ -6,8 +6,6 @@ median page load is within a second and the server's memory has stopped growing.
 object. Sessions are driven over HTTP by Streamlit's agent API.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -6,8 +6,6 @@ out equal to the last bit, no resume repeats more than a checkpoint's interval, 
 left. Prints one JSON object.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """A cutoff against stopping early: the judged stages of bundled pairs, side by side."""
 
-from __future__ import annotations
-
 import math
 from itertools import permutations
 

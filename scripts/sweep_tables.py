@@ -1,7 +1,5 @@
 """A sweep's table as figures and Markdown: means over seeds, differences paired by seed."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable

@@ -13,8 +13,6 @@ so neither side of a verdict or of a quality figure gains. It is fitted to emoji
 on other corpora only the calibration on held-out images keeps the false-alarm rate.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

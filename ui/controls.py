@@ -1,7 +1,5 @@
 """Controls whose choice stands in the address, and which a link may hide."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar

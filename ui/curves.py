@@ -1,7 +1,5 @@
 """Curves of several runs in one figure, for the pages that put some side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 import streamlit as st

@@ -3,8 +3,6 @@
 A family is the runs on the same images, as many of them, that differ in the cutoff alone.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

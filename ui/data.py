@@ -3,8 +3,6 @@
 Shared between visitors, so what these functions return is read and never changed.
 """
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

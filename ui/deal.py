@@ -1,7 +1,5 @@
 """Deals of chance that can be shared: a number in the address, one more for another deal."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 

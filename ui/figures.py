@@ -1,7 +1,5 @@
 """Every figure of the explorer with its data, as one zip: what it shows, and its command."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Frame and navigation: what every page has around it."""
 
-from __future__ import annotations
-
 import gc
 import inspect
 from collections.abc import Iterator

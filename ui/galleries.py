@@ -1,7 +1,5 @@
 """Galleries: pictures above their nearest training images."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from ui import words

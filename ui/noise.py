@@ -1,7 +1,5 @@
 """Noise to look at: numpy draws for illustration, not those of training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What is stored of a run's stages: copies, errors, samples, and when copying set in."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

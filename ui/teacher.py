@@ -4,8 +4,6 @@
 stands where the address puts it, or where it always begins.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlencode, urlsplit

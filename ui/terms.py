@@ -1,7 +1,5 @@
 """The words of the field, in a sentence each, one click away on every page."""
 
-from __future__ import annotations
-
 import json
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """The form of *Train* from outside of it: its settings and its fields."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The one door for what visitors hand over: how much this server takes, and under which names."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ others watch. `?key=` in a link lends a token for the session, to change what is
 is taken out of the address at once; what is started here never gets a token from a link.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Numbers and provenance in words, and the line that stands under every figure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How long a large audit takes and how much memory: part of `ambient bench`."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """How long training takes until it copies: part of `ambient bench`."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

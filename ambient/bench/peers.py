@@ -11,8 +11,6 @@ and tutorial, without the moving average, learning rate schedule, loading of pic
 precision around them. All train on the CPU, at their loop's usual learning rate.
 """
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ order that reverses from block to block: whatever else the machine does hits bot
 median over blocks and, of more than three, a 95 % bootstrap interval of the ratio.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

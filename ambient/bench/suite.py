@@ -1,7 +1,5 @@
 """How fast this is here, side by side with what it is compared to (`ambient bench`)."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

@@ -4,8 +4,6 @@ Progress goes to stderr, results to --json FILE (- is standard output).
 Exit status 0: done, 1: the work failed, 2: unusable input, said in one line.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The commands for before any training: `suggest-cutoff` and `advise`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from cyclopts import Parameter

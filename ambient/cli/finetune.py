@@ -1,7 +1,5 @@
 """The command `finetune`: a LoRA of Stable Diffusion, on frozen copies above a cutoff."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from cyclopts import Parameter

@@ -1,7 +1,5 @@
 """The commands that list, hand on and repeat: corpora, runs, export, push, pull, sweep, bench."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path

@@ -6,8 +6,6 @@ would, and k of them weaken the cutoff to cutoff / sqrt(k). The network is told 
 it samples, told of none (Karras et al. 2022, appendix F.2).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ In a 2x2 patch of a natural image the mean varies a lot and the finest detail ha
 noise level that leaves the one clear has buried the other. Bands are scaled one by one.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

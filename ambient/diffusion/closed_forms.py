@@ -4,8 +4,6 @@ The posterior is always over the clean training images: which of them, all equal
 this noisy one? Images are rows: float32 in [-1, 1], or their bytes.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The frozen noisy copies: each training image is noised once, and never again."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from jaxtyping import Float

@@ -4,8 +4,6 @@ Samplers, losses and metrics know nothing else. `x` is a clean image in [-1, 1] 
 sigma times standard normal noise; the result estimates the clean image.
 """
 
-from __future__ import annotations
-
 from typing import Protocol, runtime_checkable
 
 import torch

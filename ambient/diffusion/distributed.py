@@ -4,8 +4,6 @@ The first process leads: it alone reads, decides and writes. The others hear fro
 and, before each step, whether there is one. A process on its own meets none of this.
 """
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """What this machine does best: device and arithmetic, measured rather than assumed."""
 
-from __future__ import annotations
-
 import time
 from copy import deepcopy
 from functools import cache

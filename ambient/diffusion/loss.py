@@ -1,7 +1,5 @@
 """The training losses of the arms, one body for all of them."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Noise levels and seeded noise: every random number comes from a seed that is an argument."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

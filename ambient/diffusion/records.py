@@ -1,7 +1,5 @@
 """What is stored of noise levels: typed JSON, readable without torch."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

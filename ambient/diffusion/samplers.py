@@ -4,8 +4,6 @@ Each takes `denoiser(x, sigma)`, starting noise and decreasing levels, and yield
 step, so a caller can show, stop or store any moment of the generation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 

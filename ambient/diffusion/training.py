@@ -1,7 +1,5 @@
 """Training as a generator: the caller drives, records come out, nothing is printed or written."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """A small U-Net: noisy image and noise level in, image out, in plain PyTorch."""
 
-from __future__ import annotations
-
 import math
 from typing import TypeVar
 

@@ -6,8 +6,6 @@ file that it brings, so both files are read here directly. An optional package: 
 requirements-text.txt.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec

@@ -1,7 +1,5 @@
 """Pictures that are in memory already, in whatever form other libraries hold them, as bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ A caption is a line of text; a picture may have none, which is the empty text. A
 captions in an npz, beside its pictures in a folder, or in a file that is named apart.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

@@ -3,8 +3,6 @@
 An audit changes a few of its own training images so, and says how many of them it finds.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 

@@ -3,8 +3,6 @@
 A corpus is plain numpy, so that pages show training images without loading torch.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import Mapping, Sequence

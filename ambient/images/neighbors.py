@@ -4,8 +4,6 @@ Images may stay uint8: they are read as values in [-1, 1], a block at a time, so
 many takes little memory beside them. They may also stay in a file, as a `numpy.memmap`.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 

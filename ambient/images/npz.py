@@ -4,8 +4,6 @@ Headers are believed only where they fit the size of the file; pickles of Python
 refused. See `ambient.images.read`.
 """
 
-from __future__ import annotations
-
 import math
 import zipfile
 from collections.abc import Callable, Mapping, Sequence

@@ -6,8 +6,6 @@ sizes are checked before memory is taken, nothing is written, and every refusal 
 `ambient.images.zips` does the same for zips and npz.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import re

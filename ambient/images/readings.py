@@ -5,8 +5,6 @@ from all that another way makes. Most sets can be read in one way only. Orientat
 quarter turns are no ways of reading: what compares images tries all eight turnings.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace

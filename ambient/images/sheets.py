@@ -1,7 +1,5 @@
 """Contact sheets: one picture of many, in rows and columns, where single ones are expected."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Many pictures of any size as one array of squares, and what was done to them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

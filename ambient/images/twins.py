@@ -1,7 +1,5 @@
 """Near-duplicates: images of a set that show the same, mirrored or not."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -3,8 +3,6 @@
 Sizes, names and links in the directory are checked before a member is unpacked.
 """
 
-from __future__ import annotations
-
 import io
 import mmap
 import re

@@ -4,8 +4,6 @@ Needs the optional packages of requirements-models.txt. What comes in is read li
 (`ambient.runs.archive`, `ambient.models.pipelines`): JSON, PNG, npz and safetensors, never code.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import json

@@ -1,7 +1,5 @@
 """Two subjects as one denoiser, cut at a noise level: where is copying decided?"""
 
-from __future__ import annotations
-
 import math
 
 from ambient.diffusion.denoiser import Denoiser, splice

@@ -3,8 +3,6 @@
 Needs the optional packages of requirements-models.txt.
 """
 
-from __future__ import annotations
-
 import hashlib
 import warnings
 from collections.abc import Iterator, Sequence

@@ -9,8 +9,6 @@ A spec is a JSON object:
 Seeds differ in everything that chance decides. Choices in an arm go before those in `common`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any

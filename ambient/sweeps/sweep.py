@@ -1,7 +1,5 @@
 """Many runs from one spec: train, judge along the way, and one table out. Resumable."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

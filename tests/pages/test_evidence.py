@@ -25,8 +25,7 @@ NAME = "emoji-300-standard"
 
 @pytest.fixture(scope="module")
 def shown() -> Exhibit:
-    found = exhibit.stored(open_run(NAME))
-    return found
+    return exhibit.stored(open_run(NAME))
 
 
 def test_a_link_puts_the_line_and_every_frame_counts_its_copies(shown: Exhibit) -> None:

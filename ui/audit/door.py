@@ -1,7 +1,5 @@
 """Two drops and one click: what is dropped is looked at as it arrives, then it is queued."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any

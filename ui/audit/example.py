@@ -1,7 +1,5 @@
 """A stored audit, shown until a visitor has one of their own."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

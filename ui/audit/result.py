@@ -1,7 +1,5 @@
 """The answer of an audit: a sentence, then pairs by original, then the files that leaked."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

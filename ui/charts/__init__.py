@@ -3,8 +3,6 @@
 One module a kind of figure.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import pickle

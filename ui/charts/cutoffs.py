@@ -1,7 +1,5 @@
 """Quality against copies, copies against the cutoff, copies against the switch of a splice."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """The map of a run's images: points, a few pictures, and lines from copies to their originals."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

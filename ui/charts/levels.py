@@ -1,7 +1,5 @@
 """Curves by noise level: all in panels on one axis, or the ratio of several networks alone."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

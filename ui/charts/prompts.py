@@ -1,7 +1,5 @@
 """What is paid for pictures that obey their words."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

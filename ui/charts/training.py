@@ -1,7 +1,5 @@
 """Against the training step: loss, errors on training and unseen images, copies."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """What a rule finds and what it lets through."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The cutoff under the visitor's hand: what a network still sees, what it makes, what it copies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Surgery: one network works above a noise level, another below it. Who decides what is copied?"""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from ambient.runs.folder import Run

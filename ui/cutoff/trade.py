@@ -1,7 +1,5 @@
 """What a cutoff does to a network's memory, and what it costs: curves below the film."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from ui import charts, curves, cutoffs, words

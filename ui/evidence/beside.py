@@ -1,7 +1,5 @@
 """Another run beside this one, or an audit of any other generator's pictures: what differs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

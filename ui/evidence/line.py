@@ -1,7 +1,5 @@
 """The line between copy and new, under the visitor's hand, and what it lets through."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

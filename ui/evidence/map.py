@@ -1,7 +1,5 @@
 """A map: training, unseen and generated images as points of a plane, by principal components."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Mapping

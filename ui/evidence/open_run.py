@@ -1,7 +1,5 @@
 """Choosing a run: bundled, trained here, from a folder, the Hub or an uploaded zip."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import streamlit as st

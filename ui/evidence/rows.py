@@ -1,7 +1,5 @@
 """Rows of evidence: a sample beside everything it might be a copy of."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from ambient.copies.rules import choose

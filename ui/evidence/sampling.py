@@ -1,7 +1,5 @@
 """Sampling now: pictures appear in place as they come; and the verdict of a run that has none."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 

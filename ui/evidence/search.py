@@ -1,7 +1,5 @@
 """Search by any image: its nearest training, unseen and generated images."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What can be searched among, and the image that is searched by: in the address, or clicked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Near-duplicates of a corpus, and how the rule for copies treats them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Each answer is a function named in `assets/lesson.json`. It returns which option
 key, and a sentence with the numbers; None where what it needs is not stored.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

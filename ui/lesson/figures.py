@@ -1,7 +1,5 @@
 """The figures of the lesson: a picture that asks, and what moves once it is answered."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """A room of learners: what they guess, live on the projector, anonymous, in memory alone."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import re

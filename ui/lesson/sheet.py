@@ -18,7 +18,11 @@ TITLE = "Ambient Explorer: a ten-minute lesson"
 
 
 def rendered(answers: bool) -> str:
-    """The sheet as a page that stands alone, with the answers or with room to write."""
+    """The sheet as a page that stands alone.
+
+    Args:
+        answers: with what is stored, else with room to write.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

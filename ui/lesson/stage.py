@@ -1,7 +1,5 @@
 """The lesson as a stage: question, figure and answer in one view, and the way on below them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

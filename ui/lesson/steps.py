@@ -1,7 +1,5 @@
 """The steps of the lesson (`assets/lesson.json`), and what was said at each, in the address."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from typing import Any

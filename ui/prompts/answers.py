@@ -1,7 +1,5 @@
 """What runs make of a prompt: stored for some prompts, drawn now for others."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

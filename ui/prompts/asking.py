@@ -1,7 +1,5 @@
 """What a network draws for a prompt. Needs torch: imported when a visitor asks."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Which runs are asked, and for what."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

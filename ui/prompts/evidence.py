@@ -1,7 +1,5 @@
 """What was measured of prompts: verdicts kind by kind, and whether any number warns of copies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

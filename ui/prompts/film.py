@@ -1,7 +1,5 @@
 """The film of a prompt: what runs draw from the same noise, the louder the words the further on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Picture cards: what to train on, as it would be learned, and one button each."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

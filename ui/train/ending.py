@@ -1,7 +1,5 @@
 """What became of a training, in a sentence: its verdict, or why it has none."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from ambient.copies.records import Report

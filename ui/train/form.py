@@ -1,7 +1,5 @@
 """Every choice that a form offers, as `Config` declares it, filled by a preset or a run."""
 
-from __future__ import annotations
-
 from collections.abc import Container
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A visitor's own pictures to train on: dropped on a card, checked, and told in words."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

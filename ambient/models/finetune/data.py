@@ -1,7 +1,5 @@
 """The pictures of a fine-tune with their captions, and each as a latent, encoded once."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

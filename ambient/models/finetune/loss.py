@@ -2,8 +2,6 @@
 Diffusion: x_t = sqrt(abar_t) z0 + sqrt(1 - abar_t) e, sigma_t^2 = (1 - abar_t) / abar_t.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a fine-tune was asked for, and where it keeps its stages. Loads no torch."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
