@@ -1,7 +1,5 @@
 """Shared small worlds: a corpus of a few blobs, and a run trained on it for a few steps."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

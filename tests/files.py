@@ -1,7 +1,5 @@
 """Pictures and zips as bytes, as somebody would hand them over."""
 
-from __future__ import annotations
-
 import io
 import warnings
 import zipfile

@@ -1,7 +1,5 @@
 """The exact minimisers of the losses on n images, as denoisers: what training is led to."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

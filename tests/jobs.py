@@ -1,7 +1,5 @@
 """Jobs of other processes, waited for."""
 
-from __future__ import annotations
-
 import subprocess
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A real Chromium and fresh servers. Every tab ends with an empty console and no exception."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The real thing: a fresh server, a real Chromium, every page as the first request."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

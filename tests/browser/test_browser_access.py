@@ -1,7 +1,5 @@
 """Barriers: axe-core on every page, in light and dark; the keyboard alone; little motion."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A stranger in a real browser: two drops and one click to the answer."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Evidence and Cutoff in a real browser: the line under the hand, old addresses, the map."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

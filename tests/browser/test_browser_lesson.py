@@ -1,7 +1,5 @@
 """The lesson in a real browser, and pages that come back as they were left."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Whose run it is, in a real browser: the page loaded again, and another browser beside it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The aligned ratio: the full search agrees, planted copies are found, unseen pictures are not."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pictures in memory: one form whatever library holds them, and one line for what is none."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

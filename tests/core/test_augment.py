@@ -1,7 +1,5 @@
 """Moves are orthogonal and told in full; the one frozen copy is moved with its image."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

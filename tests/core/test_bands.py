@@ -1,7 +1,5 @@
 """Frequency bands of patches, and the network that sees them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

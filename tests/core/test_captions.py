@@ -1,7 +1,5 @@
 """Captions are read as people keep them, and controls change them as they say."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

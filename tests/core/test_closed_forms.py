@@ -1,7 +1,5 @@
 """Closed forms per noise level against known limits, exact laws and independent authorities."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Verdicts: planted copies, planted innocents, and the rate of false alarms."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.stats import binomtest

@@ -1,7 +1,5 @@
 """Corpora: what is bundled, twins and splits."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

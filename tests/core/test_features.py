@@ -1,7 +1,5 @@
 """The bundled encoder: the same features in any batch, and a report that can be recomputed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What this machine does best, measured."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """EfficientNet-Lite0: ours is the packages' network, and its features see what they should."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

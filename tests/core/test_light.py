@@ -1,7 +1,5 @@
 """What stays light: `import ambient`, run folders and pages load no torch."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

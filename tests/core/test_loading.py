@@ -1,7 +1,5 @@
 """Loading: what is read of folders, zips, uploads and arrays, and what is said of the rest."""
 
-from __future__ import annotations
-
 import struct
 import tracemalloc
 import zlib

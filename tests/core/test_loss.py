@@ -1,7 +1,5 @@
 """The method: frozen copies, the ambient loss, and the minimum it is led to."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

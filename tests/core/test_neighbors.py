@@ -1,7 +1,5 @@
 """Search block by block finds what brute force finds; twins are the closure of what is near."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -3,8 +3,6 @@
 Nothing is downloaded here: networks with random weights take the place of the trained ones.
 """
 
-from __future__ import annotations
-
 import hashlib
 import socket
 import sys

@@ -1,7 +1,5 @@
 """Distances between feature clouds against closed forms and torchmetrics."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """The linear reader: guesses on like sets, reads blur and grain, and more of them as better."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

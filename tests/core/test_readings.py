@@ -1,7 +1,5 @@
 """Ways of reading files: which there are, and which one a generator's images speak for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Samplers against exact solutions, and pictures that depend on their seed alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Looked-up features are the encoder's own, and only while its weights are the same."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Training steps: the fast forms compute what the plain ones do."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.testing import assert_close

@@ -1,7 +1,5 @@
 """Verdicts on planted sets: exact, disguised and no copies, and what unseen images would score."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import shutil

@@ -1,7 +1,5 @@
 """A network that reads words: without them it is the one that does not, to the last bit."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.testing import assert_close

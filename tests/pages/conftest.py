@@ -1,7 +1,5 @@
 """Pages see no runs of this machine unless a test gives them some, and start none by themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

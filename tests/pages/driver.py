@@ -1,7 +1,5 @@
 """Pages through streamlit's own test driver: opening them, pressing, reading what stands."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

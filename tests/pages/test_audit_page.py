@@ -1,7 +1,5 @@
 """The page Audit: two drops and one click, hostile drops, turns, and nothing left behind."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """Cutoff: what is stored of a family, its rivals, and the film that the visitor drags."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from urllib.parse import parse_qsl

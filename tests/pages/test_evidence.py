@@ -1,7 +1,5 @@
 """Evidence: the line and what it counts, rows, search, the map, twins, another run beside."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from types import SimpleNamespace

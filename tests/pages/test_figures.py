@@ -1,7 +1,5 @@
 """All figures as a zip: every command exists, and the zip holds what it says."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """The lesson: what is asked is stored, what is said stays in the address, a room is counted."""
 
-from __future__ import annotations
-
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest

@@ -1,7 +1,5 @@
 """Pictures of one's own: read, kept in the run's folder, trained on, exported and brought back."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import zipfile

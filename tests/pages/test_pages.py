@@ -1,7 +1,5 @@
 """Every page: it opens complete and light, over nothing it says what to do, words are explained."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

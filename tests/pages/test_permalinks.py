@@ -1,7 +1,5 @@
 """Every control that is in the address: set it, open its link in a new session, find the same."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Links that hide controls: no number goes with them, and what they stood at stays."""
 
-from __future__ import annotations
-
 from urllib.parse import parse_qs, urlsplit
 
 import pytest

@@ -1,7 +1,5 @@
 """Train: a card is one click, a run is watched, its end is a sentence, and others keep off it."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The one door of the pages: names, sizes, and sets stored as one file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

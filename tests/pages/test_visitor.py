@@ -1,7 +1,5 @@
 """Whose runs are whose on a public server: a page loaded again, links of others, many tabs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Words: stored prompts of the bundled runs, words of one's own, runs of one's own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

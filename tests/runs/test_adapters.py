@@ -1,7 +1,5 @@
 """Models that were not trained here: our arithmetic is diffusers' own, and every figure runs."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from functools import partial

@@ -1,7 +1,5 @@
 """`ambient bench`: the rows it promises, and arithmetic that times nothing."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The command line: what it does, and the one line it says when it cannot."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

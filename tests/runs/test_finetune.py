@@ -1,7 +1,5 @@
 """Fine-tunes of Stable Diffusion: frozen copies in latent space, on pipelines made here."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

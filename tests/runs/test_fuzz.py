@@ -1,7 +1,5 @@
 """Random damage to valid uploads: every outcome is a valid result or an InputError."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from collections.abc import Callable, Iterator

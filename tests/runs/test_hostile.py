@@ -1,7 +1,5 @@
 """What a visitor could hand over to do harm, and the one line that each of it gets."""
 
-from __future__ import annotations
-
 import io
 import json
 import pickle

@@ -1,7 +1,5 @@
 """Every way out and back in keeps a run what it is; the Hub here is a folder with its habits."""
 
-from __future__ import annotations
-
 import errno
 import fnmatch
 import hashlib

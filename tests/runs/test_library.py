@@ -1,7 +1,5 @@
 """The library: the lines of the README, from training to a page to hand on."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The examples of docs/models.md run, in the order they are read."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

@@ -1,7 +1,5 @@
 """The README's figures are those of the bundled files, and its example runs."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

@@ -1,7 +1,5 @@
 """Run folders: resume bit for bit, damaged parts named, bundled runs whole."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

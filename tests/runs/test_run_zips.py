@@ -1,7 +1,5 @@
 """A run's zip stands where its folder does, and a command leaves nothing of it behind."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from pathlib import Path

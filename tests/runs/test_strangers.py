@@ -1,7 +1,5 @@
 """What strangers hand over and see on a public server: names, places, sizes."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

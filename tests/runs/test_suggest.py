@@ -1,7 +1,5 @@
 """`suggest-cutoff`: one line with what it is, the curves behind it, and one line where it fails."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

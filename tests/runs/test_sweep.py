@@ -1,7 +1,5 @@
 """Sweeps: a table from a spec, kept work, and one line for what cannot be done."""
 
-from __future__ import annotations
-
 import json
 import signal
 from functools import partial

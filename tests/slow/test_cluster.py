@@ -1,7 +1,5 @@
 """Sweeps on a real Ray cluster on this machine: the table is that of a local sweep."""
 
-from __future__ import annotations
-
 import json
 import signal
 import socket

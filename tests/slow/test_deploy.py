@@ -4,8 +4,6 @@ The command runs as the Dockerfile's user in a copy of what the image would hold
 can write nothing: not the source, not HOME, not the runs folder.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Several processes train as one does: the same weights, one run folder, one line when it fails."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
