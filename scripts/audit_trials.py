@@ -151,7 +151,6 @@ def audited(train: Pictures, made: Pictures, heldout: Pictures, tag: int) -> Aud
 
 
 def figures() -> dict[str, Any]:
-    """What the page says of the stored trials."""
     found = read_json(RESULT)
     assert found  # bundled
     rows = found["rows"]

@@ -50,7 +50,6 @@ TRAJECTORY_CUTOFFS = (0.0, 1.0)  # what the pages show first
 
 
 def command(*words: object) -> None:
-    """One `python -m ambient` command, its output in the workshop's log."""
     sweep.command(WORKSHOP / "log.txt", *words)
 
 

@@ -48,7 +48,6 @@ class Judged(Record, frozen=True, kw_only=True):
 
 
 def of(name: str) -> tuple[Run, Report]:
-    """A bundled run and its report."""
     run = open_run(name)
     report = run.report()
     assert report is not None

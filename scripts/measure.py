@@ -53,7 +53,6 @@ IMAGES, NOISES = 100, 16  # of each kind whose errors are measured; noises an im
 
 
 def suggestion() -> dict[str, Any]:
-    """The suggested cutoff of each corpus, n and split."""
     rows = []
     for name, sizes in SIZES.items():
         for n in sizes:
@@ -66,7 +65,6 @@ def suggestion() -> dict[str, Any]:
 
 
 def surgery() -> dict[str, Any]:
-    """Copies of each pair of runs spliced at each switch, both ways."""
     rows = []
     for pair in PAIRS:
         runs = [open_run(name) for name in pair]
@@ -86,7 +84,6 @@ def surgery() -> dict[str, Any]:
 
 
 def _rule(run: Run) -> Filter:
-    """Which images are copies of a run's training images."""
     corpus = run.corpus()
     none = np.zeros((0, *corpus.images.shape[1:]), np.uint8)
     return Filter.of(sets_of(corpus, run.split(corpus), none), orbit_of(run.config))
@@ -170,7 +167,6 @@ def _error_of_each(run: Run, denoiser: Denoiser, images: Tensor) -> NDArray[np.f
 
 
 def onset() -> dict[str, Any]:
-    """When each standard run began to copy, from its judged stages."""
     rows = []
     for spec in sorted(ASSETS.glob("sweeps/*/spec.json")):
         table = read_json(spec.with_name("table.json")) or {"rows": []}

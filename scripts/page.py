@@ -11,7 +11,6 @@ Table = list[list[str]]  # the first row is the head
 
 
 def table(rows: Table) -> str:
-    """Rows as Markdown."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:], ""])
 

@@ -47,7 +47,6 @@ def browser_row(found: Row) -> Row:
 
 
 def by_sampler(rows: list[Row]) -> dict[tuple[str, str], list[Row]]:
-    """Rows by run and sampler."""
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         found.setdefault((row["run"], row["sampler"]), []).append(row)
@@ -95,7 +94,6 @@ def halved(rows: list[Row]) -> Iterator[Row]:
 
 
 def figures() -> dict[str, Any]:
-    """Everything that the template names."""
     names = "bench", "click", "browser", "samplers"
     found = [read_json(ASSETS / "results" / f"{name}.json") for name in names]
     assert all(found)  # bundled

@@ -94,5 +94,4 @@ def answers() -> Iterator[str]:
 
 
 def figures() -> dict[str, Any]:
-    """What the template of docs/text.md names."""
     return {"answers": [*answers()], "kinds": kinds(), "signals": signals()}

@@ -176,7 +176,6 @@ def tau(row: dict[str, Any], name: str) -> float:
 
 
 def figures() -> dict[str, Any]:
-    """Everything that the template names."""
     stored = read_json(RESULT)
     assert stored  # bundled
     rows = sorted(stored["rows"], key=lambda r: (CORPORA.index(r["corpus"]), r["of"]))

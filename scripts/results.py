@@ -50,7 +50,6 @@ POINTS = [f"{100 * share:g} %" for share in OPERATING]
 
 
 def load(name: str) -> dict[str, Any]:
-    """What is stored as assets/NAME.json."""
     loaded: dict[str, Any] = json.loads((ASSETS / f"{name}.json").read_text("utf-8"))
     return loaded
 
@@ -109,7 +108,6 @@ def cut(rows: list[Row], samples: int) -> dict[str, Any]:
 
 
 def judged(run: Run, report: Report) -> list[str]:
-    """A row of the table of bundled runs."""
     rule, quality = report.copies.ratio.rated, report.quality
     cells = [run.name, f"{report.step:,}", share(rule.rate, rule.ci95)]
     if quality is None or quality.features != QUALITY:
@@ -227,7 +225,6 @@ def claims(sweep: Sweep, cuts: Sequence[dict[str, Any]]) -> Table:
 
 
 def figures() -> dict[str, Any]:
-    """Everything that the template names."""
     sweep, found, suggestion = (
         Sweep(SWEEP),
         load("results/surgery"),

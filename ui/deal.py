@@ -15,5 +15,4 @@ def again(name: str = "deal") -> None:
 
 
 def button(label: str = "Draw others", name: str = "deal") -> None:
-    """Deals again."""
     st.button(label, icon=":material/shuffle:", on_click=again, args=(name,))

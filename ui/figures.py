@@ -32,8 +32,6 @@ RESULTS = ASSETS.parent / "docs" / "results.md"
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure that a page shows."""
-
     name: str  # of its files
     title: str
     command: str  # makes its numbers again, which `rows` holds

@@ -110,8 +110,9 @@ def enter(title: str, lead: str) -> None:
     page = _arrive(title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(title, anchor=False, width="stretch")
-        if page == HOME:
-            _offer_lesson()
+        if page == HOME and not teacher.hidden("lesson"):
+            lesson, icon = f"pages/{STAGE}.py", ":material/menu_book:"
+            st.page_link(lesson, label="Ten-minute lesson", icon=icon)
         terms.popover()
     with st.container(gap=None):
         st.markdown(lead, width=860)
@@ -148,12 +149,6 @@ def _arrive(title: str) -> str:
         st.session_state.pop(visitor.GONE, None)
     teacher.keep()
     return page
-
-
-def _offer_lesson() -> None:
-    if not teacher.hidden("lesson"):
-        label = "Ten-minute lesson"
-        st.page_link(f"pages/{STAGE}.py", label=label, icon=":material/menu_book:")
 
 
 def _next_class() -> None:

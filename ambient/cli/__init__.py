@@ -55,7 +55,6 @@ def _launch(
     *words: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
     debug: Annotated[Flag, Parameter(help="show the traceback of an error")] = False,
 ) -> int:
-    """Run one command; returns the exit status."""
     command = f"ambient {words[0]}" if words else "ambient"
     try:
         app(words)

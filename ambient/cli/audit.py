@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -62,15 +62,16 @@ def audit(
     Limits.here().cap_memory()
     with StopRequest() as stop, Parts(stop, progress) as parts:
         origin: Origin | None = None
+        how: dict[str, Any] = {"side": side, "features": features, "seed": seed, "show": count}
+        how |= {"quality": not skip_quality, "tell": parts.tell}
+        if model:
+            from ambient.models.stable import is_told
         if asking and asking.lora is not None and asking.stages is not None:
             raise InputError("--stages judges every stage of a folder, --lora one; give one.")
-        if model and not generated and (asking or _is_told(model)):
+        if model and not generated and (asking or is_told(Path(model).expanduser())):
             from ambient.reports.prompted import interview
 
-            subject = interview(
-                model, train, heldout, asking or Asking(), n=n, seed=seed, side=side,
-                features=features, quality=not skip_quality, tell=parts.tell, show=count,
-            )  # fmt: skip
+            subject = interview(model, train, heldout, asking or Asking(), n=n, **how)
             _asked(subject, json, html, noted)
             return
         if asking:
@@ -86,18 +87,7 @@ def audit(
             raise InputError(
                 "audit takes --generated images or a --model to sample; give one of them."
             )
-        report = run_audit(
-            made,
-            train,
-            heldout,
-            side=side,
-            features=features,
-            seed=seed,
-            quality=not skip_quality,
-            tell=parts.tell,
-            origin=origin,
-            show=count,
-        )
+        report = run_audit(made, train, heldout, origin=origin, **how)
     put_json(json, report)
     _conclude(report, html, noted)
 
@@ -113,12 +103,6 @@ def _conclude(report: Audit, html: str | None, noted: Collection[str] = ()) -> N
         if warning not in noted:
             say(warning)
     say(" ".join([report.answer.sentence, *sentences(report)]))
-
-
-def _is_told(spec: str) -> bool:
-    from ambient.models.stable import is_told
-
-    return is_told(Path(spec).expanduser())
 
 
 def _asked(subject: Interview, json: str | None, html: str | None, noted: Collection[str]) -> None:

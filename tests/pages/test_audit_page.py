@@ -13,12 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from ambient.cli import main
 from ambient.images.corpus import Corpus, split_corpus
+from ambient.reports.page import leaked as leaked_of
 from ambient.reports.page import page as html_page
 from ambient.reports.records import Audit as Report
 from ambient.reports.records import read_report
 from ambient.runs.audits import Audit, list_audits
 from ui import data, visitor
-from ui.audit import door, result
+from ui.audit import door
 from ui.jobs import desk
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,7 +105,7 @@ def test_two_drops_and_one_click(
     assert isinstance(report, Report)
     low, high = report.copies.ratio.rated.ci95
     assert low < 40 / 120 < high
-    leaked = result.leaked(report)
+    leaked = leaked_of(report)
     assert set(leaked) >= {f"train-{i:03}.png" for i in range(40)}
     assert f"{len(leaked)} of 120 training pictures came back" in said(at)
     assert list(at.dataframe[0].value["your file"]) == list(leaked)

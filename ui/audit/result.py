@@ -9,9 +9,9 @@ import streamlit as st
 
 from ambient.files import encode_record
 from ambient.reports import answer as answers
-from ambient.reports.page import page
+from ambient.reports.page import leaked, page
 from ambient.reports.pictures import unstrip
-from ambient.reports.records import Audit, AuditedImage, Original
+from ambient.reports.records import Audit, Original
 from ui import charts, pictures, words
 from ui.charts.verdicts import histogram
 from ui.jobs import outcome
@@ -59,25 +59,11 @@ def show_answer(report: Audit) -> None:
         st.markdown(words.unmarked(" ".join(answers.sentences(report))), width=860)
 
 
-def leaked(report: Audit) -> dict[str, list[AuditedImage]]:
-    """The named samples by the training file that they are a copy of, most often copied first."""
-    found: dict[str, list[AuditedImage]] = {}
-    for sample in report.samples:
-        if sample.named:
-            found.setdefault(sample.nearest_file, []).append(sample)
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
-
-
-def _grouped(pairs: Sequence[Original]) -> dict[str, list[Original]]:
-    groups: dict[str, list[Original]] = {}
-    for pair in pairs:
-        groups.setdefault(pair.files[1], []).append(pair)
-    return groups
-
-
 def show_groups(report: Audit, key: str, most: int = GROUPS) -> None:
     """Originals beside the copies of them, as the report keeps them."""
-    groups = _grouped(report.originals)
+    groups: dict[str, list[Original]] = {}
+    for pair in report.originals:
+        groups.setdefault(pair.files[1], []).append(pair)
     counts = {name: len(samples) for name, samples in leaked(report).items()}
     names = sorted(groups, key=lambda name: -counts.get(name, 1))
     if not names:

@@ -11,7 +11,7 @@ from ambient.runs.folder import Run
 from ui import data, visitor, words
 from ui.controls import progress
 from ui.evidence.exhibit import Exhibit
-from ui.pictures import Images, grid
+from ui.pictures import grid
 from ui.teacher import hidden
 
 FRAME_SECONDS = 0.7  # a browser must have fetched a picture before the next one replaces it
@@ -85,16 +85,12 @@ def _sampled(run: Run, order: Order) -> Exhibit:
         ):
             bar.progress(share, f"Denoising {len(seeds)} pictures: {share:.0%}")
             if time.monotonic() - shown > FRAME_SECONDS:
-                slot.image(_all(images, len(seeds)), alt="Samples as they form", width="stretch")
+                gray = np.full((len(seeds) - len(images), *images.shape[1:]), 128, np.uint8)
+                sheet = grid(np.concatenate([images, gray]), ACROSS, gap=6, tile=64)
+                slot.image(sheet, alt="Samples as they form", width="stretch")
                 shown = time.monotonic()
         report = live.judged(run, images, seeds, order.trained)
     return Exhibit.of(run, images, report, live=True)
-
-
-def _all(images: Images, count: int) -> bytes:
-    """The pictures so far in their places."""
-    gray = np.full((count - len(images), *images.shape[1:]), 128, np.uint8)
-    return grid(np.concatenate([images, gray]), ACROSS, gap=6, tile=64)
 
 
 def offer_verdict(run: Run) -> None:

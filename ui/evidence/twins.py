@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from ambient.images.twins import TWIN_RMS
 from ambient.runs.folder import Run
@@ -39,18 +38,13 @@ def of(run: Run) -> Twins:
     whole = run.corpus()
     trained = np.isin(np.arange(len(whole)), run.split(whole).train)
     labels, sizes = np.unique(whole.groups, return_counts=True)
-    groups = [
-        _group(np.flatnonzero(whole.groups == label), whole.images, whole.names, trained)
-        for label in labels[sizes > 1]
-    ]
+    groups = []
+    for label in labels[sizes > 1]:
+        at = np.flatnonzero(whole.groups == label)
+        names = tuple(whole.names[i] for i in at)
+        groups.append(Group(whole.images[at], names, tuple(trained[at].tolist())))
     groups.sort(key=lambda g: (not any(g.trained), -len(g.images)))
     return Twins(tuple(groups), len(labels), len(whole))
-
-
-def _group(
-    at: NDArray[np.int64], images: Images, names: tuple[str, ...], trained: NDArray[np.bool_]
-) -> Group:
-    return Group(images[at], tuple(names[i] for i in at), tuple(trained[at].tolist()))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
