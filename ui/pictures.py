@@ -110,6 +110,7 @@ def equals(pen: ImageDraw.ImageDraw, center: tuple[int, int], color: str) -> Non
 
 @drawn_once
 def row(images: Sequence[Images], gap: int = 20, tile: int = TILE) -> bytes:
+    """Images side by side."""
     return png(_row([enlarge(x, tile) for x in images], gap))
 
 
@@ -169,6 +170,7 @@ def difference(a: Images, b: Images) -> Images:
 
 
 def grid(images: Images, columns: int = 6, gap: int = 16, tile: int = TILE) -> bytes:
+    """Images in rows."""
     tiles = [enlarge(x, tile) for x in images]
     rows = [_row(tiles[i : i + columns], gap) for i in range(0, len(tiles), columns)]
     sheet = _blank(rows[0].width, sum(r.height for r in rows) + gap * (len(rows) - 1))

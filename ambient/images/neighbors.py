@@ -4,6 +4,8 @@ Images may stay uint8: they are read as values in [-1, 1], a block at a time, so
 many takes little memory beside them. They may also stay in a file, as a `numpy.memmap`.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator
 
@@ -24,7 +26,12 @@ ROUNDING = 1e-5  # of squared norms: products are exact to fewer digits than thi
 
 
 def nearest(queries: Table, keys: Table, k: int) -> Scored:
-    """The k nearest keys (n, d) of each query (q, d).
+    """The k nearest keys of each query.
+
+    Args:
+        queries: (q, d).
+        keys: (n, d).
+        k: at most n.
 
     Returns:
         Distances (q, k), ascending, and indices into `keys` (q, k).
@@ -59,9 +66,11 @@ def nearest_of_two_groups(
     """Each query's nearest key, and the nearest one of another group, however large groups are.
 
     Args:
-        queries, keys: (q, d) and (n, d).
+        queries: (q, d).
+        keys: (n, d).
         groups: int64 (n,), of each key.
         own: int64 (q,), a group whose keys each query does not see.
+        tell: progress in queries.
 
     Returns:
         Distances (q, 2), ascending, and indices into `keys` (q, 2).

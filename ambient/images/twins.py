@@ -1,5 +1,7 @@
 """Near-duplicates: images of a set that show the same, mirrored or not."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -122,7 +124,10 @@ def joined(
 def apart(
     known: NDArray[np.uint8], unseen: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Images (m, h, w, c) that have no twin among others (n, h, w, c).
+    """Images that have no twin among others.
+
+    Args:
+        known, unseen: uint8 (n, h, w, c) and (m, h, w, c).
 
     Returns:
         Twin groups (n,) of the known ones, the positions of the unseen ones that have no twin

@@ -1,5 +1,7 @@
 """What a training is asked for, how long it would take, and its place in the queue."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from statistics import median
 from typing import Any
