@@ -13,21 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from torch import Tensor
 
-from ambient.diffusion.closed_forms import (
-    SUGGESTION,
-    Keys,
-    covariance_spectrum,
-    coverage,
-    double_blocks,
-    image_leakage_bound,
-    last_covered,
-    mean_image,
-    noise_levels,
-    posterior,
-    posterior_summary,
-    squared_distances,
-    suggest_cutoff,
-)
+from ambient.diffusion import closed_forms as forms
 from ambient.diffusion.noise import SeededNoise, derive_seed
 from ambient.diffusion.records import ClosedForms, Interval
 from ambient.files import InputError, Record, Tell, silent
@@ -94,14 +80,14 @@ class _Distances:
     ||x + s e - x_i||^2 = ||x - x_i||^2 - 2 s e.(x_i - x) + s^2 ||e||^2.
     """
 
-    def __init__(self, queries: Queries, keys: Keys) -> None:
+    def __init__(self, queries: Queries, keys: forms.Keys) -> None:
         clean = rearrange(queries.images, "m c h w -> m (c h w)").double().numpy()
         noise = rearrange(queries.noise, "q c h w -> q (c h w)").double().numpy()
         self.noises = queries.noises
         self.norms = (noise**2).sum(1, keepdims=True)
-        self.clean = squared_distances(clean, keys)
+        self.clean = forms.squared_distances(clean, keys)
         own = (noise * clean.repeat(self.noises, 0)).sum(1, keepdims=True)
-        self.along = np.concatenate([noise @ k.T for k in double_blocks(keys)], axis=1) - own
+        self.along = np.concatenate([noise @ k.T for k in forms.double_blocks(keys)], axis=1) - own
 
     def at(self, sigma: float) -> Iterator[Float[np.ndarray, "b n"]]:
         """Blocks of whole images, in order."""
@@ -129,20 +115,20 @@ def closed_levels(
     keys = rearrange(train, "n c h w -> n (c h w)").numpy()
     to_seen, to_unseen = _Distances(seen, keys), _Distances(unseen, keys)
     for sigma in levels:
-        weights = [posterior(d2, sigma**2) for d2 in to_seen.at(sigma)]
+        weights = [forms.posterior(d2, sigma**2) for d2 in to_seen.at(sigma)]
         sizes = [len(w) for w in weights]
-        summaries = [posterior_summary(w) for w in weights]
+        summaries = [forms.posterior_summary(w) for w in weights]
         posterior_max, leakage = np.average(summaries, axis=0, weights=sizes).tolist()
-        ideal = torch.from_numpy(np.concatenate([mean_image(w, keys) for w in weights]))
+        ideal = torch.from_numpy(np.concatenate([forms.mean_image(w, keys) for w in weights]))
         blocks = list(to_unseen.at(sigma))
-        covered = [coverage(d2, sigma, keys.shape[1]) for d2 in blocks]
+        covered = [forms.coverage(d2, sigma, keys.shape[1]) for d2 in blocks]
         yield ClosedForms(
             sigma=sigma,
             loss_ideal=float(seen.errors(ideal.view(seen.noise.shape)).mean()),
             posterior_max=posterior_max,
             coverage=float(np.average(covered, weights=[len(d2) for d2 in blocks])),
             leakage=leakage,
-            image_leakage_bound=image_leakage_bound(spectrum, sigma),
+            image_leakage_bound=forms.image_leakage_bound(spectrum, sigma),
         )
 
 
@@ -167,20 +153,20 @@ def cutoff_report(
     Raises:
         InputError: a split that cannot be made, or that leaves no image unseen.
     """
-    split, sigmas = _check_split(corpus, n_train, split_seed), noise_levels()
+    split, sigmas = _check_split(corpus, n_train, split_seed), forms.noise_levels()
     tell("measuring noise levels", 0, len(sigmas))
     everything = torch.from_numpy(to_unit(corpus.images))
     train, heldout = everything[split.train], everything[split.heldout]
     some, others = (np.sort(order) for order in _some(split, seed, images))
     seen = Queries.draw(train[some], noises, seed, 0)
     unseen = Queries.draw(heldout[others], 1, seed, 1)
-    spectrum = covariance_spectrum(rearrange(everything, "n c h w -> n (c h w)").numpy())
+    spectrum = forms.covariance_spectrum(rearrange(everything, "n c h w -> n (c h w)").numpy())
     levels: list[ClosedForms] = []
     for level in closed_levels(train, seen, unseen, spectrum, sigmas):
         levels.append(level)
         tell("measuring noise levels", len(levels), len(sigmas))
     shares = [level.coverage for level in levels]
-    found = suggest_cutoff(sigmas, shares)
+    found = forms.suggest_cutoff(sigmas, shares)
     warnings = []
     if len(split.heldout) < FEW_HELDOUT:
         warnings.append(
@@ -196,7 +182,7 @@ def cutoff_report(
         seed=seed,
         suggested_cutoff=found.cutoff,
         suggested_ci95=_interval(sigmas, shares, len(others)) if found.cutoff else None,
-        rule=SUGGESTION,
+        rule=forms.SUGGESTION,
         levels=tuple(levels),
         warnings=tuple(warnings),
     )
@@ -212,7 +198,7 @@ def _interval(sigmas: Sequence[float], shares: Sequence[float], images: int) -> 
     ends = [
         binomtest(round(share * images), images).proportion_ci(method="exact") for share in shares
     ]
-    low, high = (last_covered(sigmas, list(side)) for side in zip(*ends, strict=True))
+    low, high = (forms.last_covered(sigmas, list(side)) for side in zip(*ends, strict=True))
     first, last = sigmas[0], sigmas[-1]
     return max(high, first), min(low, last)
 
