@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ambient.cli import options
 from ambient.cli.opening import is_zip, keeper, opened, run_of
-from ambient.cli.options import (
-    Count,
-    Features,
-    FirstSeed,
-    Flag,
-    JsonFile,
-    Model,
-    NeverSeen,
-    Sampler,
-    Seed,
-    Step,
-    Steps,
-    TrainedOn,
-)
 from ambient.cli.output import Parts, StopRequest, bar_of, put_json, say
 from ambient.config import check
 from ambient.copies.records import Report
@@ -32,30 +19,30 @@ from ambient.runs.folder import SIGNALS_FILE, Run, open_run
 if TYPE_CHECKING:
     from ambient.diffusion.denoiser import Denoiser
 
-Reject = Annotated[Flag, Parameter(help="draw a sample again while it is a copy")]
+Reject = Annotated[options.Flag, Parameter(help="draw a sample again while it is a copy")]
 Guidance = Annotated[float, Parameter(help="how closely to hold to the prompt, 0 to 20")]
-Store = Annotated[Flag, Parameter(help="keep the results in the run folder")]
+Store = Annotated[options.Flag, Parameter(help="keep the results in the run folder")]
 
 
 def sample(
-    run: Model,
+    run: options.Model,
     /,
     *,
-    n: Count = 64,
+    n: options.Count = 64,
     out: Annotated[str, Parameter(help="x.npz or x.png")],
     above: Annotated[
         str | None, Parameter(help="this run's denoiser where sigma > --switch")
     ] = None,
     switch: Annotated[float | None, Parameter(help="RUN below, the other run above")] = None,
-    seed: FirstSeed = 0,
-    step: Step = None,
-    sampler: Sampler = "heun",
-    steps: Steps = 18,
+    seed: options.FirstSeed = 0,
+    step: options.Step = None,
+    sampler: options.Sampler = "heun",
+    steps: options.Steps = 18,
     prompt: Annotated[str | None, Parameter(help="what to draw, for a run with --text")] = None,
     guidance: Guidance | None = None,
     reject: Reject = False,
-    train: TrainedOn = None,
-    heldout: NeverSeen = None,
+    train: options.TrainedOn = None,
+    heldout: options.NeverSeen = None,
 ) -> None:
     """Draw images; image i depends on seed + i alone."""
     import numpy as np
@@ -105,19 +92,19 @@ def sample(
 
 
 def evaluate(
-    run: Model,
+    run: options.Model,
     /,
     *,
-    train: TrainedOn = None,
-    heldout: NeverSeen = None,
-    n: Count = 1000,
-    json: JsonFile = None,
+    train: options.TrainedOn = None,
+    heldout: options.NeverSeen = None,
+    n: options.Count = 1000,
+    json: options.JsonFile = None,
     store: Store = False,
-    features: Features = "encoder-64",
-    seed: FirstSeed = 0,
-    step: Step = None,
-    sampler: Sampler = "heun",
-    steps: Steps = 18,
+    features: options.Features = "encoder-64",
+    seed: options.FirstSeed = 0,
+    step: options.Step = None,
+    sampler: options.Sampler = "heun",
+    steps: options.Steps = 18,
     reject: Reject = False,
 ) -> None:
     """Sample, judge every sample, and say how far the verdict can be trusted."""
@@ -161,14 +148,14 @@ def summary(report: Report | Audit) -> str:
 
 
 def curves(
-    run: Model,
+    run: options.Model,
     /,
     *,
-    train: TrainedOn = None,
-    heldout: NeverSeen = None,
-    step: Step = None,
-    seed: Annotated[Seed, Parameter(help="of the noises measured")] = 0,
-    json: JsonFile = None,
+    train: options.TrainedOn = None,
+    heldout: options.NeverSeen = None,
+    step: options.Step = None,
+    seed: Annotated[options.Seed, Parameter(help="of the noises measured")] = 0,
+    json: options.JsonFile = None,
     store: Store = False,
 ) -> None:
     """Errors, closed forms and the return test at every noise level."""
@@ -192,14 +179,14 @@ def curves(
 
 
 def prompts(
-    run: Model,
+    run: options.Model,
     /,
     *,
-    n: Annotated[Count, Parameter(help="prompts of each kind")] = 100,
-    seed: FirstSeed = 0,
-    step: Step = None,
+    n: Annotated[options.Count, Parameter(help="prompts of each kind")] = 100,
+    seed: options.FirstSeed = 0,
+    step: options.Step = None,
     guidance: Guidance = 2.0,
-    json: JsonFile = None,
+    json: options.JsonFile = None,
     store: Store = False,
 ) -> None:
     """Which prompts give copies, and whether the run tells so by itself."""
@@ -231,7 +218,7 @@ def compare(
     second: Annotated[str, Parameter("B", help=JUDGED)],
     /,
     *,
-    json: JsonFile = None,
+    json: options.JsonFile = None,
 ) -> None:
     """What differs between two runs or reports, and how their copies differ."""
     from ambient.reports.comparison import compare as compared
