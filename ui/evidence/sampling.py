@@ -1,7 +1,7 @@
 """Sampling now: pictures appear in place as they come; and the verdict of a run that has none."""
 
 import time
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -18,16 +18,6 @@ FRAME_SECONDS = 0.7  # a browser must have fetched a picture before the next one
 COUNTS = (16, 36, 64, 128)
 JUDGED = 200  # samples of a run that has no verdict yet
 ACROSS = 16
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to sample."""
-
-    seeds: tuple[int, ...]
-    sampler: str
-    steps: int
-    trained: int
 
 
 def drawn(run: Run) -> Exhibit | None:
@@ -59,8 +49,8 @@ def show_sampling(run: Run) -> None:
         )
 
 
-def _ordered(run: Run) -> Order | None:
-    """The form; what it asks for, once its button is pressed."""
+def _ordered(run: Run) -> dict[str, Any] | None:
+    """The form; what it asks `live.sampled` for, once its button is pressed."""
     with st.form("sample-now", border=False):
         a, b, c, d, e = st.columns(5)
         first = int(a.number_input("First seed", 0, 2**31 - 1, 0))
@@ -70,26 +60,26 @@ def _ordered(run: Run) -> Order | None:
         known = run.steps[::-1]
         trained = e.selectbox("Trained for", known, format_func=lambda s: f"{s:,} steps")
         go = st.form_submit_button("Sample", type=words.prominent(), icon=":material/play_arrow:")
-    return Order(tuple(range(first, first + count)), sampler, steps, trained) if go else None
+    seeds = tuple(range(first, first + count))
+    order = {"seeds": seeds, "sampler": sampler, "steps": steps, "trained": trained}
+    return order if go else None
 
 
-def _sampled(run: Run, order: Order) -> Exhibit:
+def _sampled(run: Run, order: dict[str, Any]) -> Exhibit:
     """Samples made now; those to come are gray."""
     bar, slot = st.progress(0.0, "Loading the network"), st.empty()
     from ui import live
 
-    shown, seeds = 0.0, order.seeds
+    shown, seeds = 0.0, order["seeds"]
     with live.turn():
-        for share, images in live.sampled(
-            run, seeds, order.sampler, order.steps, None, order.trained
-        ):
+        for share, images in live.sampled(run, **order):
             bar.progress(share, f"Denoising {len(seeds)} pictures: {share:.0%}")
             if time.monotonic() - shown > FRAME_SECONDS:
                 gray = np.full((len(seeds) - len(images), *images.shape[1:]), 128, np.uint8)
                 sheet = grid(np.concatenate([images, gray]), ACROSS, gap=6, tile=64)
                 slot.image(sheet, alt="Samples as they form", width="stretch")
                 shown = time.monotonic()
-        report = live.judged(run, images, seeds, order.trained)
+        report = live.judged(run, images, seeds, order["trained"])
     return Exhibit.of(run, images, report, live=True)
 
 
