@@ -15,7 +15,6 @@ Writes assets/results/*.json. With names, only those: `python -m scripts.measure
 import hashlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +192,7 @@ def _onset(name: str, c: Config, path: list[tuple[int, float]]) -> list[dict[str
     return [row]
 
 
-MEASURED: dict[str, Callable[[], dict[str, Any]]] = {
-    "suggestion": suggestion,
-    "surgery": surgery,
-    "along": along,
-    "onset": onset,
-}
+MEASURED = {part.__name__: part for part in (suggestion, surgery, along, onset)}
 
 
 def main() -> None:
