@@ -1,14 +1,11 @@
 """The page Audit: two drops and one click, hostile drops, turns, and nothing left behind."""
 
-import io
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import streamlit as st
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from ambient.cli import main
@@ -18,6 +15,7 @@ from ambient.reports.page import page as html_page
 from ambient.reports.records import Audit as Report
 from ambient.reports.records import read_report
 from ambient.runs.audits import Audit, list_audits
+from tests.files import encoded, saved, zipped
 from ui import data, visitor
 from ui.audit import door
 from ui.jobs import desk
@@ -25,14 +23,8 @@ from ui.jobs import desk
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def zipped(images: np.ndarray, prefix: str) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for i, image in enumerate(images):
-            content = io.BytesIO()
-            Image.fromarray(image).save(content, "PNG")
-            archive.writestr(f"{prefix}{i:03}.png", content.getvalue())
-    return buffer.getvalue()
+def as_zip(images: np.ndarray, prefix: str) -> bytes:
+    return zipped((f"{prefix}{i:03}.png", encoded(image)) for i, image in enumerate(images))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +32,7 @@ def sets(emoji: Corpus) -> dict[str, bytes]:
     split = split_corpus(emoji, 120, 0)
     train, unseen = emoji.images[split.train], emoji.images[split.heldout]
     made = np.concatenate([train[:40], unseen[:80]])
-    return {"generated": zipped(made, "made-"), "train": zipped(train, "train-")}
+    return {"generated": as_zip(made, "made-"), "train": as_zip(train, "train-")}
 
 
 @pytest.fixture
@@ -185,43 +177,20 @@ def test_a_public_server_caps_and_asks_for_no_paths(
 # Models
 
 
-@pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A zip of a saved pipeline of random weights that makes 8x8 pictures in color."""
-    diffusers = pytest.importorskip("diffusers")
-    folder = tmp_path_factory.mktemp("pipelines") / "my-ddpm"
-    network = diffusers.UNet2DModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        norm_num_groups=4,
-    )
-    diffusers.DDPMPipeline(network, diffusers.DDPMScheduler()).save_pretrained(str(folder))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path in folder.rglob("*"):
-            archive.write(path, path.relative_to(folder.parent))
-    return buffer.getvalue()
+def test_a_diffusers_model_is_sampled_and_judged(
+    page: AppTest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from tests.pipelines import files, save
 
-
-def hand_over_a_model(at: AppTest, data: bytes) -> AppTest:
-    at.file_uploader(key="audit-model-0").set_value(("my-ddpm.zip", data, "application/zip"))
+    model = zipped(files(save(tmp_path_factory.mktemp("p") / "my-ddpm").parent).items())
+    page.file_uploader(key="audit-model-0").set_value(("my-ddpm.zip", model, "application/zip"))
     train = np.random.default_rng(0).integers(0, 256, (120, 8, 8, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    np.savez(buffer, images=train)
-    at.file_uploader(key="audit-train-0").set_value(
-        [("mine.npz", buffer.getvalue(), "application/octet-stream")]
+    page.file_uploader(key="audit-train-0").set_value(
+        [("mine.npz", saved(images=train), "application/octet-stream")]
     )
-    at.selectbox(key="audit-features").set_value("pixels")
-    return finished(click(at))
-
-
-def test_a_diffusers_model_is_sampled_and_judged(page: AppTest, pipeline: bytes) -> None:
-    at = hand_over_a_model(page, pipeline)
-    assert not at.exception
-    assert not at.error
+    page.selectbox(key="audit-features").set_value("pixels")
+    at = finished(click(page))
+    assert not at.exception and not at.error
     assert "128 generated images" in said(at)
     (job,) = audits()
     report = json.loads(job.json.read_bytes())

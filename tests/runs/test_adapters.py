@@ -26,37 +26,17 @@ from tests.ideal import ideal
 
 diffusers = pytest.importorskip("diffusers")
 from ambient.models.pipelines import DISCRETE, INDEX, OLD, load_pipeline, load_zip  # noqa: E402
+from tests.pipelines import files, save, unet  # noqa: E402
 
 SHAPE = (3, 8, 8)
 UNET, WEIGHTS = "unet/config.json", "unet/diffusion_pytorch_model.safetensors"
 TRAIN = 40  # a schedule this short can be walked step by step
 
 
-def unet(**changes: Any) -> Any:
-    torch.manual_seed(0)
-    made = diffusers.UNet2DModel(
-        **{
-            "sample_size": 8,
-            "block_out_channels": (8, 16),
-            "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
-            "up_block_types": ("AttnUpBlock2D", "UpBlock2D"),
-            "layers_per_block": 1,
-            "norm_num_groups": 4,
-            **changes,
-        }
-    )
-    return made.eval()
-
-
-def save(folder: Path, scheduler: Any, network: Any = None) -> Path:
-    diffusers.DDPMPipeline(network or unet(), scheduler).save_pretrained(str(folder))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved pipeline of random weights."""
-    return save(tmp_path_factory.mktemp("pipelines") / "ddpm", diffusers.DDPMScheduler())
+    return save(tmp_path_factory.mktemp("pipelines") / "ddpm")
 
 
 @pytest.fixture
@@ -492,9 +472,8 @@ def test_without_diffusers_one_line_says_what_to_install(
 
 def zipped(folder: Path, target: Path, top: str = "", **others: bytes) -> Path:
     """A folder as a zip, with parts that are changed or added."""
-    files = {p.relative_to(folder).as_posix(): p.read_bytes()
-             for p in sorted(folder.rglob("*")) if p.is_file()}  # fmt: skip
-    target.write_bytes(packed((top + name, data) for name, data in (files | others).items()))
+    members = files(folder) | others
+    target.write_bytes(packed((top + name, data) for name, data in members.items()))
     return target
 
 

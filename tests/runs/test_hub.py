@@ -223,19 +223,11 @@ def put(fake: Hub, repo: str, folder: Path) -> str:
     return str(done.oid)
 
 
-@pytest.fixture
-def pipeline(tmp_path: Path) -> Path:
-    """A saved one; diffusers loads with the real library of the Hub."""
-    diffusers = pytest.importorskip("diffusers")
-    blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
-    unet = diffusers.UNet2DModel(
-        sample_size=8, block_out_channels=(8,), norm_num_groups=4, **blocks
-    )
-    diffusers.DDPMPipeline(unet, diffusers.DDPMScheduler()).save_pretrained(str(tmp_path / "p"))
-    return tmp_path / "p"
+def test_a_pipeline_comes_from_the_hub(tmp_path: Path, fake: Hub) -> None:
+    """Diffusers loads with the real library of the Hub."""
+    from tests.pipelines import save
 
-
-def test_a_pipeline_comes_from_the_hub(pipeline: Path, tmp_path: Path, fake: Hub) -> None:
+    pipeline = save(tmp_path / "p")
     (pipeline / "code.py").write_text("raise SystemExit")
     commit = put(fake, "me/ddpm", pipeline)
     model = hub.pull("hub:me/ddpm", tmp_path)
