@@ -1,7 +1,7 @@
 """Rebuild `assets/corpora/` from its sources: `python -m scripts.build_corpora`.
 
 emoji   Noto Emoji as packed by the npm package emoji-datasource-google 16.0.0 (fetched with `npm
-        pack`, or given with --emoji-package FOLDER): 64-px pictures on white, halved to 32x32.
+        pack`): 64-px pictures on white, halved to 32x32.
 digits  UCI optdigits, 8x8, as scikit-learn ships them (`pip install scikit-learn`).
 kanji   the 6,355 characters of JIS X 0208, by the Unihan files of Debian's `unicode-data`, drawn in
         Noto Sans CJK JP Bold of `fonts-noto-cjk`: `apt-get install unicode-data fonts-noto-cjk`.
@@ -9,7 +9,6 @@ kanji   the 6,355 characters of JIS X 0208, by the Unihan files of Debian's `uni
 `python -m scripts.build_corpora kanji` rebuilds that one alone.
 """
 
-import argparse
 import bz2
 import json
 import re
@@ -17,14 +16,12 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ambient.files import ASSETS, InputError
-from ambient.images.corpus import BUNDLED
+from ambient.files import ASSETS
 from ambient.images.twins import twin_groups
 
 PACKAGE = "emoji-datasource-google@16.0.0"
@@ -35,15 +32,15 @@ PAGE, POINTS = 128, 120  # pixels: characters are drawn four times as large as t
 FIRST_KANJI_ROW = 16  # of JIS X 0208; the rows before it hold signs, kana and letters
 
 
-def fetch_emoji(folder: Path) -> Path:
-    """Download and unpack the npm package; returns the unpacked folder."""
-    subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, check=True)
-    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "package"
+def emoji() -> dict[str, np.ndarray]:
+    with tempfile.TemporaryDirectory() as scratch:
+        subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=scratch, check=True)
+        with tarfile.open(next(Path(scratch).glob("*.tgz"))) as archive:
+            archive.extractall(scratch, filter="data")
+        return unpacked(Path(scratch) / "package")
 
 
-def emoji(package: Path) -> dict[str, np.ndarray]:
+def unpacked(package: Path) -> dict[str, np.ndarray]:
     """All emoji but flags and skin-tone components, in the order of the emoji chart."""
     entries = json.loads((package / "emoji.json").read_text(encoding="utf-8"))
     entries = [
@@ -77,13 +74,13 @@ def digits() -> dict[str, np.ndarray]:
     }
 
 
-def kanji(unihan: Path, font_file: Path) -> dict[str, np.ndarray]:
+def kanji() -> dict[str, np.ndarray]:
     """The kanji of JIS X 0208 in the order of Unicode, each named by itself and its meaning."""
-    rows = unihan_field(unihan, "OtherMappings", "kJis0")
+    rows = unihan_field("OtherMappings", "kJis0")
     characters = sorted(c for c, place in rows.items() if int(place[:2]) >= FIRST_KANJI_ROW)
-    meanings = unihan_field(unihan, "Readings", "kDefinition")
-    strokes = unihan_field(unihan, "IRGSources", "kTotalStrokes")
-    font = open_font(font_file)
+    meanings = unihan_field("Readings", "kDefinition")
+    strokes = unihan_field("IRGSources", "kTotalStrokes")
+    font = open_font()
     counts = [int(strokes[c].split()[0]) for c in characters]  # the first is the usual count
     return {
         "images": np.stack([drawn(c, font) for c in characters])[..., None],
@@ -93,15 +90,11 @@ def kanji(unihan: Path, font_file: Path) -> dict[str, np.ndarray]:
     }
 
 
-def unihan_field(folder: Path, part: str, key: str) -> dict[str, str]:
-    """One field of the Unihan database, by character (Unicode Standard Annex 38).
-
-    Raises:
-        InputError: the file is not there.
-    """
-    path = folder / f"Unihan_{part}.txt.bz2"
+def unihan_field(part: str, key: str) -> dict[str, str]:
+    """One field of the Unihan database, by character (Unicode Standard Annex 38)."""
+    path = UNIHAN / f"Unihan_{part}.txt.bz2"
     if not path.is_file():
-        raise InputError(f"'{path}' is not there: apt-get install unicode-data, or --unihan DIR.")
+        raise SystemExit(f"'{path}' is not there: apt-get install unicode-data.")
     with bz2.open(path, "rt", encoding="utf-8") as lines:
         rows = (line.rstrip("\n").split("\t") for line in lines if line.startswith("U+"))
         return {chr(int(code[2:], 16)): value for code, field, value in rows if field == key}
@@ -114,14 +107,14 @@ def gloss(definition: str) -> str:
     return next((m for m in meanings if m and "U+" not in m), "")
 
 
-def open_font(path: Path) -> ImageFont.FreeTypeFont:
-    """The Japanese face of the collection. Raises InputError: no such file, or another font."""
-    wanted = f"apt-get install fonts-noto-cjk, or --font with a {' '.join(FACE)}."
-    if not path.is_file():
-        raise InputError(f"'{path}' is not there: {wanted}")
-    font = ImageFont.truetype(str(path), POINTS, index=0)
+def open_font() -> ImageFont.FreeTypeFont:
+    """The Japanese face of the collection."""
+    wanted = f"apt-get install fonts-noto-cjk, with a {' '.join(FACE)}."
+    if not FONT.is_file():
+        raise SystemExit(f"'{FONT}' is not there: {wanted}")
+    font = ImageFont.truetype(str(FONT), POINTS, index=0)
     if font.getname() != FACE:
-        raise InputError(f"'{path}' begins with {font.getname()}: {wanted}")
+        raise SystemExit(f"'{FONT}' begins with {font.getname()}: {wanted}")
     return font
 
 
@@ -143,9 +136,8 @@ def drawn(character: str, font: ImageFont.FreeTypeFont) -> np.ndarray:
     return np.asarray(large.resize((32, 32), Image.Resampling.LANCZOS))
 
 
-def build(name: str, make: Callable[[], dict[str, np.ndarray]]) -> None:
+def build(name: str, fields: dict[str, np.ndarray]) -> None:
     """Write one corpus, with its twin groups."""
-    fields = make()
     fields["groups"] = twin_groups(fields["images"])
     path = ASSETS / "corpora" / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,29 +146,13 @@ def build(name: str, make: Callable[[], dict[str, np.ndarray]]) -> None:
     print(f"{path.name}: {len(fields['images'])} images, {distinct} distinct")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpora", nargs="*", metavar="CORPUS", help=f"{', '.join(BUNDLED)} (all)")
-    parser.add_argument("--emoji-package", type=Path, help="an unpacked emoji-datasource-google")
-    parser.add_argument("--unihan", type=Path, default=UNIHAN, help=f"default: {UNIHAN}")
-    parser.add_argument("--font", type=Path, default=FONT, help=f"default: {FONT}")
-    args = parser.parse_args()
-    if unknown := set(args.corpora) - set(BUNDLED):
-        parser.error(f"{', '.join(sorted(unknown))}: expected {', '.join(BUNDLED)}")
-    with tempfile.TemporaryDirectory() as scratch:
-        makers = {
-            "emoji": lambda: emoji(args.emoji_package or fetch_emoji(Path(scratch))),
-            "digits": digits,
-            "kanji": lambda: kanji(args.unihan, args.font),
-        }
-        try:
-            for name in args.corpora or BUNDLED:
-                build(name, makers[name])
-        except InputError as e:
-            print(f"build_corpora: {e}", file=sys.stderr)
-            return 2
-    return 0
+def main() -> None:
+    makers = {"emoji": emoji, "digits": digits, "kanji": kanji}
+    for name in sys.argv[1:] or makers:
+        if name not in makers:
+            raise SystemExit(f"'{name}' is no corpus; expected {', '.join(makers)}.")
+        build(name, makers[name]())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
