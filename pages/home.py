@@ -6,7 +6,7 @@ from ui import data, stages, words
 from ui.controls import more
 from ui.film.training import scrub_training, training_film
 from ui.frame import enter, errors_in_words
-from ui.home import along, forming, game
+from ui.home import along, another, forming, game
 from ui.teacher import hidden
 
 enter(
@@ -40,6 +40,8 @@ with place, errors_in_words():
         lambda: stages.rows(runs),
         "make assets",
     )
+if not hidden("live"):
+    another.offer(runs)
 with errors_in_words():
     report = data.report(standard)
     if report and not hidden("game"):

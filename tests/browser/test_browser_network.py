@@ -70,6 +70,22 @@ def test_what_is_drawn_is_guessed_and_sampled_down_without_the_server(tab: Any) 
     assert sent == []
 
 
+def test_home_draws_another_of_each_network_and_the_server_hears_nothing(tab: Any) -> None:
+    said: list[object] = []
+    tab.page.on("websocket", lambda ws: ws.on("framesent", lambda f: said.append(f)))
+    page = tab.open()
+    page.wait_for_timeout(500)
+    before = len(said)
+    button = page.get_by_role("button", name="Draw another")
+    for _ in range(2):
+        button.click()
+        for name in ("Standard", "Ambient, cutoff 1"):
+            for part in ("drawn now", "nearest training picture"):
+                expect(page.get_by_role("img", name=f"{name}, step 5,000: {part}")).to_be_visible()
+        expect(page.get_by_text("nearest: ")).to_have_count(2)
+    assert len(said) == before
+
+
 def _wait(page: Page, name: str, old: str) -> None:
     """Until a picture is another one."""
     for _ in range(600):

@@ -5,18 +5,6 @@ const SIDE = 256 // pixels of the drawing
 const REST = 250 // milliseconds that nothing moves before the picture is sampled down
 const benches = new WeakMap()
 
-// Standard normal numbers of a seed: mulberry32, then Box and Muller.
-function normals(seed, count) {
-  const uniform = () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-  return Float32Array.from({ length: count }, () =>
-    Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()))
-}
-
 class Bench {
   constructor(root) {
     const find = (name) => root.querySelector(name)
@@ -90,7 +78,7 @@ class Bench {
     try {
       remote = this.remote = new Remote(this.data.network)
       this.pool = undefined
-      const [pool] = await Promise.all([this.data.pool && this.trained(), remote.ready])
+      const [pool] = await Promise.all([this.data.pool && Trained.of(this.data), remote.ready])
       if (this.remote !== remote) return
       this.pool = pool
       remote.awake = true
@@ -167,45 +155,13 @@ class Bench {
     return x.map((v, i) => v / count[i % (side * side)] / 127.5 - 1)
   }
 
-  paint(canvas, x) {
-    const { side, channels } = this.data, n = side * side
-    const image = new ImageData(side, side)
-    for (let i = 0; i < n; i++) {
-      for (const c of [0, 1, 2]) image.data[4 * i + c] = Math.round(127.5 * (x[(channels === 1 ? 0 : c) * n + i] + 1))
-      image.data[4 * i + 3] = 255
-    }
-    canvas.getContext("2d").putImageData(image, 0, 0)
-  }
-
-  // The training pictures, tile by tile.
-  async trained() {
-    const image = await createImageBitmap(await (await fetch(served(this.data.pool))).blob())
-    const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height })
-    const pen = canvas.getContext("2d", { willReadFrequently: true })
-    pen.drawImage(image, 0, 0)
-    return { canvas, pixels: pen.getImageData(0, 0, image.width, image.height).data }
-  }
-
-  // What comes back, and the training picture whose pixels are nearest to it.
+  // What comes back, and the training picture nearest to it.
   came(x) {
     this.paint(this.back, x)
-    if (!this.pool) return
-    const { side, channels, names } = this.data, { canvas, pixels } = this.pool
-    const corner = (i) => [(i * side) % canvas.width, side * Math.floor((i * side) / canvas.width)]
-    const far = names.map((_, i) => {
-      const [left, top] = corner(i)
-      let sum = 0
-      for (let k = 0; k < x.length; k++) {
-        const [c, at] = [Math.floor(k / side ** 2), k % side ** 2]
-        const place = (top + Math.floor(at / side)) * canvas.width + left + (at % side)
-        sum += (pixels[4 * place + c] / 127.5 - 1 - x[k]) ** 2
-      }
-      return sum
-    })
-    const best = far.indexOf(Math.min(...far))
-    this.near.getContext("2d").drawImage(canvas, ...corner(best), side, side, 0, 0, side, side)
-    this.name.textContent = `nearest: ${names[best]}`
+    this.pool?.beside(x, this.near, this.name)
   }
+
+  paint(canvas, x) { paint(canvas, x, this.data) }
 
   // Everything that follows from the picture, the noise and its level, as they are now.
   show() {

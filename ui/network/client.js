@@ -6,6 +6,63 @@ function served(path) {
   return new URL(path.replace(/^\//, ""), own.slice(0, own.indexOf("static/js/"))).href
 }
 
+// Standard normal numbers of a seed: mulberry32, then Box and Muller.
+function normals(seed, count) {
+  const uniform = () => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+  return Float32Array.from({ length: count }, () =>
+    Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()))
+}
+
+// An image (c, h, w) in [-1, 1] on a canvas of its size.
+function paint(canvas, x, { side, channels }) {
+  const image = new ImageData(side, side), n = side * side
+  for (let i = 0; i < n; i++) {
+    for (const c of [0, 1, 2]) image.data[4 * i + c] = Math.round(127.5 * (x[(channels === 1 ? 0 : c) * n + i] + 1))
+    image.data[4 * i + 3] = 255
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0)
+}
+
+// The training pictures of a run, tile by tile in one picture.
+class Trained {
+  static async of({ pool, names, side }) {
+    const image = await createImageBitmap(await (await fetch(served(pool))).blob())
+    const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height })
+    const pen = canvas.getContext("2d", { willReadFrequently: true })
+    pen.drawImage(image, 0, 0)
+    const { data: pixels } = pen.getImageData(0, 0, image.width, image.height)
+    return Object.assign(new Trained(), { canvas, pixels, names, side })
+  }
+
+  corner(i) {
+    const { width } = this.canvas
+    return [(i * this.side) % width, this.side * Math.floor((i * this.side) / width)]
+  }
+
+  // The one whose pixels are nearest to x, on a canvas, and its name under it.
+  beside(x, canvas, caption) {
+    const { side, pixels } = this
+    const far = this.names.map((_, i) => {
+      const [left, top] = this.corner(i)
+      let sum = 0
+      for (let k = 0; k < x.length; k++) {
+        const c = Math.floor(k / side ** 2), at = k % side ** 2
+        const place = (top + Math.floor(at / side)) * this.canvas.width + left + (at % side)
+        sum += (pixels[4 * place + c] / 127.5 - 1 - x[k]) ** 2
+      }
+      return sum
+    })
+    const best = far.indexOf(Math.min(...far))
+    canvas.getContext("2d").drawImage(this.canvas, ...this.corner(best), side, side, 0, 0, side, side)
+    caption.textContent = `nearest: ${this.names[best]}`
+  }
+}
+
 class Remote {
   constructor({ weights, ...about }) {
     Object.assign(this, { about, asked: new Map(), count: 0 })
