@@ -32,6 +32,12 @@ def bench_table(rows: list[Row]) -> Table:
     return found
 
 
+def begun_table(rows: list[Row]) -> Table:
+    heads = ["seed", "first step, s", "an audit's progress, s", "warm, MB", "training, MB", "load"]
+    keys = ("seed", "train", "audit", "warm_mb", "job_mb", "load")
+    return [heads, *([str(r[k]) for k in keys] for r in rows)]
+
+
 def click_table(rows: list[Row]) -> Table:
     found = [["seed", "seconds", "pages", "median seconds a page"]]
     for row in rows:
@@ -103,6 +109,7 @@ def figures() -> dict[str, Any]:
         "machine": bench["machine"],
         "bench": bench_table(bench["rows"]),
         "click": click,
+        "begun": begun_table(click["begun"]),
         "clicks": click_table(click["rows"]),
         "browser": browser_row(browser) | {"load": browser["load"]},
         "samplers": samplers,
