@@ -55,6 +55,7 @@ def _measure() -> None:
 def _work(order: dict[str, Any]) -> int:
     """Be the process of a job; returns its exit status."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     from ambient.runs.upkeep import locked
 
@@ -68,6 +69,7 @@ def _work(order: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(order["environment"])
     torch.set_num_threads(order["threads"])
+    threadpool_limits(order["threads"])  # of numpy and faiss, which read the environment once
     with locked(folder.parent):
         pass  # by now the job's state says that it is this process's
     return main(order["command"])
