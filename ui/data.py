@@ -18,8 +18,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from ambient.copies.guises import Orbit, orbit_of
+from ambient.copies.pixels import limits_of
 from ambient.copies.records import Quality, Report, Sample
-from ambient.copies.rules import STRICT
+from ambient.copies.rules import FALSE_ALARMS
+from ambient.copies.sets import sets_of
 from ambient.copies.spaces import QUALITY
 from ambient.diffusion.records import Curves, Level
 from ambient.files import ASSETS, InputError
@@ -101,10 +104,25 @@ def report(run: Run, step: int | None = None) -> Report | None:
     return found if found and found.copies.ratio.rate is not None else None
 
 
-def threshold(run: Run) -> float:
-    """Below which d1/d2 a picture of a run is a copy: its report's, else the field's usual one."""
-    found = report(run)
-    return found.copies.ratio.threshold if found else STRICT
+def limits(run: Run) -> dict[float, float]:
+    """Below which aligned ratio a picture of a run is a copy, by share of false alarms.
+
+    Its report's; before it is judged, what its unseen pictures say now, which is the same.
+    """
+    if found := report(run):
+        points = {p.false_alarms: p.threshold for p in found.copies.operating}
+        return {FALSE_ALARMS: found.copies.ratio.threshold} | points
+    c = run.config
+    return _limits(str(run.path), c.corpus_sha256, c.n_train, c.split_seed, orbit_of(c))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _limits(
+    path: str, sha256: str, n_train: int, split_seed: int, orbit: Orbit
+) -> dict[float, float]:
+    run = store.open_run(path)
+    whole = run.corpus()
+    return limits_of(sets_of(whole, run.split(whole), whole.images[:0]), orbit)
 
 
 @st.cache_resource(max_entries=64)

@@ -16,6 +16,7 @@ from ui.jobs import desk
 from ui.pages import HIDDEN, HOME, MOVED, PAGES, PAPER, STAGE
 
 ICON = Path(__file__).resolve().parent.parent / "static" / "icon.png"
+BACK = Path(__file__).with_name("back.js")
 FRAMED = "framed"  # in the session: app.py has named the pages
 PAGE = "page"  # the name of the page at hand
 LESSON = "lesson"  # in addresses of before: a step above some page
@@ -117,6 +118,9 @@ def enter(title: str, lead: str) -> None:
     with st.container(gap=None):
         st.markdown(lead, width=860)
         visitor.remember()
+        st.html(
+            f"<script>{BACK.read_text(encoding='utf-8')}</script>", unsafe_allow_javascript=True
+        )
 
 
 def enter_stage(title: str) -> None:

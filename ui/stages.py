@@ -11,7 +11,7 @@ from ambient.copies.aligned import find_neighbors
 from ambient.copies.asked import Asked
 from ambient.copies.guises import orbit_of
 from ambient.copies.records import Report
-from ambient.copies.rules import RESEMBLING
+from ambient.copies.rules import FALSE_ALARMS, RESEMBLING
 from ambient.files import InputError
 from ambient.reports.onset import ONSET, expected_onset, stored_rows
 from ambient.reports.records import Audit
@@ -161,12 +161,12 @@ class Found:
 
 
 def find(run: Run, images: Images) -> Found:
-    """Pictures of a run beside its training images, by the rules of its report."""
-    both, report = data.sets(run), data.report(run)
+    """Pictures of a run beside its training images, by the rule of its report."""
+    both = data.sets(run)
     found = find_neighbors(images, both.train, both.groups, orbit_of(run.config)).aligned
-    points = report.copies.operating if report else ()
-    line = data.threshold(run)
-    alike = next((p.threshold for p in points if p.false_alarms == RESEMBLING), line)
+    limits = data.limits(run)
+    line = limits[FALSE_ALARMS]
+    alike = limits.get(RESEMBLING, line)
     marks: list[Mark] = [
         "copy" if ratio < line else "resembles" if ratio < alike else "new"
         for ratio in found.ratio.tolist()

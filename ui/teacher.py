@@ -68,16 +68,14 @@ def reset() -> None:
 
 
 def menu(again: Callable[[], None]) -> None:
-    """The teacher's popover: a link to the page as it stands, the sheet, and a fresh start."""
-    if hidden("teacher"):
-        return
-    with st.popover(
-        "Teach", icon=":material/school:", type="tertiary", key="teach", on_change="rerun"
-    ) as popover:
-        if popover.open:
-            _menu(again)
+    """What the teacher's button opens: a link to the page as it stands, and a fresh start."""
+    if not hidden("teacher") and st.button(
+        "Teach", icon=":material/school:", type="tertiary", key="teach"
+    ):
+        _menu(again)
 
 
+@st.dialog("Teach", width="medium", icon=":material/school:")
 def _menu(again: Callable[[], None]) -> None:
     st.markdown("**A link for your class**: this page as it stands, without these controls.")
     names = st.pills(
@@ -86,7 +84,7 @@ def _menu(again: Callable[[], None]) -> None:
         selection_mode="multi",
         format_func=GROUPS.__getitem__,
         key="teach-hide",
-        persist_state="session",  # a click beside the menu closes it, and forgets nothing
+        persist_state="session",  # a click beside it closes it, and forgets nothing
     )
     st.code(link(names), language=None, wrap_lines=True)
     warn_if_local()

@@ -30,7 +30,7 @@ from ambient.copies.rules import (
     verdict_at,
 )
 from ambient.copies.sets import STAND_INS, Images, ImageSets, drawn, no_copies, strangers
-from ambient.files import Tell
+from ambient.files import Tell, silent
 from ambient.images.corpus import to_unit
 from ambient.images.neighbors import Table, distances, nearest
 
@@ -72,7 +72,7 @@ def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
     unseen, unseen_plain = _of_no_copies(sets, orbit, part("calibrating on pixels"), count)
     calm = unseen.ratio
     enough = min(len(sets.samples), len(calm)) >= MIN_SAMPLES
-    limits = {share: ratio_threshold(_calibrating(calm), share) for share in OPERATING}
+    limits = _limits(calm)
     rated = {share: _rates(limits[share], aligned.ratio, calm, enough) for share in OPERATING}
     null = _null(sets, orbit, part("comparing with unseen images"))
     strict = _rates(STRICT, plain.ratio, unseen_plain.ratio, enough)
@@ -93,6 +93,15 @@ def by_pixels(sets: ImageSets, orbit: Orbit, tell: Tell) -> ByPixels:
 def effort(sets: ImageSets) -> int:
     """As many queries as the largest search has: all of them look as closely."""
     return max(len(sets.samples), len(no_copies(sets, sets.groups, sets.heldout_groups)[0]))
+
+
+def limits_of(sets: ImageSets, orbit: Orbit) -> dict[float, float]:
+    """Below which aligned ratio an image is a copy, by share of false alarms: no samples needed."""
+    return _limits(_of_no_copies(sets, orbit, silent, effort(sets)).aligned.ratio)
+
+
+def _limits(calm: Flat) -> dict[float, float]:
+    return {share: ratio_threshold(_calibrating(calm), share) for share in OPERATING}
 
 
 def _of_no_copies(sets: ImageSets, orbit: Orbit, tell: Tell, count: int) -> Found:

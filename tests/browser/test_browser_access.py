@@ -1,5 +1,6 @@
 """Barriers: axe-core on every page, in light and dark; the keyboard alone; little motion."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from ui import pages
 from ui.lesson.steps import steps
+from ui.teacher import GROUPS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*(name for name, *_ in pages.PAGES), *pages.HIDDEN]
@@ -116,13 +118,33 @@ def test_no_page_has_a_barrier(scheme: str, server: str, new_tab: Any) -> None:
 
 def test_no_barrier_in_what_opens(tab: Any) -> None:
     page = _ready(tab, "")
-    for name in ("Teach", "Terms", "Source"):
+    for name in ("Terms", "Source"):
         popover = page.get_by_test_id("stPopover").filter(has_text=name).first
         popover.get_by_role("button").click()
         expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
         _settled(tab)
         assert _barriers(page)[0] == [], name
         page.keyboard.press("Escape")
+
+
+def test_teachers_find_the_link_of_the_page_as_it_stands(tab: Any) -> None:
+    page = _ready(tab, "cutoff?cutoff-300=4")
+    page.get_by_role("button", name="Teach").click()
+    dialog = page.get_by_role("dialog")
+    for name in ("settings", "live"):
+        dialog.get_by_role("button", name=GROUPS[name]).click()
+        _settled(tab)
+    expect(dialog.get_by_test_id("stCode")).to_contain_text("?cutoff-300=4&hide=settings,live")
+    expect(dialog.get_by_role("button", name="Reset for the next class")).to_be_in_viewport()
+    assert _barriers(page)[0] == []
+
+
+def test_back_leads_to_what_was_left(tab: Any) -> None:
+    page = _ready(tab, "evidence?run=digits-50-standard")
+    page.get_by_role("link", name="Words").first.click()
+    expect(page.get_by_role("heading", name="Words")).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(re.compile("run=digits-50-standard"))
 
 
 def test_what_moves_stands_still_for_who_asks(server: str, new_tab: Any) -> None:

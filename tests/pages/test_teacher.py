@@ -1,11 +1,9 @@
 """Links that hide controls: no number goes with them, and what they stood at stays."""
 
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.driver import ROOT, film, ran, visit
+from tests.pages.driver import film, ran, visit
 from ui import pages, teacher
 
 PAGES = [name for name, *_ in pages.PAGES]
@@ -50,15 +48,3 @@ def test_what_a_hidden_control_stands_at_comes_from_the_address_and_lasts_over_p
     ran(app.switch_page("pages/home.py").run())
     assert "button_group: They learned from" not in _controls(app)
     assert app.query_params["hide"] == "settings"
-
-
-def test_the_menu_builds_the_link_of_the_page_as_it_stands() -> None:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    app.switch_page("pages/cutoff.py")
-    app.query_params.update(AT_4)
-    app.session_state["teach"] = True
-    app.session_state["teach-hide"] = ["settings", "live"]
-    ran(app.run())
-    link = next(c.value for c in app.code if "hide=" in c.value)
-    expected = {"cutoff-300": "4", "hide": "settings,live"}  # 300 is where the page begins
-    assert parse_qs(urlsplit(link).query) == {k: [v] for k, v in expected.items()}

@@ -58,7 +58,7 @@ def _unjudged(run: Run) -> str:
         onset = suggestion.onset(run.config.n_train, run.config.batch)
         begins = ""
         if onset is not None and run.last_step < onset.high:
-            begins = f", before copying usually begins (near step {onset.low:,})"
+            begins = f". Copying usually begins near step {onset.low:,} to {onset.high:,}"
         return f"Stopped at step {run.last_step:,} of {run.config.steps:,}{begins}. Go on to see."
     if report is not None and report.step == run.last_step:
         return f"No verdict: {' '.join(report.warnings)}"

@@ -19,7 +19,7 @@ from ui import charts, data, visitor, words
 from ui.charts import training as training_charts
 from ui.film import training
 from ui.frame import errors_in_words
-from ui.teacher import hidden
+from ui.teacher import hidden, warn_if_local
 from ui.train import desk, ending, form
 
 TICK = 2.0  # seconds between looks at a running run; its folder changes about that often
@@ -97,6 +97,7 @@ def _preview(run: Run) -> None:
     from ui import pictures
 
     train = data.sets(run).train[:24]
+    st.caption("Until then, some of the pictures that it learns from:")
     st.image(pictures.grid(train, 12, 16, 96), width="stretch", alt="Some of its training images")
 
 
@@ -214,6 +215,7 @@ def _link(run: Run) -> None:
         own = run.config.corpus == OWN
         st.caption("To watch it from anywhere" + (", pictures included" if own else ""))
         st.code(watch, language=None, wrap_lines=True)
+        warn_if_local()
         if is_public() and visitor.may_change(run):
             st.caption("To come back and stop, extend or delete it. Keep it to yourself.")
             st.code(change, language=None, wrap_lines=True)
