@@ -58,7 +58,7 @@ def _samples(run: Run) -> Iterator[Figure]:
     report = data.report(run)
     if report is None:
         return
-    about = words.evaluates(run), [words.provenance(run, report)], lambda: report.samples
+    about = words.evaluates(run), [words.provenance(run, report)]
 
     def picture() -> bytes:
         some = data.shown(run, report, range(SHOWN))
@@ -71,9 +71,10 @@ def _samples(run: Run) -> Iterator[Figure]:
         return roc(report.copies, ratios, unseen, report.copies.ratio.threshold, run.config.arm)
 
     title = f"Samples above their nearest training images, {words.run_name(run)}"
-    yield Figure(f"samples-{run.name}", title, *about, picture=picture)
+    yield Figure(f"samples-{run.name}", title, *about, lambda: report.samples, picture=picture)
     title = f"Copies against false alarms, {words.run_name(run)}"
-    yield Figure(f"operating-{run.name}", title, *about, chart=operating)
+    rows = report.copies.operating
+    yield Figure(f"operating-{run.name}", title, *about, lambda: rows, chart=operating)
 
 
 def _along(run: Run) -> Iterator[Figure]:

@@ -39,20 +39,25 @@ def roc(
     """
     figure, color = go.Figure(), arm_color(arm)
     lines = np.unique(np.concatenate([np.linspace(0.02, 1, 99), [threshold]]))
-    alarms = [100 * float((unseen < t).mean()) if len(unseen) else 0.0 for t in lines]
+
+    def alarming(t: float) -> float:
+        return 100 * float((unseen < t).mean()) if len(unseen) else 0.0
+
+    alarms = [alarming(t) for t in lines]
     rates = [100 * float((samples < t).mean()) for t in lines]
-    line(figure, np.maximum(alarms, TICKS[0]), rates, rgba(color, 0.5))
-    points = [
-        (p.false_alarms, p.rate, p.ci95) for p in copies.operating if p.rate is not None and p.ci95
-    ]
+    begin = max(int(np.searchsorted(alarms, TICKS[0])) - 1, 0)
+    line(figure, np.maximum(alarms, TICKS[0])[begin:], rates[begin:], rgba(color, 0.5))
+    points = [p for p in copies.operating if p.rate is not None and p.ci95]
     line(
         figure,
-        [100 * alarms for alarms, _, _ in points],
-        [100 * rate for _, rate, _ in points],
-        rgba(color, 0),
-        marker={"size": 9, "color": color},
-        ends=[percents(ci95) for _, _, ci95 in points],
-        hover="%{y:.1f} % copies at %{x:g} % false alarms",
+        [max(alarming(p.threshold), TICKS[0]) for p in points],
+        [100 * p.rate for p in points if p.rate is not None],
+        color,
+        width=0,
+        marker={"size": 9},
+        ends=[percents(p.ci95) for p in points if p.ci95],
+        text=[f"{100 * p.false_alarms:g}" for p in points],
+        hover="%{y:.1f} % copies at %{x:.1f} % false alarms: the rule for %{text} %",
     )
     here = int(np.abs(lines - threshold).argmin())
     at = max(alarms[here], TICKS[0]), rates[here]

@@ -118,7 +118,8 @@ def show_rates(exhibit: Exhibit) -> None:
         f"roc-{exhibit.run.name}",
         "Copies against false alarms: "
         + "; ".join(
-            f"{words.percent(p.rate)} copies at {words.percent(p.false_alarms)} false alarms"
+            f"{words.percent(p.rate)} copies by the rule for {words.percent(p.false_alarms)} "
+            "false alarms"
             for p in report.copies.operating
             if p.rate is not None
         ),
@@ -126,8 +127,8 @@ def show_rates(exhibit: Exhibit) -> None:
     words.under(
         "evidence",
         "Wherever the line is drawn, a good rule finds copies long before it cries wolf. The dots "
-        "are stored operating points with their 95 % intervals; the ring is your line.",
+        "are the rules for 0.1 to 5 % with their 95 % intervals; the ring is your line.",
         [words.provenance(exhibit.run, report, exhibit.live)],
-        lambda: exhibit.rows,
+        lambda: report.copies.operating,
         words.evaluates(exhibit.run),
     )
