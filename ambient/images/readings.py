@@ -142,6 +142,7 @@ class Glances:
 
     readings: Sequence[Reading]
     found: dict[Reading, list[Images]] = field(default_factory=dict)
+    near: dict[Reading, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __call__(self, picture: Image.Image) -> None:
         for reading in self.readings:
@@ -157,8 +158,15 @@ class Glances:
         """
         small = glance(made)
         near = {r: speaking(small, np.stack(seen), groups) for r, seen in self.found.items()}
-        best = max(near, key=lambda r: near[r])
-        return best if near[best] >= near[USUAL] + MORE else USUAL
+        self.near = near
+        best = max(near, key=lambda r: near[r].sum())
+        return best if near[best].sum() >= near[USUAL].sum() + MORE else USUAL
+
+    def otherwise(self, best: Reading) -> tuple[Reading, int] | None:
+        """Another reading that more than a few images speak for which do not for this one."""
+        rest = {r: int((near & ~self.near[best]).sum()) for r, near in self.near.items()}
+        other = max(rest, key=lambda r: rest[r])
+        return (other, rest[other]) if rest[other] >= MORE else None
 
 
 def glance(images: Images) -> Images:
@@ -170,8 +178,8 @@ def glance(images: Images) -> Images:
     return found
 
 
-def speaking(made: Images, known: Images, groups: NDArray[np.int64]) -> int:
-    """How many images made (q, s, s) are far nearer to one image than to all of other groups.
+def speaking(made: Images, known: Images, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which images made (q, s, s) are far nearer to one image than to all of other groups.
 
     Those that are known are (n, s, s); images made may be turned.
     """
@@ -186,7 +194,8 @@ def speaking(made: Images, known: Images, groups: NDArray[np.int64]) -> int:
     q = np.arange(len(made))
     other = np.where(group == group[first, q, 0][None, :, None], np.inf, distance)
     second = other.min(axis=(0, 2))
-    return int((distance[first, q, 0] < NEAR * second).sum())
+    found: NDArray[np.bool_] = distance[first, q, 0] < NEAR * second
+    return found
 
 
 def turnings(images: NDArray[T]) -> Iterator[NDArray[T]]:

@@ -176,7 +176,7 @@ def obstacle(sets: Sets, unseen: Tally, chained: bool) -> str:
     n = len(sets.made)
     if SWAPPED in sets.notes:
         return f"Nothing can be said: {SWAPPED}"
-    if sets.sheets >= MOSTLY * n:
+    if len(sets.sheets) >= MOSTLY * n:
         return f"Nothing can be said: {about_sheets(sets)}"
     if chained:
         return f"Nothing more can be said: {CHAIN}"
@@ -211,9 +211,12 @@ def _ones(different: int) -> str:
 
 
 def about_sheets(sets: Sets) -> str:
+    look = _counted(len(sets.sheets), "generated files look", "generated file looks")
+    first = ", ".join(f"'{plain(Path(name).name)}'" for name in sets.sheets[:3])
+    more = ", ..." if len(sets.sheets) > 3 else ""
     return (
-        f"{sets.sheets:,} generated files look like contact sheets, many pictures in one; cut them "
-        "into single pictures."
+        f"{look} like contact sheets, many pictures in one ({first}{more}); cut them into single "
+        "pictures."
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ class Sets:
             are like a training image that no other held-out one is like.
         reading: how the files were read; `tried` other ways.
         notes: what is odd about the sets, one line each.
-        sheets: generated files that look like contact sheets.
+        sheets: names of generated files that look like contact sheets.
     """
 
     made: Corpus
@@ -65,7 +66,7 @@ class Sets:
     reading: Reading = USUAL
     tried: int = 1
     notes: tuple[str, ...] = ()
-    sheets: int = 0
+    sheets: tuple[str, ...] = ()
 
     @property
     def images(self) -> ImageSets:
@@ -102,15 +103,25 @@ def read_sets(
         sheets.least = LARGER * (side or max(height, width))
         made = read("generated", generated, side, see=sheets)
     readings = seen.readings(made.images)
-    reading = USUAL
+    reading, notes = USUAL, list[str]()
     if len(readings) > 1:
         glances = Glances(readings)
         read("train", train, side, see=glances)
         reading = glances.best(made.images, known.groups)
+        if other := glances.otherwise(reading):
+            notes.append(_otherwise(*other))
     if reading != USUAL:
         known = read("train", train, side, reading)
     unseen = read("heldout", heldout, side, reading) if heldout is not None else None
-    sets = Sets(made, known, unseen, reading=reading, tried=len(readings), sheets=sheets.count)
+    sets = Sets(
+        made,
+        known,
+        unseen,
+        reading=reading,
+        tried=len(readings),
+        notes=tuple(notes),
+        sheets=sheets.named(made.names),
+    )
     tell("looking for twins", 0, 1)
     return without_twins(in_one_form(sets))
 
@@ -151,13 +162,23 @@ def _read(
 
 @dataclass
 class _Sheets:
-    """Counts the pictures that look like contact sheets."""
+    """Finds the pictures that look like contact sheets."""
 
     least: float = 0
-    count: int = 0
+    found: list[bool] = field(default_factory=list)
 
     def __call__(self, picture: Image.Image) -> None:
-        self.count += min(picture.size) > self.least and is_sheet(picture)
+        self.found.append(min(picture.size) > self.least and is_sheet(picture))
+
+    def named(self, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(compress(names, self.found))
+
+
+def _otherwise(reading: Reading, count: int) -> str:
+    return (
+        f"{count:,} more generated images look like training images read in another way "
+        f"({reading}), in which none is named here: audit those by themselves."
+    )
 
 
 def in_one_form(sets: Sets) -> Sets:
@@ -176,7 +197,7 @@ def in_one_form(sets: Sets) -> Sets:
     pale, known = (_are_gray(corpus.images) for corpus in (sets.made, sets.known))
     if not known.all() and (pale.sum() < GRAY or pale.mean() <= GRAYER * known.mean()):
         return _each(sets, _in_color)
-    return replace(_each(sets, _in_gray), notes=_about_gray(pale, known))
+    return replace(_each(sets, _in_gray), notes=sets.notes + _about_gray(pale, known))
 
 
 def _each(sets: Sets, change: Callable[[Corpus], Corpus]) -> Sets:

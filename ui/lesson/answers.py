@@ -12,6 +12,8 @@ from ambient.runs.folder import Run
 from ui import data, stages, words
 from ui.home.game import dealt
 
+HAND = 1  # the deal of the lesson: Home begins with another
+
 
 class Finding(NamedTuple):
     """Attributes:
@@ -63,7 +65,7 @@ def some_copies(run: str) -> Finding | None:
 def odd_one(run: str) -> Finding | None:
     """Which of six samples is the new one."""
     found = _judged(run)
-    six = dealt(*found, hand=0) if found else None
+    six = dealt(*found, HAND) if found else None
     if six is None or six.odd_is_copy:
         return None
     return Finding(

@@ -13,6 +13,7 @@ from ui import charts, data, noise, pictures, stages, words
 from ui.charts.levels import gaps
 from ui.film.training import scrub_training
 from ui.home.game import LETTERS, dealt
+from ui.lesson.answers import HAND
 from ui.lesson.steps import Step
 from ui.pictures import Images
 
@@ -43,7 +44,7 @@ def deal(run: str) -> bytes | None:
 def _six(run: str) -> data.Shown | None:
     found = data.known(run)
     report = data.report(found) if found else None
-    six = dealt(found, report, hand=0) if found and report else None
+    six = dealt(found, report, HAND) if found and report else None
     if found is None or report is None or six is None:
         return None
     return data.shown(found, report, [row.seed for row in six.rows])
@@ -130,6 +131,7 @@ def _show_pairs(run: str) -> None:
         width="stretch",
         alt=f"Each above its nearest training picture; {words.copies_of(six.copies)}.",
     )
+    st.caption("From left, A to F, each above the training picture nearest to it.")
 
 
 def _show_gap(name: str) -> None:

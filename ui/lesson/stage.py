@@ -72,9 +72,9 @@ def _verdict(step: Step, chosen: str) -> str:
     if found is None or right is None:
         return f"You said: {step.options[chosen]}. {NOT_STORED}"
     hit = chosen == right
-    mark = ":green[:material/check_circle:]" if hit else ":orange[:material/cancel:]"
-    yours = "" if hit else f" You said: {step.options[chosen]}."
-    return f"{mark} **{step.options[right]}.**{yours} {found.text} {step.why}"
+    yours = "" if hit else f":orange[:material/cancel:] You said: {step.options[chosen]}. "
+    answer = f":green[:material/check_circle:] **{step.options[right]}.**"
+    return f"{yours}{answer} {found.text} {step.why}"
 
 
 def _ways_on(number: int) -> None:
