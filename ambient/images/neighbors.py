@@ -218,8 +218,12 @@ def _check_dimensions(queries: Table, keys: Table) -> None:
 def _faiss_search(queries: NDArray[np.float32], keys: NDArray[np.float32], k: int) -> Scored:
     import faiss
 
+    before = faiss.omp_get_max_threads()  # torch's too: both ask the same library
     faiss.omp_set_num_threads(1)
-    far, near = faiss.knn(queries, keys, k)
+    try:
+        far, near = faiss.knn(queries, keys, k)
+    finally:
+        faiss.omp_set_num_threads(before)
     return far, near
 
 
