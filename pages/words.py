@@ -41,8 +41,8 @@ with errors_in_words():
     live = stored is None or prompt not in stored.drawn
     words.under(
         "words",
-        f"*{words.unmarked(prompt)}*: each column began as the same noise; below each picture, the "
-        "training picture nearest to it.",
+        f"*{words.unmarked(prompt)}*: both networks begin with the same noise, picture by picture; "
+        "below each, the training picture nearest to it.",
         [words.provenance(run, None, live) for run in runs.values()],
         lambda: prompt_rows(runs),
         "python -m scripts.build_stored words",

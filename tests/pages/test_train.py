@@ -95,7 +95,7 @@ def test_a_run_waits_its_turn_is_stopped_and_goes_on(runs: Path) -> None:
     press(first, f"stop-{run.name}")
     assert run.status == "paused"
     app = visit("train", mine=run.name)
-    assert "before copying usually begins" in text(app) and "Go on" in _labels(app)
+    assert "Copying usually begins near step" in text(app) and "Go on" in _labels(app)
 
 
 def test_a_finished_run_goes_on_or_continues_with_other_settings(finished: Run, runs: Path) -> None:

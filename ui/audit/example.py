@@ -39,11 +39,11 @@ def show_strip() -> None:
 
 def show() -> None:
     """The whole of it, folded."""
-    report = _stored()
-    if report is None:
+    found, report = data.audit_example(), _stored()
+    if found is None or report is None:
         words.missing("No example is stored yet.", "make assets")
         return
-    label = f"An example: {report.n_samples:,} samples of one of the models here"
+    label = f"An example: {report.n_samples:,} samples of {found.stem}"
     with st.expander(label, key="audit-example", on_change="rerun") as place:
         if place.open:
             show_audit(report, "example")
