@@ -42,7 +42,7 @@ def begun(seed: int) -> dict[str, float]:
 
     Also the megabytes that the warm process and the training it began have of their own.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         digits, paths = load_corpus("digits").images, [folder / "a.npz", folder / "b.npz"]
         for path, part in zip(paths, PLACES.values(), strict=True):
