@@ -102,7 +102,7 @@ def own_memory(pid: int) -> int:
 
 def once(seed: int) -> dict[str, object]:
     """One click: seconds to half copies, and of each page opened meanwhile."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         runs = Path(folder) / "runs"
         with serving(runs, Path(folder) / "log", public=True, enableAgentApi="true") as address:
             chance = random.Random(seed)
