@@ -107,7 +107,7 @@ def report(run: Run, step: int | None = None) -> Report | None:
 def limits(run: Run) -> dict[float, float]:
     """Below which aligned ratio a picture of a run is a copy, by share of false alarms.
 
-    Its report's; before it is judged, what its unseen pictures say now, which is the same.
+    Its report's; before it is judged, what the same unseen pictures say now.
     """
     if found := report(run):
         points = {p.false_alarms: p.threshold for p in found.copies.operating}

@@ -13,7 +13,7 @@ from ambient.copies.guises import orbit_of
 from ambient.copies.records import Report
 from ambient.copies.rules import FALSE_ALARMS, RESEMBLING
 from ambient.files import InputError
-from ambient.reports.onset import ONSET, expected_onset, stored_rows
+from ambient.reports.onset import ONSET, Onset, expected_onset, stored_rows
 from ambient.reports.records import Audit
 from ambient.runs.folder import Run
 from ui import cutoffs, data, words
@@ -22,7 +22,6 @@ from ui.pictures import Images
 from ui.words import Mark
 
 CORPORA = {"kanji": 0, "emoji": 1, "digits": 2}  # in the order they are shown
-RARE = 0.1  # a share of copies below which a run may have ended too soon
 NEVER = 0  # a step: that it never does
 
 Rows = list[dict[str, Any]]
@@ -39,17 +38,26 @@ def judged(run: Run) -> dict[int, Report]:
 
 def too_soon(run: Run, report: Report | Audit) -> str:
     """That hardly anything is copied by a run that ended before copying usually begins."""
-    try:
-        onset = expected_onset(run.config.n_train, run.config.batch, stored_rows())
-    except InputError:
-        return ""  # no runs to learn it from
     rate = report.copies.ratio.rate
     step = getattr(report, "step", None) or run.last_step
-    if rate is None or rate >= RARE or step >= onset.high:
+    said = usually(run, step) if rate is not None and rate < ONSET else ""
+    return f"{said}: this one has {step:,}." if said else ""
+
+
+def usually(run: Run, step: int) -> str:
+    """When copying usually begins; empty for a step after it, and where nothing is known."""
+    found = usual_onset(run.config.n_train, run.config.batch)
+    if found is None or step >= found.high:
         return ""
-    return (
-        f"Copying usually begins near step {onset.low:,} to {onset.high:,}: this one has {step:,}."
-    )
+    return f"Copying usually begins near step {found.low:,} to {found.high:,}"
+
+
+def usual_onset(n_train: int, batch: int) -> Onset | None:
+    """When copying is expected to begin without a cutoff, from what was trained before."""
+    try:
+        return expected_onset(n_train, batch, stored_rows())
+    except InputError:
+        return None  # no runs to learn it from
 
 
 @data.of_run("reports", "report.json")

@@ -13,10 +13,10 @@ from ambient.runs.folder import OWN, Run
 from ambient.runs.limits import Limits
 from ambient.runs.presets import PRESETS
 from ambient.runs.room import check_room
-from ui import data, noise, pictures, words
+from ui import data, noise, pictures, stages, words
 from ui.controls import pick
 from ui.teacher import hidden
-from ui.train import desk, own_pictures, suggestion
+from ui.train import desk, own_pictures
 from ui.training_form import settings_of
 
 KINDS = {
@@ -110,7 +110,7 @@ def own_choices(images: Corpus, kind: str) -> dict[str, Any]:
     most = min(usual_n_train(distinct), Limits.here().n_train)
     n_train = int(min(most, FEW)) if kind == "copy" else int(most)
     choices = settings_of(PRESETS[f"kanji-{kind}"]) | {"corpus": OWN, "n_train": n_train}
-    onset = suggestion.onset(n_train, choices["batch"])
+    onset = stages.usual_onset(n_train, choices["batch"])
     if onset and kind != "new":
         times = 3 if kind == "copy" else 2
         choices["steps"] = int(min(max(1000, round(times * onset.step, -2)), Limits.here().steps))

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from ambient.copies.records import Report
 from ambient.runs.folder import OWN, Run
 from ui import data, stages, words
-from ui.train import suggestion
 
 
 def current(run: Run) -> Report | None:
@@ -55,11 +54,8 @@ def _unjudged(run: Run) -> str:
     if state.status in ("failed", "interrupted"):
         return f"It ended early: {words.unplaced(state.error or _last_word(run))}"
     if state.status == "paused" and run.last_step < run.config.steps:
-        onset = suggestion.onset(run.config.n_train, run.config.batch)
-        begins = ""
-        if onset is not None and run.last_step < onset.high:
-            begins = f". Copying usually begins near step {onset.low:,} to {onset.high:,}"
-        return f"Stopped at step {run.last_step:,} of {run.config.steps:,}{begins}. Go on to see."
+        at = f"Stopped at step {run.last_step:,} of {run.config.steps:,}"
+        return ". ".join(filter(None, [at, stages.usually(run, run.last_step), "Go on to see."]))
     if report is not None and report.step == run.last_step:
         return f"No verdict: {' '.join(report.warnings)}"
     return f"No verdict: {words.unplaced(state.unjudged)}" if state.unjudged else ""

@@ -11,7 +11,7 @@ from ambient.files import InputError
 from ambient.images.corpus import BUNDLED, Corpus
 from ambient.runs.folder import OWN, Run
 from ambient.runs.presets import PRESETS
-from ui import data, visitor, words
+from ui import data, stages, visitor, words
 from ui.teacher import hidden
 from ui.train import cards, desk, own_pictures, suggestion
 from ui.training_form import OFFERED, SCRATCH, fill, settings, settings_of
@@ -65,7 +65,7 @@ def _expected(images: Corpus | None, choices: dict[str, Any]) -> str:
         said.append(desk.wait())
     except InputError:
         return ""  # said when it is asked for
-    if onset := suggestion.onset(choices["n_train"], choices["batch"]):
+    if onset := stages.usual_onset(choices["n_train"], choices["batch"]):
         near = f"near step {onset.low:,} to {onset.high:,}"
         said.append(f"Without a cutoff, copying (d1/d2 < 1/3) begins {near}.")
     return " ".join(filter(None, said))

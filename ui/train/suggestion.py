@@ -1,4 +1,4 @@
-"""What can be said of pictures before any training: a cutoff, and when copies begin."""
+"""A cutoff for pictures, before any training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import streamlit as st
 
 from ambient.files import InputError
 from ambient.images.corpus import Corpus
-from ambient.reports.onset import Onset, expected_onset, stored_rows
 from ui import words
 from ui.controls import progress
 from ui.training_form import fill
@@ -58,11 +57,3 @@ def _computed(images: Corpus, n_train: int) -> CutoffReport:
         from ui import live
 
         return live.suggestion(images, n_train, tell)
-
-
-def onset(n_train: int, batch: int) -> Onset | None:
-    """When copying is expected to begin without a cutoff, from what was trained before."""
-    try:
-        return expected_onset(n_train, batch, stored_rows())
-    except InputError:
-        return None  # no runs to learn it from
