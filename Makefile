@@ -22,13 +22,13 @@ run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: chromium lint              ## everything: lint and all tests, the browser's where there is one
-	$(PY) -m pytest -rs -n 2 --dist loadgroup
+	$(PY) -m pytest -rs -n 2
 
 chromium:
 	@sh scripts/chromium.sh
 
 check: lint                      ## lint, types and the core's tests
-	$(PY) -m pytest -n 2 --dist loadgroup tests/core
+	$(PY) -m pytest -n 2 tests/core
 
 lint: layout types order         ## layout, lint, types and the order of the rooms
 layout: $(VENV)/.test

@@ -34,7 +34,6 @@ from ambient.models.pipelines import INDEX  # noqa: E402
 from ambient.models.stable import Stable, load_stable  # noqa: E402
 from ambient.reports.prompted import choose_stage  # noqa: E402
 
-pytestmark = pytest.mark.xdist_group("finetune")
 ROOT = Path(__file__).resolve().parents[2]
 PREDICTS = ("epsilon", "v_prediction")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
