@@ -15,13 +15,14 @@ PY  = $(BIN)/python
 PIP = $(PY) -m pip install --quiet --no-compile
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test check lint layout types order chromium assets corpora encoder sweep quality \
+.PHONY: run test tests check lint layout types order chromium assets corpora encoder sweep quality \
         measurements trials results performance screenshots pages docker soak size clean
 
 run: $(VENV)/.run                ## open the explorer
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-test: chromium lint              ## everything: lint and all tests, the browser's where there is one
+test: lint tests                 ## everything: lint and all tests, the browser's where there is one
+tests: $(VENV)/.test chromium
 	$(PY) -m pytest -rs -n 2
 
 chromium:
