@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import unwrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +57,16 @@ class Captions(NamedTuple):
     visits: Int[Tensor, " m"]  # positions of images, drawn from at each step
 
 
+class AdamW(torch.optim.AdamW):
+    """AdamW, without wrappers that import torch's compiler: it takes as long as torch itself."""
+
+    step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
+    zero_grad = unwrap(torch.optim.AdamW.zero_grad)
+    add_param_group = unwrap(torch.optim.AdamW.add_param_group)
+    state_dict = unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = unwrap(torch.optim.AdamW.load_state_dict)
+
+
 @dataclass
 class Trainer:
     """The moving parts of a run: weights, their average, the optimizer and the step count.
@@ -83,7 +94,7 @@ class Trainer:
         self.denoiser = self.build(c).to(self.device)
         self.average = self.build(c).to(self.device).requires_grad_(False).eval()
         # betas and no decay as in EDM's small-data runs; 0.99 forgets a bad step in 100.
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = AdamW(
             self.denoiser.parameters(), lr=c.lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True
         )
         self.images = self.images.to(self.device)  # all of them: batches are taken where they lie
