@@ -10,7 +10,6 @@ import torch
 from einops import rearrange, reduce, repeat
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from torch import Tensor
 
 from ambient.diffusion import closed_forms as forms
@@ -195,6 +194,8 @@ def _some(split: Split, seed: int, images: int) -> tuple[NDArray[np.int64], NDAr
 
 def _interval(sigmas: Sequence[float], shares: Sequence[float], images: int) -> Interval:
     """The last levels covered by the upper and by the lower ends of the shares' intervals."""
+    from scipy.stats import binomtest  # it takes longer to import than most of what is here
+
     ends = [
         binomtest(round(share * images), images).proportion_ci(method="exact") for share in shares
     ]

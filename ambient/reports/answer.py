@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from scipy.stats import fisher_exact
-
 from ambient.copies.intervals import Interval, clopper_pearson, newcombe
 from ambient.copies.rules import FALSE_ALARMS
 from ambient.reports.records import COMMON, Answer, Audit, AuditedImage, Recall, Tally
@@ -87,6 +85,8 @@ def beyond(some: int, of: int, others: int, of_others: int, chance: float = CHAN
     """Whether the first share is larger than the second by more than chance (Fisher's test)."""
     if not some or not of_others:
         return False
+    from scipy.stats import fisher_exact  # it takes a second, and most audits need none
+
     table = [[some, of - some], [others, of_others - others]]
     return float(fisher_exact(table, alternative="greater").pvalue) < chance
 
