@@ -11,6 +11,7 @@ import pytest
 import torch
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["AMBIENT_NICE"] = "0"  # jobs are waited for here; servers of tests hear it too
 
 from jaxtyping import install_import_hook
 from xdist.scheduler import LoadScopeScheduling

@@ -4,12 +4,16 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import psutil
 
+from ambient.images.corpus import Corpus
 from ambient.runs import queue
+from ambient.runs.folder import OWN
 from ambient.runs.turns import standings
 
 PATIENCE = 240.0  # seconds for a process of its own on a busy machine
@@ -35,3 +39,16 @@ def finish(folder: Path) -> None:
             with suppress(psutil.NoSuchProcess):
                 psutil.Process(standing.state.pid).wait(PATIENCE)
         queue.advance(folder)
+
+
+def some_of(corpus: Corpus, count: int) -> Corpus:
+    """So many distinct images of a corpus, as somebody's own: they are soon judged."""
+    some = np.unique(corpus.groups, return_index=True)[1][:count]
+    return replace(
+        corpus,
+        name=OWN,
+        images=corpus.images[some],
+        names=tuple(corpus.names[i] for i in some),
+        categories=tuple(corpus.categories[i] for i in some),
+        groups=corpus.groups[some],
+    )

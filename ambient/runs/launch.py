@@ -4,6 +4,7 @@ The warm process (`keep`) has imported what jobs need, and waits. Each job is a 
 begins at once and shares its memory. It only imports: it has no second thread that a fork would
 lose, and nothing that it computed can reach a job. It ends where its input ends, with the app.
 Where there is none, be it dead, not ready or this no Linux, a job starts cold and does the same.
+`AMBIENT_NICE`, 10 if not set, is how far jobs stand back; at 0 they take their share.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from ambient.runs.job import Job
 
 ANSWER = 5.0  # seconds that a fork takes at most: else the warm process hangs, and is ended
 AGAIN = 60.0  # seconds from the start of a warm process to that of the next one, at least
-NICE = 10  # visitors' page loads come first
+NICE = int(os.environ.get("AMBIENT_NICE", "10"))  # visitors' page loads come first
 ROOT = str(Path(__file__).resolve().parent.parent.parent)  # where the command finds `ambient`
 
 

@@ -13,7 +13,7 @@ import pytest
 from ambient.config import configure
 from ambient.images.corpus import Corpus
 from ambient.runs import launch, queue
-from ambient.runs.folder import IMAGES_FILE, OWN, Run
+from ambient.runs.folder import IMAGES_FILE, Run
 from ambient.runs.job import Job
 from ambient.runs.start import start_run
 from tests import jobs
@@ -25,7 +25,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere jobs 
 def none_yet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No warm process before, none after."""
     monkeypatch.setattr(launch, "_warm", None)
-    monkeypatch.setattr(launch, "NICE", 1)  # or other tests would starve it
     yield
     if launch._warm:
         launch._warm.end()
@@ -47,22 +46,22 @@ def test_forked_and_cold_trainings_are_equal_bit_for_bit(
     tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ambient.runs.upkeep.JUDGED", 32)
+    corpus = jobs.some_of(digits, 150)
     config = configure(
-        digits, n_train=16, steps=12, batch=8, width=16, threads=2, checkpoint_every=6
+        corpus, n_train=16, steps=12, batch=8, width=16, threads=2, checkpoint_every=6
     )
     warm = warmed()
     assert warm.num_threads() == 1
-    first = queue.submit(config, tmp_path / "warm")
-    process = psutil.Process(first.state.pid)
-    assert process.parent() == warm and process.nice() == warm.nice() == 1
-    broken = start_run(tmp_path / "broken" / "run", config.replace(corpus=OWN))
+    first = queue.submit(config, tmp_path / "warm", images=corpus)
+    assert psutil.Process(first.state.pid).parent() == warm
+    broken = start_run(tmp_path / "broken" / "run", config)
     queue.resume(broken)  # it ends faster than the queue says that it began
     assert ended(broken).status == "failed" and IMAGES_FILE in broken.state.error
     ended(first)
     assert warm.is_running() and warm.num_threads() == 1  # it goes on to the next
 
     warm.kill()
-    second = queue.submit(config, tmp_path / "cold")
+    second = queue.submit(config, tmp_path / "cold", images=corpus)
     assert psutil.Process(second.state.pid).parent() == psutil.Process()
     ended(second)
     for step in (6, 12):

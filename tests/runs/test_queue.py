@@ -11,20 +11,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 
 from ambient.config import Config, configure
 from ambient.files import InputError
 from ambient.images.corpus import Corpus
-from ambient.runs import queue, turns
+from ambient.runs import launch, queue, turns
 from ambient.runs.audits import ABANDONED, AWAY, KEPT, SEEN_FILE, Audit, Request, list_audits
-from ambient.runs.folder import OWN, STOP_FILE, UNPACKING, YIELD, Run, list_runs
+from ambient.runs.folder import STOP_FILE, UNPACKING, YIELD, Run, list_runs
 from ambient.runs.job import (
     HUNG,
     STALE,
@@ -35,7 +33,6 @@ from ambient.runs.job import (
     mark_owner,
     pulse,
 )
-from ambient.runs.launch import start_process
 from ambient.runs.limits import Limits
 from ambient.runs.room import check_room, make_room
 from ambient.runs.start import start_run
@@ -494,38 +491,26 @@ def test_runs_asked_for_together_are_queued_together_or_not_at_all(
 # Verdicts
 
 
-def some_of(corpus: Corpus, count: int) -> Corpus:
-    """So many distinct images of a corpus, as somebody's own: they are soon judged."""
-    some = np.unique(corpus.groups, return_index=True)[1][:count]
-    return replace(
-        corpus,
-        name=OWN,
-        images=corpus.images[some],
-        names=tuple(corpus.names[i] for i in some),
-        categories=tuple(corpus.categories[i] for i in some),
-        groups=corpus.groups[some],
-    )
-
-
 def is_judging(state: State) -> bool:
     return state.status == "running" and state.judging is not None
 
 
 def test_a_run_is_judged_at_its_end_and_the_next_one_follows(
-    tmp_path: Path, digits: Corpus
+    tmp_path: Path, digits: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    corpus = some_of(digits, 150)
+    monkeypatch.setattr("ambient.runs.upkeep.JUDGED", 128)
+    corpus = jobs.some_of(digits, 150)
     config = configure(corpus, n_train=16, batch=8, width=16, steps=20, threads=1)
     first, second = (queue.submit(config, tmp_path, images=corpus) for _ in range(2))
     state = until(first, is_judging)
     assert second.status == "queued"
-    assert state.judging and state.judging.of == queue.JUDGED
+    assert state.judging and state.judging.of == 128
     assert queue.wait_seconds(second) == turns.JUDGING
     state = until(first, lambda s: s.status == "done")
     assert state.judging is None and not state.unjudged
     report, drawn = first.report(), first.samples()
     assert report is not None and drawn is not None
-    assert report.n_samples == len(drawn[0]) == queue.JUDGED
+    assert report.n_samples == len(drawn[0]) == 128
     assert report.checkpoint_sha256 == first.checkpoint_sha256()
     assert report.copies.ratio.rate is not None
     until(second, is_judging)
@@ -610,10 +595,13 @@ def test_an_audit_says_why_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="only there does the kernel count")
-def test_an_audit_computes_no_longer_than_it_may(tmp_path: Path) -> None:
+def test_a_job_stands_back_and_computes_no_longer_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "NICE", 10)
     job = Job(tmp_path)
     command = ["train", "--steps", "10000", "--out", str(tmp_path / "run")]
-    process = start_process(job, command, seconds=1)
+    process = launch.start_process(job, command, seconds=1)
     assert process.nice() == 10
     with contextlib.suppress(FileNotFoundError):  # a kernel that weighs sessions
         assert "nice 10" in Path(f"/proc/{process.pid}/autogroup").read_text()

@@ -24,7 +24,6 @@ import psutil
 import pytest
 
 from ambient.runs.folder import Run, open_run
-from ambient.runs.launch import NICE
 from ambient.runs.limits import Limits
 from tests.jobs import until
 from ui import pages
@@ -231,7 +230,7 @@ def test_every_page_comes_up_where_nothing_can_be_written(served: Served) -> Non
         assert picture.read() == (ROOT / "static/icon.png").read_bytes()
     assert not re.search(r"traceback|warning|denied|errno", served.log.read_text(), re.IGNORECASE)
     (warm,) = server.children()
-    assert warm.cmdline()[-1] == "ambient.cli.warm" and warm.nice() == NICE
+    assert warm.cmdline()[-1] == "ambient.cli.warm" and warm.nice() == 10
 
 
 @pytest.mark.parametrize("button", ["Train 50 digits"])
