@@ -33,7 +33,7 @@ class Browser:
         return self.kept(press(app, label))
 
     def kept(self, app: AppTest) -> AppTest:
-        if visitor.KEY in app.session_state:  # test_browser_visitor.py has a true one
+        if visitor.KEY in app.session_state:  # test_browser.py has a true one
             self.cookies[COOKIE] = app.session_state[visitor.KEY]
         return app
 
