@@ -26,9 +26,10 @@ def test_the_lesson_from_its_link_to_its_end_with_next_always_in_view(
         on = page.get_by_role("button", name="Finish" if step is STEPS[-1] else "Next")
         expect(on).to_be_in_viewport()
         tab.rest()
-        page.reload()
-        expect(page.locator("[class*=st-key-say-]")).to_have_count(0)
-        tab.rest()
+        if step in STEPS[::4]:
+            page.reload()
+            expect(page.locator("[class*=st-key-say-]")).to_have_count(0)
+            tab.rest()
         on.click()
     tab.sees("What you saw")
     page.go_back()
