@@ -27,17 +27,20 @@ from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 
 
 def planted(corpus: Corpus, copies: int, innocents: int, n_train: int = 100) -> ImageSets:
-    """Samples of which the first are training images and the others images nobody has seen."""
+    """Samples of which the first are training images and the others images nobody has seen.
+
+    400 more of those are held out.
+    """
     split = split_corpus(corpus, n_train, 0)
-    train = corpus.images[split.train]
-    unseen = corpus.images[split.heldout]
+    rest = split.heldout[: innocents + 400]
+    train, unseen = corpus.images[split.train], corpus.images[rest]
     samples = np.concatenate([train[:copies], unseen[:innocents]])
     return ImageSets(
         samples,
         train,
         unseen[innocents:],
         corpus.groups[split.train],
-        corpus.groups[split.heldout[innocents:]],
+        corpus.groups[rest[innocents:]],
     )
 
 

@@ -81,6 +81,7 @@ def test_without_the_packages_that_read_words_stored_prompts_stay(
 
 def test_a_run_of_ones_own_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    monkeypatch.setattr(asking, "STEPS", 2)
     train("emoji", out=tmp_path / "mine", text=True, n_train=40, width=16, batch=4, steps=2)
     app = visit("words", set="mine")
     shown = film(app)

@@ -340,7 +340,7 @@ def test_commands_run_on_a_pipeline(
     assert report["calibrated_on"].startswith("training images")
     assert report["copies"]["ratio"]["rate"] is not None
     assert len(report["checkpoint_sha256"]) == 64
-    few = partial(curves.noise_level_curves, images=8, noises=1, returns=3)
+    few = partial(curves.noise_level_curves, images=4, noises=1, returns=2)
     monkeypatch.setattr(curves, "noise_level_curves", few)
     target = tmp_path / "curves.json"
     assert main(["curves", str(folder), *images, "--json", str(target)]) == 0

@@ -257,6 +257,6 @@ def test_every_bundled_run_is_whole() -> None:
 def test_bundled_pictures_come_from_the_bundled_weights() -> None:
     for run in list_runs(BUNDLED_RUNS):
         stored = run.samples()
-        drawn = np.concatenate(list(draw(run, range(8)))).astype(float)
+        drawn = np.concatenate(list(draw(run, range(2)))).astype(float)
         # Another machine's arithmetic moves a few pixels a little; other weights move them all.
-        assert np.abs(drawn - stored[0][:8]).mean() < 6.0, run.name
+        assert np.abs(drawn - stored[0][:2]).mean() < 6.0, run.name

@@ -11,6 +11,7 @@ import pytest
 
 from ambient.cli import main
 from ambient.files import InputError
+from ambient.images.corpus import Corpus
 from ambient.reports import curves
 from ambient.sweeps import sweep
 from ambient.sweeps.spec import read_sweep
@@ -44,13 +45,14 @@ def quick(monkeypatch: pytest.MonkeyPatch, blank_sheets: None) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_table_comes_back_from_finished_runs(tmp_path: Path) -> None:
-    spec, out = write(tmp_path / "spec.json"), tmp_path / "s"
+def test_a_table_comes_back_from_finished_runs(tmp_path: Path, digits: Corpus) -> None:
+    np.savez(tmp_path / "own.npz", images=digits.images[:150])
+    common = {**SPEC["common"], "corpus": str(tmp_path / "own.npz")}
+    spec, out = write(tmp_path / "spec.json", common=common), tmp_path / "s"
+    names = list(read_sweep(spec).jobs)
     command = ["sweep", "--spec", str(spec), "--out", str(out)]
     assert main(command) == 0
     table = json.loads((out / "table.json").read_text())
-    names = ["digits-16-standard-width-16-batch-8-seed-3"]
-    names.append("digits-16-ambient-0.5-width-16-batch-8-seed-3")
     assert [(r["run"], r["step"]) for r in table["rows"]] == [(n, s) for n in names for s in (2, 4)]
     assert all(r["copies_ci95"][0] <= r["copies"] <= r["copies_ci95"][1] for r in table["rows"])
     assert [c["run"] for c in table["curves"]] == names
@@ -60,7 +62,7 @@ def test_a_table_comes_back_from_finished_runs(tmp_path: Path) -> None:
     (out / "table.json").unlink()
     assert main(command) == 0
     assert json.loads((out / "table.json").read_text()) == table
-    write(spec, samples=60, arms=SPEC["arms"][:1])  # another number is judged anew
+    write(spec, common=common, samples=60, arms=SPEC["arms"][:1])  # another number is judged anew
     assert main(command) == 0
     rows = json.loads((out / "table.json").read_text())["rows"]
     assert [r["n_samples"] for r in rows] == [60, 60]
@@ -74,6 +76,10 @@ def test_arms_may_differ_in_the_network(tmp_path: Path) -> None:
     jobs = read_sweep(write(tmp_path / "spec.json", arms=arms)).jobs
     assert [c.network for c in jobs.values()] == ["bands", "concat"]
     assert "digits-16-standard-network-bands-width-16-batch-8-seed-3" in jobs
+    assert list(read_sweep(write(tmp_path / "spec.json")).jobs) == [
+        "digits-16-standard-width-16-batch-8-seed-3",
+        "digits-16-ambient-0.5-width-16-batch-8-seed-3",
+    ]
 
 
 @pytest.mark.parametrize(
