@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.stats import betabinom
 
 from ambient.cli import main
+from ambient.config import configure
 from ambient.copies.guises import Orbit
 from ambient.copies.judge import judge_images
 from ambient.copies.records import JudgedImage
@@ -24,6 +25,9 @@ from ambient.reports.audit import audit
 from ambient.reports.evaluate import draw_and_judge, evaluate, report_of
 from ambient.reports.records import read_report
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
+from ambient.runs.start import start_run
+from ambient.runs.train import record
+from tests.jobs import some_of
 
 
 def planted(corpus: Corpus, copies: int, innocents: int, n_train: int = 100) -> ImageSets:
@@ -108,12 +112,16 @@ def test_without_unseen_images_training_images_calibrate_the_rules(emoji: Corpus
         assert getattr(found.copies, rule).heldout_ci95[0] <= 0.01
 
 
+@pytest.mark.usefixtures("blank_sheets")
 def test_an_audit_is_the_evaluation_of_the_same_images_to_the_last_digit(
-    tiny_run: Run, tmp_path: Path
+    digits: Corpus, tmp_path: Path
 ) -> None:
-    images, report = draw_and_judge(tiny_run, n=120)
-    corpus = tiny_run.corpus()
-    sets = sets_of(corpus, tiny_run.split(corpus), images)
+    corpus = some_of(digits, 300)
+    config = configure(corpus, n_train=16, steps=4, batch=8, width=16)
+    run = start_run(tmp_path / "run", config, images=corpus)
+    list(record(run, corpus))
+    images, report = draw_and_judge(run, n=120)
+    sets = sets_of(corpus, run.split(corpus), images)
     for name, some in (("a", sets.samples), ("b", sets.train), ("c", sets.heldout)):
         np.savez(tmp_path / f"{name}.npz", images=some)
     command = ["audit", "--generated", str(tmp_path / "a.npz"), "--train", str(tmp_path / "b.npz")]
@@ -210,6 +218,6 @@ def test_a_report_is_of_the_weights_that_were_there_when_it_began(
     def tell(part: str, done: int, total: int) -> None:
         newest.write_bytes(weights)
 
-    report = evaluate(open_run(folder), 100, tell=tell)
+    report = evaluate(open_run(folder), 100, features="pixels", tell=tell)
     assert report.step == 10
     assert report.checkpoint_sha256 == open_run(folder).checkpoint_sha256(10)
