@@ -190,26 +190,28 @@ def _mean(label: str, rows: list[Row], measure: str) -> Point | None:
 
 def _of_runs(runs: Family, measure: str) -> Field:
     """Single runs. A measure of quality may depend on the number of samples, so with one every run
-    is shown by its stages, which have equally many."""
+    is shown by its stages, which have equally many; of its end, the share of copies is that of its
+    own report, as everywhere."""
     c = runs[0.0].config
     alike = (c.corpus, c.n_train, c.text)
     every = [
         r for r in data.bundled() if (r.config.corpus, r.config.n_train, r.config.text) == alike
     ]
     paths: dict[str, list[Point]] = {}
-    samples = set()
+    ends, samples = set(), set()
     for run in every:
         final = data.report(run)
         stages = [*data.stages(run).values()] if measure else [final] if final else []
         known = [s for s in stages if not measure or _quality(s, measure) is not None]
-        if known:
-            point = [_point(run, s, measure) for s in known]
-            paths[point[0].label] = point
+        if final and known:
+            paths[label(run)] = [_point(run, s, measure, final) for s in known]
             samples.add(known[-1].n_samples)
+            ends.add(final.n_samples)
+    many, few = max(ends, default=0), max(samples, default=0)
     return Field(
         paths,
-        f"One training each, {max(samples, default=0):,} samples; bars: 95 % over samples, other "
-        "trainings vary more.",
+        f"One training each, {many:,} samples{f' at its end, {few:,} of each stage' * (few < many)}"
+        "; bars: 95 % over samples, other trainings vary more.",
         [words.provenance(r, data.report(r)) for r in every],
         "make assets",
     )
@@ -220,8 +222,9 @@ def _quality(report: Report, measure: str) -> float | None:
     return found
 
 
-def _point(run: Run, report: Report, measure: str) -> Point:
-    c, rule = run.config, report.copies.ratio.rated
+def _point(run: Run, report: Report, measure: str, final: Report) -> Point:
+    c, at_end = run.config, report.checkpoint_sha256 == final.checkpoint_sha256
+    rule = (final if at_end else report).copies.ratio.rated
     near, far = getattr(data.quality(report), f"{measure}_ci95", None) or (math.nan, math.nan)
     return Point(
         c.arm,
@@ -259,16 +262,21 @@ def rivals(field: Field, label: str) -> tuple[Point, list[Point]] | None:
     return chosen, [p for p in stages if p.rate <= chosen.rate and p.distance <= reach]
 
 
+def stopped_early(field: Field, label: str) -> Point | None:
+    """Of these stages, the one of the best quality."""
+    found = rivals(field, label)
+    return min(found[1], key=lambda p: p.distance) if found and found[1] else None
+
+
 def against_stopping_early(field: Field, label: str) -> str:
     """Does an earlier stage without a cutoff copy no more, at like quality?"""
     found = rivals(field, label)
     if found is None:
         return ""
-    chosen, alike = found
+    chosen, best = found[0], stopped_early(field, label)
     here = f"{label.capitalize()}: {words.percent(chosen.rate)} copies at {chosen.distance:.3g}."
-    if not alike:
+    if best is None:
         return f"{here} No earlier stage without a cutoff copies as little at such a distance."
-    best = min(alike, key=lambda p: p.distance)
     return (
         f"{here} Stopped without a cutoff at step {best.step:,}: {words.percent(best.rate)} at "
         f"{best.distance:.3g}."

@@ -20,7 +20,7 @@ from ui.charts import (
     whole,
     write,
 )
-from ui.cutoffs import Field, Point
+from ui.cutoffs import Field, Point, stopped_early
 from ui.pictures import COOL, NEUTRAL, WARM, arm_color
 
 _NEVER = 0.06  # where "no cutoff" stands on a log axis, left of every cutoff
@@ -51,7 +51,7 @@ def quality_against_copies(field: Field, measure: str, selected: str) -> go.Figu
             _whiskers(figure, path[-1], color)
     for point in field.ends:
         _name(figure, point, field.ends, point.label == selected)
-    for point in field.paths.get("no cutoff", [])[:-1]:
+    for point in _telling(field, selected):
         place = {"xanchor": "left", "xshift": 7, "size": 12}
         write(figure, f"{point.step:,}", WARM, x=point.distance, y=100 * point.rate, **place)
     every = [p.distance for path in field.paths.values() for p in path]
@@ -61,7 +61,13 @@ def quality_against_copies(field: Field, measure: str, selected: str) -> go.Figu
         range=[min(every) - 0.05 * reach, max(every) + _ROOM * reach],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
-    return finish(whole(figure), 440)
+    return finish(whole(figure), 380)
+
+
+def _telling(field: Field, selected: str) -> list[Point]:
+    """The stages without a cutoff that are named: the first, and the rival of the path at hand."""
+    rival = stopped_early(field, selected)
+    return [*field.paths.get("no cutoff", [])[:-1][:1], *([rival] if rival else [])]
 
 
 def _whiskers(figure: go.Figure, p: Point, color: str) -> None:
@@ -126,7 +132,7 @@ def copies_against_cutoff(field: Field, suggested: float | None, selected: float
         range=[math.log10(_NEVER) - 0.15, math.log10(max(x)) + 0.25],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
-    return finish(whole(figure), 380)
+    return finish(whole(figure), 340)
 
 
 @drawn_once
@@ -155,8 +161,8 @@ def copies_against_switch(
             ends=[percents(r["ci95"]) for r in spliced],
             hover="switch %{x:g}: %{y:.1f} % copies",
         )
-        text = "no cutoff below" if below == standard else f"cutoff {cutoff:g} below"
-        place = {"xanchor": "left", "xshift": 12}
+        text = "no cutoff<br>below" if below == standard else f"cutoff {cutoff:g}<br>below"
+        place = {"xanchor": "left", "xshift": 8, "size": 13, "align": "left"}
         write(figure, text, color, x=math.log10(switches[-1]), y=[*rates.values()][-1], **place)
         y = -top * (0.12 + 0.13 * k)
         for tone, ends in ((color, (low, switch)), (other, (switch, high))):
