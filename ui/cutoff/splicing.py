@@ -5,6 +5,7 @@ import streamlit as st
 from ambient.runs.folder import Run
 from ui import charts, cutoffs, data, galleries, stages, words
 from ui.charts.cutoffs import copies_against_switch
+from ui.controls import more
 from ui.cutoffs import Family, Splices
 from ui.data import Shown
 from ui.frame import errors_in_words
@@ -15,17 +16,25 @@ SHOWN = 12
 
 
 def show_splices(family: str, runs: Family) -> None:
-    """Stored splices of the standard run and an ambient one, and some sampled now."""
-    found = cutoffs.splices(runs)
+    """Stored splices of the standard run and an ambient one, and some sampled now; folded."""
+    found, key = cutoffs.splices(runs), f"switch-{family}"
     if found is None:
         return
-    st.subheader("Where is copying decided?", anchor="splice")
+    named = st.query_params.get(key) in [f"{s:g}" for s in found.switches]
+    if named:  # a link of before names no fold
+        st.session_state.setdefault("more", True)
+    with more("Where is copying decided?") as opened:
+        if opened:
+            _show(family, found, key)
+
+
+def _show(family: str, found: Splices, key: str) -> None:
     switch = st.select_slider(
         "Switch (noise level): one network works above it, the other below",
         found.switches,
         value=min(found.switches, key=lambda s: abs(s - USUAL)),
         format_func=lambda s: f"{s:g}",
-        key=f"switch-{family}",
+        key=key,
         bind="query-params",
     )
     below, above = found.at(switch)
