@@ -11,10 +11,10 @@ from ui.teacher import hidden
 
 enter("Audit", "Did your generator copy the pictures that it learned from? Drop both sets.")
 key, job = ("", None) if hidden("open") else door.look()
-if job and job.status == "done":
+if job and job.status == "done" and door.ANOTHER not in st.query_params:
     with errors_in_words():
         report = outcome.read(str(job.json), data.stamp(job.json))
-        show_audit(report, key, lambda: door.forget(key))
+        show_audit(report, key, lambda: door.actions(key))
     st.stop()
 if job and job.active:
     door.wait()

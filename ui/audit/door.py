@@ -9,13 +9,14 @@ import streamlit as st
 from ambient.copies.spaces import FEATURES, SPACES
 from ambient.files import InputError
 from ambient.runs import queue
-from ambient.runs.audits import Audit
+from ambient.runs.audits import ABANDONED, Audit
 from ambient.runs.limits import Limits, is_public
 from ui import pictures, uploads, visitor, words
-from ui.jobs import desk
+from ui.jobs import desk, outcome
 from ui.uploads import Glance
 
 JOB = "audit-job"  # in the session alone: the key of this tab's audit
+ANOTHER = "another"  # in the address: one is asked for beside a result, to which Back leads
 ROUND = "audit-round"  # how often an audit was deleted: fresh drops have keys of their own
 COUNTS = (128, 256, 512)
 TICK = 1.0  # seconds between two looks
@@ -152,16 +153,17 @@ def _promise() -> str:
 
 def start(given: Given, features: str = FEATURES, count: int = COUNTS[0]) -> None:
     """Begin an audit, in place of the last one of this tab."""
-    if last := st.session_state.pop(JOB, None):
-        desk.end(last, visitor.browser())
-    browser = visitor.own_browser()
+    last, browser = st.session_state.get(JOB), visitor.own_browser()
     visitor.remember()
     try:
         st.session_state[JOB] = desk.submit(given, features, count, browser)
     except InputError as e:
         words.refuse(e)
-    else:
-        st.rerun()
+        return
+    if last:
+        desk.end(last, browser)
+    st.query_params.pop(ANOTHER, None)
+    st.rerun()
 
 
 def look() -> tuple[str, Audit | None]:
@@ -175,6 +177,17 @@ def look() -> tuple[str, Audit | None]:
         return "", None
     st.session_state[JOB] = audit.name
     return audit.name, audit
+
+
+def actions(key: str) -> None:
+    """What can be done with an audit that is done: leave it for another one, or delete it."""
+    st.button(
+        "Another audit",
+        "audit-another",
+        icon=":material/add:",
+        on_click=lambda: st.query_params.update({ANOTHER: "1"}),
+    )
+    outcome.delete("Delete this audit", f"audit-delete-{key}", lambda: forget(key))
 
 
 def forget(key: str) -> None:
@@ -192,14 +205,15 @@ def wait() -> None:
         st.rerun()
     if job.status == "queued":
         before = queue.position(job)
-        others = "another audit" if before == 1 else f"{before} other audits"
-        st.progress(0.0, f"Waiting for {others}." if before else "Starting.")
+        others = "one audit comes" if before == 1 else f"{before} audits come"
+        st.progress(0.0, f"In line: {others} before yours." if before else "Starting.")
     else:
         far = job.progress()
         done, total = far.done, far.total
         share = min(1.0, done / total) if total else 0.0
         count = f": {done:,} of {total:,}" if total > 1 else f": {done:,}" if done else ""
         st.progress(share, f"{far.part.capitalize()}{count}")
+    st.caption(f"It goes on for {words.duration(ABANDONED)} without you.")
     if st.button("Cancel", "audit-cancel", icon=":material/close:"):
         forget(key)
         st.rerun()

@@ -11,7 +11,7 @@ from ambient.files import encode_record
 from ambient.reports import answer as answers
 from ambient.reports.page import leaked, page
 from ambient.reports.pictures import unstrip
-from ambient.reports.records import Audit, Original
+from ambient.reports.records import Audit, AuditedImage, Original
 from ui import charts, pictures, words
 from ui.charts.verdicts import histogram
 from ui.jobs import outcome
@@ -27,19 +27,21 @@ ICONS = {
 GROUPS = 8  # originals with their copies, at once
 BESIDE = 3  # copies of one original, at once
 TILE = 160
+LISTED = 20  # leaked files in view; the list scrolls to the others
+LINE = 35  # CSS pixels of a row of a table
 TABLE = 2000  # images in the table on the page; all are in the CSV
 
 
-def show_audit(report: Audit, key: str, forget: Callable[[], None] | None = None) -> None:
-    """One audit, whole; `forget` deletes it, where that is the visitor's to do."""
+def show_audit(report: Audit, key: str, actions: Callable[[], None] | None = None) -> None:
+    """One audit, whole; `actions` draws what a visitor can do with one of their own."""
     show_answer(report)
     show_groups(report, key)
     _leaked(report, key)
     with st.container(horizontal=True, gap="small"):
         if not hidden("data"):
             _downloads(report, key)
-        if forget:
-            outcome.delete("Delete this audit", f"audit-delete-{key}", forget)
+        if actions:
+            actions()
     with st.expander("How sure is that?", key=f"audit-sure-{key}", on_change="rerun") as sure:
         if sure.open:
             for note in report.warnings:
@@ -113,7 +115,8 @@ def _leaked(report: Audit, key: str) -> None:
         return
     n = report.corpus.n_train
     st.subheader(f"{len(rows):,} of {n:,} training pictures came back", anchor=False)
-    st.dataframe(rows, hide_index=True, height=min(38 * (len(rows) + 1), 300), key=f"leaked-{key}")
+    shown = min(len(rows), LISTED)
+    st.dataframe(rows, hide_index=True, height=LINE * (shown + 1) + 3, key=f"leaked-{key}")
 
 
 def _downloads(report: Audit, key: str) -> None:
@@ -162,6 +165,12 @@ def _histogram(report: Audit, key: str) -> None:
     )
 
 
+def _verdict(row: AuditedImage) -> str:
+    if row.named:
+        return f"= copy, {row.likeness}"
+    return f"not named: {row.likeness}" if row.likeness else "not named"
+
+
 def _table(report: Audit) -> None:
     """Every image, the most suspicious first."""
     records = sorted(report.samples, key=lambda r: r.ratio)[:TABLE]
@@ -172,12 +181,11 @@ def _table(report: Audit) -> None:
         [
             {
                 "generated": r.file,
+                "verdict": _verdict(r),
                 "nearest training image": r.nearest_file,
                 "d1/d2": r.ratio,
                 "most similar": r.most_similar_file,
                 "similarity": r.similarity,
-                "copy": r.named,
-                "what it is": r.likeness,
             }
             for r in records
         ],
