@@ -121,8 +121,9 @@ class Run(Job):
     @property
     def is_to_pause(self) -> bool:
         """Whether it is asked to stop, and not only for another run's turn."""
-        stop = self.path / STOP_FILE
-        return stop.exists() and stop.read_text(encoding="utf-8") != YIELD
+        with suppress(FileNotFoundError):
+            return (self.path / STOP_FILE).read_text(encoding="utf-8") != YIELD
+        return False
 
     def settle(self) -> None:
         """Set the final status of a run whose process is gone: done, or interrupted."""

@@ -151,20 +151,25 @@ class _Log:
         self.seconds: list[float] = []
         before = run.metrics()
         self.elapsed = before[-1]["seconds"] if before else 0.0
-        self.pace = 0.0
         self.last_beat = 0.0
-        self.began = time.monotonic()
+        self.began, self.first = time.monotonic(), trainer.step
+
+    @property
+    def pace(self) -> float:
+        """Seconds a step since this turn began, with the stages stored on the way; 0 at first."""
+        done = self.trainer.step - self.first
+        return (time.monotonic() - self.began) / done if done >= LOG_EVERY else 0.0
 
     def add(self, done: TrainStep) -> None:
         self.losses.append(done.loss)
         self.seconds.append(done.seconds)
         self.elapsed += done.seconds
         if done.step % LOG_EVERY == 0 or done.step == self.trainer.config.steps:
-            self.pace = float(np.mean(self.seconds))
+            seconds = float(np.mean(self.seconds))
             line = {
                 "step": done.step,
                 "loss": round(float(np.mean(self.losses)), 6),
-                "images_per_second": max(SLOWEST, round(self.trainer.config.batch / self.pace, 1)),
+                "images_per_second": max(SLOWEST, round(self.trainer.config.batch / seconds, 1)),
                 "seconds": round(self.elapsed, 2),
             }
             with (self.run.path / "metrics.jsonl").open("a", encoding="utf-8") as f:

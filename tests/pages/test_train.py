@@ -90,7 +90,7 @@ def test_the_form_offers_what_config_marks_and_follows_the_network(runs: Path) -
 def test_a_run_waits_its_turn_is_stopped_and_goes_on(runs: Path) -> None:
     first = press(visit("train"), "go-digits")
     (run,) = list_runs(runs)
-    assert run.status == "queued" and "0 before it" in text(first)
+    assert run.status == "queued" and "It starts now." in text(first)
     assert "It starts in about" in text(press(visit("train"), "go-digits"))
     press(first, f"stop-{run.name}")
     assert run.status == "paused"

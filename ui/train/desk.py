@@ -149,5 +149,5 @@ def wait(run: Run | None = None) -> str:
     """How long until a queued run, or a new one, starts; nothing where it starts at once."""
     found = queue.wait_seconds(run, data.runs_folder(), visitor.token(), _pace)
     if found is None:
-        return "It waits for the runs before it."
+        return "How long that takes is not known yet."
     return f"It starts in about {words.duration(found)}." if found else ""

@@ -28,6 +28,7 @@ STATUS = {
     "queued": ("schedule", "gray"),
     "running": ("play_arrow", "green"),
     "judging": ("fact_check", "green"),
+    "stopping": ("hourglass_top", "gray"),
     "paused": ("pause", "gray"),
     "interrupted": ("power_off", "orange"),
     "failed": ("error", "red"),
@@ -105,27 +106,36 @@ def _standing(run: Run) -> None:
     """How far it is, how long it will take, and the way to stop it."""
     state, steps = run.state, run.config.steps
     far = state.judging if state.status == "running" else None
-    status = "judging" if far else state.status
+    stopping = state.status in ACTIVE and run.is_to_pause
+    status = "stopping" if stopping else "judging" if far else state.status
     icon, color = STATUS.get(status, ("help", "gray"))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{words.run_name(run)}**", width="content")
         st.badge(status, icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
-        if state.status in ACTIVE and visitor.may_change(run):
+        if state.status in ACTIVE and not stopping and visitor.may_change(run):
             _act(run, "Stop", "stop", lambda key: queue.request_stop(run, key))
         if status == "running" and state.eta_seconds:
             st.caption(f"about {words.duration(state.eta_seconds)} left", width="content")
         if status == "queued":
-            before = queue.position(run)
-            st.caption(f"{before} before it. {desk.wait(run)}", width="content")
+            st.caption(_in_line(run), width="content")
+        if stopping:
+            st.caption("it saves its last samples first", width="content")
     if far:
         st.progress(far.done / far.of, f"Judging: {far.done} of {far.of} samples drawn")
-    elif status in ACTIVE:
+    elif state.status in ACTIVE:
         st.progress(min(state.step / steps, 1.0), f"Step {state.step:,} of {steps:,}")
     if not visitor.may_change(run):
         st.caption("Somebody else's run: you can watch it.")
     if run.config.parent:
         name, _, at = run.config.parent.rpartition("@")
         st.caption(f"It began with the weights of {name} at step {int(at):,}.")
+
+
+def _in_line(run: Run) -> str:
+    """What it waits for, and how long."""
+    before = queue.position(run)
+    others = "one training comes" if before == 1 else f"{before} trainings come"
+    return f"{others.capitalize()} before it. {desk.wait(run)}" if before else "It starts now."
 
 
 def _actions(run: Run) -> None:
