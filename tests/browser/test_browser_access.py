@@ -178,6 +178,9 @@ def test_back_leads_to_what_was_left(tab: Any) -> None:
     page = _ready(tab, "evidence?run=digits-50-standard")
     page.get_by_role("link", name="Words").first.click()
     expect(page.get_by_role("heading", name="Words")).to_be_visible()
+    loud = page.get_by_role("slider").first
+    loud.press("ArrowLeft")  # no step of its own
+    expect(page).to_have_url(re.compile("guidance=1"))
     page.go_back()
     expect(page).to_have_url(re.compile("run=digits-50-standard"))
 
