@@ -39,6 +39,7 @@ def pick(
             key=key,
             required=True,
             bind="query-params",
+            wrap=True,  # on a phone nothing is cut
             **more,
         )
 

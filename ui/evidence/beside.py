@@ -194,11 +194,11 @@ def _show_samples(found: Comparison, sides: tuple[Side, Side]) -> None:
     seeds = _seeds(sides) if found.paired else []
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if seeds:
-            order = pick("shuffle", "Pairs", ORDERS, key="pairs")
+            order = pick("shuffle", "Pairs of both", ORDERS, key="pairs")
             if order != "First" and not hidden("shuffle"):
                 deal.button()
         else:
-            order = pick("shuffle", "Samples", ("Worst", "Median", "Random"), key="apart")
+            order = pick("shuffle", "Samples of each", ("Worst", "Median", "Random"), key="apart")
     some = _some(order, sides, seeds)
     if seeds and not some:
         st.caption("No such pair among the stored samples.")

@@ -22,13 +22,16 @@ def drag(exhibit: Exhibit) -> Exhibit:
     lines = [*STEPS[:usual], rule.threshold, *STEPS[usual + 1 :]]
     name = f"ratio-{exhibit.run.name}"
     _rounded(name)
+    made = _film(exhibit.sha256, exhibit, lines, usual)
+    scores = np.array(made.rows[0].scores, np.float32)
     place = film.show(
-        _film(exhibit.sha256, exhibit, lines, usual),
+        made,
         f"line-{exhibit.run.name}{'-live' if exhibit.live else ''}",
         name,
         [f"{line:.2f}" for line in STEPS],
         usual=usual,
         cell="sample",
+        first=(0, int(np.abs(scores - rule.threshold).argmin())),  # the most doubtful one
     )
     if said := stages.too_soon(exhibit.run, exhibit.report):
         st.caption(said)
@@ -60,7 +63,7 @@ def _film(sha256: str, _exhibit: Exhibit, lines: list[float], usual: int) -> Fil
     )
     return Film(
         [row],
-        "Call a picture a copy left of the line",
+        "Copies lie left of",
         [f"ratio {line:.2f}" for line in lines],
         chart=_chart(e, lines, usual),
         ticks={0: "surely copied", len(lines) - 1: "no resemblance"},

@@ -97,4 +97,5 @@ def choose_prompt(runs: Runs, kind: str) -> str:
             required=True,
             key=f"ask-{kind}",
             bind="query-params",
+            label_visibility="collapsed",  # a phone's first screen ends with the slider
         )

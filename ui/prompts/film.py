@@ -91,7 +91,7 @@ def _row(run: Run, prompt: str, kind: str) -> Row:
         images=images,
         marks=[found.marks[i * count : (i + 1) * count] for i in range(frames)],
         numbers=[words.percent(a.copies) if a else "" for a in known],
-        captions=["are copies, of many such prompts" if a else "" for a in known],
+        captions=["copies, of many such words" if a else "" for a in known],
         near=[found.near[i * count : (i + 1) * count] for i in range(frames)],
     )
 
