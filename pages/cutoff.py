@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import cutoffs, words
+from ui import cutoffs, visitor, words
 from ui.controls import pick
 from ui.cutoff import slide, splicing, trade
 from ui.frame import enter, errors_in_words
@@ -13,17 +13,17 @@ enter(
     "Cutoff",
     "Above the cutoff a network sees only one noisy copy of each picture. Drag it: what is copied?",
 )
-families = cutoffs.families()
+families = {**cutoffs.families(), **cutoffs.of_visitor(visitor.runs().values())}
 if not families:
     words.missing("No stored runs with a cutoff yet.", "make assets")
     st.stop()
 family = next(iter(families))
 if len(families) > 1:
-    named = {name: words.family(runs[0.0]) for name, runs in families.items()}
+    named = {name: words.family(runs[0.0]) for name, runs in cutoffs.families().items()}
     asked = st.query_params.get("n")  # in links of before
     first = asked if asked in families else family
     label = "Learned from"
-    family = pick("settings", label, families, first, key="family", name=named.__getitem__)
+    family = pick("settings", label, families, first, key="family", name=lambda k: named.get(k, k))
 runs = families[family]
 with errors_in_words():
     cutoff = slide.slide(family, runs)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ambient.diffusion.closed_forms import noise_levels
-from ui import data, stages, visitor, words
+from ui import data, measuring, stages, visitor, words
 from ui.controls import more
 from ui.film import show
 from ui.frame import enter, errors_in_words
@@ -31,10 +31,10 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         stored = answers.pack(run)
         specimens = choose(run, stored.positions if stored else {})
 with place, errors_in_words():
-    curves = data.curves(run)
+    measured = data.curves(run)
     low, high = run.levels
     usual = [s for s in noise_levels(run.config.cutoff) if low <= s <= high]
-    sigmas = [p.sigma for p in curves.levels] if curves else usual
+    sigmas = [p.sigma for p in measured.levels] if measured else usual
     ready = all(answers.is_stored(run, specimen, sigmas) for specimen in specimens)
     if not ready and (hidden("live") or not run.steps):
         st.info("What this network makes of these pictures is not stored.", width=760)
@@ -62,7 +62,7 @@ if not (hidden("open") or hidden("live")):
     pad.show(run, specimens[0].image)
 
 with more("All that is measured by noise level") as opened, errors_in_words():
-    if opened and curves:
-        levels.show_levels(run, curves, specimens[0])
+    if opened and measured:
+        levels.show_levels(run, measured, specimens[0])
     elif opened:
-        levels.offer_curves(run)
+        measuring.offer(run)

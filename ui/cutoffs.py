@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import streamlit as st
 from ambient.config import Config
 from ambient.copies.records import Report
 from ambient.copies.rules import STRICT
-from ambient.files import ASSETS
+from ambient.files import ASSETS, InputError
 from ambient.reports.comparison import Mean
 from ambient.runs.folder import Run
 from ui import data, words
@@ -46,6 +47,26 @@ def families() -> dict[str, Family]:
     known = [(name, dict(sorted(runs.items()))) for name, runs in table.items()]
     known.sort(key=lambda item: -len(item[1]))
     return {name: runs for name, runs in known if 0.0 in runs and len(runs) > 1}
+
+
+def of_visitor(runs: Iterable[Run]) -> dict[str, Family]:
+    """The same of judged runs that were trained here, of each name the newest.
+
+    Args:
+        runs: the newest first.
+    """
+    table: dict[Config, dict[float, Run]] = {}
+    for run in runs:
+        with suppress(InputError):  # one that is damaged
+            c = run.config
+            if c.arm in ("standard", "ambient") and not c.text and data.report(run):
+                alike = c.replace(arm="standard", cutoff=0.0)
+                table.setdefault(alike, {}).setdefault(c.cutoff, run)
+    families: dict[str, Family] = {}
+    for found in table.values():
+        if 0.0 in found and len(found) > 1:
+            families.setdefault(f"my {words.family(found[0.0])}", dict(sorted(found.items())))
+    return families
 
 
 def usual(cutoffs: Iterable[float]) -> float:
@@ -117,7 +138,7 @@ def field(runs: Family, measure: str = "") -> Field:
         measure: of quality, a key of `MEASURES`; '' where only copies are compared, which final
             reports have the most samples for.
     """
-    found = _table(runs)
+    found = _table(runs) if runs[0.0] in data.bundled() else None
     known = found and (not measure or any(row.get(measure) is not None for row in found[1]))
     return _of_table(*found, measure) if found and known else _of_runs(runs, measure)
 
@@ -194,9 +215,8 @@ def _of_runs(runs: Family, measure: str) -> Field:
     own report, as everywhere."""
     c = runs[0.0].config
     alike = (c.corpus, c.n_train, c.text)
-    every = [
-        r for r in data.bundled() if (r.config.corpus, r.config.n_train, r.config.text) == alike
-    ]
+    here = data.bundled() if runs[0.0] in data.bundled() else runs.values()
+    every = [r for r in here if (r.config.corpus, r.config.n_train, r.config.text) == alike]
     paths: dict[str, list[Point]] = {}
     ends, samples = set(), set()
     for run in every:

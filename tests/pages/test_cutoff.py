@@ -1,12 +1,14 @@
 """Cutoff: what is stored of a family, its rivals, and the film that the visitor drags."""
 
 import json
+import shutil
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
 from ambient.files import ASSETS
+from ambient.runs.folder import BUNDLED_RUNS
 from tests.pages.driver import film, text, visit
 from ui import cutoffs, data, words
 
@@ -73,3 +75,15 @@ def test_the_switch_says_both_shares_and_another_cutoff_fills_the_form() -> None
     assert form.number_input(key="train-n_train").value == 300
     assert form.number_input(key="train-steps").value == runs[0.0].config.steps
     assert form.selectbox(key="train-arm").value == "ambient"
+
+
+def test_a_pair_trained_here_has_its_place_and_a_button_measures_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMBIENT_RUNS", str(tmp_path))
+    for arm in ("standard", "ambient-1.0"):
+        shutil.copytree(BUNDLED_RUNS / f"kanji-100-{arm}", tmp_path / f"mine-{arm}")
+    (tmp_path / "mine-ambient-1.0" / "curves.json").unlink()
+    app = visit("cutoff", family="my 100 kanji")
+    assert [row["title"] for row in film(app)["rows"]][:2] == ["At this cutoff", "No cutoff"]
+    assert [b.key for b in app.button if b.label == "Measure it"] == ["measure-mine-ambient-1.0"]

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import charts, curves, cutoffs, words
+from ui import charts, curves, cutoffs, data, measuring, words
 from ui.charts.cutoffs import copies_against_cutoff, quality_against_copies
 from ui.controls import pick
 from ui.cutoffs import Family
@@ -18,6 +18,9 @@ def show_memory(runs: Family, cutoff: float) -> None:
         "Times its error grows on unseen pictures. Below the dashed cutoff it sees clean pictures "
         "and remembers them: no privacy guarantee.",
     )
+    for run in networks:
+        if data.curves(run) is None:
+            measuring.offer(run)
 
 
 def show_valley(family: str, runs: Family, cutoff: float) -> None:

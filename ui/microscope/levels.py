@@ -11,14 +11,12 @@ from msgspec.structs import asdict
 from ambient.diffusion.closed_forms import last_covered
 from ambient.diffusion.records import Curves
 from ambient.runs.folder import Run
-from ui import charts, cutoffs, data, visitor, words
+from ui import charts, cutoffs, data, words
 from ui.charts.levels import noise_levels
-from ui.controls import progress
 from ui.microscope.answers import remembered
 from ui.microscope.records import Answers
 from ui.microscope.specimens import Specimen
 from ui.noise import strip
-from ui.teacher import hidden
 
 MOST = 0.9  # a share of unseen images that pass for training images
 
@@ -100,20 +98,6 @@ def errors(
         }
         for sigma, error, ideal in zip(sigmas, found.errors, best, strict=True)
     ]
-
-
-def offer_curves(run: Run) -> None:
-    """A button that measures a run; only who may change it may have that stored."""
-    if hidden("live") or not run.steps or not visitor.may_change(run):
-        words.missing(f"Run {run.name} has no curves yet.", words.measures(run, "--store"))
-        return
-    st.markdown(f"**{words.unmarked(run.name)}** is not measured by noise level yet.")
-    if st.button("Measure it", icon=":material/show_chart:", help="Takes a few minutes; stay here"):
-        with progress("Loading the network") as tell:
-            from ui import live
-
-            live.measure(run, tell)
-        st.rerun()
 
 
 def show_levels(run: Run, curves: Curves, specimen: Specimen) -> None:
