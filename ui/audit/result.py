@@ -28,7 +28,7 @@ GROUPS = 8  # originals with their copies, at once
 BESIDE = 3  # copies of one original, at once
 TILE = 160
 LISTED = 20  # leaked files in view; the list scrolls to the others
-LINE = 35  # CSS pixels of a row of a table
+LINE = 37  # CSS pixels of a row of a table
 TABLE = 2000  # images in the table on the page; all are in the CSV
 
 

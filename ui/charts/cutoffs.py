@@ -52,13 +52,13 @@ def quality_against_copies(field: Field, measure: str, selected: str) -> go.Figu
     for point in field.ends:
         _name(figure, point, field.ends, point.label == selected)
     for point in _telling(field, selected):
-        place = {"xanchor": "left", "xshift": 7, "size": 12}
+        place = {"xanchor": "left", "yanchor": "bottom", "xshift": 5, "yshift": 3, "size": 12}
         write(figure, f"{point.step:,}", WARM, x=point.distance, y=100 * point.rate, **place)
     every = [p.distance for path in field.paths.values() for p in path]
     reach = max(max(every) - min(every), 0.05 * max(every))
     figure.update_xaxes(
         title_text=f"{measure} (left is better)",
-        range=[min(every) - 0.05 * reach, max(every) + _ROOM * reach],
+        range=[min(every) - 0.1 * reach, max(every) + _ROOM * reach],
     )
     figure.update_yaxes(title_text="copies, %", rangemode="tozero")
     return finish(whole(figure), 380)
