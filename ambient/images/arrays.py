@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ambient.files import InputError
-from ambient.images.read import MIN_SIDE, guarded, plain
+from ambient.images.read import MIN_SIDE, guarded, plain, read_opened
 
 Given = Any  # an array or tensor of pictures, or a list of PIL images, arrays or tensors
 CHANNELS = (1, 3)
@@ -24,7 +24,8 @@ def as_images(given: Given, label: str) -> NDArray[np.uint8]:
     Args:
         given: bytes from 0 to 255, or floats in [-1, 1], or in [0, 1] where none is negative, as
             (n, h, w), (n, h, w, c) or (n, c, h, w), in an array or a tensor on any device; or a
-            list of pictures of one size: PIL images, arrays or tensors.
+            list of pictures of one size: PIL images (read as their files are: upright,
+            transparency on white, deep gray scaled), arrays or tensors.
         label: what to call them.
 
     Raises:
@@ -56,14 +57,16 @@ def _read(given: Given, label: str) -> NDArray[Any]:
 def _array(given: Any, label: str) -> NDArray[Any]:
     """An array of numbers, whatever holds them."""
     if isinstance(given, Image.Image):
-        given = given.convert("L" if given.mode in ("1", "L") else "RGB")
+        with guarded(f"{label}: a {given.mode} picture cannot be read; {FORMS}."):
+            given = read_opened(given)
     elif hasattr(given, "detach"):  # a tensor, whose library is not loaded for the question
         given = given.detach().cpu()
         given = given.float() if given.is_floating_point() else given
     with guarded(f"{label}: {type(given).__name__} is no picture; {FORMS}."):
         array = np.asarray(given)
     if array.dtype.kind not in "buif":
-        raise InputError(f"{label}: {plain(array.dtype.name)} is no number; {FORMS}.")
+        what = array.dtype.name if isinstance(given, np.ndarray) else type(given).__name__
+        raise InputError(f"{label}: {plain(what)} is no number; {FORMS}.")
     return array
 
 

@@ -112,6 +112,11 @@ def read_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> 
     return _eight_bits(flatten(open_picture(data, label, formats)))
 
 
+def read_opened(picture: Image.Image) -> Image.Image:
+    """A picture that Pillow has opened, as `read_picture` of its file."""
+    return _eight_bits(flatten(_levels(ImageOps.exif_transpose(picture))))
+
+
 def open_picture(data: bytes, label: str, formats: Sequence[str] = PICTURES) -> Image.Image:
     """One picture, upright, perhaps transparent; of many frames, the first.
 

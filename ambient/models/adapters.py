@@ -161,14 +161,20 @@ class Model:
 
         Raises:
             InputError: a step, of which a model has none; when called, an answer of another shape
-                than the question, or one that is not finite.
+                than the question, or one that is not finite, or a RuntimeError of torch.
         """
         if step is not None:
             raise InputError(f"model '{self.name}' has no stored steps; leave --step out.")
         network, device = _asked(self.network)
 
         def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-            out = network(x.to(device), sigma.to(device))
+            try:
+                out = network(x.to(device), sigma.to(device))
+            except RuntimeError as e:  # of torch: another precision, device or shape inside
+                raise InputError(
+                    f"model '{self.name}' failed on images {tuple(x.shape)} in float32: "
+                    f"{str(e).splitlines()[0]}"
+                ) from e
             if not isinstance(out, Tensor) or out.shape != x.shape:
                 found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
                 raise InputError(

@@ -58,6 +58,16 @@ def test_half_precision_is_off_by_a_level_at_most() -> None:
     assert gray.shape == (2, 8, 12, 1)
 
 
+def test_a_picture_of_pillow_is_read_as_its_file_is() -> None:
+    clear = Image.new("RGBA", (8, 12), (0, 0, 0, 0))
+    deep = Image.fromarray(np.full((12, 8), 0x8000, np.uint16))
+    turned = Image.fromarray(BYTES[0])
+    turned.getexif()[0x0112] = 6  # lies on its side
+    assert (as_images([clear], "pictures") == 255).all()
+    assert (as_images([deep], "pictures") == 128).all()
+    np.testing.assert_array_equal(as_images([turned], "pictures")[0], np.rot90(BYTES[0], -1))
+
+
 @pytest.mark.parametrize("form", REFUSED)
 def test_what_is_no_picture_is_one_line(form: str) -> None:
     given, words = REFUSED[form]

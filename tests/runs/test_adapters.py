@@ -301,6 +301,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"network": None}, "is a NoneType; expected denoiser(x, sigma)"),
     ({"network": lambda x, sigma: x[:, :1]}, "answered (2, 1, 8, 8) to images (2, 3, 8, 8)"),
     ({"network": lambda x, sigma: x / 0}, "NaN or infinity"),
+    ({"network": lambda x, sigma: x.half() @ x}, "failed on images (2, 3, 8, 8) in float32"),
     ({"step": 3}, "has no stored steps"),
     ({"train": np.zeros((5, 8, 8, 1), np.uint8)}, "train: images are (5, 8, 8, 1); 'model' makes"),
     ({"train": np.full((5, 3, 8, 8), np.nan)}, "train: images: 5 of 5 hold NaN"),

@@ -44,7 +44,7 @@ ASKED: list[tuple[str, dict[str, Any], str]] = [
     ("corrupt", {"cutoff": float("nan")}, "cutoff is nan"),
     ("corrupt", {"indices": [1]}, "1 indices for 60 images"),
     ("corrupt", {"images": PIXELS / np.float32(0)}, "hold NaN or infinity"),
-    ("suggest_cutoff", {"corpus": None}, "own images: object is no number"),
+    ("suggest_cutoff", {"corpus": None}, "own images: NoneType is no number"),
     ("audit", {"train": PIXELS[:3]}, "train: 'own images' has 3 images; at least 4"),
 ]
 
