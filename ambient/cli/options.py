@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from ambient.config import CHOICES, TYPES, Field, check, expected
 from ambient.files import InputError
+
+
+def _whole(_: type, tokens: Sequence[Token]) -> int:
+    """A whole number: cyclopts would round a fraction without a word."""
+    try:
+        return int(tokens[0].value)
+    except ValueError as e:
+        raise ValueError(f"{tokens[0].value!r} is no whole number") from e
 
 
 def _counted(_: type, value: int | None) -> None:
@@ -51,21 +60,26 @@ def _help(field: Field) -> str:
     return words if default is False else f"{words} [default: {default}]"
 
 
+def _described(name: str, field: Field) -> Parameter:
+    converter = _whole if TYPES[name].__origin__ is int else None
+    return Parameter(help=_help(field), converter=converter)
+
+
 if TYPE_CHECKING:
     Choices = dict[str, Any]
 else:  # the choices of a training that were given
     Choices = TypedDict(
         "Choices",
         {
-            name: Annotated[TYPES[name].__origin__, Parameter(help=_help(field))]
+            name: Annotated[TYPES[name].__origin__, _described(name, field)]
             for name, field in CHOICES.items()
         },
         total=False,
     )
 
 Flag = Annotated[bool, Parameter(show_default=False)]
-Count = Annotated[int, Parameter(validator=_counted)]
-Seed = Annotated[int, Parameter(validator=_seeded)]
+Count = Annotated[int, Parameter(validator=_counted, converter=_whole)]
+Seed = Annotated[int, Parameter(validator=_seeded, converter=_whole)]
 JsonFile = Annotated[
     str | None,
     Parameter(
@@ -76,12 +90,14 @@ JsonFile = Annotated[
     ),
 ]
 File = Annotated[str | None, Parameter(validator=_named)]
-Step = Annotated[int | None, Parameter(help="a stored step [default: the last]")]
-Steps = Annotated[int, Parameter(help="sampling steps")]
+Step = Annotated[int | None, Parameter(help="a stored step [default: the last]", converter=_whole)]
+Steps = Annotated[int, Parameter(help="sampling steps", converter=_whole)]
 Sampler = Annotated[str, Parameter(help="heun, euler, dpmpp-2m or ancestral")]
 FirstSeed = Annotated[Seed, Parameter(help="of the first image; image i has seed + i")]
 Features = Annotated[str, Parameter(help="space of the similarity rule")]
-Side = Annotated[int | None, Parameter(help="resize pictures to this many pixels")]
+Side = Annotated[
+    int | None, Parameter(help="resize pictures to this many pixels", converter=_whole)
+]
 Images = Annotated[str, Parameter(help=f"{CHOICES['corpus'].title}, {CHOICES['corpus'].help}")]
 MODEL = (
     "a run folder, the name of a bundled run, the folder of a diffusers pipeline, a zip of "

@@ -192,6 +192,8 @@ def test_corpora_lists_sizes_and_licenses(capsys: pytest.CaptureFixture[str]) ->
 
 SMALL = " ".join([*TRAIN, "--out RUN"])
 REFUSED = [
+    ("sample TINY --n 2.5 --out x.png", "'2.5' is no whole number"),
+    ("train --out RUN --steps 9.9", "'9.9' is no whole number"),
     ("train", "train needs --out RUN"),
     (f"{SMALL} --cutoff -1 --arm ambient", "cutoff is -1.0; expected"),
     (f"{SMALL} --cutoff 1", "arm 'standard', which has none"),
