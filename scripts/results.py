@@ -26,6 +26,7 @@ from scripts.stage_tables import along_training
 from scripts.sweep_tables import (
     AMBIENT,
     CONTROLS,
+    STANDARD,
     Row,
     Sweep,
     at_the_end,
@@ -103,7 +104,7 @@ def cut(rows: list[Row], samples: int) -> dict[str, Any]:
         "standard": share_of(whole[standard]),
         "ambient": share_of(whole[ambient]),
         "half": half,
-        "below": max(half) < AMBIENT[1],
+        "below": max(half) < AMBIENT.cutoff,
     }
 
 
@@ -193,14 +194,15 @@ def claims(sweep: Sweep, cuts: Sequence[dict[str, Any]]) -> Table:
     """The paper's claims, each beside what was found here."""
     half, sizes = max(h for c in cuts for h in c["half"]), " and ".join(str(c["n"]) for c in cuts)
     least = min(sweep.cutoffs, key=lambda a: mean(sweep.at_end(a, copies)))
-    fall = sweep.difference(least, CONTROLS[0], copies)
+    fall = sweep.difference(least, STANDARD, copies)
     fresh, light = (sweep.difference(AMBIENT, c, copies) for c in CONTROLS[1:])
-    peaks = [s for s, _ in sweep.peak(CONTROLS[0])]
+    peaks = [s for s, _ in sweep.peak(STANDARD)]
     return [
         ["claim", "here", "scale"],
         [
             "Hiding clean images above a cutoff lowers copying",
-            f"{verdict(fall, 'agrees', 'disagrees')}: {points(fall)} points at cutoff {least[1]:g}",
+            f"{verdict(fall, 'agrees', 'disagrees')}: {points(fall)} points at "
+            f"cutoff {least.cutoff:g}",
             f"100 emoji, 32x32, {parameters() / 1e6:.1f} M parameters, {len(sweep.seeds)} seeds",
         ],
         [
@@ -242,7 +244,7 @@ def figures() -> dict[str, Any]:
         "sweep": sweep,
         "parameters": parameters(),
         "at_the_end": at_the_end(sweep),
-        "same_step": sweep.difference(AMBIENT, CONTROLS[0], copies),
+        "same_step": sweep.difference(AMBIENT, STANDARD, copies),
         "paths": paths(sweep),
         "by_cutoff": by_cutoff(sweep),
         "suggested": [
@@ -250,13 +252,13 @@ def figures() -> dict[str, Any]:
             *([c, str(n), number(m)] for (c, n), m in suggested.items()),
         ],
         "suggested_100": suggested["emoji", 100],
-        "tried": [f"{a[1]:g}" for a in sweep.cutoffs],
-        "best": f"{best[1]:g}",
+        "tried": [f"{a.cutoff:g}" for a in sweep.cutoffs],
+        "best": f"{best.cutoff:g}",
         "by_level": by_level(sweep),
         "isolated": {
             name(c): {
                 "copies": sweep.difference(AMBIENT, c, copies),
-                "gap": sweep.gap_difference(AMBIENT, c, AMBIENT[1]),
+                "gap": sweep.gap_difference(AMBIENT, c, AMBIENT.cutoff),
             }
             for c in CONTROLS[1:]
         },
@@ -286,7 +288,7 @@ def pages() -> dict[Path, str]:
     sweep = found["sweep"]
     found |= {
         "short": short(sweep),
-        "heldout_100": mean(sweep.at_end(CONTROLS[0], lambda r: r["heldout"])),
+        "heldout_100": mean(sweep.at_end(STANDARD, lambda r: r["heldout"])),
         "half": max(h for c in found["surgery"] for h in c["half"]),
     }
     audits = render("audit", filters, audit_trials.figures())

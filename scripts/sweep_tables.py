@@ -5,15 +5,28 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ambient.reports.comparison import Mean
 from scripts.page import Table
 
 Row = dict[str, Any]
-Arm = tuple[str, float]  # name and cutoff
-AMBIENT: Arm = ("ambient", 1.0)
-CONTROLS: tuple[Arm, ...] = (("standard", 0.0), ("fresh", 1.0), ("reweight", 1.0))
+
+
+class Arm(NamedTuple):
+    kind: str
+    cutoff: float = 0.0
+    augment: bool = False
+
+    @classmethod
+    def of(cls, row: Row) -> "Arm":
+        return cls(row["arm"], row["cutoff"], row.get("augment", False))
+
+
+STANDARD, AMBIENT = Arm("standard"), Arm("ambient", 1.0)
+CONTROLS = (STANDARD, Arm("fresh", 1.0), Arm("reweight", 1.0))
 
 
 def points(m: Mean | None) -> str:
@@ -48,7 +61,8 @@ def verdict(m: Mean | None, less: str, more: str) -> str:
 
 
 def name(arm: Arm) -> str:
-    return arm[0] if not arm[1] else f"{arm[0]} {arm[1]:g}"
+    cutoff = f" {arm.cutoff:g}" if arm.cutoff else ""
+    return f"{arm.kind}{cutoff}{' + augment' if arm.augment else ''}"
 
 
 class Sweep:
@@ -59,12 +73,15 @@ class Sweep:
         self.missing: list[str] = found["missing"]
         self.paths: dict[Arm, dict[int, list[Row]]] = {}
         for row in found["rows"]:
-            seeds = self.paths.setdefault((row["arm"], row["cutoff"]), {})
+            seeds = self.paths.setdefault(Arm.of(row), {})
             seeds.setdefault(row["seed"], []).append(row)
         self.curves: dict[Arm, dict[int, list[Row]]] = {}
         for c in found["curves"]:
-            self.curves.setdefault((c["arm"], c["cutoff"]), {})[c["seed"]] = c["levels"]
-        self.last_step = max(r["step"] for r in found["rows"])
+            self.curves.setdefault(Arm.of(c), {})[c["seed"]] = c["levels"]
+        self.last = {
+            a: max(r["step"] for p in self.paths[a].values() for r in p) for a in self.paths
+        }
+        self.last_step = self.last[STANDARD]
         self.n_samples = found["rows"][0]["n_samples"]
 
     @property
@@ -74,16 +91,16 @@ class Sweep:
     @property
     def arms(self) -> list[Arm]:
         order = ("standard", "ambient", "fresh", "reweight", "noisy-only")
-        return sorted(self.paths, key=lambda arm: (order.index(arm[0]), arm[1]))
+        return sorted(self.paths, key=lambda a: (a.augment, order.index(a.kind), a.cutoff))
 
     @property
     def cutoffs(self) -> list[Arm]:
         """The ambient arms."""
-        return [arm for arm in self.arms if arm[0] == "ambient"]
+        return [arm for arm in self.arms if arm.kind == "ambient" and not arm.augment]
 
     def ends(self, arm: Arm) -> dict[int, Row]:
         """The last stage of each seed."""
-        return {s: p[-1] for s, p in self.paths[arm].items() if p[-1]["step"] == self.last_step}
+        return {s: p[-1] for s, p in self.paths[arm].items() if p[-1]["step"] == self.last[arm]}
 
     def at_end(self, arm: Arm, value: Callable[[Row], float]) -> Mean | None:
         return Mean.of([value(row) for row in self.ends(arm).values()])
@@ -92,6 +109,16 @@ class Sweep:
         """Value of a minus that of b at the last step, paired by seed."""
         x, y = self.ends(a), self.ends(b)
         return Mean.of([value(x[s]) - value(y[s]) for s in sorted(set(x) & set(y))])
+
+    def stopped(self, arm: Arm) -> Mean | None:
+        """Copies of an arm minus those of the standard run of its seed where both have one KID.
+
+        The mean along the paths of both, on straight lines between their stages and over ln KID
+        from the worst to the best that both reach, paired by seed.
+        """
+        x, y = self.paths[arm], self.paths[STANDARD]
+        found = (between(x[s], y[s]) for s in sorted(set(x) & set(y)))
+        return Mean.of([d for d in found if d is not None])
 
     def gap_above(self, arm: Arm, cutoff: float) -> dict[int, float]:
         """Mean ln(held-out error / train error) over the levels above a cutoff, by seed."""
@@ -118,6 +145,19 @@ def copies(row: Row) -> float:
     return float(row["copies"])
 
 
+def between(a: list[Row], b: list[Row], points: int = 200) -> float | None:
+    """Mean copies of path a minus those of b at equal KID; None where no KID is in both."""
+    paths = [sorted((math.log(r["kid"]), copies(r)) for r in p if r["kid"] > 0) for p in (a, b)]
+    if not all(paths):
+        return None
+    low, high = max(p[0][0] for p in paths), min(p[-1][0] for p in paths)
+    if low >= high:
+        return None
+    grid = np.linspace(low, high, points)
+    of_a, of_b = (np.interp(grid, *zip(*p, strict=True)) for p in paths)
+    return float((of_a - of_b).mean())
+
+
 def mean(m: Mean | None) -> float:
     return m.value if m else math.inf
 
@@ -134,7 +174,7 @@ def at_the_end(sweep: Sweep) -> Table:
     }
     rows = [["arm", *measures, "points more than standard"]]
     for arm in sweep.arms:
-        more = "-" if arm == CONTROLS[0] else points(sweep.difference(arm, CONTROLS[0], copies))
+        more = "-" if arm == STANDARD else points(sweep.difference(arm, STANDARD, copies))
         rows.append([name(arm), *(percent(sweep.at_end(arm, m)) for m in measures.values()), more])
     return rows
 
@@ -152,11 +192,24 @@ def paths(sweep: Sweep) -> Table:
     return rows
 
 
+def by_quality(sweep: Sweep) -> Table:
+    """The ends, and whole paths against the standard run stopped at the same KID."""
+    measures = {"KID": "kid", "KID of non-copies": "kid_noncopies"}
+    rows = [["arm", "steps", "copies %", *measures, "points more than standard at equal KID"]]
+    for arm in sweep.arms:
+        ends = sweep.ends(arm).values()
+        kids = [Mean.of([r[m] for r in ends if r.get(m) is not None]) for m in measures.values()]
+        more = "-" if arm == STANDARD else points(sweep.stopped(arm))
+        copied = percent(sweep.at_end(arm, copies))
+        rows.append([name(arm), f"{sweep.last[arm]:,}", copied, *map(number, kids), more])
+    return rows
+
+
 def by_cutoff(sweep: Sweep) -> Table:
     rows = [["cutoff (n = 100)", "copies %", "more than at cutoff 1, points"]]
-    for arm in (CONTROLS[0], *sweep.cutoffs):
+    for arm in (STANDARD, *sweep.cutoffs):
         more = "-" if arm == AMBIENT else points(sweep.difference(arm, AMBIENT, copies))
-        rows.append([f"{arm[1]:g}", percent(sweep.at_end(arm, copies)), more])
+        rows.append([f"{arm.cutoff:g}", percent(sweep.at_end(arm, copies)), more])
     return rows
 
 
@@ -165,8 +218,10 @@ def by_level(sweep: Sweep) -> Table:
     rows = [[*head, "times that of ambient 1"]]
     for arm in sweep.arms:
         peaks = sweep.peak(arm)
-        above = Mean.of(list(sweep.gap_above(arm, AMBIENT[1]).values()))
-        against = "-" if arm == AMBIENT else times(sweep.gap_difference(arm, AMBIENT, AMBIENT[1]))
+        above = Mean.of(list(sweep.gap_above(arm, AMBIENT.cutoff).values()))
+        against = (
+            "-" if arm == AMBIENT else times(sweep.gap_difference(arm, AMBIENT, AMBIENT.cutoff))
+        )
         where, high = (
             ", ".join(x) for x in zip(*((f"{s:.2f}", f"{r:.1f}") for s, r in peaks), strict=True)
         )
@@ -178,6 +233,6 @@ def short(sweep: Sweep) -> Table:
     """What README says of the sweep."""
     rows = [["arm and cutoff", "copies %", "points fewer than standard"]]
     for arm in sweep.arms:
-        fewer = "-" if arm == CONTROLS[0] else points(sweep.difference(CONTROLS[0], arm, copies))
+        fewer = "-" if arm == STANDARD else points(sweep.difference(STANDARD, arm, copies))
         rows.append([name(arm), percent(sweep.at_end(arm, copies)), fewer])
     return rows

@@ -223,6 +223,7 @@ def _row(
         "n_train": config.n_train,
         "arm": config.arm,
         "cutoff": config.cutoff,
+        "augment": config.augment,
         "width": config.width,
         "seed": config.seed,
         "step": step,
@@ -253,4 +254,6 @@ def _fields(record: Record, without: str = "") -> dict[str, Any]:
 
 def _curves(name: str, run: Run, pack: Curves) -> dict[str, Any]:
     kept = {k: getattr(pack, k) for k in ("step", "cutoff", "checkpoint_sha256", "levels")}
-    return {"run": name, "arm": run.config.arm, "seed": run.config.seed, **kept}
+    config = run.config
+    told = {"arm": config.arm, "augment": config.augment, "seed": config.seed}
+    return {"run": name, **told, **kept}

@@ -1,6 +1,7 @@
 """Sweeps: a table from a spec, kept work, and one line for what cannot be done."""
 
 import json
+import math
 import signal
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from ambient.images.corpus import Corpus
 from ambient.reports import curves
 from ambient.sweeps import sweep
 from ambient.sweeps.spec import read_sweep
+from scripts.sweep_tables import between
 
 SPEC: dict[str, Any] = {
     "common": {"corpus": "digits", "n_train": 16, "steps": 4, "batch": 8, "width": 16},
@@ -111,3 +113,12 @@ def test_a_folder_of_another_run_is_not_overwritten(
     command = ["sweep", "--spec", str(tmp_path / "spec.json"), "--out", str(tmp_path / "s")]
     assert main(command) == 2
     assert "trained with steps 5 and the spec asks for 4" in capsys.readouterr().err
+
+
+def test_paths_are_compared_where_both_have_one_quality() -> None:
+    def path(offset: float) -> list[dict[str, float]]:
+        return [{"kid": k, "copies": offset - math.log10(k) / 2} for k in (1.0, 0.3, 0.1, 0.04)]
+
+    shorter = [row for row in path(0.1) if row["kid"] > 0.05]
+    assert between(path(0.3), shorter) == pytest.approx(0.2)
+    assert between(shorter, [{"kid": 3.0, "copies": 0.0}]) is None
