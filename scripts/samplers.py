@@ -1,4 +1,4 @@
-"""Copies and quality against network calls, for samplers of one equation, on bundled emoji runs.
+"""Copies and quality against network calls, for samplers of one equation, on bundled runs.
 
 Writes assets/results/samplers.json, a row as soon as it is measured; rows that are there are kept.
 All rows share seeds 0 to N - 1 and one reference of held-out images. Each sample's verdict is
@@ -23,7 +23,7 @@ from ambient.reports.evaluate import draw
 from ambient.runs.folder import Run, open_run
 
 TARGET = ASSETS / "results" / "samplers.json"
-RUNS = ("emoji-300-standard", "emoji-300-ambient-0.5")
+RUNS = ("emoji-300-standard", "kanji-300-standard")
 SAMPLES = 256
 CALLS = (11, 19, 35)  # Heun makes two a step, but one in the last
 SAMPLERS = ("heun", "dpmpp-2m", "euler")

@@ -30,28 +30,33 @@ def conclude(
     unseen: Tally,
     nature: Callable[[], Tally],
     recall: Sequence[Recall],
+    pairs: int = 0,
     obstacle: str = "",
     remark: str = "",
 ) -> Answer:
     """The answer, and its one sentence.
 
-    *copies*: an image is a training image, unchanged, which no chance explains; or more are turned
-    ones, or changed in a known way, or named at all, than of images that are no copies.
+    *copies*: an image is a training image, unchanged, which no chance explains, unless as many
+    held-out images are; or more are turned ones, or changed in a known way, or named at all, than
+    of images that are no copies.
 
     Args:
         tally, distinct: of the generated images, and of one of each that are near-duplicates.
         unseen: of images that are no copies.
         nature: of these, and of more real ones beside others (`naming.Look.by_nature`).
+        pairs: held-out images beside these that are like one training image each, as nature or a
+            split that leaked makes them.
         obstacle: why nothing can be said, unless images are named.
         remark: what the generated images are, beside copies or none.
     """
     named = tally.named
     kinds = likenesses(samples)
+    same, real = kinds.get("identical", 0), unseen.of + pairs
     shown = (
-        kinds.get("identical", 0) > 0
+        (same > 0 and (not pairs or beyond(same, tally.of, pairs, real)))
         or (tally.exact > 0 and not unseen.of)
-        or beyond(tally.explained, tally.of, unseen.explained, unseen.of)
-        or beyond(distinct.named, distinct.of, unseen.named, unseen.of)
+        or beyond(tally.explained, tally.of, unseen.explained + pairs, real)
+        or beyond(distinct.named, distinct.of, unseen.named + pairs, real)
         or (tally.explained > 0 and unseen.of > 0 and is_unnatural(tally, nature()))
     )
     of = f"{tally.of:,} generated image{'s' * (tally.of != 1)}"

@@ -129,6 +129,7 @@ def report_on(
             unseen,
             partial(look.by_nature, words),
             recall,
+            sets.single,
             obstacle(sets, unseen, chained),
             remark(sets),
         ),
@@ -249,8 +250,8 @@ def notes(sets: Sets, chained: bool) -> Iterator[str]:
     if sets.twins:
         yield (
             f"{_counted(sets.twins, 'held-out images are twins', 'held-out image is a twin')} of "
-            "training images: left out of what calibrates a rule, and what generated images share "
-            "with such as often is not named."
+            "training images: left out of what calibrates a rule. Did one set leak into the other, "
+            "or does nature repeat? What several held-out images show no less often is not named."
         )
     if found.training:
         different = len(sets.known) - found.training

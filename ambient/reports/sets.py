@@ -46,11 +46,12 @@ class Sets:
     Attributes:
         made, known: generated and training images.
         unseen: held-out images, none of them a twin of a training image; None without.
-        common: bool (n,), training images that show what repeats in nature: twins of held-out
-            images, or many equal ones.
+        common: bool (n,), training images that show what repeats in nature: twins of several
+            held-out images, or many equal ones.
         expected: how many of how many real images show that: what no generator copied.
         twins: held-out images that were left out, as twins of training images; `single` of them
-            are like a training image that no other held-out one is like.
+            are like training images that no other held-out one is like: they excuse no sample
+            (a split may have leaked), and say how often nature makes such pairs.
         reading: how the files were read; `tried` other ways.
         notes: what is odd about the sets, one line each.
         sheets: names of generated files that look like contact sheets.
@@ -252,15 +253,17 @@ def without_twins(sets: Sets) -> Sets:
     n = len(known)
     groups = groups_across(known.images, unseen.images, known.groups, unseen.groups)
     twin = np.isin(groups[n:], groups[:n])
-    shown, single = ~flat(unseen.images), 0
-    if (twin & shown).sum() >= HALF * max(1, shown.sum()):
+    shown, single = twin & ~flat(unseen.images), 0
+    often = np.zeros(len(unseen), bool)
+    if shown.sum() >= HALF * max(1, (~flat(unseen.images)).sum()):
         notes.append(
             f"{int(twin.sum()):,} of {len(unseen):,} held-out images are training images: was one "
             "set given twice? They are left out."
         )
     else:
-        common |= np.isin(groups[:n], groups[n:][shown])
-        single = int((np.unique(groups[n:][twin & shown], return_counts=True)[1] == 1).sum())
+        often = shown & (_sizes(np.where(shown, groups[n:], -1)) > 1)
+        common |= np.isin(groups[:n], groups[n:][often])
+        single = int((shown & ~often).sum())
     if is_given_twice(sets.made.images, unseen.images):
         notes.append(SWAPPED)
     kept = np.flatnonzero(~twin)
@@ -275,7 +278,7 @@ def without_twins(sets: Sets) -> Sets:
         sets,
         unseen=rest,
         common=common,
-        expected=(int((twin & shown).sum()), len(unseen)),
+        expected=(int(often.sum()), len(unseen)),
         twins=int(twin.sum()),
         single=single,
         notes=tuple(notes),

@@ -223,6 +223,8 @@ def repetitions() -> Iterator[Case]:
     sets = [often(logo, pictures, 4) for pictures in (square, new, held)]
     yield Case("a logo everywhere", "none", *sets)
     yield Case("a logo, nothing held out", "none", *sets[:2])
+    leaked = held[:72] + square[:30]
+    yield Case("a split that leaked", "unclear", square, square[:12] + new, leaked, says=["leak"])
     copied = often(logo, new[:24] + square[24:], 4)
     yield Case("a logo and copies", "copies", sets[0], copied, sets[2])
     yield Case("a logo that is made only", "copies", [logo, *square[1:]], sets[1], held)
