@@ -154,7 +154,7 @@ def between(a: list[Row], b: list[Row], points: int = 200) -> float | None:
     if low >= high:
         return None
     grid = np.linspace(low, high, points)
-    of_a, of_b = (np.interp(grid, *zip(*p, strict=True)) for p in paths)
+    of_a, of_b = (np.interp(grid, *np.array(p).T) for p in paths)
     return float((of_a - of_b).mean())
 
 
