@@ -21,10 +21,11 @@ from msgspec.structs import replace
 from PIL.PngImagePlugin import PngInfo
 
 from ambient.cli.judge import summary
+from ambient.copies.records import Report
 from ambient.copies.sets import sets_of
 from ambient.diffusion.corruption import corrupt
 from ambient.diffusion.samplers import trajectory
-from ambient.files import ASSETS
+from ambient.files import ASSETS, read_record
 from ambient.images.corpus import to_bytes, to_unit
 from ambient.reports.evaluate import draw, judge_samples, report_of
 from ambient.runs.archive import PARTS
@@ -96,8 +97,8 @@ def judge(name: str, every: int) -> None:
         command("curves", run.path, "--store")
 
 
-def store(name: str, every: int, kept: list[int]) -> None:
-    """Copy what is bundled: all but resume states; weights of the last step and of those kept."""
+def store(name: str, every: int) -> None:
+    """Copy what is bundled: all but resume states and the weights of earlier steps."""
     run, target = open_run(WORKSHOP / name), BUNDLED_RUNS / name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -108,14 +109,23 @@ def store(name: str, every: int, kept: list[int]) -> None:
         shutil.copy(run.path / SIGNALS_FILE, target / SIGNALS_FILE)
     if (run.path / "reports").exists():
         shutil.copytree(run.path / "reports", target / "reports")
+        leave_out_ratios(open_run(target))
     (target / "sheets").mkdir()
     for step in stages(run, every):
         shutil.copy(run.path / "sheets" / f"{step_name(step)}.png", target / "sheets")
     if run.config.cutoff:
         write_frozen(run, target / "frozen.png")
     (target / "checkpoints").mkdir()
-    for step in [*kept, run.last_step]:
-        shutil.copy(run.checkpoint(step), target / "checkpoints")
+    shutil.copy(run.checkpoint(), target / "checkpoints")
+
+
+def leave_out_ratios(run: Run) -> None:
+    """Take the ratios of held-out images out of stages' reports where the last one has the same."""
+    end = run.report()
+    for path in sorted((run.path / "reports").glob("*.json")):
+        found = read_record(path, Report)
+        if found and end and found.heldout_ratios == end.heldout_ratios:
+            replace(found, heldout_ratios=()).save(path)
 
 
 def write_frozen(run: Run, path: Path) -> None:
@@ -165,10 +175,10 @@ def judge_again(run: Run) -> None:
         name = "report" if step is None else f"reports/{step_name(step)}"
         new.save(run.path / f"{name}.json")
         print(f"{name} of {summary(new)}", flush=True)
+    leave_out_ratios(run)
 
 
 def build(name: str, spec: dict[str, Any], weights_only: bool) -> None:
-    kept: list[int] = spec.pop("keep_stages", [])
     every: int = spec.pop("judge_every", JUDGE_EVERY)
     if weights_only:
         train(name, spec)
@@ -177,7 +187,7 @@ def build(name: str, spec: dict[str, Any], weights_only: bool) -> None:
     if not (target / "report.json").exists():
         train(name, spec)
         judge(name, every)
-        store(name, every, kept)
+        store(name, every)
         print(f"{name}: stored", flush=True)
     run, forming = open_run(target), target / "trajectory.png"
     wanted = not run.config.text and run.config.cutoff in TRAJECTORY_CUTOFFS

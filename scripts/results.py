@@ -32,6 +32,7 @@ from scripts.sweep_tables import (
     at_the_end,
     by_cutoff,
     by_level,
+    by_quality,
     copies,
     mean,
     name,
@@ -145,6 +146,14 @@ def bundled() -> Iterator[tuple[str, Any]]:
     )
 
 
+def swept() -> Iterator[dict[str, Any]]:
+    """The sweeps of several arms whose quality was measured."""
+    for path in sorted(ASSETS.glob("sweeps/*/table.json")):
+        sweep = Sweep(path)
+        if len(sweep.arms) > 1 and sweep.measured:
+            yield {"sweep": sweep, "table": by_quality(sweep), "paths": paths(sweep)}
+
+
 def false_alarms() -> Table:
     rows = [["run", "ratio: unseen", "ratio: null", "similarity: unseen", "similarity: null"]]
     for run in untold():
@@ -247,6 +256,7 @@ def figures() -> dict[str, Any]:
         "same_step": sweep.difference(AMBIENT, STANDARD, copies),
         "paths": paths(sweep),
         "by_cutoff": by_cutoff(sweep),
+        "swept": list(swept()),
         "suggested": [
             ["corpus", "n", "suggested cutoff (three splits)"],
             *([c, str(n), number(m)] for (c, n), m in suggested.items()),

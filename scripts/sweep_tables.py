@@ -82,7 +82,9 @@ class Sweep:
             a: max(r["step"] for p in self.paths[a].values() for r in p) for a in self.paths
         }
         self.last_step = self.last[STANDARD]
-        self.n_samples = found["rows"][0]["n_samples"]
+        first = found["rows"][0]
+        self.corpus, self.n_train = first["corpus"], first["n_train"]
+        self.n_samples, self.measured = first["n_samples"], "kid" in first
 
     @property
     def seeds(self) -> list[int]:

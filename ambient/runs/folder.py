@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from einops import rearrange
+from msgspec import structs
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -144,9 +145,16 @@ class Run(Job):
         return list(_whole_lines(lines))
 
     def report(self, step: int | None = None) -> Report | None:
-        """The stored verdict of a step, or the run's final one."""
-        name = "report.json" if step is None else f"reports/{step_name(step)}.json"
-        return read_record(self.path / name, Report)
+        """The stored verdict of a step, or the run's final one.
+
+        A stage may leave out the ratios of held-out images, which are those of the run's end.
+        """
+        if step is None:
+            return read_record(self.path / "report.json", Report)
+        found = read_record(self.path / f"reports/{step_name(step)}.json", Report)
+        if found and found.calibrated_on and not found.heldout_ratios and (end := self.report()):
+            found = structs.replace(found, heldout_ratios=end.heldout_ratios)
+        return found
 
     def curves(self) -> Curves | None:
         """What was measured at every noise level."""
