@@ -72,7 +72,7 @@ def row(run: Run, sampler: str, calls: int, images: Images, usual: Verdicts) -> 
 
 def main() -> None:
     torch.set_num_threads(1)
-    rows = (read_json(TARGET) or {}).get("rows", [])
+    rows = [r for r in (read_json(TARGET) or {}).get("rows", []) if r["run"] in RUNS]
     known = {(r["run"], r["sampler"], r["calls"]) for r in rows}
     asked = [(name, sampler, calls) for sampler in SAMPLERS for name in RUNS for calls in CALLS]
     usual: dict[str, tuple[Images, Verdicts]] = {}
