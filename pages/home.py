@@ -30,7 +30,7 @@ with place, errors_in_words():
     usual = stages.farthest(runs, steps)
     marks = training_film(runs, steps).rows[0].marks[usual]
     copy = marks.index("copy") if "copy" in marks else 0
-    at = scrub_training(runs, steps, first=(0, copy), usual=usual)
+    at = scrub_training(runs, steps, first=(0, copy), usual=usual, opens=True)
     words.under(
         "copy-or-new",
         "Each column began as the same noise. Tap a picture to compare it."

@@ -8,6 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ambient.runs.folder import open_run
+from ui.film.training import drawn_steps
+from ui.stages import farthest
 from ui.words import percent
 
 PAGE = "?set=100+emoji&step=700"
@@ -94,6 +96,31 @@ def test_play_runs_to_the_end_and_stands_still_for_who_wants_no_motion(tab: Any)
     expect(slider).to_have_attribute("aria-valuetext", _said(700))
     page.wait_for_timeout(1500)
     expect(slider).to_have_attribute("aria-valuetext", _said(700))
+
+
+def test_it_opens_by_running_to_where_it_stands_once_a_load(tab: Any) -> None:
+    page = tab.open("?set=100+emoji")
+    slider = page.get_by_role("slider", name="Training step")
+    opened = "() => window.ambientOpened"
+    page.wait_for_function(opened)
+    rest = _said(_farthest())
+    expect(slider).to_have_attribute("aria-valuetext", rest)
+    page.reload(wait_until="commit")
+    expect(slider).not_to_have_attribute("aria-valuetext", rest)
+    expect(slider).to_have_attribute("aria-valuetext", rest)
+    assert "step=" not in page.url
+    page.emulate_media(reduced_motion="reduce")
+    page.reload()
+    expect(slider).to_have_attribute("aria-valuetext", rest)
+    page.wait_for_timeout(1000)
+    assert page.evaluate(opened) is None
+
+
+def _farthest() -> int:
+    """The step that the first page opens at."""
+    runs = {name: open_run(f"emoji-100-{name}") for name in ("standard", "ambient-1.0")}
+    steps = drawn_steps(runs)
+    return steps[farthest(runs, steps)]
 
 
 def test_a_tap_shows_what_is_nearest_at_once_and_arrows_walk_among_pictures(tab: Any) -> None:

@@ -92,6 +92,7 @@ def show(
     usual: int = -1,
     cell: str = "",
     first: Cell | None = None,
+    opens: bool = False,
 ) -> Place:
     """Show a film where the address says, and return where that is.
 
@@ -100,7 +101,9 @@ def show(
         usual: the frame shown where the address names none.
         cell: name of the tapped picture in the address; without, none can be tapped.
         first: the picture that counts as tapped where the address names none, if one does.
+        opens: once a page load it runs up to where it stands, unless the visitor chose a frame.
     """
+    opens = opens and name not in st.query_params and name not in st.session_state
     index = chosen(name, options, usual) if name else 0
     tapped = _tapped(film, cell, first) if cell else None
 
@@ -122,6 +125,7 @@ def show(
                 "cell": tapped,
                 "taps": bool(cell),
                 "period": min(700, PERIOD // len(film.frames)),
+                "opens": opens,
             },
             on_moved_change=moved,
         )

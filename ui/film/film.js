@@ -8,6 +8,7 @@ const AROUND = 4 // CSS pixels around each picture, for its frame
 const PAUSE_AFTER_KEYS = 300 // milliseconds: several presses are one move
 const NAMED = 64 // CSS pixels a picture is wide before the name of its nearest fits under it
 const WIDE = 900 // CSS pixels that two rows side by side need
+const OPENING = 2500 // milliseconds that a film takes to where it stands, once a visit
 const A_DRAG = 6 // CSS pixels a finger moves before it is no tap
 
 const films = new WeakMap()
@@ -87,8 +88,18 @@ class Film {
     strip.decode().then(() => {
       if (this.data.film !== film) return
       ;[this.strip, this.shown] = [strip, film]
+      this.open()
       this.draw()
     })
+  }
+
+  // Once a page load a film runs up to where it stands, so that something moves before anybody does.
+  open() {
+    const goal = this.data.index
+    if (!this.data.opens || !goal || this.still.matches || this.held || globalThis.ambientOpened) return
+    globalThis.ambientOpened = true
+    this.input.value = 0
+    this.run(goal, Math.min(this.data.period, OPENING / goal))
   }
 
   build() {
@@ -304,16 +315,20 @@ class Film {
     }
     this.input.value = this.index === this.last ? 0 : this.index
     this.draw()
-    this.clock = setInterval(() => this.tick(), this.data.period)
+    this.run(this.last, this.data.period)
+  }
+
+  run(to, period) {
+    this.clock = setInterval(() => this.tick(to), period)
     this.face()
   }
 
-  tick() {
-    if (this.index < this.last) {
+  tick(to) {
+    if (this.index < to) {
       this.input.value = this.index + 1
       this.draw()
     }
-    if (this.index === this.last) {
+    if (this.index >= to) {
       this.stop()
       this.release(0)
     }

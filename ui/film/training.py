@@ -160,9 +160,13 @@ def _chart(found: Sequence[tuple[Run, Sequence[Stage]]]) -> Chart:
 
 
 def scrub_training(
-    runs: Runs, at: Sequence[int], first: Cell | None = (0, 0), usual: int = -1
+    runs: Runs,
+    at: Sequence[int],
+    first: Cell | None = (0, 0),
+    usual: int = -1,
+    opens: bool = False,
 ) -> Place:
     """The training film; its step and the tapped picture go into the address."""
     key = f"training-{'-'.join(run.name for run in runs.values())}"
     made = training_film(runs, at)
-    return show(made, key, "step", at, usual=usual, cell="picture", first=first)
+    return show(made, key, "step", at, usual=usual, cell="picture", first=first, opens=opens)
