@@ -22,7 +22,7 @@ from ambient.reports.comparison import Mean
 from ambient.runs.folder import BUNDLED_RUNS, Run, list_runs, open_run
 from scripts import audit_trials, judged_pairs, prompt_tables
 from scripts.page import Table, measured, render, share
-from scripts.stage_tables import along_training
+from scripts.stage_tables import along_training, in_short
 from scripts.sweep_tables import (
     AMBIENT,
     CONTROLS,
@@ -298,6 +298,7 @@ def pages() -> dict[Path, str]:
     sweep = found["sweep"]
     found |= {
         "short": short(sweep),
+        "pairs": in_short(),
         "heldout_100": mean(sweep.at_end(STANDARD, lambda r: r["heldout"])),
         "half": max(h for c in found["surgery"] for h in c["half"]),
     }

@@ -1,6 +1,7 @@
 """A cutoff against stopping early: the judged stages of bundled pairs, side by side."""
 
 import math
+from collections.abc import Iterator
 from itertools import permutations
 
 import numpy as np
@@ -62,12 +63,44 @@ def written(report: Report) -> list[str]:
     return [share(rule.rate, rule.ci95), measured(quality.kid, quality.kid_ci95)]
 
 
-def along_training() -> dict[str, Table]:
-    """The tables of all bundled pairs, by the names of their runs."""
-    found = {}
+def pairs() -> Iterator[tuple[Run, Run]]:
+    """The bundled runs that differ by their cutoff alone, standard first."""
     for first, second in permutations(list_runs(BUNDLED_RUNS), 2):
         a, b = first.config, second.config
         same = (a.corpus, a.n_train, a.steps) == (b.corpus, b.n_train, b.steps)
-        if same and (a.arm, b.arm) == ("standard", "ambient") and (table := along(first, second)):
-            found[f"{first.name} and {second.name}"] = table
-    return found
+        if same and (a.arm, b.arm) == ("standard", "ambient"):
+            yield first, second
+
+
+def along_training() -> dict[str, Table]:
+    """The tables of all bundled pairs, by the names of their runs."""
+    found = {(a, b): along(a, b) for a, b in pairs()}
+    return {f"{a.name} and {b.name}": table for (a, b), table in found.items() if table}
+
+
+def in_short() -> Table:
+    """The ends of each pair with a path, and the standard run stopped at the same quality."""
+    head = [
+        "pair",
+        "copies %",
+        "without",
+        "KID of non-copies",
+        "without",
+        "copies %, stopped early",
+    ]
+    rows = [head]
+    for standard, ambient in pairs():
+        path, a, b = stages(standard), ambient.report(), standard.report()
+        if len(path) < FEWEST or not a or not b or not a.quality or not b.quality:
+            continue
+        c, early = ambient.config, stopped(a, list(path.values()))
+        rules, kids = (a.copies.ratio.rated, b.copies.ratio.rated), (a.quality, b.quality)
+        rows.append(
+            [
+                f"{c.n_train} {c.corpus}, cutoff {c.cutoff:g}",
+                *(share(r.rate, r.ci95) for r in rules),
+                *(measured(q.kid_noncopies, q.kid_noncopies_ci95) for q in kids),
+                "-" if early is None else f"{100 * early:.1f}",
+            ]
+        )
+    return rows
