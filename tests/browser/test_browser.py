@@ -101,7 +101,7 @@ def test_a_move_of_the_cutoff_shows_its_stored_result_to_who_moved_it(
     stored = {
         run.config.cutoff: run.report()
         for run in list_runs(BUNDLED_RUNS)
-        if run.config.n_train == 300 and run.config.arm == "ambient"
+        if (run.config.corpus, run.config.n_train, run.config.arm) == ("emoji", 300, "ambient")
     }
     mover, other = new_tab(server), new_tab(server)
     for tab in (mover, other):
