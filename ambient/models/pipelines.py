@@ -138,7 +138,12 @@ def load_pipeline(folder: str | Path, name: str | None = None) -> Model:
     model = Model(denoiser.requires_grad_(False).eval(), shape, name, levels, checksum)
     odd = f"'{plain(name)}' cannot make images of its own size, {shape[1]}x{shape[2]} pixels."
     with guarded(odd), torch.inference_mode():
-        model.denoiser()(torch.zeros(1, *shape), torch.tensor([levels[1]]))
+        try:
+            model.denoiser()(torch.zeros(1, *shape), torch.tensor([levels[1]]))
+        except InputError as e:
+            if e.__cause__:  # of torch, whose words tell of a layer inside
+                raise e.__cause__ from None
+            raise
     return model
 
 
