@@ -84,10 +84,10 @@ def test_two_drops_and_one_click_lead_to_the_answer(tab: Any, tmp_path: Path) ->
     np.savez(tmp_path / "mine.npz", images=corpus.images[run.split(corpus).train])
     page = tab.open("audit")
     drops = page.get_by_test_id("stFileUploaderDropzoneInput")
-    for place, name in ((0, "made"), (1, "mine")):
+    for place, name, count in ((0, "made", 120), (1, "mine", 100)):
         drops.nth(place).set_input_files(tmp_path / f"{name}.npz")
         expect(page.get_by_text(f"{name}.npz")).to_be_visible()
-        tab.rest()
+        tab.sees(f"{count} pictures of 32x32 pixels.")
     page.get_by_role("button", name="Audit", exact=True).click()
     answer = page.get_by_text(re.compile("of 120 generated images are copies"))
     expect(answer).to_be_visible(timeout=240_000)
