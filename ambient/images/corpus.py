@@ -149,23 +149,35 @@ def load_corpus(
         return replace(spec, images=images, notes=(*spec.notes, *notes))
     if not isinstance(spec, (str, Path)):
         return _of_images(MEMORY, MEMORY, as_images(spec, MEMORY), {}, squares)
-    name = str(spec)
-    if name in (*BUNDLED, *TORCHVISION):
-        return _named(name, squares)
-    unknown = (
-        f"'{plain(name)}' is no corpus: expected one of {', '.join([*BUNDLED, *TORCHVISION])}, or "
-        "an existing folder, .zip or .npz of images."
-    )
-    with guarded(unknown):
-        path = Path(spec).expanduser().resolve()  # a run must find it from any working folder
-        if not path.exists():
-            raise InputError(unknown)
+    path = located(spec)
+    if path is None:
+        return _named(str(spec), squares)
     if path.is_dir():
         inner = [place for place in without if path in place.parents]
         choice = Choice.among(folder_sources(path, inner), MAX_IMAGES, tell)
         choice.inner = [place.relative_to(path).as_posix() for place in inner]
         return _from_choice(str(path), choice, squares, tell)
     return _from_file(path, path.name, str(path), squares, MAX_IMAGES, tell)
+
+
+def located(spec: str | Path) -> Path | None:
+    """Where the images lie that a path names; None for the name of a corpus.
+
+    Raises:
+        InputError: it is neither.
+    """
+    known = (*BUNDLED, *TORCHVISION)
+    if str(spec) in known:
+        return None
+    unknown = (
+        f"'{plain(spec)}' is no corpus: expected one of {', '.join(known)}, or an existing folder, "
+        ".zip or .npz of images."
+    )
+    with guarded(unknown):
+        path = Path(spec).expanduser().resolve()  # a run must find it from any working folder
+        if not path.exists():
+            raise InputError(unknown)
+    return path
 
 
 def read_uploads(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import compress
@@ -16,7 +16,7 @@ from PIL import Image
 from ambient.copies.likeness import flat
 from ambient.copies.sets import Images, ImageSets
 from ambient.files import InputError, Tell, silent
-from ambient.images.corpus import Corpus, Source, load_corpus
+from ambient.images.corpus import Corpus, Source, load_corpus, located
 from ambient.images.read import plain
 from ambient.images.readings import USUAL, Glances, Reading, Seen
 from ambient.images.sheets import is_sheet
@@ -93,6 +93,10 @@ def read_sets(
     """The images of an audit, in the form of the training images (see `reports.audit.audit`)."""
     if isinstance(generated, Corpus):  # other images are brought to its size, not it to theirs
         side = generated.images.shape[1]
+    for which, spec in {"generated": generated, "train": train, "heldout": heldout}.items():
+        if isinstance(spec, (str, Path)):  # a missing one is said before another is read
+            with _told(which):
+                located(spec)
     read = partial(_read, tell=tell, without=_folders(generated, train, heldout))
     seen, sheets = Seen(), _Sheets()
     known = read("train", train, side, see=seen)
@@ -153,12 +157,19 @@ def _read(
     def heard(_: str, done: int, total: int) -> None:
         tell(part, done, total)
 
-    try:
+    with _told(which):
         found = load_corpus(spec, side=side, tell=heard, reading=reading, see=see, without=without)
         Limits.here().check_pictures(len(found), max(found.images.shape[1:3]))
+    return found
+
+
+@contextmanager
+def _told(which: str) -> Iterator[None]:
+    """Name the set in what is wrong with it."""
+    try:
+        yield
     except InputError as e:
         raise InputError(f"{which}: {e}") from e
-    return found
 
 
 @dataclass

@@ -397,3 +397,9 @@ def test_an_audit_that_is_ended_leaves_nothing(tmp_path: Path, number: signal.Si
     assert "stopped." in said
     assert "Traceback" not in said
     assert sorted(p.name for p in tmp_path.iterdir()) == ["p.json"]
+
+
+def test_a_missing_set_is_said_before_another_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ambient.reports.sets.load_corpus", lambda *_, **__: pytest.fail("read"))
+    with pytest.raises(InputError, match="^heldout: 'no/where' is no corpus"):
+        read_sets("digits", "digits", "no/where")
