@@ -27,6 +27,7 @@ Floats = NDArray[np.float32]
 FLAT = 0.04  # root mean square around its mean, in [-1, 1] units, below which a picture is flat
 EXPLAINED = 0.5  # of a picture's contrast may be left between twins
 RECOLORED = 0.25  # and so much after a map of colors: any two smooth pictures are nearly one's map
+EDGES = 0.7  # of a picture's edges may be left by such a map: light and shade alone are no copy
 ALIKE = 0.7  # cosine of two coarse views below which nothing above explains a likeness
 PART = 64  # pairs that one thread looks at
 COARSE = 8  # blocks along a side of a view in which a small shift is no difference
@@ -167,8 +168,15 @@ def _in_windows(x: Floats, steps: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _recolored(a: Floats, b: Floats) -> float:
-    """What is left once b's colors are mapped linearly to a's."""
+    """What is left once b's colors are mapped linearly to a's; all, where edges are others."""
     colors = np.column_stack([b.reshape(-1, b.shape[2]), np.ones(b.shape[0] * b.shape[1])])
     wanted = a.reshape(-1, a.shape[2])
     mixed = colors @ np.linalg.lstsq(colors.T @ colors, colors.T @ wanted, rcond=None)[0]
-    return _rms(wanted - mixed)
+    left = a - mixed.reshape(a.shape)
+    return _rms(left) if _edges(left) < EDGES * _edges(a) else np.inf
+
+
+def _edges(picture: Floats) -> float:
+    """How much neighboring pixels differ."""
+    steps = [np.diff(picture, axis=axis).ravel() for axis in (0, 1)]
+    return _rms(np.concatenate(steps))

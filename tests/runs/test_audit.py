@@ -23,8 +23,8 @@ from ambient.cli import main
 from ambient.copies import sets as parts
 from ambient.copies.intervals import clopper_pearson
 from ambient.copies.judge import judge_images
-from ambient.copies.likeness import likenesses
-from ambient.copies.rules import LEFT_OUT, ORDERS
+from ambient.copies.likeness import likeness, likenesses
+from ambient.copies.rules import LEFT_OUT, ORDERS, UNLIKE
 from ambient.copies.sets import STAND_INS, ImageSets
 from ambient.files import InputError
 from ambient.images import neighbors
@@ -403,3 +403,16 @@ def test_a_missing_set_is_said_before_another_is_read(monkeypatch: pytest.Monkey
     monkeypatch.setattr("ambient.reports.sets.load_corpus", lambda *_, **__: pytest.fail("read"))
     with pytest.raises(InputError, match="^heldout: 'no/where' is no corpus"):
         read_sets("digits", "digits", "no/where")
+
+
+def test_light_and_shade_alone_are_no_recolored_copy() -> None:
+    rng = np.random.default_rng(0)
+    shade = np.add.outer(np.linspace(0, 90, 32), np.linspace(0, 60, 32))[..., None]
+    grain = [rng.normal(scale=5, size=(32, 32, 3)) for _ in range(2)]
+
+    def picture(detail: NDArray[np.float64], colors: tuple[float, ...]) -> NDArray[np.uint8]:
+        return ((shade + detail) * colors + 30).round().clip(0, 255).astype(np.uint8)
+
+    original = picture(grain[0], (1, 0.5, 0.8))
+    assert likeness(picture(grain[0], (0.6, 1, 0.4)), original) == "recolored"
+    assert likeness(picture(grain[1], (0.6, 1, 0.4)), original) == UNLIKE

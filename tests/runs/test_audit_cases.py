@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
+from ambient.images.changes import changed
 from ambient.reports import naming
 from ambient.reports.answer import sentences
 from ambient.reports.audit import audit
@@ -74,6 +75,11 @@ def squashed(pictures: Pictures) -> Pictures:
 
 def gray(pictures: Pictures) -> Pictures:
     return [picture.convert("L") for picture in pictures]
+
+
+def recolored(pictures: Pictures) -> Pictures:
+    made = changed(np.stack(list(map(np.asarray, pictures))), "recolored", np.random.default_rng(1))
+    return [Image.fromarray(x).filter(ImageFilter.GaussianBlur(0.4)) for x in made]
 
 
 def shifted(pictures: Pictures) -> Pictures:
@@ -259,6 +265,8 @@ def changes() -> Iterator[Case]:
     square = scenes(60)
     bright = each(lambda p: ImageEnhance.Brightness(p).enhance(1.25), square[:30])
     yield Case("brighter, half", "copies", square, bright + unseen(30))
+    half = recolored(square[:30]) + unseen(30)
+    yield Case("recolored, half", "copies", square, half, says=["recolored"])
     yield Case("mirrored, half", "copies", square, each(ImageOps.mirror, square[:30]) + unseen(30))
 
 
