@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from ambient.copies.intervals import Interval, clopper_pearson, newcombe
-from ambient.copies.rules import FALSE_ALARMS
+from ambient.copies.rules import FALSE_ALARMS, UNLIKE
 from ambient.reports.records import COMMON, Answer, Audit, AuditedImage, Recall, Tally
 
 ANSWERS = {
@@ -61,7 +61,7 @@ def conclude(
     )
     of = f"{tally.of:,} generated image{'s' * (tally.of != 1)}"
     if named and shown:
-        said = ", ".join(f"{count:,} {word}" for word, count in kinds.items())
+        said = ", ".join(f"{count:,} {in_words(word)}" for word, count in kinds.items())
         are = "is a copy" if named == 1 else "are copies"
         return Answer(
             key="copies",
@@ -136,6 +136,11 @@ def likenesses(samples: Sequence[AuditedImage]) -> dict[str, int]:
     return dict(Counter(s.likeness for s in samples if s.likeness and s.named).most_common())
 
 
+def in_words(likeness: str) -> str:
+    """What a copy is; "resembles" is said of what is none."""
+    return "changed otherwise" if likeness == UNLIKE else likeness
+
+
 def sentences(audit: Audit) -> list[str]:
     """What stands behind the answer, for somebody who was not there."""
     tally, unseen = audit.tally, audit.unseen
@@ -174,9 +179,14 @@ def found(recall: Sequence[Recall]) -> str:
         return ""
     sure = [f"{r.change} {r.found}" for r in recall if r.found >= FOUND * r.planted]
     said = f"Of {recall[0].planted} planted copies of each kind it finds: {', '.join(sure)}."
-    if missed := [f"{r.change} ({r.found})" for r in recall if r.found < FOUND * r.planted]:
+    if missed := [f"{r.change} ({r.found})" for r in out_of_reach(recall)]:
         said += f" Out of reach: {', '.join(missed)}."
     return said
+
+
+def out_of_reach(recall: Sequence[Recall]) -> list[Recall]:
+    """The changes of which most planted copies were missed."""
+    return [r for r in recall if r.found < FOUND * r.planted]
 
 
 def span(share: float, ci95: Sequence[float]) -> str:

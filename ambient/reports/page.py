@@ -33,7 +33,7 @@ def page(audit: Audit) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["ends"] = _ends
+    environment.filters |= {"ends": _ends, "in_words": words.in_words}
     return environment.get_template("page.html").render(
         audit=audit,
         words=words,

@@ -36,6 +36,7 @@ SWAPPED = (
     "half of the generated images and more are held-out images: were the sets swapped? A generator "
     "cannot copy what it never saw."
 )
+TWICE = "the generated images are the training images, one for one: was one set given twice?"
 LARGER = 1.5  # times the size that is compared: smaller pictures are no contact sheets
 
 
@@ -258,9 +259,12 @@ def _in_gray(corpus: Corpus) -> Corpus:
 def without_twins(sets: Sets) -> Sets:
     """What repeats in nature, what is unseen, and whether one set was given for another."""
     known, unseen, notes = sets.known, sets.unseen, list(sets.notes)
+    if set(map(bytes, sets.made.images)) == set(map(bytes, known.images)):
+        notes.append(TWICE)
     common = repeated(known.images, known.groups)
     if unseen is None:
-        return replace(sets, common=common, expected=(int(common.sum()), len(known)))
+        shares = int(common.sum()), len(known)
+        return replace(sets, common=common, expected=shares, notes=tuple(notes))
     n = len(known)
     groups = groups_across(known.images, unseen.images, known.groups, unseen.groups)
     twin = np.isin(groups[n:], groups[:n])

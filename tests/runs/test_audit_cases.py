@@ -247,7 +247,7 @@ def sizes() -> Iterator[Case]:
     yield Case("none of 12", "unknown", many, new[:12], says=["too few"])
     yield Case("held-out ones generated", "unknown", many, new, new, says=["swapped"])
     yield Case("all held-out, more generated", "unknown", many, new[:30], new, says=["swapped"])
-    yield Case("training set generated", "copies", many, many, says=["60 identical"])
+    yield Case("one set twice", "copies", many, many, says=["60 identical", "given twice"])
     yield Case("training set held out", "none", many, new, many, says=["given twice"])
     pan = frames(900, 60)
     chain = ["chain of near-duplicates"]

@@ -46,4 +46,8 @@ def show() -> None:
     label = f"An example: {report.n_samples:,} samples of {found.stem}"
     with st.expander(label, key="audit-example", on_change="rerun") as place:
         if place.open:
+            st.caption(
+                "An audit names changed copies too, so it counts more than Evidence does, where "
+                "the ratio alone decides."
+            )
             show_audit(report, "example")

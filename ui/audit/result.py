@@ -57,6 +57,8 @@ def show_answer(report: Audit) -> None:
     icon, color = ICONS[answer.key]
     st.header(f":{color}[:material/{icon}:] {answers.ANSWERS[answer.key]}", anchor=False)
     st.markdown(words.unmarked(answer.sentence), width=860)
+    if missed := [r.change for r in answers.out_of_reach(report.recall)]:
+        st.caption(f"Not found here: copies that were {', '.join(missed)}. There may be more.")
     if answer.key != "copies":  # what it could have found, and how the pictures were read
         st.markdown(words.unmarked(" ".join(answers.sentences(report))), width=860)
 
@@ -72,7 +74,9 @@ def show_groups(report: Audit, key: str, most: int = GROUPS) -> None:
         return
     _draw_groups(groups, counts, names[:most])
     if rest := names[most:]:
-        label = f"{len(rest)} more of your pictures, with their copies"
+        label = f"{len(rest)} more, with their copies"
+        if len(counts) > len(names):
+            label += f" (pictures of {len(names)} are kept, all {len(counts)} are listed below)"
         with st.expander(label, key=f"audit-groups-{key}", on_change="rerun") as place:
             if place.open:
                 _draw_groups(groups, counts, rest)
@@ -106,7 +110,9 @@ def _leaked(report: Audit, key: str) -> None:
         {
             "your file": name,
             "times": len(samples),
-            "how": ", ".join(Counter(s.likeness or "nearly the same" for s in samples)),
+            "how": ", ".join(
+                Counter(answers.in_words(s.likeness or "nearly the same") for s in samples)
+            ),
             "came back as": ", ".join(s.file for s in samples[:20]),
         }
         for name, samples in leaked(report).items()
@@ -167,7 +173,7 @@ def _histogram(report: Audit, key: str) -> None:
 
 def _verdict(row: AuditedImage) -> str:
     if row.named:
-        return f"= copy, {row.likeness}"
+        return f"= copy, {answers.in_words(row.likeness or '')}"
     return f"not named: {row.likeness}" if row.likeness else "not named"
 
 
