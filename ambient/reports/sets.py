@@ -259,7 +259,7 @@ def _in_gray(corpus: Corpus) -> Corpus:
 def without_twins(sets: Sets) -> Sets:
     """What repeats in nature, what is unseen, and whether one set was given for another."""
     known, unseen, notes = sets.known, sets.unseen, list(sets.notes)
-    if set(map(bytes, sets.made.images)) == set(map(bytes, known.images)):
+    if are_the_same(sets.made.images, known.images):
         notes.append(TWICE)
     common = repeated(known.images, known.groups)
     if unseen is None:
@@ -323,6 +323,14 @@ def _sizes(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many images the group of each holds."""
     _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return np.asarray(counts[which], np.int64)
+
+
+def are_the_same(images: Images, others: Images) -> bool:
+    """Whether two sets hold the same images, in any order."""
+    if len(images) != len(others):
+        return False
+    here, there = ({hash(bytes(image)) for image in some} for some in (images, others))
+    return here == there
 
 
 def is_given_twice(images: Images, others: Images) -> bool:
