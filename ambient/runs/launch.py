@@ -27,7 +27,8 @@ from ambient.runs.job import Job
 
 ANSWER = 5.0  # seconds that a fork takes at most: else the warm process hangs, and is ended
 AGAIN = 60.0  # seconds from the start of a warm process to that of the next one, at least
-NICE = int(os.environ.get("AMBIENT_NICE", "10"))  # visitors' page loads come first
+SAID = os.environ.get("AMBIENT_NICE", "")
+NICE = int(SAID) if SAID.isdecimal() else 10  # visitors' page loads come first
 ROOT = str(Path(__file__).resolve().parent.parent.parent)  # where the command finds `ambient`
 
 
