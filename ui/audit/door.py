@@ -213,7 +213,7 @@ def wait() -> None:
         share = min(1.0, done / total) if total else 0.0
         count = f": {done:,} of {total:,}" if total > 1 else f": {done:,}" if done else ""
         st.progress(share, f"{far.part.capitalize()}{count}")
-    st.caption(f"It goes on for {words.duration(ABANDONED)} without you.")
+    st.caption(f"It goes on for {words.duration(ABANDONED)} after you leave.")
     if st.button("Cancel", "audit-cancel", icon=":material/close:"):
         forget(key)
         st.rerun()

@@ -8,7 +8,7 @@ const AROUND = 4 // CSS pixels around each picture, for its frame
 const PAUSE_AFTER_KEYS = 300 // milliseconds: several presses are one move
 const NAMED = 64 // CSS pixels a picture is wide before the name of its nearest fits under it
 const WIDE = 900 // CSS pixels that two rows side by side need
-const OPENING = 2500 // milliseconds that a film takes to where it stands, once a visit
+const OPENING = 2500 // milliseconds that a film takes to where it stands, once a page load
 const A_DRAG = 6 // CSS pixels a finger moves before it is no tap
 
 const films = new WeakMap()
@@ -96,7 +96,8 @@ class Film {
   // Once a page load a film runs up to where it stands, so that something moves before anybody does.
   open() {
     const goal = this.data.index
-    if (!this.data.opens || !goal || this.still.matches || this.held || globalThis.ambientOpened) return
+    if (!this.data.opens || !goal || this.still.matches || this.held || this.playing) return
+    if (globalThis.ambientOpened) return
     globalThis.ambientOpened = true
     this.input.value = 0
     this.run(goal, Math.min(this.data.period, OPENING / goal))
